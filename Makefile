@@ -1,0 +1,86 @@
+# Every command of the project. `make` alone prints what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
+PACKAGES := libs/contracts libs/chassis services/user-service services/event-service \
+            services/delivery-service services/analytics-service deploy/local
+SERVICES := user-service event-service delivery-service analytics-service
+CHECKED := libs services deploy/local tests bench
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# -- set-up -----------------------------------------------------------------------------------------------------------
+
+$(VENV)/installed: requirements/bootstrap.txt requirements/dev.txt $(addsuffix /pyproject.toml,$(PACKAGES))
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	$(UV) pip sync --quiet --require-hashes requirements/dev.txt
+	$(UV) pip install --quiet --no-deps --no-build-isolation $(foreach package,$(PACKAGES),-e $(package))
+	touch $@
+
+.PHONY: install
+install: $(VENV)/installed ## Create .venv and install everything, hash-checked
+
+.PHONY: system-packages
+system-packages: ## Install what some tests want of Debian, as root: pgbouncer
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends pgbouncer
+
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+           $(foreach name,contracts chassis $(SERVICES) local,--no-emit-package almanac-$(name))
+.PHONY: lock
+lock: ## Compile requirements/*.txt from the packages' pyproject.toml
+	@$(COMPILE) --group bootstrap -o requirements/bootstrap.txt
+	@$(COMPILE) --group dev -o requirements/dev.txt
+	@$(foreach service,$(SERVICES),cd services/$(service) && $(subst $(BIN),../../$(BIN),$(COMPILE)) \
+	  -c ../../requirements/dev.txt pyproject.toml -o ../../requirements/$(service).txt && cd ../.. &&) true
+
+# -- run --------------------------------------------------------------------------------------------------------------
+
+.PHONY: run demo contracts
+run: install ## Run everything on this machine, with sample users, until Ctrl-C
+	@$(BIN)/python -m local_stack up
+
+demo: install ## A day in time-lapse on fresh data: make demo [USERS=users.csv] [DAY=2027-02-28] [SPEED=2880]
+	@$(BIN)/python -m local_stack demo --users "$(USERS)" --day "$(DAY)" --speed "$(SPEED)"
+
+contracts: install ## Write JSON Schemas and the AsyncAPI document to docs/contracts
+	$(BIN)/python -m contracts export docs/contracts
+
+# -- check ------------------------------------------------------------------------------------------------------------
+
+.PHONY: test lint format
+test: install ## Run all tests, in parallel (at most 8 minutes on two cores)
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: install ## Style, strict types, import rules
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/mypy libs/*/src services/*/src deploy/local/src
+	@$(foreach tests,$(wildcard libs/*/tests services/*/tests deploy/local/tests) tests bench,echo mypy $(tests) && $(BIN)/mypy $(tests) &&) true
+	$(BIN)/lint-imports --no-logo
+
+format: install ## Rewrite the code in the project's style
+	$(BIN)/ruff check --fix $(CHECKED)
+	$(BIN)/ruff format $(CHECKED)
+
+# -- measure ----------------------------------------------------------------------------------------------------------
+
+N ?= 5000
+.PHONY: bench-pipeline bench-peers bench-bus bench-import
+bench-pipeline: install ## N events due at one instant, through everything: make bench-pipeline N=5000
+	@$(BIN)/python -m bench.pipeline --n $(N)
+
+bench-peers: install ## The same POSTs by procrastinate and pgqueuer: make bench-peers N=5000
+	@$(BIN)/python -m bench.peers --n $(N)
+
+bench-import: install ## N users through an import until all are scheduled: make bench-import N=100000
+	@$(BIN)/python -m bench.imports --n $(N)
+
+bench-bus: install ## What SNS and SQS calls cost on the emulator
+	@$(BIN)/python -m bench.bus

@@ -1,0 +1,1 @@
+"""What SNS and SQS cost: the emulator's ceiling, and the cheapest way for a client to call."""

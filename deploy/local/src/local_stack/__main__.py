@@ -1,0 +1,115 @@
+"""`python -m local_stack up` and `python -m local_stack demo`."""
+
+import asyncio
+import math
+import signal
+import sys
+from collections.abc import Coroutine
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from pydantic import ValidationError
+
+from local_stack.api import ApiError, RefusedError
+from local_stack.child import StartupError
+from local_stack.demo import demo as run_demo
+from local_stack.ports import BusyPortError
+from local_stack.roster import RosterError, Row, read_roster
+from local_stack.sample import sample_users
+from local_stack.settings import StackSettings
+from local_stack.stack import StackRunningError
+from local_stack.up import up as run_up
+
+_BAD_INPUT = 2
+_INTERRUPTED = 130  # as a shell says it of SIGINT: a day that was broken off proves nothing
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Almanac on one machine.")
+
+
+@app.command()
+def up() -> None:
+    """Run everything, with sample users, until Ctrl-C."""
+    raise typer.Exit(_run(run_up(_settings()), when_stopped=0))
+
+
+@app.command()
+def demo(
+    users: Annotated[str, typer.Option(help="CSV of users; a sample of 200 if not given.")] = "",
+    day: Annotated[str, typer.Option(help="The calendar day, YYYY-MM-DD; today if not given.")] = "",
+    speed: Annotated[str, typer.Option(help="How many times faster than real time.")] = "2880",
+) -> None:
+    """Run one day in time-lapse on fresh data; the last line is the report."""
+    the_day = _day(day)
+    rows = _rows(users, the_day)
+    raise typer.Exit(_run(run_demo(_settings(), rows, the_day, _speed(speed)), when_stopped=_INTERRUPTED))
+
+
+def _run(main: Coroutine[Any, Any, int | None], *, when_stopped: int) -> int:
+    """Run until done, or until SIGINT, SIGTERM or SIGHUP cancels it; says what did not come up. Returns the status."""
+
+    async def cancellable() -> int:
+        task = asyncio.current_task()
+        for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(stop, task.cancel if task else main.close)
+        return await main or 0
+
+    try:
+        return asyncio.run(cancellable())
+    except asyncio.CancelledError:
+        print("stopped", file=sys.stderr)
+        return when_stopped
+    except (BusyPortError, StackRunningError, StartupError, ApiError, RefusedError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _settings() -> StackSettings:
+    try:
+        return StackSettings()
+    except ValidationError as error:
+        for fault in error.errors():
+            name = "_".join(str(part) for part in fault["loc"])
+            print(f"ALMANAC_{name.upper()}: {fault['msg']}" if name else fault["msg"], file=sys.stderr)
+        raise typer.Exit(_BAD_INPUT) from None
+
+
+def _day(text: str) -> date:
+    if not text:
+        return datetime.now(UTC).date()
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        _refuse(f"DAY is {text!r} and should be a date such as 2027-02-28")
+    # PostgreSQL and Python can both go further; nobody's birthday does.
+    if not 1900 <= day.year <= 2200:
+        _refuse(f"DAY is {text} and should be between the years 1900 and 2200")
+    return day
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text or "2880")
+    except ValueError:
+        speed = math.nan
+    if not 0 < speed <= 1_000_000:
+        _refuse(f"SPEED is {text!r} and should be a number above 0 (2880 makes two days pass in a minute)")
+    return speed
+
+
+def _rows(users: str, day: date) -> list[Row]:
+    if not users:
+        return [Row(number, user) for number, user in enumerate(sample_users(day), start=2)]
+    try:
+        return read_roster(Path(users))
+    except RosterError as error:
+        _refuse(str(error))
+
+
+def _refuse(reason: str) -> NoReturn:
+    print(reason, file=sys.stderr)
+    raise typer.Exit(_BAD_INPUT)
+
+
+if __name__ == "__main__":
+    app()

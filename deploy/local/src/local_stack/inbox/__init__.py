@@ -1,0 +1,1 @@
+"""The inbox: a small web server that receives webhooks, verifies their signatures and shows them."""

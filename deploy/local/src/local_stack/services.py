@@ -1,0 +1,107 @@
+"""The four services as this machine runs them: one process each, with all its roles."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from local_stack import ports
+from local_stack.child import Child, Command, StartupError, tail
+from local_stack.emulator import REGION, Emulator
+from local_stack.postgres import PostgresServer
+from local_stack.settings import StackSettings
+
+_ACCOUNT = "000000000000"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service of the project: its name, the module that runs it, its database and its port."""
+
+    name: str
+    module: str
+    port: int
+
+    @property
+    def database(self) -> str:
+        """The name of its database, which is the module's."""
+        return self.module
+
+    @property
+    def url(self) -> str:
+        """Where its API listens."""
+        return f"http://{ports.LOOPBACK}:{self.port}"
+
+
+def services(settings: StackSettings) -> list[Service]:
+    """The four, in the order of their start: who consumes comes before who publishes nothing yet."""
+    return [
+        Service("user-service", "user_service", settings.user_port),
+        Service("event-service", "event_service", settings.event_port),
+        Service("delivery-service", "delivery_service", settings.delivery_port),
+        Service("analytics-service", "analytics_service", settings.analytics_port),
+    ]
+
+
+class ServiceProcess:
+    """A service under the supervisor."""
+
+    def __init__(self, service: Service, environment: Mapping[str, str], log: Path) -> None:
+        self.service = service
+        self._environment = environment
+        self._log = log
+
+    def prepare(self) -> None:
+        """Nothing: databases, migrations and topology are there by now."""
+
+    def command(self) -> Command:
+        """All roles in one process."""
+        argv = [sys.executable, "-m", self.service.module, "run"]
+        return Command(self.service.name, argv, self._log, self._environment)
+
+    def ready(self) -> bool:
+        """Whether its dependencies answer it."""
+        return ports.http_status(self.service.port, "/readyz") == HTTPStatus.OK
+
+
+def bus_environment(emulator: Emulator) -> dict[str, str]:
+    """Where SNS and SQS are, and as whom to speak to them."""
+    return {
+        "AWS_ENDPOINT_URL": emulator.url,
+        "AWS_REGION": REGION,
+        "AWS_ACCOUNT_ID": _ACCOUNT,
+        "AWS_ACCESS_KEY_ID": _ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
+
+
+def service_environment(
+    service: Service, settings: StackSettings, postgres: PostgresServer, emulator: Emulator
+) -> dict[str, str]:
+    """The whole configuration of one service."""
+    digest = hashlib.sha256(settings.api_key.encode()).hexdigest()
+    keys = [{"name": "local", "sha256": digest, "scopes": ["read", "write", "admin"]}]
+    return bus_environment(emulator) | {
+        "DATABASE_URL": postgres.url(service.database),
+        "DATABASE_POOL_SIZE": str(settings.database_pool_size),
+        "API_HOST": ports.LOOPBACK,
+        "API_PORT": str(service.port),
+        "API_KEYS": json.dumps(keys),
+        "LOG_LEVEL": settings.log_level,
+        "TIME_LAPSE": "true",
+        "SHUTDOWN_GRACE_SECONDS": str(settings.shutdown_grace_seconds),
+    }
+
+
+async def run_once(name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    """Run `python -m <arguments>` to its end. Raises StartupError, with the end of its log, if it fails."""
+    child = Child(Command(name, [sys.executable, "-m", *arguments], log, environment))
+    try:
+        await child.ended()
+    finally:
+        child.kill()
+    if child.exit_code != 0:
+        raise StartupError(f"{name} failed ({child.exit_code}); its log ends:\n{tail(log)}")

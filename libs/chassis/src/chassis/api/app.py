@@ -1,0 +1,66 @@
+"""The application of every service: routes, errors, health, metrics, OpenAPI, tracing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+
+from chassis.api import dead_letters, health
+from chassis.api.auth import Keyring
+from chassis.api.problems import ProblemBody, documented, install_handlers
+from chassis.cache import ReadCache
+from chassis.clock import Clock
+from chassis.database import Database
+from chassis.outbox import Outbox
+from chassis.settings import ApiKey
+
+
+def create_app(
+    title: str,
+    *,
+    routers: Sequence[APIRouter],
+    service_error: type[Exception] | None,
+    keys: Sequence[ApiKey],
+    readiness: health.Readiness,
+    database: Database,
+    clock: Clock,
+    outbox: Outbox,
+    cache: ReadCache,
+) -> FastAPI:
+    """Build the application.
+
+    Args:
+        routers: the service's own; health, metrics and dead-letter messages are added. None: only health and metrics.
+        service_error: root of the service's error tree, see :class:`chassis.errors.Problem`.
+    """
+    app = FastAPI(
+        title=f"Almanac {title}",
+        version="1",
+        docs_url="/docs" if routers else None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if routers else None,
+        responses=documented(400, 401, 403, 422, 500, 503),
+        separate_input_output_schemas=False,
+    )
+    app.state.keyring = Keyring(keys)
+    app.state.database, app.state.clock, app.state.outbox, app.state.cache = database, clock, outbox, cache
+    install_handlers(app, service_error)
+    app.include_router(health.router(readiness))
+    if routers:
+        for router in (*routers, dead_letters.router):
+            app.include_router(router)
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+            problem = ProblemBody.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
+            definitions = problem.pop("$defs", {})
+            schema.setdefault("components", {}).setdefault("schemas", {}).update({"Problem": problem, **definitions})
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI's documentation extends the schema
+    FastAPIInstrumentor.instrument_app(app, excluded_urls="healthz,readyz,metrics", exclude_spans=["receive", "send"])
+    return app

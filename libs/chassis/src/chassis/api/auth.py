@@ -1,0 +1,72 @@
+"""Bearer API keys with scopes, kept as SHA-256 hashes in the configuration (design §8, RFC 6750)."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from chassis.errors import ForbiddenError, UnauthenticatedError
+from chassis.settings import ApiKey, Scope
+
+_bearer = HTTPBearer(auto_error=False, description="An API key. Scopes: read, write; admin may do everything.")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking."""
+
+    name: str
+    scopes: frozenset[Scope]
+
+    def may(self, scope: Scope) -> bool:
+        return scope in self.scopes or "admin" in self.scopes
+
+
+class Keyring:
+    """The configured keys. A key has 256 bits of hash to be found by, so a look-up gives nothing away by its timing."""
+
+    def __init__(self, keys: Sequence[ApiKey]) -> None:
+        self._by_hash = {key.sha256: Principal(key.name, key.scopes) for key in keys}
+
+    def find(self, secret: str) -> Principal | None:
+        return self._by_hash.get(hashlib.sha256(secret.encode()).hexdigest())
+
+
+async def authenticate(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+) -> Principal:
+    """The holder of the request's key.
+
+    Raises:
+        UnauthenticatedError: no key, another scheme, or an unknown key.
+    """
+    if credentials is None:
+        raise UnauthenticatedError("send `Authorization: Bearer <api key>`")
+    keyring: Keyring = request.app.state.keyring
+    principal = keyring.find(credentials.credentials)
+    if principal is None:
+        raise UnauthenticatedError("this key is not known")
+    return principal
+
+
+CurrentPrincipal = Annotated[Principal, Depends(authenticate)]
+
+
+class Requires:
+    """A dependency that lets through only keys with ``scope``. Raises ForbiddenError for the others."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope: Scope = scope
+
+    async def __call__(self, principal: CurrentPrincipal) -> Principal:
+        if not principal.may(self._scope):
+            raise ForbiddenError(f"the key {principal.name!r} lacks the scope `{self._scope}`")
+        return principal
+
+
+READ = Depends(Requires("read"))
+WRITE = Depends(Requires("write"))
+ADMIN = Depends(Requires("admin"))

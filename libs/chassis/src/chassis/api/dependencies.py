@@ -1,0 +1,36 @@
+"""What a route may ask for. ``main`` put it into the application's state."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from chassis.cache import ReadCache
+from chassis.clock import Clock
+from chassis.database import Database
+from chassis.outbox import Outbox
+
+
+async def _database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+async def _clock(request: Request) -> Clock:
+    clock: Clock = request.app.state.clock
+    return clock
+
+
+async def _outbox(request: Request) -> Outbox:
+    outbox: Outbox = request.app.state.outbox
+    return outbox
+
+
+async def _cache(request: Request) -> ReadCache:
+    cache: ReadCache = request.app.state.cache
+    return cache
+
+
+CurrentDatabase = Annotated[Database, Depends(_database)]
+CurrentClock = Annotated[Clock, Depends(_clock)]
+CurrentOutbox = Annotated[Outbox, Depends(_outbox)]
+CurrentCache = Annotated[ReadCache, Depends(_cache)]

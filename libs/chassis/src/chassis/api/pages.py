@@ -1,0 +1,48 @@
+"""Cursor pagination: ``limit`` and ``cursor`` in, ``items`` and ``nextCursor`` out (design §8)."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Generic, TypeVar
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import AwareDatetime, TypeAdapter
+
+from chassis.api.wire import WireModel
+from chassis.errors import InvalidParameterError
+
+T = TypeVar("T")
+
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
+Cursor = Annotated[str | None, Query(max_length=200, description="`nextCursor` of the page before.")]
+Position = tuple[datetime, UUID]
+"""Where a page ended: the last row's instant and id, the order of every list."""
+
+_position = TypeAdapter(tuple[AwareDatetime, UUID])
+
+
+class Page(WireModel, Generic[T]):
+    """One page; ``nextCursor`` is null on the last."""
+
+    items: list[T]
+    next_cursor: str | None
+
+
+def encode_cursor(position: Position) -> str:
+    return urlsafe_b64encode(_position.dump_json(position)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None) -> Position | None:
+    """Raises InvalidParameterError where the cursor is none of ours."""
+    if cursor is None:
+        return None
+    try:
+        return _position.validate_json(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except ValueError:
+        raise InvalidParameterError("cursor", "not a cursor of this list") from None
+
+
+def cut(rows: Sequence[T], limit: int) -> tuple[Sequence[T], bool]:
+    """Split ``limit + 1`` fetched rows into a page and whether there are more."""
+    return rows[:limit], len(rows) > limit

@@ -1,0 +1,111 @@
+"""The chassis' errors that a caller over HTTP can meet, as a tree.
+
+::
+
+    ProblemError
+    ├── UnauthenticatedError          401
+    ├── ForbiddenError                403
+    ├── ResourceNotFoundError         404
+    ├── PreconditionRequiredError     428
+    ├── InvalidParameterError         422
+    ├── IdempotencyKeyReusedError     422
+    └── ServiceUnavailableError       503
+
+A service's own tree starts at one class in its ``domain/errors.py`` with the same four attributes (:class:`Problem`).
+The domain imports nothing, so the shape is a protocol and not a base class.
+"""
+
+from typing import ClassVar, Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Problem(Protocol):
+    """What an exception needs to be answered as RFC 9457 ``application/problem+json``."""
+
+    status: int
+    """HTTP status."""
+    slug: str
+    """Last part of the problem type's URI, stable for ever."""
+    title: str
+    """The problem type in words, the same for every occurrence."""
+    field: str | None
+    """The request's field that is at fault, as the client spells it, or None."""
+
+
+class ProblemError(Exception):
+    """Base of the tree. ``str(error)`` is the problem's detail."""
+
+    status: int = 500
+    slug: str = "internal"
+    title: str = "Internal error"
+    field: str | None = None
+    headers: ClassVar[dict[str, str]] = {}
+
+
+class UnauthenticatedError(ProblemError):
+    """No bearer key, or one that nobody holds (RFC 6750)."""
+
+    status = 401
+    slug = "unauthenticated"
+    title = "Authentication required"
+    field = "Authorization"
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer realm="almanac"'}
+
+
+class ForbiddenError(ProblemError):
+    """The key lacks a scope."""
+
+    status = 403
+    slug = "forbidden"
+    title = "Scope missing"
+    field = "Authorization"
+
+
+class ResourceNotFoundError(ProblemError):
+    """No such resource."""
+
+    status = 404
+    slug = "not-found"
+    title = "Not found"
+
+
+class PreconditionRequiredError(ProblemError):
+    """An update without ``If-Match`` (RFC 6585)."""
+
+    status = 428
+    slug = "precondition-required"
+    title = "If-Match required"
+    field = "If-Match"
+
+
+class InvalidParameterError(ProblemError):
+    """A parameter or header is well-formed for HTTP, but not for us."""
+
+    status = 422
+    slug = "invalid-request"
+    title = "Request not valid"
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class IdempotencyKeyReusedError(ProblemError):
+    """The same ``Idempotency-Key`` with another request."""
+
+    status = 422
+    slug = "idempotency-key-reused"
+    title = "Idempotency-Key used for another request"
+    field = "Idempotency-Key"
+
+    def __init__(self) -> None:
+        super().__init__("this key came with another request before; use a new key for a new request")
+
+
+class ServiceUnavailableError(ProblemError):
+    """A dependency is away; the same request may succeed in a moment."""
+
+    status = 503
+    slug = "unavailable"
+    title = "Temporarily unavailable"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}

@@ -1,0 +1,95 @@
+"""Publishing to SNS in batches, several in flight (design §4 "Claim", §13)."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chassis.messaging.bus import Bus, count_call
+from contracts.attributes import check_attributes
+
+if TYPE_CHECKING:
+    from types_aiobotocore_sns.type_defs import PublishBatchRequestEntryTypeDef
+
+log = structlog.get_logger(__name__)
+
+MAX_BATCH_ENTRIES = 10
+MAX_BATCH_BYTES = 256 * 1024 - 4096  # SNS counts attributes too; they stay far below the margin
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message: its body and its string attributes."""
+
+    body: str
+    attributes: Mapping[str, str]
+
+
+class Publisher:
+    """Publishes to the topics of a bus. At most ``in_flight`` calls at a time over the whole process."""
+
+    def __init__(self, bus: Bus, *, in_flight: int = 8) -> None:
+        self._bus = bus
+        self._slots = asyncio.Semaphore(in_flight)
+
+    async def publish(self, topic: str, messages: Sequence[Outgoing]) -> list[str | None]:
+        """Publish ``messages`` and return, for each, None where SNS accepted it or the reason why it did not.
+
+        Never raises for what the bus does: a failed call is a reason for each of its entries. A message whose call got
+        no answer may have been accepted all the same, so whoever sends it again relies on the receiver's deduplication.
+
+        Raises:
+            ContractError: a message has more attributes than survive, or an empty one.
+        """
+        for message in messages:
+            check_attributes(message.attributes)
+        results: list[str | None] = [None] * len(messages)
+
+        async def send(batch: slice) -> None:
+            for index, reason in await self._send(topic, messages[batch]):
+                results[batch.start + index] = reason
+
+        await asyncio.gather(*(send(batch) for batch in _batches(messages)))
+        return results
+
+    async def _send(self, topic: str, messages: Sequence[Outgoing]) -> list[tuple[int, str]]:
+        entries: list[PublishBatchRequestEntryTypeDef] = [
+            {
+                "Id": str(index),
+                "Message": message.body,
+                "MessageAttributes": {
+                    name: {"DataType": "String", "StringValue": value} for name, value in message.attributes.items()
+                },
+            }
+            for index, message in enumerate(messages)
+        ]
+        async with self._slots:
+            count_call("PublishBatch")
+            try:
+                answer = await self._bus.sns.publish_batch(
+                    TopicArn=self._bus.topic_arn(topic), PublishBatchRequestEntries=entries
+                )
+            except (BotoCoreError, ClientError, OSError, TimeoutError) as error:
+                log.warning("publish failed", topic=topic, messages=len(messages), error=repr(error))
+                return [(index, str(error) or repr(error)) for index in range(len(messages))]
+        failed = [
+            (int(entry["Id"]), f"{entry['Code']}: {entry.get('Message', '')}") for entry in answer.get("Failed", ())
+        ]
+        if failed:
+            log.warning("publish refused entries", topic=topic, refused=len(failed), first=failed[0][1])
+        return failed
+
+
+def _batches(messages: Sequence[Outgoing]) -> Iterator[slice]:
+    start = size = 0
+    for index, message in enumerate(messages):
+        length = len(message.body.encode()) if not message.body.isascii() else len(message.body)
+        if index > start and (index - start == MAX_BATCH_ENTRIES or size + length > MAX_BATCH_BYTES):
+            yield slice(start, index)
+            start, size = index, 0
+        size += length
+    if start < len(messages):
+        yield slice(start, len(messages))

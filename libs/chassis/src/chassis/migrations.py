@@ -1,0 +1,77 @@
+"""Migrations: alembic over asyncpg, one runner at a time, and whether a database is up to date.
+
+A service's ``migrations/env.py`` only calls :func:`run_environment`. Migrations expand, then contract: the previous
+version of the code must run on the new schema.
+"""
+
+import asyncio
+from pathlib import Path
+
+from alembic import command, context, op
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from chassis.database import Database
+from chassis.engine import create_engine
+
+_LOCK = 0x616C6D61  # "alma": a number of our own for the advisory lock that lets one runner in
+
+
+async def upgrade(database_url: str, migrations: Path) -> None:
+    """Bring the database to the newest revision. Concurrent runners wait for each other.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the database is away or a migration failed; nothing of it is kept.
+    """
+    # As if behind a pooler, for it may be: what a runner prepares would stay there, and the next one trip over it.
+    engine = create_engine(database_url, pool_size=0, pooler=True, application_name="migrate", command_seconds=None)
+    config = _config(migrations)
+
+    def run(connection: Connection) -> None:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            await connection.run_sync(run)
+    finally:
+        await engine.dispose()
+
+
+async def pending(database: Database, migrations: Path) -> str | None:
+    """None where the database is at the newest revision (or past it), else one line that says what is missing."""
+    scripts = await asyncio.to_thread(ScriptDirectory.from_config, _config(migrations))
+    async with database.read() as connection:
+        current = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+    known = {script.revision for script in scripts.walk_revisions()}
+    if current is None:
+        return "the database has no schema: run the `migrate` command"
+    if current in known and current != scripts.get_current_head():
+        head = scripts.get_current_head()
+        return f"the database is at revision {current}, this code needs {head}: run the `migrate` command"
+    return None
+
+
+def run_environment() -> None:
+    """What alembic runs for every service: all pending revisions in the caller's one transaction."""
+    context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+    context.run_migrations()
+
+
+def execute_script(script: str) -> None:
+    """Run several statements in the migration's transaction; for use in a revision's ``upgrade``."""
+    # A prepared statement holds one command; asyncpg's own execute sends the script as it is.
+    connection = op.get_bind().connection.dbapi_connection
+    if connection is None:
+        raise RuntimeError("no connection: revisions run through chassis.migrations.upgrade")
+    connection.run_async(lambda driver: driver.execute(script))
+
+
+def _config(migrations: Path) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations))
+    config.set_main_option("path_separator", "os")
+    return config

@@ -1,0 +1,220 @@
+"""Transactional outbox: state change and message leave together (design §6.1).
+
+A use case appends items to its transaction. The :class:`Relay` packs unsent rows of one type into messages, publishes
+them in batches, and marks those that the bus accepted. One relay per database is active (a lease), so that rows need
+no claim of their own; a second one waits. What is sent twice all the same is deduplicated by ``itemId``.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import structlog
+from opentelemetry import metrics
+from sqlalchemy import Row, text
+
+from chassis.clock import Clock
+from chassis.database import Database, Transaction
+from chassis.leases import Lease
+from chassis.messaging.publisher import Outgoing, Publisher
+from chassis.telemetry import tracing
+from contracts.attributes import message_attributes
+from contracts.messages.envelope import encode_envelope, encode_item, pack_items
+from contracts.messages.registry import find_spec
+from contracts.messages.spec import Bus, Item, MessageSpec, MessageType
+from contracts.topology import Topology
+
+log = structlog.get_logger(__name__)
+meter = metrics.get_meter("almanac.outbox")
+_items_sent = meter.create_counter("almanac_outbox_items_sent", description="Items published from the outbox, by type")
+_lag = meter.create_histogram(
+    "almanac_outbox_lag", unit="s", description="Time from an item's transaction to its publication"
+)
+
+_APPEND = text(
+    "INSERT INTO outbox (item_id, type, dataversion, item, traceparent)"
+    " SELECT * FROM unnest("
+    "CAST(:item_ids AS uuid[]), CAST(:types AS text[]), CAST(:dataversions AS text[]), CAST(:items AS text[]),"
+    " CAST(:traceparents AS text[]))"
+)
+_UNSENT = text(
+    "SELECT id, type, dataversion, item, traceparent,"
+    " CAST(extract(epoch FROM clock_timestamp() - created_at) AS float8) AS age"
+    " FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT :limit"
+)
+_MARK = text("UPDATE outbox SET sent_at = clock_timestamp() WHERE id = ANY(CAST(:ids AS bigint[]))")
+_REPLAY = text("UPDATE outbox SET sent_at = NULL WHERE sent_at IS NOT NULL")
+SWEEP = text(
+    "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox"
+    " WHERE sent_at < clock_timestamp() - make_interval(secs => :seconds) LIMIT 10000)"
+)
+
+
+_COPIED = ("item_id", "type", "dataversion", "item", "traceparent")
+COPY_FROM = 500
+"""Items from which on COPY is worth its extra round trip."""
+_UNSENT_UP_TO = text("SELECT count(*) FROM (SELECT FROM outbox WHERE sent_at IS NULL LIMIT :limit) AS unsent")
+
+Encoded = tuple[UUID, str, str, str, str | None]
+"""An item as a row of the outbox: id, type, dataversion, JSON, traceparent."""
+
+OutboxRow = Row[tuple[int, str, str, str, str | None, float]]
+
+
+def encode(items: Iterable[tuple[MessageType, Item]]) -> list[Encoded]:
+    """Encode items ahead of :meth:`Outbox.append_encoded`. One without a ``traceparent`` gets the current span's.
+
+    Raises:
+        ContractError: an item is too large for any message.
+    """
+    current = tracing.current_traceparent()
+    encoded = []
+    for type, item in items:
+        if current and not item.traceparent:
+            # Into the item itself: packed with others, it is all that its trace has.
+            item = item.model_copy(update={"traceparent": current})
+        encoded.append((item.item_id, type.value, find_spec(type).dataversion, encode_item(item), item.traceparent))
+    return encoded
+
+
+class Outbox:
+    """Appends items, and wakes the relay of the same process once they are committed."""
+
+    def __init__(self, *, backlog_limit: int = 50_000) -> None:
+        self.appended = asyncio.Event()
+        self._backlog_limit = backlog_limit
+
+    async def append(self, tx: Transaction, items: Sequence[tuple[MessageType, Item]]) -> None:
+        """Leave ``items`` in the transaction, encoded by :func:`encode`.
+
+        Raises:
+            ContractError: an item is too large for any message.
+        """
+        await self.append_encoded(tx, encode(items))
+
+    async def append_encoded(self, tx: Transaction, items: Sequence[Encoded]) -> None:
+        """The same for thousands of items that were encoded before the transaction began."""
+        if not items:
+            return
+        if len(items) >= COPY_FROM:
+            await tx.copy("outbox", _COPIED, items)
+        else:
+            ids, types, dataversions, texts, traceparents = zip(*items, strict=True)
+            values = {
+                "item_ids": ids, "types": types, "dataversions": dataversions, "items": texts,
+                "traceparents": traceparents,
+            }  # fmt: skip
+            await tx.execute(_APPEND, values)
+        tx.after_commit(self.appended.set)
+
+    async def has_room(self, database: Database) -> bool:
+        """False while so much waits to be sent that who appends in bulk should wait, lest the bus be flooded."""
+        async with database.read() as connection:
+            unsent: int = (await connection.execute(_UNSENT_UP_TO, {"limit": self._backlog_limit})).scalar_one()
+        return unsent < self._backlog_limit
+
+
+async def replay(database: Database) -> int:
+    """Mark all that the outbox still keeps as unsent, for a bus that has lost its queues. Returns how many rows."""
+    async with database.transaction() as tx:
+        return (await tx.execute(_REPLAY)).rowcount
+
+
+class Relay:
+    """Sends what the outbox holds. A step of a :class:`chassis.lifecycle.Loop`.
+
+    Within one sweep, rows of one type go together; SNS does not order anyway, and items carry versions.
+    """
+
+    SWEEP_ROWS = 2_000
+    LEASE_SECONDS = 5.0
+
+    def __init__(
+        self, database: Database, publisher: Publisher, topology: Topology, clock: Clock, *, poll_seconds: float
+    ) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._topics = {bus: topology.topic(bus).name for bus in Bus}
+        self._clock = clock
+        self._poll = poll_seconds
+        self._lease = Lease(database, "outbox-relay", seconds=self.LEASE_SECONDS)
+
+    async def step(self) -> float:
+        """One sweep. Returns the seconds until the next.
+
+        Raises:
+            PublishError: the bus refused some entries; what it accepted is marked, the rest stays.
+        """
+        if not await self._lease.held():
+            return min(1.0, self.LEASE_SECONDS / 3)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(_UNSENT, {"limit": self.SWEEP_ROWS})).all()
+        if not rows:
+            return self._poll
+        started = time.monotonic()
+        errors: list[str] = []
+        by_topic: dict[str, list[_Parcel]] = {}
+        for topic, parcel in self._pack(rows, errors):
+            by_topic.setdefault(topic, []).append(parcel)
+        sent: list[int] = []
+        for topic, parcels in by_topic.items():
+            results = await self._publisher.publish(topic, [parcel.message for parcel in parcels])
+            for parcel, error in zip(parcels, results, strict=True):
+                if error is None:
+                    sent.extend(parcel.row_ids)
+                    _items_sent.add(len(parcel.row_ids), {"type": parcel.message.attributes["eventType"]})
+                else:
+                    errors.append(error)
+        if sent:
+            async with self._database.transaction() as tx:
+                await tx.execute(_MARK, {"ids": sent})
+            _lag.record(rows[0].age + time.monotonic() - started)
+        if errors:
+            raise PublishError(f"{len(errors)} messages not sent, the first because: {errors[0]}")
+        return 0.0 if len(rows) == self.SWEEP_ROWS else self._poll
+
+    async def stop(self) -> None:
+        """Let another relay take over at once."""
+        await self._lease.release()
+
+    def _pack(self, rows: Sequence[OutboxRow], errors: list[str]) -> Iterator[tuple[str, "_Parcel"]]:
+        alike: dict[tuple[str, str], list[OutboxRow]] = {}
+        for row in rows:
+            alike.setdefault((row.type, row.dataversion), []).append(row)
+        for (type, dataversion), group in alike.items():
+            try:
+                spec = find_spec(MessageType(type), dataversion)
+            except ValueError as error:
+                # Written by a newer version of the code, before a roll-back: it waits, the others go.
+                errors.append(str(error))
+                continue
+            topic = self._topics[spec.bus]
+            for part in pack_items([row.item for row in group]):
+                yield topic, _Parcel(self._message(spec, topic, group[part]), [row.id for row in group[part]])
+
+    def _message(self, spec: MessageSpec, topic: str, rows: Sequence[OutboxRow]) -> Outgoing:
+        contexts = [row.traceparent for row in rows if row.traceparent]
+        # One item: the publication is part of its trace. Several: it belongs to none, and links to all.
+        parent = contexts[0] if len(rows) == 1 and contexts else None
+        with tracing.publish_span(topic, parent=parent, links=contexts) as traceparent:
+            body = encode_envelope(
+                spec.type,
+                [row.item for row in rows],
+                uuid4(),
+                self._clock.now(),
+                traceparent,
+                dataversion=spec.dataversion,
+            )
+            return Outgoing(body, message_attributes(spec.type, traceparent))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    message: Outgoing
+    row_ids: list[int]
+
+
+class PublishError(RuntimeError):
+    """The bus did not accept everything; the rest is tried again."""

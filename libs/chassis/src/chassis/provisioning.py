@@ -1,0 +1,132 @@
+"""Turns the declared topology into topics, queues and subscriptions. Idempotent: what exists is brought in line.
+
+On AWS the CDK stack does this; elsewhere ``python -m chassis topology apply`` (design §2).
+"""
+
+import asyncio
+import json
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from chassis.messaging.bus import Bus
+from contracts.topology import DeadLetterQueue, Queue, Subscription
+
+if TYPE_CHECKING:
+    from types_aiobotocore_sqs.literals import QueueAttributeNameType
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """What was new: queues that had to be made may mean that the bus has lost what it held."""
+
+    created_queues: tuple[str, ...]
+
+
+async def apply(bus: Bus) -> Provisioned:
+    """Create or update everything that ``bus.topology`` declares.
+
+    Raises:
+        botocore.exceptions.ClientError: AWS refused; what was made before stays.
+    """
+    topology = bus.topology
+    missing = [
+        name for name, there in await _gather(_exists(bus, queue.name) for queue in topology.queues) if not there
+    ]
+    await _gather(_make_queue(bus, queue, {}) for queue in topology.dead_letter_queues)
+    await asyncio.gather(
+        _gather(bus.sns.create_topic(Name=topic.name) for topic in topology.topics),
+        _gather(_make_queue(bus, queue, _work_attributes(bus, queue)) for queue in topology.queues),
+    )
+    await _gather(_subscribe(bus, subscription) for subscription in topology.subscriptions)
+    return Provisioned(tuple(missing))
+
+
+async def missing(bus: Bus, queues: tuple[Queue, ...]) -> str | None:
+    """None where all ``queues`` exist, else one line that says which does not."""
+    for name, there in await _gather(_exists(bus, queue.name) for queue in queues):
+        if not there:
+            return f"queue {name} does not exist: apply the topology (`python -m chassis topology apply`)"
+    return None
+
+
+async def _gather(calls: Any) -> list[Any]:
+    gate = asyncio.Semaphore(8)
+
+    async def one(call: Coroutine[Any, Any, Any]) -> Any:
+        async with gate:
+            return await call
+
+    return list(await asyncio.gather(*(one(call) for call in calls)))
+
+
+async def _exists(bus: Bus, name: str) -> tuple[str, bool]:
+    try:
+        await bus.sqs.get_queue_url(QueueName=name)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code", "").endswith(("QueueDoesNotExist", "NonExistentQueue")):
+            return name, False
+        raise
+    return name, True
+
+
+def _work_attributes(bus: Bus, queue: Queue) -> "Mapping[QueueAttributeNameType, str]":
+    return {
+        "ReceiveMessageWaitTimeSeconds": "20",
+        "RedrivePolicy": json.dumps(
+            {
+                "deadLetterTargetArn": bus.queue_arn(queue.dead_letter_queue.name),
+                "maxReceiveCount": queue.max_receive_count,
+            }
+        ),
+    }
+
+
+async def _make_queue(
+    bus: Bus, queue: Queue | DeadLetterQueue, attributes: "Mapping[QueueAttributeNameType, str]"
+) -> None:
+    await bus.sqs.create_queue(QueueName=queue.name)
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": bus.queue_arn(queue.name),
+                "Condition": {"ArnLike": {"aws:SourceArn": bus.topic_arn(f"{bus.topology.prefix}-*")}},
+            }
+        ],
+    }
+    await bus.sqs.set_queue_attributes(
+        QueueUrl=await bus.queue_url(queue.name),
+        Attributes={
+            "VisibilityTimeout": str(queue.visibility_seconds),
+            "MessageRetentionPeriod": str(queue.retention_seconds),
+            "Policy": json.dumps(policy),
+            **attributes,
+        },
+    )
+
+
+async def _subscribe(bus: Bus, subscription: Subscription) -> None:
+    attributes = {
+        "RawMessageDelivery": "true" if subscription.raw_delivery else "false",
+        "RedrivePolicy": json.dumps({"deadLetterTargetArn": bus.queue_arn(subscription.dead_letter_queue.name)}),
+    }
+    if subscription.filter_policy:
+        attributes["FilterPolicy"] = json.dumps(subscription.filter_policy)
+    answer = await bus.sns.subscribe(
+        TopicArn=bus.topic_arn(subscription.topic.name),
+        Protocol="sqs",
+        Endpoint=bus.queue_arn(subscription.queue.name),
+        Attributes=attributes,
+        ReturnSubscriptionArn=True,
+    )
+    # Subscribing again returns the existing subscription with its old attributes.
+    for name, value in attributes.items():
+        await bus.sns.set_subscription_attributes(
+            SubscriptionArn=answer["SubscriptionArn"], AttributeName=name, AttributeValue=value
+        )

@@ -1,0 +1,273 @@
+"""What a process of a service holds while it runs; ``main`` composes roles from it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import structlog
+from opentelemetry import metrics
+from opentelemetry.metrics import CallbackOptions, Observation
+from pydantic import SecretStr
+from sqlalchemy import QueuePool, TextClause
+
+from chassis import dead_letters, idempotency, inbox, migrations, outbox, provisioning
+from chassis.api.health import Readiness
+from chassis.cache import ReadCache
+from chassis.clock import DatabaseClock, TimeLapseRefusedError
+from chassis.database import Database
+from chassis.leases import Lease
+from chassis.lifecycle import Loop, Role, pause
+from chassis.messaging.bus import Bus
+from chassis.messaging.consumer import Handler, QueueConsumer
+from chassis.messaging.drain import DlqDrain
+from chassis.messaging.publisher import Publisher
+from chassis.notifications import Listener
+from chassis.outbox import Outbox, Relay
+from chassis.settings import ServiceSettings
+from contracts.messages.parsing import parse_message
+from contracts.topology import Queue, Topology, build_topology
+
+log = structlog.get_logger(__name__)
+S = TypeVar("S", bound=ServiceSettings)
+
+CLOCK_SECONDS = 30.0
+MAPPED_CLOCK_SECONDS = 0.2
+SWEEP_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Runtime(Generic[S]):
+    """Settings and adapters of one process."""
+
+    settings: S
+    database: Database
+    clock: DatabaseClock
+    topology: Topology
+    bus: Bus
+    publisher: Publisher
+    outbox: Outbox
+    cache: ReadCache
+    listener: Listener
+    readiness: Readiness = field(default_factory=Readiness)
+
+    def consume(
+        self,
+        queue: Queue,
+        handler: Handler,
+        *,
+        check: Callable[[str], object] = parse_message,
+        gate: Callable[[], Awaitable[None]] | None = None,
+        receivers: int = 1,
+        handlers: int = 2,
+        max_batch: int = 50,
+    ) -> list[Role]:
+        """The roles that work on ``queue`` and drain its DLQ.
+
+        ``check`` raises ContractError for a body that never can be applied.
+        """
+
+        async def queue_there() -> str | None:
+            return await provisioning.missing(self.bus, (queue,))
+
+        self.readiness.add(queue.name, queue_there)
+        keep = dead_letters.keeper(self.database, queue.name)
+        consumer = QueueConsumer(
+            self.bus,
+            queue,
+            handler,
+            reject=keep,
+            gate=gate or self.database.wait_available,
+            receivers=receivers,
+            handlers=handlers,
+            max_batch=max_batch,
+        )
+        drain = DlqDrain(self.bus, queue, check=check, reject=keep, every_seconds=self.settings.dlq_drain_seconds)
+        return [consumer, Loop(f"drain:{queue.name}", drain.step)]
+
+    def relay(self) -> list[Role]:
+        """The roles that send the outbox and forget what is past its retention."""
+        return [_RelayRole(self), Loop("sweep", Sweep(self.database, self.settings).step)]
+
+
+class Sweep:
+    """Deletes sent outbox rows, old inbox ids and old idempotency keys; one process at a time."""
+
+    def __init__(self, database: Database, settings: ServiceSettings) -> None:
+        self._database = database
+        self._lease = Lease(database, "sweep", seconds=SWEEP_SECONDS * 3)
+        self._statements: Sequence[tuple[TextClause, dict[str, float]]] = (
+            (outbox.SWEEP, {"seconds": settings.outbox_retention_hours * 3600}),
+            (inbox.SWEEP, {"seconds": settings.inbox_retention_days * 86_400}),
+            (idempotency.SWEEP, {}),
+        )
+
+    async def step(self) -> float:
+        if await self._lease.held():
+            for statement, values in self._statements:
+                async with self._database.transaction() as tx:
+                    await tx.execute(statement, values)
+        return SWEEP_SECONDS
+
+
+class _RelayRole:
+    name = "relay"
+
+    def __init__(self, runtime: Runtime[S]) -> None:
+        self._relay = Relay(
+            runtime.database,
+            runtime.publisher,
+            runtime.topology,
+            runtime.clock,
+            poll_seconds=runtime.settings.outbox_poll_seconds,
+        )
+        self._loop = Loop(self.name, self._relay.step, wake=runtime.outbox.appended)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        await self._loop.run(stopping)
+        await self._relay.stop()
+
+
+class ClockRole:
+    """Measures the database's clock again and again. A clock that is mapped where it must not be ends the process."""
+
+    name = "clock"
+
+    def __init__(self, clock: DatabaseClock, *, time_lapse: bool) -> None:
+        self._clock = clock
+        self._every = MAPPED_CLOCK_SECONDS if time_lapse else CLOCK_SECONDS
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            delay = self._every
+            try:
+                await self._clock.refresh()
+            except TimeLapseRefusedError:
+                raise
+            except Exception as error:  # the old offset stays good for a while
+                log.warning("clock not measured", error=repr(error))
+                delay = 1.0
+            await pause(stopping, delay)
+
+
+class Schema:
+    """Whether the database has the schema that this code needs. Roles wait for it: a fresh pod may be there first."""
+
+    def __init__(self, database: Database, scripts: Path) -> None:
+        self._database = database
+        self._scripts = scripts
+        self._current = False
+
+    async def check(self) -> str | None:
+        """None where the database answers and is migrated, else one line that says what is missing."""
+        if self._current:
+            await self._database.ping()
+            return None
+        missing = await migrations.pending(self._database, self._scripts)
+        self._current = missing is None
+        return missing
+
+    def when_migrated(self, role: Role) -> Role:
+        return _WhenMigrated(self, role)
+
+
+class _WhenMigrated:
+    def __init__(self, schema: Schema, role: Role) -> None:
+        self.name = role.name
+        self._schema = schema
+        self._role = role
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        said: str | None = None
+        while not stopping.is_set():
+            try:
+                missing = await self._schema.check()
+            except Exception as error:  # a database that is away is waited for like one without a schema
+                missing = repr(error)
+            if missing is None:
+                await self._role.run(stopping)
+                return
+            if missing != said:
+                log.warning("waiting for the database", role=self.name, reason=missing)
+                said = missing
+            await pause(stopping, 1.0)
+
+
+class LoopLag:
+    """Measures how late the event loop wakes: our form of a throttle (design §7)."""
+
+    name = "loop-lag"
+    EVERY_SECONDS = 0.5
+
+    def __init__(self) -> None:
+        self._lag = metrics.get_meter("almanac.runtime").create_histogram(
+            "almanac_event_loop_lag", unit="s", description="How late the event loop runs what is due"
+        )
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            expected = time.monotonic() + self.EVERY_SECONDS
+            if not await pause(stopping, self.EVERY_SECONDS):
+                self._lag.record(max(0.0, time.monotonic() - expected))
+
+
+@asynccontextmanager
+async def open_runtime(settings: S, *, name: str) -> AsyncIterator[Runtime[S]]:
+    """Open the adapters that every role uses. Nothing connects yet, so a dependency may be away."""
+    topology = build_topology(settings.topology_prefix)
+    database = Database(
+        settings.database_url.get_secret_value(),
+        pool_size=settings.database_pool_size,
+        pooler=settings.database_pooler,
+        application_name=name,
+        replica_url=_reveal(settings.database_replica_url),
+        replica_pool_size=settings.database_replica_pool_size,
+        replica_max_lag_seconds=settings.database_replica_max_lag_seconds,
+    )
+    listen_url = _reveal(settings.listen_url) or (None if settings.database_pooler else database.url)
+    cache = ReadCache(_reveal(settings.cache_url), prefix=name)
+    _observe(database)
+    try:
+        async with Bus(settings, topology) as bus:
+            yield Runtime(
+                settings=settings,
+                database=database,
+                clock=DatabaseClock(database, time_lapse=settings.time_lapse),
+                topology=topology,
+                bus=bus,
+                publisher=Publisher(bus),
+                outbox=Outbox(backlog_limit=settings.outbox_backlog_limit),
+                cache=cache,
+                listener=Listener(listen_url, application_name=name),
+            )
+    finally:
+        await cache.close()
+        await database.close()
+
+
+def _reveal(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+def _observe(database: Database) -> None:
+    pool, replica = database.engine.pool, database.replica
+
+    def connections(_: CallbackOptions) -> Iterable[Observation]:
+        if isinstance(pool, QueuePool):
+            yield Observation(pool.checkedout(), {"state": "used"})
+            yield Observation(pool.checkedin(), {"state": "idle"})
+
+    def lag(_: CallbackOptions) -> Iterable[Observation]:
+        if replica is not None and replica.lag_seconds is not None:
+            yield Observation(replica.lag_seconds)
+
+    meter = metrics.get_meter("almanac.database")
+    meter.create_observable_gauge(
+        "almanac_database_connections", [connections], description="Connections of this process, by state"
+    )
+    meter.create_observable_gauge(
+        "almanac_replication_lag", [lag], unit="s", description="Age of what the replica shows, 0 where it is current"
+    )

@@ -1,0 +1,161 @@
+"""A service as its ``main`` declares it, and the command line that every service has.
+
+``python -m <service> run [ROLE …]`` · ``migrate`` · ``replay`` · ``roles``
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Generic, TypeVar
+from uuid import uuid4
+
+import structlog
+import typer
+import uvloop
+from fastapi import APIRouter, FastAPI
+from opentelemetry.sdk.resources import Resource
+from pydantic import ValidationError
+
+from chassis import migrations, outbox
+from chassis.api.app import create_app
+from chassis.api.server import HttpServer
+from chassis.lifecycle import Role, run_roles
+from chassis.runtime import ClockRole, LoopLag, Runtime, Schema, open_runtime
+from chassis.settings import ServiceSettings
+from chassis.telemetry.logging import start_logging
+from chassis.telemetry.metrics import start_metrics
+from chassis.telemetry.tracing import start_tracing
+
+log = structlog.get_logger(__name__)
+S = TypeVar("S", bound=ServiceSettings)
+
+
+async def _nothing_more(_: object) -> int:
+    return 0
+
+
+@dataclass(frozen=True)
+class Service(Generic[S]):
+    """What differs between services.
+
+    ``roles`` maps a role's name to what it runs; ``api`` and ``relay`` are the chassis' own and always there.
+    ``parts`` are roles that run a part of another one: only where they are named.
+    ``replay`` does, beyond the outbox, what a bus that has lost its queues needs, and returns how many it concerned.
+    """
+
+    name: str
+    settings: type[S]
+    migrations: Path
+    error: type[Exception]
+    routers: Sequence[APIRouter]
+    roles: Mapping[str, Callable[[Runtime[S]], Sequence[Role]]]
+    relays: bool = True
+    parts: Mapping[str, Callable[[Runtime[S]], Sequence[Role]]] = field(default_factory=dict)
+    replay: Callable[[Runtime[S]], Awaitable[int]] = _nothing_more
+
+    @property
+    def role_names(self) -> list[str]:
+        """What runs where nothing is named."""
+        return ["api", *self.roles, *(["relay"] if self.relays else [])]
+
+    def app(self, runtime: Runtime[S], *, with_api: bool = True) -> FastAPI:
+        """The HTTP application: the API, or only health and metrics."""
+        return create_app(
+            self.name,
+            routers=self.routers if with_api else (),
+            service_error=self.error,
+            keys=runtime.settings.api_keys,
+            readiness=runtime.readiness,
+            database=runtime.database,
+            clock=runtime.clock,
+            outbox=runtime.outbox,
+            cache=runtime.cache,
+        )
+
+    async def run(self, settings: S, names: Sequence[str]) -> int:
+        """Run the named roles, all but parts where none is named, until SIGTERM. Returns the exit status."""
+        names = names or self.role_names
+        async with open_runtime(settings, name=self.name) as runtime:
+            schema = Schema(runtime.database, self.migrations)
+            runtime.readiness.add("database", schema.check)
+            roles: list[Role] = [LoopLag()]
+            work: list[Role] = [ClockRole(runtime.clock, time_lapse=settings.time_lapse)]
+            for name in names:
+                if name == "relay":
+                    work.extend(runtime.relay())
+                elif name != "api":
+                    work.extend((self.roles.get(name) or self.parts[name])(runtime))
+            if runtime.listener.channels:
+                work.append(runtime.listener)
+            roles.extend(schema.when_migrated(role) for role in work)
+            roles.append(
+                HttpServer(
+                    self.app(runtime, with_api="api" in names),
+                    host=settings.api_host,
+                    port=settings.api_port,
+                    grace_seconds=settings.shutdown_grace_seconds,
+                )
+            )
+            log.info("starting", roles=list(names))
+            return await run_roles(roles, grace_seconds=settings.shutdown_grace_seconds)
+
+    async def replay_all(self, settings: S) -> int:
+        async with open_runtime(settings, name=self.name) as runtime:
+            return await outbox.replay(runtime.database) + await self.replay(runtime)
+
+
+def command_line(service: Service[S]) -> typer.Typer:
+    """The service's commands."""
+    app = typer.Typer(help=f"Almanac {service.name}.", no_args_is_help=True, pretty_exceptions_enable=False)
+
+    @app.command()
+    def run(
+        roles: Annotated[list[str] | None, typer.Argument(help="Roles to run here; all by default.")] = None,
+    ) -> None:
+        """Run roles until SIGTERM."""
+        known = [*service.role_names, *service.parts]
+        if unknown := set(roles or ()) - set(known):
+            raise typer.BadParameter(f"no role {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+        settings = _settings(service)
+        start_logging(service.name, level=settings.log_level, format=settings.log_format)
+        resource = Resource.create(
+            {"service.namespace": "almanac", "service.name": service.name, "service.instance.id": str(uuid4())}
+        )
+        traces = start_tracing(
+            resource, endpoint=settings.otel_exporter_otlp_endpoint, ratio=settings.otel_traces_sampler_ratio
+        )
+        start_metrics(resource)
+        status = uvloop.run(service.run(settings, roles or []))
+        traces.shutdown()
+        raise typer.Exit(status)
+
+    @app.command()
+    def migrate() -> None:
+        """Bring the database to the newest schema."""
+        url = _settings(service).database_url.get_secret_value()
+        asyncio.run(migrations.upgrade(url, service.migrations))
+
+    @app.command()
+    def replay() -> None:
+        """Send again what the bus may have lost: for a bus that came back without its queues."""
+        typer.echo(f"{asyncio.run(service.replay_all(_settings(service)))} to be sent again")
+
+    @app.command()
+    def roles() -> None:
+        """List the roles."""
+        for name in [*service.role_names, *service.parts]:
+            typer.echo(name)
+
+    return app
+
+
+def _settings(service: Service[S]) -> S:
+    try:
+        return service.settings()
+    except ValidationError as error:
+        for fault in error.errors():
+            name = "_".join(str(part) for part in fault["loc"][:1]).upper()
+            sys.stderr.write(f"{service.name}: setting {name}: {fault['msg']}\n")
+        raise SystemExit(2) from None

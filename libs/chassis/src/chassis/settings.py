@@ -1,0 +1,102 @@
+"""Settings that every service reads from its environment.
+
+A service subclasses :class:`ServiceSettings` and adds its own knobs; ``main`` alone constructs it (design §9).
+"""
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Scope = Literal["read", "write", "admin"]
+
+
+class ApiKey(BaseModel):
+    """One bearer key: who holds it, the SHA-256 of the key in hex, and what it may do (design §8)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    scopes: frozenset[Scope]
+
+
+def _from_json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _none_if_empty(value: Any) -> Any:
+    return value or None
+
+
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_none_if_empty)]
+
+
+def _cache_address(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not value.get_secret_value().startswith(("mem://", "redis://", "rediss://")):
+        raise ValueError("must begin with mem://, redis:// or rediss://")
+    return value
+
+
+class BusSettings(BaseSettings):
+    """Where SNS and SQS are, and how our things on them are called. Credentials come the usual way of AWS' SDKs."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    aws_endpoint_url: str | None = None
+    """Where SNS and SQS answer; empty on AWS itself, the emulator's address elsewhere."""
+    aws_region: str = "us-east-1"
+    aws_account_id: str = Field("000000000000", pattern=r"^\d{12}$")
+    """The account that owns topics and queues: their ARNs are derived from it, not looked up."""
+    topology_prefix: str = Field("bday", pattern=r"^[a-z0-9-]{1,40}$")
+
+
+class ServiceSettings(BusSettings):
+    """What a process of any service can be told. Times are in seconds of real time unless a name says otherwise."""
+
+    database_url: SecretStr
+    """``postgresql://user:password@host:port/database`` of this service's own database."""
+    database_pool_size: int = Field(10, ge=2, le=200)
+    """Connections that one process may hold: the connection budget of design §6.10."""
+    database_pooler: bool = False
+    """True behind a transaction pooler: prepared statements are then not cached, for they belong to a session.
+    Such a pooler drops ``jit = off``, which our statements want: set it on the role, ``ALTER ROLE … SET jit = off``."""
+    listen_url: OptionalSecret = None
+    """The primary's own address where ``DATABASE_URL`` is a pooler's: LISTEN does not pass one, and without it what a
+    notification would wake is polled for. A process that listens holds one connection more."""
+    database_replica_url: OptionalSecret = None
+    """A streaming replica of the database, for reads that may be a moment old. Empty: they go to the primary."""
+    database_replica_pool_size: int = Field(5, ge=1, le=200)
+    """Connections to the replica that one process may hold, and two more that measure its lag."""
+    database_replica_max_lag_seconds: float = Field(1.0, gt=0)
+    """The oldest state that such a read may see. While the replica is further behind, the primary is read."""
+    cache_url: Annotated[OptionalSecret, AfterValidator(_cache_address)] = None
+    """Where API reads are cached for moments: ``mem://`` in the process, ``redis://host:port/0`` shared. Empty: not."""
+
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(8000, ge=0, le=65535)
+    api_keys: Annotated[tuple[ApiKey, ...], NoDecode, BeforeValidator(_from_json)] = ()
+    """JSON list of keys. With none, nothing but health and metrics answers."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+    otel_exporter_otlp_endpoint: str | None = None
+    """Base address of an OTLP/HTTP collector. Empty: spans are neither recorded nor sent, trace ids still travel."""
+    otel_traces_sampler_ratio: float = Field(1.0, ge=0, le=1)
+
+    shutdown_grace_seconds: float = Field(25.0, gt=0)
+    """How long work in hand may take after SIGTERM. Kubernetes' own grace period must be longer."""
+    time_lapse: bool = False
+    """True only in the one-machine stack, where a mapped clock is obeyed (design §11). Elsewhere one is an error."""
+
+    outbox_poll_seconds: float = Field(0.2, gt=0)
+    """How soon a relay sees rows that another process wrote; rows of its own process wake it at once."""
+    outbox_backlog_limit: int = Field(50_000, ge=1)
+    """Unsent rows from which on bulk work, such as an import, waits for the relay, lest the bus be flooded."""
+    outbox_retention_hours: float = Field(24.0, gt=0)
+    """How long sent rows are kept, to be replayed when the bus has lost its queues."""
+    inbox_retention_days: float = Field(30.0, gt=0)
+    """How long item ids are remembered. Longer than queue, DLQ and redrives together can hold a message (18 days)."""
+    dlq_drain_seconds: float = Field(60.0, gt=0)
+    """Pause between two looks at this service's dead-letter queues."""

@@ -1,0 +1,121 @@
+"""What a consumer gave up goes back while that makes sense, and becomes a row where it does not."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from chassis import dead_letters
+from chassis.database import Database
+from chassis.messaging.bus import Bus
+from chassis.messaging.consumer import Rejection
+from chassis.messaging.drain import MAX_REDRIVES, DlqDrain
+from contracts import (
+    MessageType,
+    Queue,
+    UserDeletedItem,
+    encode_envelope,
+    encode_item,
+    message_attributes,
+    parse_message,
+)
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture
+def queue(bus: Bus) -> Queue:
+    return bus.topology.queue("analytics")
+
+
+@pytest.fixture
+def drain(bus: Bus, queue: Queue, db: Database) -> DlqDrain:
+    keep = dead_letters.keeper(db, queue.name)
+    return DlqDrain(bus, queue, check=parse_message, reject=keep, every_seconds=60)
+
+
+def _valid() -> str:
+    item = UserDeletedItem(item_id=uuid7(), user_id=uuid4(), version=2)
+    return encode_envelope(MessageType.USER_DELETED, [encode_item(item)], uuid4(), datetime.now(UTC))
+
+
+async def _give_up(bus: Bus, queue: Queue, body: str, attributes: Any = None) -> None:
+    await bus.sqs.send_message(
+        QueueUrl=await bus.queue_url(queue.dead_letter_queue.name),
+        MessageBody=body,
+        MessageAttributes=attributes
+        or {
+            name: {"DataType": "String", "StringValue": value}
+            for name, value in message_attributes(MessageType.USER_DELETED, TRACEPARENT).items()
+        },
+    )
+
+
+async def _kept(db: Database) -> list[dead_letters.DeadLetter]:
+    return await dead_letters.search(db, queue=None, reason=None, before=None, limit=10)
+
+
+async def test_a_valid_message_goes_back_three_times_and_then_becomes_a_row(
+    bus: Bus, queue: Queue, drain: DlqDrain, db: Database, receive_all: Any
+) -> None:
+    body = _valid()
+    await _give_up(bus, queue, body)
+    for round_trip in range(1, MAX_REDRIVES + 1):
+        assert await drain.step() == 0.0
+        (message,) = await receive_all(queue.name, 1)
+        assert message["Body"] == body
+        attributes = message["MessageAttributes"]
+        assert attributes["redrives"]["StringValue"] == str(round_trip)
+        assert attributes["traceparent"]["StringValue"] == TRACEPARENT
+        assert attributes["eventType"]["StringValue"] == "UserDeleted"
+        await _give_up(bus, queue, body, attributes)
+    await drain.step()
+    assert await receive_all(queue.name, 0) == []
+    (row,) = await _kept(db)
+    assert (row.queue, row.reason, row.body) == (queue.name, "not_applied", body)
+    assert row.trace_id == "0af7651916cd43dd8448eb211c80319c"
+    assert await bus.depth(queue.dead_letter_queue.name) == 0
+
+
+async def test_what_cannot_be_parsed_becomes_a_row_with_the_reason(
+    bus: Bus, queue: Queue, drain: DlqDrain, db: Database, receive_all: Any
+) -> None:
+    await _give_up(bus, queue, "{broken")
+    await drain.step()
+    (row,) = await _kept(db)
+    assert (row.reason, row.body) == ("poison", "{broken")
+    assert "not JSON" in row.detail
+    assert await receive_all(queue.name, 0) == []
+
+
+async def test_a_message_with_all_the_attributes_that_survive_still_goes_back(
+    bus: Bus, queue: Queue, drain: DlqDrain, receive_all: Any
+) -> None:
+    attributes = {f"a{number}": {"DataType": "String", "StringValue": "x"} for number in range(10)}
+    await _give_up(bus, queue, _valid(), attributes)
+    await drain.step()
+    (message,) = await receive_all(queue.name, 1)
+    assert len(message["MessageAttributes"]) == 10
+    assert message["MessageAttributes"]["redrives"]["StringValue"] == "1"
+
+
+async def test_what_cannot_be_kept_stays_in_the_dead_letter_queue(bus: Bus, queue: Queue) -> None:
+    async def reject(_: Sequence[Rejection]) -> None:
+        raise OSError("database away")
+
+    await _give_up(bus, queue, "{broken")
+    drain = DlqDrain(bus, queue, check=parse_message, reject=reject, every_seconds=60)
+    with pytest.raises(OSError, match="database away"):
+        await drain.step()
+    answer = await bus.sqs.get_queue_attributes(
+        QueueUrl=await bus.queue_url(queue.dead_letter_queue.name),
+        AttributeNames=["ApproximateNumberOfMessagesNotVisible"],
+    )
+    assert answer["Attributes"]["ApproximateNumberOfMessagesNotVisible"] == "1"
+
+
+async def test_an_empty_queue_is_looked_at_again_after_a_while(drain: DlqDrain) -> None:
+    assert await drain.step() == 60

@@ -1,0 +1,103 @@
+"""Migrations run once, whoever runs them, and a process knows whether they have been run."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from chassis import migrations
+from chassis.database import Database
+from local_stack.testkit.plugin import DatabaseFactory
+
+ENVIRONMENT = "from chassis.migrations import run_environment\n\nrun_environment()\n"
+REVISION = """
+from chassis.migrations import execute_script
+
+revision = "{revision}"
+down_revision = {down}
+
+
+def upgrade() -> None:
+    execute_script({script!r})
+"""
+
+
+def _add(folder: Path, revision: str, down: str | None, script: str) -> None:
+    (folder / "versions" / f"{revision}.py").write_text(
+        REVISION.format(revision=revision, down=repr(down), script=script)
+    )
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Path:
+    """Two revisions, the first of several statements."""
+    folder = tmp_path / "migrations"
+    (folder / "versions").mkdir(parents=True)
+    (folder / "env.py").write_text(ENVIRONMENT)
+    _add(folder, "0001", None, "CREATE TABLE a (n int); INSERT INTO a VALUES (1); CREATE TABLE b (n int)")
+    _add(folder, "0002", "0001", "INSERT INTO a VALUES (2)")
+    return folder
+
+
+Fetch = Callable[[str, str], Awaitable[object]]
+
+
+@pytest.fixture
+def fetch() -> Fetch:
+    async def value(url: str, statement: str) -> object:
+        connection = await asyncpg.connect(url)
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+    return value
+
+
+async def test_upgrading_twice_is_upgrading_once(database: DatabaseFactory, scripts: Path, fetch: Fetch) -> None:
+    url = await database("")
+    await migrations.upgrade(url, scripts)
+    await migrations.upgrade(url, scripts)
+    assert await fetch(url, "SELECT array_agg(n ORDER BY n) FROM a") == [1, 2]
+
+
+async def test_two_runners_at_once_upgrade_once(database: DatabaseFactory, scripts: Path, fetch: Fetch) -> None:
+    url = await database("")
+    await asyncio.gather(*(migrations.upgrade(url, scripts) for _ in range(3)))
+    assert await fetch(url, "SELECT array_agg(n ORDER BY n) FROM a") == [1, 2]
+
+
+async def test_a_failed_migration_leaves_nothing_behind(database: DatabaseFactory, scripts: Path, fetch: Fetch) -> None:
+    url = await database("")
+    _add(scripts, "0003", "0002", "CREATE TABLE c (n int); SELECT 1 / 0")
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await migrations.upgrade(url, scripts)
+    assert await fetch(url, "SELECT to_regclass('a')") is None
+
+
+async def test_a_process_knows_what_its_database_lacks(database: DatabaseFactory, scripts: Path) -> None:
+    url = await database("")
+    opened = Database(url)
+    try:
+        assert await migrations.pending(opened, scripts) == "the database has no schema: run the `migrate` command"
+        await migrations.upgrade(url, scripts)
+        assert await migrations.pending(opened, scripts) is None
+        _add(scripts, "0003", "0002", "SELECT 1")
+        assert await migrations.pending(opened, scripts) == (
+            "the database is at revision 0002, this code needs 0003: run the `migrate` command"
+        )
+    finally:
+        await opened.close()
+
+
+async def test_the_previous_code_runs_on_a_database_that_is_further(database: DatabaseFactory, scripts: Path) -> None:
+    url = await database("")
+    await migrations.upgrade(url, scripts)
+    (scripts / "versions" / "0002.py").unlink()
+    opened = Database(url)
+    try:
+        assert await migrations.pending(opened, scripts) is None
+    finally:
+        await opened.close()

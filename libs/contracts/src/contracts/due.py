@@ -1,0 +1,57 @@
+"""A due event: one message on the topic of its type, on its way to delivery (design §3)."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, JsonValue, ValidationError
+
+from contracts.attributes import check_attributes
+from contracts.errors import ContractError
+from contracts.messages.user import Contact
+from contracts.trace import trace_fields
+from contracts.vocabulary import EventType, Priority
+from contracts.wire import Text, UtcInstant, WireModel
+
+
+class DueMetadata(WireModel):
+    """The attempt rises only with a retry of the whole event; nothing is delivered after expiry."""
+
+    user_id: UUID
+    attempt: Annotated[int, Field(ge=1)]
+    occurrence: Text
+    priority: Priority
+    late: bool
+    expires_at: UtcInstant
+    target_timestamp_utc: UtcInstant
+    target_timestamp_local: AwareDatetime
+    target_timezone: Text
+    tags: list[str]
+    contact: Contact
+    delivery_payload: dict[str, JsonValue]
+
+
+class DueEvent(WireModel):
+    event_id: UUID
+    event_type: EventType
+    idempotency_key: Text
+    metadata: DueMetadata
+
+    def attributes(self, traceparent: str | None = None, tracestate: str | None = None) -> dict[str, str]:
+        """Message attributes; ``priority`` is what routes it to its queue. Raises ContractError (check_attributes)."""
+        attributes = {
+            "eventId": str(self.event_id),
+            "userId": str(self.metadata.user_id),
+            "eventType": self.event_type.value,
+            "priority": self.metadata.priority.name,
+            **trace_fields(traceparent, tracestate),
+        }
+        check_attributes(attributes)
+        return attributes
+
+
+def parse_due_event(body: str | bytes) -> DueEvent:
+    """Parse a due event. Raises ContractError with the reason."""
+    try:
+        return DueEvent.model_validate_json(body, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise ContractError.from_validation(error) from None

@@ -1,0 +1,1 @@
+"""Domain messages, one module per publisher."""

@@ -1,0 +1,55 @@
+"""The body of a webhook, in the form of Standard Webhooks (design §3)."""
+
+from typing import Final
+from uuid import UUID
+
+from pydantic import AwareDatetime, ConfigDict
+
+from contracts.due import DueEvent
+from contracts.vocabulary import EventType, Priority
+from contracts.wire import Text, UtcInstant, WireModel, wire_name
+
+
+class WebhookData(WireModel):
+    """What every webhook says, next to the keys of the event's own payload."""
+
+    model_config = ConfigDict(extra="allow")
+
+    event_id: UUID
+    event_type: EventType
+    user_id: UUID
+    occurrence: Text
+    priority: Priority
+    target_timestamp_utc: UtcInstant
+    target_timestamp_local: AwareDatetime
+    target_timezone: Text
+    late: bool
+
+
+class WebhookBody(WireModel):
+    """The timestamp is the event's target, so that all attempts send the same bytes."""
+
+    type: Text
+    timestamp: UtcInstant
+    data: WebhookData
+
+
+RESERVED_KEYS: Final = frozenset(wire_name(field) for field in WebhookData.model_fields)
+"""Keys of ``data`` that a payload cannot set."""
+
+WITHHELD_KEYS: Final = frozenset({"contact"})
+"""Keys of a payload that never leave: a person's contacts are for the channels that need them."""
+
+
+def build_webhook(due: DueEvent) -> WebhookBody:
+    """The one body that all endpoints and all attempts of an event receive."""
+    metadata = due.metadata
+    payload = {key: value for key, value in metadata.delivery_payload.items() if key not in WITHHELD_KEYS}
+    reserved = metadata.model_dump(include=set(WebhookData.model_fields))
+    data = payload | reserved | {"eventId": due.event_id, "eventType": due.event_type}
+    return WebhookBody(
+        type=f"event.{due.event_type.lower()}",
+        timestamp=metadata.target_timestamp_utc,
+        # By wire names alone: a payload key such as event_id is the payload's own.
+        data=WebhookData.model_validate(data, by_alias=True, by_name=False),
+    )

@@ -1,0 +1,55 @@
+"""Rollups per minute, timelines, announced dead letters."""
+
+from chassis.migrations import execute_script
+from chassis.schema import CREATE_V1
+
+revision = "0001"
+down_revision = None
+
+# Rows of the current minute are updated with every batch: room in their pages keeps those updates off the indexes.
+CREATE = """
+CREATE TABLE counts_per_minute (
+    minute     timestamptz NOT NULL,
+    kind       text NOT NULL,
+    event_type text,
+    priority   smallint,
+    count      bigint NOT NULL,
+    UNIQUE NULLS NOT DISTINCT (minute, kind, event_type, priority)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
+
+CREATE TABLE latencies_per_minute (
+    minute     timestamptz NOT NULL,
+    measure    text NOT NULL,
+    event_type text NOT NULL,
+    priority   smallint NOT NULL,
+    bucket     smallint NOT NULL,
+    count      bigint NOT NULL,
+    PRIMARY KEY (minute, measure, event_type, priority, bucket)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
+
+CREATE TABLE event_timeline (
+    event_id uuid NOT NULL,
+    at       timestamptz NOT NULL,
+    kind     text NOT NULL,
+    source   text NOT NULL,
+    trace_id text,
+    item_id  uuid NOT NULL,
+    data     jsonb NOT NULL,
+    PRIMARY KEY (event_id, at, item_id)
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.05);
+CREATE INDEX event_timeline_at ON event_timeline USING brin (at) WITH (pages_per_range = 16);
+
+CREATE TABLE dead_letter_alerts (
+    item_id  uuid PRIMARY KEY,
+    at       timestamptz NOT NULL,
+    source   text NOT NULL,
+    event_id uuid,
+    trace_id text,
+    data     jsonb NOT NULL
+);
+CREATE INDEX dead_letter_alerts_at ON dead_letter_alerts (at DESC);
+"""
+
+
+def upgrade() -> None:
+    execute_script(CREATE_V1 + CREATE)

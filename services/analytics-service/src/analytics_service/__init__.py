@@ -1,0 +1,1 @@
+"""What happened, counted: rollups, latency percentiles and the timeline of every event."""

@@ -1,0 +1,45 @@
+"""The composition root of analytics-service."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from analytics_service.api import metrics, timelines
+from analytics_service.application.retention import RetentionSweep
+from analytics_service.domain.errors import AnalyticsServiceError
+from analytics_service.settings import Settings
+from analytics_service.subscribers.facts import facts_handler
+from chassis.lifecycle import Loop, Role
+from chassis.runtime import Runtime, Sweep
+from chassis.service import Service
+
+
+def consumer(runtime: Runtime[Settings]) -> Sequence[Role]:
+    """Facts from the domain bus and the dead-letter topic; forgetting what is past its retention."""
+    settings, database = runtime.settings, runtime.database
+    facts, dead_letters = runtime.topology.queue("analytics"), runtime.topology.queue("dlq-alerts")
+    retention = RetentionSweep(
+        database, rollup_days=settings.rollup_retention_days, timeline_days=settings.timeline_retention_days
+    )
+    return [
+        *runtime.consume(
+            facts,
+            facts_handler(facts, database),
+            receivers=settings.consumer_receivers,
+            max_batch=settings.consumer_batch_messages,
+        ),
+        *runtime.consume(dead_letters, facts_handler(dead_letters, database)),
+        # There is no outbox and so no relay, which forgets old inbox ids elsewhere.
+        Loop("sweep", Sweep(database, settings).step),
+        Loop("retention", retention.step),
+    ]
+
+
+SERVICE = Service(
+    name="analytics-service",
+    settings=Settings,
+    migrations=Path(__file__).parents[2] / "migrations",
+    error=AnalyticsServiceError,
+    routers=(metrics.router, timelines.router),
+    roles={"consumer": consumer},
+    relays=False,
+)

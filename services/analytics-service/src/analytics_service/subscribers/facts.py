@@ -1,0 +1,119 @@
+"""The domain bus and the dead-letter topic: each item becomes one fact."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+
+from analytics_service.application.facts import record
+from analytics_service.domain.facts import Fact, Kind, Measure
+from chassis.database import Database
+from chassis.messaging.consumer import Handler
+from chassis.messaging.domain import ReceivedItem, domain_handler
+from contracts.messages.delivery import DeadLetteredItem, DeliveryOutcomeItem, EndpointDisabledItem
+from contracts.messages.event import EventCompletedItem, EventItem, EventPublishedItem
+from contracts.messages.registry import find_spec
+from contracts.messages.spec import Item, MessageType
+from contracts.messages.user import UserDeletedItem, UserItem
+from contracts.topology import Queue
+from contracts.vocabulary import Channel
+
+KINDS: Mapping[MessageType, Kind] = MappingProxyType(
+    {
+        MessageType.EVENT_SCHEDULED: Kind.SCHEDULED,
+        MessageType.EVENT_RESCHEDULED: Kind.RESCHEDULED,
+        MessageType.EVENT_PUBLISHED: Kind.PUBLISHED,
+        MessageType.EVENT_CANCELLED: Kind.CANCELLED,
+        MessageType.EVENT_COMPLETED: Kind.COMPLETED,
+        MessageType.EVENT_FAILED: Kind.FAILED,
+        MessageType.EVENT_MISSED: Kind.MISSED,
+        MessageType.DELIVERY_SUCCEEDED: Kind.DELIVERY_SUCCEEDED,
+        MessageType.DELIVERY_FAILED: Kind.DELIVERY_FAILED,
+        MessageType.DEAD_LETTERED: Kind.DEAD_LETTERED,
+        MessageType.ENDPOINT_DISABLED: Kind.ENDPOINT_DISABLED,
+        MessageType.USER_CREATED: Kind.USER_CREATED,
+        MessageType.USER_BIRTHDAY_CHANGED: Kind.USER_CHANGED,
+        MessageType.USER_TIMEZONE_CHANGED: Kind.USER_CHANGED,
+        MessageType.USER_RENAMED: Kind.USER_CHANGED,
+        MessageType.USER_DELIVERY_TIME_CHANGED: Kind.USER_CHANGED,
+        MessageType.USER_CONTACT_CHANGED: Kind.USER_CHANGED,
+        MessageType.ANNIVERSARY_ADDED: Kind.USER_CHANGED,
+        MessageType.ANNIVERSARY_CHANGED: Kind.USER_CHANGED,
+        MessageType.ANNIVERSARY_REMOVED: Kind.USER_CHANGED,
+        MessageType.USER_DELETED: Kind.USER_DELETED,
+    }
+)
+_SOURCES = {type: find_spec(type).source.value for type in MessageType}
+# Columns of their own have these already.
+_ELSEWHERE = {"item_id", "traceparent", "event_id", "occurred_at"}
+
+
+def facts_handler(queue: Queue, database: Database) -> Handler:
+    """Records what arrives on ``queue``."""
+
+    async def apply(items: Sequence[ReceivedItem]) -> None:
+        await record(database, [fact_of(item) for item in items])
+
+    return domain_handler(queue.name, apply)
+
+
+def fact_of(received: ReceivedItem) -> Fact:
+    """Raises TypeError for an item of a kind that nobody taught this service."""
+    item = received.item
+    fact = partial(Fact, item.item_id, KINDS[received.type], source=_SOURCES[received.type], trace_id=item.trace_id)
+    match item:
+        case EventItem():
+            return fact(
+                at=item.occurred_at,
+                event_id=item.event_id,
+                event_type=item.event_type.value,
+                priority=item.priority.value,
+                latencies=_event_latencies(item),
+                data=_data(item),
+            )
+        case DeliveryOutcomeItem():
+            return fact(
+                at=item.finished_at,
+                event_id=item.event_id,
+                event_type=item.event_type.value,
+                priority=item.priority.value,
+                latencies=_delivery_latencies(item),
+                data=_data(item),
+            )
+        case DeadLetteredItem():
+            return fact(
+                at=item.occurred_at,
+                event_id=item.event_id,
+                event_type=item.event_type and item.event_type.value,
+                priority=None if item.priority is None else item.priority.value,
+                data=_data(item),
+            )
+        case EndpointDisabledItem():
+            return fact(at=item.occurred_at)
+        case UserItem() | UserDeletedItem():
+            # Counted and nothing else: who it was stays with user-service. Items of users carry no instant.
+            return fact(at=received.sent_at)
+        case _:
+            raise TypeError(f"no fact is known for {type(item).__name__}")
+
+
+def _event_latencies(item: EventItem) -> tuple[tuple[Measure, float], ...]:
+    match item:
+        case EventPublishedItem():
+            return ((Measure.LATENESS, item.lateness_seconds),)
+        case EventCompletedItem():
+            return ((Measure.END_TO_END, item.lateness_seconds),)
+        case _:
+            return ()
+
+
+def _delivery_latencies(item: DeliveryOutcomeItem) -> tuple[tuple[Measure, float], ...]:
+    attempts = [
+        (Measure.WEBHOOK, endpoint.latency_seconds)
+        for endpoint in item.endpoints
+        if endpoint.channel is Channel.WEBHOOK and endpoint.latency_seconds is not None
+    ]
+    return (*attempts, (Measure.QUEUE, item.queue_seconds)) if item.queue_seconds is not None else tuple(attempts)
+
+
+def _data(item: Item) -> str:
+    return item.model_dump_json(exclude=_ELSEWHERE)

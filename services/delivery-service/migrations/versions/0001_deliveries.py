@@ -1,0 +1,95 @@
+"""Endpoints, events with their fan-out, deliveries and attempts (design §5)."""
+
+from chassis.migrations import execute_script
+from chassis.schema import CREATE_V1
+
+revision = "0001"
+down_revision = None
+
+CREATE = """
+CREATE TABLE endpoints (
+    id              uuid PRIMARY KEY,
+    version         integer NOT NULL,
+    url             text NOT NULL,
+    description     text,
+    event_types     text[],
+    enabled         boolean NOT NULL,
+    disabled_reason text,
+    timeout_seconds integer NOT NULL CHECK (timeout_seconds BETWEEN 1 AND 30),
+    secret          text NOT NULL,
+    created_at      timestamptz NOT NULL,
+    updated_at      timestamptz NOT NULL,
+    CHECK (NOT enabled OR disabled_reason IS NULL)
+);
+CREATE INDEX endpoints_newest ON endpoints (created_at DESC, id DESC);
+
+-- received_at, target_at, expires_at and finished_at are almanac_now() time. No foreign keys between the next three:
+-- one transaction writes an event with its deliveries, one statement sweeps them, and a check for each row would cost
+-- more than the row itself.
+CREATE TABLE events (
+    id            uuid PRIMARY KEY,
+    attempt       integer NOT NULL,
+    user_id       uuid NOT NULL,
+    event_type    text NOT NULL,
+    priority      smallint NOT NULL CHECK (priority BETWEEN 0 AND 3),
+    due           text NOT NULL,
+    target_at     timestamptz NOT NULL,
+    expires_at    timestamptz NOT NULL,
+    late          boolean NOT NULL,
+    traceparent   text,
+    queue_seconds double precision,
+    received_at   timestamptz NOT NULL,
+    remaining     integer NOT NULL CHECK (remaining >= 0),
+    finished_at   timestamptz,
+    CHECK ((remaining = 0) = (finished_at IS NOT NULL))
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
+CREATE INDEX events_user ON events (user_id);
+CREATE INDEX events_finished ON events USING brin (finished_at) WITH (pages_per_range = 16);
+
+-- due_at is when to try next while lease is null, and when the lease ends while it is not; both in real time.
+-- endpoint_id is null in the one row of an event that no endpoint wanted.
+CREATE TABLE deliveries (
+    id              uuid PRIMARY KEY,
+    event_id        uuid NOT NULL,
+    endpoint_id     uuid,
+    priority        smallint NOT NULL,
+    status          text NOT NULL CHECK (status IN ('PENDING', 'SUCCEEDED', 'FAILED')),
+    reason          text,
+    attempts        integer NOT NULL DEFAULT 0,
+    tries           integer NOT NULL DEFAULT 0,
+    due_at          timestamptz NOT NULL,
+    lease           uuid,
+    http_status     smallint,
+    latency_seconds double precision,
+    created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished_at     timestamptz,
+    UNIQUE (event_id, endpoint_id),
+    CHECK ((status = 'PENDING') = (finished_at IS NULL)),
+    CHECK (endpoint_id IS NOT NULL OR status = 'FAILED')
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
+CREATE INDEX deliveries_due ON deliveries (priority, due_at) WHERE status = 'PENDING';
+CREATE INDEX deliveries_endpoint ON deliveries (endpoint_id, id);
+
+CREATE TABLE attempts (
+    delivery_id      uuid NOT NULL,
+    number           integer NOT NULL,
+    verdict          text NOT NULL CHECK (verdict IN ('succeeded', 'retry', 'rejected')),
+    http_status      smallint,
+    error            text,
+    excerpt          text,
+    started_at       timestamptz NOT NULL,
+    duration_seconds double precision NOT NULL,
+    trace_id         text,
+    PRIMARY KEY (delivery_id, number)
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.05);
+
+-- UUIDv7 (RFC 9562 §5.7): the order of ids is the order of creation, so lists need no index but the key.
+CREATE FUNCTION new_id() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
+    SELECT CAST(lpad(to_hex(CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint)), 12, '0')
+        || '7' || substr(replace(CAST(gen_random_uuid() AS text), '-', ''), 14) AS uuid)
+$$;
+"""
+
+
+def upgrade() -> None:
+    execute_script(CREATE_V1 + CREATE)

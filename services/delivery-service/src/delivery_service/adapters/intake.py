@@ -1,0 +1,159 @@
+"""Taking in due events: the events, their frozen fan-out and the leases, in one statement for a whole batch.
+
+The set of an event's endpoints is what one snapshot of ``endpoints`` says: ``remaining`` and the rows cannot disagree.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from chassis.database import Transaction
+from delivery_service.domain.deliveries import Arrival, Dispatch, Lease, Reason, Target
+
+_ARRIVAL = """
+    SELECT * FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:user_ids AS uuid[]), CAST(:event_types AS text[]),
+        CAST(:priorities AS smallint[]), CAST(:dues AS text[]), CAST(:targets AS timestamptz[]),
+        CAST(:expiries AS timestamptz[]), CAST(:lates AS boolean[]), CAST(:traceparents AS text[]),
+        CAST(:queue_seconds AS float8[])
+    ) AS a (id, attempt, user_id, event_type, priority, due, target_at, expires_at, late, traceparent, queue_seconds)
+"""
+_MATCHES = "p.enabled AND (p.event_types IS NULL OR a.event_type = ANY (p.event_types))"
+
+# Sorted, so that two workers with overlapping batches wait for each other in one order and cannot deadlock.
+_TAKE_IN = text(f"""
+WITH arrival AS ({_ARRIVAL}), inserted AS (
+    INSERT INTO events (id, attempt, user_id, event_type, priority, due, target_at, expires_at, late, traceparent,
+                        queue_seconds, received_at, remaining, finished_at)
+    SELECT a.*, c.now, m.endpoints, CASE WHEN m.endpoints = 0 THEN c.now END
+    FROM arrival a
+    CROSS JOIN (SELECT almanac_now() AS now) c
+    CROSS JOIN LATERAL (SELECT count(*) AS endpoints FROM endpoints p WHERE {_MATCHES}) m
+    ORDER BY a.id
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id, event_type, priority, expires_at <= received_at AS expired
+), created AS (
+    INSERT INTO deliveries (id, event_id, endpoint_id, priority, status, reason, lease, due_at, finished_at)
+    SELECT new_id(), a.id, p.id, a.priority,
+           CASE WHEN p.id IS NULL THEN 'FAILED' ELSE 'PENDING' END,
+           CASE WHEN p.id IS NULL THEN '{Reason.NO_ENDPOINT}' END,
+           CASE WHEN p.id IS NOT NULL THEN CAST(:lease AS uuid) END,
+           clock_timestamp() + make_interval(secs => :lease_seconds),
+           CASE WHEN p.id IS NULL THEN clock_timestamp() END
+    FROM inserted a LEFT JOIN endpoints p ON {_MATCHES}
+    RETURNING id, event_id, endpoint_id
+)
+SELECT i.id AS event_id, c.id AS delivery_id, c.endpoint_id, i.expired, p.url, p.secret, p.timeout_seconds
+FROM inserted i JOIN created c ON c.event_id = i.id LEFT JOIN endpoints p ON p.id = c.endpoint_id
+""")
+
+_LOCK = text(
+    "SELECT id, attempt, finished_at IS NOT NULL AS finished FROM events WHERE id = ANY (CAST(:ids AS uuid[]))"
+    " ORDER BY id FOR NO KEY UPDATE"
+)
+# What failed is due at once; what succeeded stays; what is in hand stays in hand. Only an event that found no endpoint
+# is matched again: for the others the set is frozen.
+_REOPEN = text(f"""
+WITH arrival AS ({_ARRIVAL}), reopened AS (
+    UPDATE deliveries d
+    SET status = 'PENDING', reason = NULL, tries = 0, lease = NULL, due_at = clock_timestamp(), finished_at = NULL
+    FROM arrival a WHERE d.event_id = a.id AND d.status = 'FAILED' AND d.endpoint_id IS NOT NULL
+    RETURNING d.event_id
+), matched AS (
+    INSERT INTO deliveries (id, event_id, endpoint_id, priority, status, due_at)
+    SELECT new_id(), a.id, p.id, a.priority, 'PENDING', clock_timestamp()
+    FROM arrival a JOIN deliveries d ON d.event_id = a.id AND d.endpoint_id IS NULL JOIN endpoints p ON {_MATCHES}
+    RETURNING event_id
+), dropped AS (
+    DELETE FROM deliveries d USING matched m WHERE d.event_id = m.event_id AND d.endpoint_id IS NULL
+), open AS (
+    SELECT event_id, count(*) AS deliveries FROM (
+        SELECT event_id FROM reopened UNION ALL SELECT event_id FROM matched UNION ALL
+        SELECT d.event_id FROM deliveries d JOIN arrival a ON a.id = d.event_id WHERE d.status = 'PENDING'
+    ) AS each GROUP BY event_id
+)
+UPDATE events e
+SET attempt = a.attempt, due = a.due, target_at = a.target_at, expires_at = a.expires_at, late = a.late,
+    traceparent = a.traceparent, queue_seconds = a.queue_seconds, received_at = almanac_now(),
+    remaining = coalesce(o.deliveries, 0), finished_at = CASE WHEN o.deliveries IS NULL THEN almanac_now() END
+FROM arrival a LEFT JOIN open o ON o.event_id = a.id
+WHERE e.id = a.id
+RETURNING e.id, e.finished_at IS NOT NULL AS finished
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """What was new: the deliveries to be made at once, and the events that no endpoint wants."""
+
+    event_ids: set[UUID]
+    dispatches: list[Dispatch]
+    unwanted: list[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An event that had been taken in before, kept from other writers until the transaction ends."""
+
+    event_id: UUID
+    attempt: int
+    finished: bool
+
+
+async def insert(tx: Transaction, arrivals: Mapping[UUID, Arrival], lease: Lease) -> Inserted:
+    """Insert those of ``arrivals`` that are not there, each with a leased delivery for every endpoint that wants it."""
+    rows = await tx.execute(
+        _TAKE_IN, {**_columns(list(arrivals.values())), "lease": lease.token, "lease_seconds": lease.seconds}
+    )
+    inserted = Inserted(set(), [], [])
+    for row in rows:
+        inserted.event_ids.add(row.event_id)
+        if row.endpoint_id is None:
+            inserted.unwanted.append(row.event_id)
+            continue
+        arrival = arrivals[row.event_id]
+        inserted.dispatches.append(
+            Dispatch(
+                delivery_id=row.delivery_id,
+                event_id=row.event_id,
+                lease=lease,
+                tries=0,
+                due=arrival.due,
+                expires_at=arrival.expires_at,
+                traceparent=arrival.traceparent,
+                target=Reason.EXPIRED
+                if row.expired
+                else Target(row.endpoint_id, row.url, row.secret, row.timeout_seconds),
+            )
+        )
+    return inserted
+
+
+async def lock(tx: Transaction, event_ids: Sequence[UUID]) -> list[Known]:
+    rows = await tx.execute(_LOCK, {"ids": event_ids})
+    return [Known(row.id, row.attempt, row.finished) for row in rows]
+
+
+async def reopen(tx: Transaction, arrivals: Sequence[Arrival]) -> list[UUID]:
+    """Begin a further attempt of locked events. Returns those that are finished all the same: nothing had failed."""
+    rows = await tx.execute(_REOPEN, _columns(arrivals))
+    return [row.id for row in rows if row.finished]
+
+
+def _columns(arrivals: Sequence[Arrival]) -> dict[str, Any]:
+    return {
+        "ids": [each.event_id for each in arrivals],
+        "attempts": [each.attempt for each in arrivals],
+        "user_ids": [each.user_id for each in arrivals],
+        "event_types": [each.event_type for each in arrivals],
+        "priorities": [each.priority for each in arrivals],
+        "dues": [each.due for each in arrivals],
+        "targets": [each.target_at for each in arrivals],
+        "expiries": [each.expires_at for each in arrivals],
+        "lates": [each.late for each in arrivals],
+        "traceparents": [each.traceparent for each in arrivals],
+        "queue_seconds": [each.queue_seconds for each in arrivals],
+    }

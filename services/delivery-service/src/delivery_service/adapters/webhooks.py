@@ -1,0 +1,156 @@
+"""The channel ``webhook``: a signed POST in the form of Standard Webhooks (design §5).
+
+It speaks to httpx's transport rather than its client, which would add redirects, cookies, authentication and half of
+the cost of a request. aiohttp's connections are beneath it: httpx' own pool costs time linear in its size (design §10).
+"""
+
+import asyncio
+import ssl
+import time
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib.metadata import version
+from typing import cast
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from contracts.due import parse_due_event
+from contracts.webhook import build_webhook
+from delivery_service.adapters.secrets import signer
+from delivery_service.domain.attempts import Fault, Reply
+from delivery_service.domain.deliveries import Dispatch, Target
+
+MAX_RESPONSE_BYTES = 64 * 1024
+"""What is read of a response; the connection is closed on one that goes on."""
+EXCERPT_BYTES = 4 * 1024
+USER_AGENT = f"Almanac/{version('almanac-delivery-service')}"
+
+
+class WebhookSender:
+    """Sends webhooks over connections of its own, which it keeps open.
+
+    Args:
+        connections: how many at most; make it as many as there may be attempts at once, so that none waits for one.
+        connect_seconds: for name, connection and TLS together. The whole attempt has the endpoint's own deadline.
+        transport: used instead of the network.
+    """
+
+    def __init__(
+        self, *, connections: int, connect_seconds: float, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._transport = transport or _transport(connections)
+        self._extensions = {"timeout": {"connect": connect_seconds, "pool": connect_seconds}}
+
+    async def send(self, dispatch: Dispatch, target: Target, traceparent: str) -> Reply:
+        """Make one attempt. Never raises for what the receiver or the network does."""
+        due = parse_due_event(dispatch.due)
+        try:
+            url = _parse_url(target.url)
+        except httpx.InvalidURL:
+            return Reply(None, Fault.UNUSABLE_URL, 0.0)
+        body = build_webhook(due).model_dump_json()
+        now = int(time.time())
+        request = httpx.Request(
+            "POST",
+            url,
+            headers={
+                "content-type": "application/json",
+                "user-agent": USER_AGENT,
+                "accept-encoding": "identity",
+                "webhook-id": due.idempotency_key,
+                "webhook-timestamp": str(now),
+                "webhook-signature": signer(target.secret).sign(
+                    due.idempotency_key, datetime.fromtimestamp(now, UTC), body
+                ),
+                "idempotency-key": due.idempotency_key,
+                "traceparent": traceparent,
+            },
+            content=body.encode(),
+            extensions=self._extensions,
+        )
+        return await self._exchange(request, target.timeout_seconds)
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+    async def _exchange(self, request: httpx.Request, timeout_seconds: float) -> Reply:
+        started = time.monotonic()
+        response: httpx.Response | None = None
+        fault: Fault | None = None
+        content = bytearray()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                response = await self._transport.handle_async_request(request)
+                try:
+                    await _read(response, content)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            fault = Fault.TIMEOUT
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            fault = _classify(error)
+        duration = time.monotonic() - started
+        if response is None:
+            return Reply(None, fault, duration)
+        # The receiver has spoken with its status line; how its body ended changes nothing.
+        return Reply(
+            response.status_code,
+            None,
+            duration,
+            _excerpt(content),
+            response.headers.get("retry-after"),
+        )
+
+
+def _transport(connections: int) -> httpx.AsyncBaseTransport:
+    tls = ssl.create_default_context()
+
+    # A session belongs to a running loop, so it is made with the first request.
+    def session() -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=60, ttl_dns_cache=60, ssl=tls),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            trust_env=False,
+        )
+
+    return AiohttpTransport(client=session, verify=tls, trust_env=False)
+
+
+@lru_cache(maxsize=1024)
+def _parse_url(url: str) -> httpx.URL:
+    return httpx.URL(url)
+
+
+async def _read(response: httpx.Response, content: bytearray) -> None:
+    # Of the transport's own stream; the client, which is not used, would wrap it.
+    async for chunk in cast(httpx.AsyncByteStream, response.stream):
+        content += chunk
+        if len(content) >= MAX_RESPONSE_BYTES:
+            return
+
+
+def _excerpt(content: bytearray) -> str | None:
+    # PostgreSQL's text has no NUL; a body may.
+    return content[:EXCERPT_BYTES].decode(errors="replace").replace("\0", "\ufffd") or None
+
+
+def _classify(error: Exception) -> Fault:
+    # The transport maps aiohttp's errors to httpx' own too coarsely; the cause is what happened.
+    match error.__cause__ or error:
+        case aiohttp.ConnectionTimeoutError():
+            return Fault.CONNECT_TIMEOUT
+        case aiohttp.ServerTimeoutError():
+            return Fault.TIMEOUT
+        case aiohttp.ClientConnectorDNSError():
+            return Fault.DNS
+        case aiohttp.ClientSSLError():
+            return Fault.TLS
+        case aiohttp.ClientConnectionError() | OSError():
+            return Fault.CONNECTION
+        case aiohttp.InvalidURL():
+            return Fault.UNUSABLE_URL
+        case _:
+            return Fault.PROTOCOL

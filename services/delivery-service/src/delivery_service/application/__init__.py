@@ -1,0 +1,1 @@
+"""Use cases: what a transaction holds, and in which order things are done."""

@@ -1,0 +1,45 @@
+"""Due events in: one transaction for a whole batch (design §5). From its commit on PostgreSQL owns the work."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chassis.database import Database
+from chassis.outbox import Outbox
+from contracts.messages.delivery import DeliveryOutcomeItem
+from delivery_service.adapters import intake
+from delivery_service.application.outcomes import announce
+from delivery_service.domain.deliveries import Arrival, Dispatch, Lease
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What to send now; whether older deliveries became due again; the outcomes of what no endpoint wants."""
+
+    dispatches: list[Dispatch]
+    reopened: bool
+    unwanted: list[DeliveryOutcomeItem]
+
+
+async def take_in(database: Database, outbox: Outbox, arrivals: Sequence[Arrival], lease: Lease) -> TakenIn:
+    """Store new events with their deliveries, leased to the caller.
+
+    An event that is known and finished has its outcome sent again (a lost one heals so); one that is still in hand
+    is left alone; a higher attempt opens what had failed again; a lower one is old and ignored.
+    """
+    newest = {each.event_id: each for each in sorted(arrivals, key=lambda each: each.attempt)}
+    async with database.transaction() as tx:
+        inserted = await intake.insert(tx, newest, lease)
+        unwanted = await announce(tx, outbox, inserted.unwanted)
+        known = newest.keys() - inserted.event_ids
+        again, reopened = [], []
+        if known:
+            for event in await intake.lock(tx, list(known)):
+                arrival = newest[event.event_id]
+                if arrival.attempt > event.attempt:
+                    reopened.append(arrival)
+                elif arrival.attempt == event.attempt and event.finished:
+                    again.append(event.event_id)
+        if reopened:
+            again += await intake.reopen(tx, reopened)
+        await announce(tx, outbox, again)
+    return TakenIn(inserted.dispatches, bool(reopened), unwanted)

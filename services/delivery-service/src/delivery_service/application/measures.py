@@ -1,0 +1,71 @@
+"""What deliveries are measured by (design §7). Recorded once a batch, never on its way to a webhook."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from opentelemetry import metrics
+
+from contracts.messages.delivery import DeliveryOutcomeItem
+from contracts.vocabulary import Priority
+from delivery_service.application.recording import RecordedBatch
+from delivery_service.domain.deliveries import Arrival, Result
+
+_meter = metrics.get_meter("almanac.delivery")
+_deliveries = _meter.create_counter("almanac_deliveries", description="Deliveries that ended, by priority and outcome")
+_events = _meter.create_counter("almanac_delivery_outcomes", description="Events that ended, by priority and outcome")
+_attempts = _meter.create_counter("almanac_delivery_attempts", description="Attempts, by priority and class")
+_duration = _meter.create_histogram("almanac_webhook_duration", unit="s", description="Time that an attempt took")
+_queue = _meter.create_histogram(
+    "almanac_queue_latency", unit="s", description="Time from a due event's publication to its receipt"
+)
+_lateness = _meter.create_histogram(
+    "almanac_delivery_lateness", unit="s", description="Time from an event's target to the end of its last delivery"
+)
+_in_hand = _meter.create_up_down_counter("almanac_deliveries_in_hand", description="Deliveries in hand, by priority")
+_abandoned = _meter.create_counter(
+    "almanac_delivery_leases_expired", description="Deliveries claimed again after a lease ended without a result"
+)
+_fenced = _meter.create_counter(
+    "almanac_delivery_results_fenced", description="Results that came after their lease had passed to another worker"
+)
+
+_LABELS = {priority: {"priority": priority.name} for priority in Priority}
+
+
+def taken_in(priority: Priority, arrivals: Sequence[Arrival], unwanted: Sequence[DeliveryOutcomeItem]) -> None:
+    for each in arrivals:
+        if each.queue_seconds is not None:
+            _queue.record(each.queue_seconds, _LABELS[priority])
+    _count_outcomes(unwanted)
+
+
+def in_hand(priority: Priority, change: int) -> None:
+    _in_hand.add(change, _LABELS[priority])
+
+
+def claimed_again(priority: Priority, count: int) -> None:
+    _abandoned.add(count, _LABELS[priority])
+
+
+def recorded(priority: Priority, results: Sequence[Result], batch: RecordedBatch) -> None:
+    labels = _LABELS[priority]
+    classes: Counter[str] = Counter()
+    for each in results:
+        if each.attempt is not None:
+            _duration.record(each.attempt.duration_seconds, labels)
+            classes[each.attempt.fault or f"{(each.attempt.http_status or 0) // 100}xx"] += 1
+    for name, count in classes.items():
+        _attempts.add(count, {**labels, "class": name})
+    ended = Counter(each.reason or "succeeded" for each in batch.recorded if each.status != "PENDING")
+    for outcome, count in ended.items():
+        _deliveries.add(count, {**labels, "outcome": outcome})
+    if lost := len(results) - len(batch.recorded):
+        _fenced.add(lost, labels)
+    _count_outcomes(batch.outcomes)
+
+
+def _count_outcomes(outcomes: Sequence[DeliveryOutcomeItem]) -> None:
+    for item in outcomes:
+        _lateness.record(item.lateness_seconds, _LABELS[item.priority])
+    for (priority, outcome), count in Counter((i.priority, i.reason or "succeeded") for i in outcomes).items():
+        _events.add(count, {**_LABELS[priority], "outcome": outcome})

@@ -1,0 +1,66 @@
+"""Outcomes: what event-service is told once an event has no delivery left to wait for (design §5)."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from chassis.database import Transaction
+from chassis.outbox import Outbox
+from contracts.messages.delivery import DeliveryOutcomeItem, EndpointOutcome
+from contracts.messages.spec import MessageType
+from contracts.vocabulary import Channel, EventType, OutcomeStatus, Priority
+from delivery_service.adapters import deliveries
+
+_TYPES = {
+    OutcomeStatus.SUCCEEDED: MessageType.DELIVERY_SUCCEEDED,
+    OutcomeStatus.FAILED: MessageType.DELIVERY_FAILED,
+}
+
+
+async def announce(tx: Transaction, outbox: Outbox, event_ids: Sequence[UUID]) -> list[DeliveryOutcomeItem]:
+    """Leave the outcome of each of these finished events in the transaction. Each time it is a new item."""
+    if not event_ids:
+        return []
+    rows = await deliveries.outcomes(tx, event_ids)
+    items = [_outcome(list(of_event)) for _, of_event in groupby(rows, key=lambda row: row.id)]
+    await outbox.append(tx, [(_TYPES[item.status], item) for item in items])
+    return items
+
+
+def _outcome(rows: Sequence[Any]) -> DeliveryOutcomeItem:
+    event = rows[0]
+    reasons = [row.reason for row in rows if row.status == OutcomeStatus.FAILED]
+    return DeliveryOutcomeItem(
+        item_id=uuid7(),
+        # The outcome belongs to the trace in which the event fired.
+        traceparent=event.traceparent,
+        event_id=event.id,
+        user_id=event.user_id,
+        event_type=EventType(event.event_type),
+        priority=Priority(event.priority),
+        attempt=event.attempt,
+        target_timestamp_utc=event.target_at,
+        status=OutcomeStatus.FAILED if reasons else OutcomeStatus.SUCCEEDED,
+        reason=reasons[0] if reasons else None,
+        endpoints=[
+            EndpointOutcome(
+                endpoint_id=row.endpoint_id,
+                channel=Channel.WEBHOOK,
+                status=OutcomeStatus(row.status),
+                reason=row.reason,
+                attempts=row.attempts,
+                http_status=row.http_status,
+                latency_seconds=row.latency_seconds,
+            )
+            for row in rows
+            if row.endpoint_id is not None
+        ],
+        received_at=event.received_at,
+        finished_at=event.finished_at,
+        late=event.late,
+        queue_seconds=event.queue_seconds,
+        lateness_seconds=(event.finished_at - event.target_at).total_seconds(),
+    )

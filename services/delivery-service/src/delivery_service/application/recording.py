@@ -1,0 +1,34 @@
+"""Results out: attempts, states and outcomes of a whole batch in one transaction (design §5)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chassis.database import Database
+from chassis.outbox import Outbox
+from contracts.messages.delivery import DeliveryOutcomeItem
+from delivery_service.adapters import claims
+from delivery_service.adapters.claims import Recorded
+from delivery_service.application.outcomes import announce
+from delivery_service.domain.deliveries import Dispatch, Result
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBatch:
+    """What counted, and the outcomes of the events that it finished. The other results had lost their lease."""
+
+    recorded: list[Recorded]
+    outcomes: list[DeliveryOutcomeItem]
+
+
+async def record(database: Database, outbox: Outbox, results: Sequence[Result]) -> RecordedBatch:
+    """Record ``results``; the outcome of an event leaves with its last one."""
+    async with database.transaction() as tx:
+        recorded = await claims.record(tx, results)
+        finished = {each.event_id for each in recorded if each.finished}
+        return RecordedBatch(recorded, await announce(tx, outbox, list(finished)))
+
+
+async def release(database: Database, dispatches: Sequence[Dispatch]) -> None:
+    """Give back what could not be begun or finished: any worker may take it at once."""
+    async with database.transaction() as tx:
+        await claims.release(tx, dispatches)

@@ -1,0 +1,73 @@
+"""One attempt: through a channel, in its trace, and judged."""
+
+from datetime import UTC, datetime
+from typing import Protocol
+
+from opentelemetry.trace import Span, SpanKind
+
+from chassis.telemetry import tracing
+from contracts.trace import trace_id
+from delivery_service.domain.attempts import Attempt, Reply, Verdict, judge
+from delivery_service.domain.deliveries import Dispatch, Result, Target, conclude
+from delivery_service.domain.retries import RetryPolicy, parse_retry_after
+
+
+class Sender(Protocol):
+    """A channel: how an endpoint is reached."""
+
+    async def send(self, dispatch: Dispatch, target: Target, traceparent: str) -> Reply:
+        """Make one attempt. What the receiver or the network does is a reply, never an exception."""
+
+
+async def attempt(sender: Sender, dispatch: Dispatch, target: Target, policy: RetryPolicy) -> Result:
+    """Try once. An event's first try belongs to its trace; a later one starts its own, linked to that (design §7)."""
+    span, traceparent = _begin(dispatch, target)
+    started_at = datetime.now(UTC)
+    try:
+        reply = await sender.send(dispatch, target, traceparent)
+        verdict = judge(reply)
+        if span:
+            _describe(span, reply, verdict)
+    finally:
+        if span:
+            span.end()
+    made = Attempt(
+        verdict=verdict,
+        http_status=reply.http_status,
+        fault=reply.fault,
+        excerpt=reply.excerpt,
+        started_at=started_at,
+        duration_seconds=reply.duration_seconds,
+        trace_id=trace_id(traceparent),
+    )
+    return conclude(dispatch, made, policy, parse_retry_after(reply.retry_after, datetime.now(UTC)))
+
+
+def _begin(dispatch: Dispatch, target: Target) -> tuple[Span | None, str]:
+    again = dispatch.tries > 0
+    if not tracing.recording() and not again and dispatch.traceparent:
+        return None, dispatch.traceparent
+    span = tracing.start_span(
+        "POST",
+        SpanKind.CLIENT,
+        parent=None if again else dispatch.traceparent,
+        links=[dispatch.traceparent] if again else (),
+        root=True,
+        attributes={
+            "http.request.method": "POST",
+            "http.request.resend_count": dispatch.tries,
+            "event.id": str(dispatch.event_id),
+            "almanac.endpoint.id": str(target.endpoint_id),
+            "almanac.delivery.id": str(dispatch.delivery_id),
+        },
+    )
+    return span, tracing.traceparent_of(span)
+
+
+def _describe(span: Span, reply: Reply, verdict: Verdict) -> None:
+    if reply.http_status is not None:
+        span.set_attribute("http.response.status_code", reply.http_status)
+    if verdict is not Verdict.SUCCEEDED:
+        reason = reply.fault or str(reply.http_status)
+        span.set_attribute("error.type", reason)
+        tracing.fail(span, reason)

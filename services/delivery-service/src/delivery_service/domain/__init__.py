@@ -1,0 +1,1 @@
+"""Endpoints, deliveries, attempts and the rules about them; standard library only."""

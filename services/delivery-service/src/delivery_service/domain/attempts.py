@@ -1,0 +1,65 @@
+"""One attempt at an endpoint: what it said, and what that means (design §5 "Retries")."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+RETRYABLE = frozenset({408, 425, 429})
+"""Client errors that say nothing about the request itself. Every 5xx is retried too."""
+
+
+class Fault(StrEnum):
+    """Why there was no response."""
+
+    TIMEOUT = "timeout"
+    CONNECT_TIMEOUT = "connect_timeout"
+    DNS = "dns"
+    TLS = "tls"
+    CONNECTION = "connection"
+    PROTOCOL = "protocol"
+    UNUSABLE_URL = "unusable_url"
+
+
+class Verdict(StrEnum):
+    """What an attempt means for its delivery."""
+
+    SUCCEEDED = "succeeded"
+    RETRY = "retry"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of one attempt: an HTTP status, or a fault where there was no response.
+
+    ``excerpt`` is the beginning of the response's body, ``retry_after`` its header as it came.
+    """
+
+    http_status: int | None
+    fault: Fault | None
+    duration_seconds: float
+    excerpt: str | None = None
+    retry_after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt as it is kept. ``started_at`` is real time."""
+
+    verdict: Verdict
+    http_status: int | None
+    fault: str | None
+    excerpt: str | None
+    started_at: datetime
+    duration_seconds: float
+    trace_id: str | None
+
+
+def judge(reply: Reply) -> Verdict:
+    """2xx succeeded; 408, 425, 429, 5xx, timeouts and connection errors are worth another try; the rest is final."""
+    status = reply.http_status
+    if status is None:
+        return Verdict.REJECTED if reply.fault is Fault.UNUSABLE_URL else Verdict.RETRY
+    if 200 <= status < 300:
+        return Verdict.SUCCEEDED
+    return Verdict.RETRY if status in RETRYABLE or status >= 500 else Verdict.REJECTED

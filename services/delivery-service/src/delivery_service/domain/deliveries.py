@@ -1,0 +1,157 @@
+"""Due events on their way to endpoints, and how each delivery ends."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+from delivery_service.domain.attempts import Attempt, Verdict
+from delivery_service.domain.retries import RetryPolicy
+
+
+class DeliveryStatus(StrEnum):
+    """PENDING is waiting for its next try or in hand."""
+
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+class Reason(StrEnum):
+    """Why a delivery failed."""
+
+    EXHAUSTED = "exhausted"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    NO_ENDPOINT = "no_endpoint"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A due event as it came. ``due`` is its message's body; ``queue_seconds`` is how long it was on the bus."""
+
+    event_id: UUID
+    attempt: int
+    user_id: UUID
+    event_type: str
+    priority: int
+    due: str
+    target_at: datetime
+    expires_at: datetime
+    late: bool
+    traceparent: str | None
+    queue_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A time during which deliveries are one worker's. ``token`` fences off who writes after it (design §6.4)."""
+
+    token: UUID
+    seconds: float
+    until: float
+    """On this process's monotonic clock; never later than the database's own end of the lease."""
+
+    @classmethod
+    def begin(cls, seconds: float) -> "Lease":
+        """To be called before the statement that takes it."""
+        return cls(uuid4(), seconds, time.monotonic() + seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a delivery goes, and with which secret it is signed."""
+
+    endpoint_id: UUID
+    url: str
+    secret: str = field(repr=False)
+    timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """A delivery in hand: everything that an attempt needs.
+
+    ``tries`` were made of the event's current attempt. ``traceparent`` is the trace in which the event fires.
+    In place of a target there may be the reason why it must not be sent any more.
+    """
+
+    delivery_id: UUID
+    event_id: UUID
+    lease: Lease
+    tries: int
+    due: str = field(repr=False)
+    expires_at: datetime
+    traceparent: str | None
+    target: Target | Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a delivery goes on: it ended, or is tried again after ``retry_in`` seconds of real time.
+
+    A retry that would come after the event's expiry is turned into an end, ``expired``, where it is recorded.
+    """
+
+    dispatch: Dispatch
+    status: DeliveryStatus
+    reason: Reason | None = None
+    retry_in: float | None = None
+    attempt: Attempt | None = None
+
+
+def hindered(dispatch: Dispatch, reason: Reason) -> Result:
+    """The end of a delivery that must not be sent any more."""
+    return Result(dispatch, DeliveryStatus.FAILED, reason)
+
+
+def conclude(dispatch: Dispatch, attempt: Attempt, policy: RetryPolicy, retry_after: float | None) -> Result:
+    """What follows from an attempt."""
+    match attempt.verdict:
+        case Verdict.SUCCEEDED:
+            return Result(dispatch, DeliveryStatus.SUCCEEDED, attempt=attempt)
+        case Verdict.REJECTED:
+            return Result(dispatch, DeliveryStatus.FAILED, Reason.REJECTED, attempt=attempt)
+        case Verdict.RETRY:
+            retry_in = policy.delay(dispatch.tries + 1, retry_after)
+            if retry_in is None:
+                return Result(dispatch, DeliveryStatus.FAILED, Reason.EXHAUSTED, attempt=attempt)
+            return Result(dispatch, DeliveryStatus.PENDING, retry_in=retry_in, attempt=attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery as the API shows it. ``endpoint_id`` is None for an event that no endpoint wanted.
+
+    ``next_attempt_at`` is None while it is in hand and once it has ended.
+    """
+
+    id: UUID
+    event_id: UUID
+    user_id: UUID
+    event_type: str
+    endpoint_id: UUID | None
+    priority: int
+    status: DeliveryStatus
+    reason: str | None
+    attempts: int
+    next_attempt_at: datetime | None
+    http_status: int | None
+    latency_seconds: float | None
+    target_at: datetime
+    expires_at: datetime
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which deliveries are wanted: those that meet everything given. ``before`` is the last one's id of a page."""
+
+    event_id: UUID | None = None
+    endpoint_id: UUID | None = None
+    user_id: UUID | None = None
+    status: DeliveryStatus | None = None
+    before: UUID | None = None

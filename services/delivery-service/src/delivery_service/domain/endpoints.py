@@ -1,0 +1,102 @@
+"""An endpoint: where webhooks go, which events it wants, and what its URL may look like."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from ipaddress import IPv6Address
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from delivery_service.domain.errors import ReasonWhileEnabledError
+
+MAX_URL = 2048
+"""Characters."""
+MAX_DESCRIPTION = 500
+MAX_REASON = 200
+TIMEOUT_SECONDS = 30
+"""Default and upper bound of what one attempt may take in total (design §5)."""
+
+_UNSAFE = re.compile(r"[\s\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
+
+
+def check_url(url: str) -> str:
+    """Return ``url`` if webhooks may be sent there.
+
+    Raises:
+        ValueError: the rule that it breaks. Where a name leads to is not looked at: that may change at any time.
+    """
+    if _UNSAFE.search(url):
+        raise ValueError("must not contain spaces, backslashes or control characters")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        host = parts.hostname
+    except ValueError as error:
+        raise ValueError(f"not a URL: {error}") from None
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("must begin with http:// or https://")
+    if not host:
+        raise ValueError("must name a host")
+    if "@" in parts.netloc:
+        raise ValueError("must not contain credentials")
+    if port == 0:
+        raise ValueError("port 0 cannot be reached")
+    if "#" in url:
+        raise ValueError("must not have a fragment: it would never be sent")
+    if not _is_host(host):
+        raise ValueError(f"{host!r} is not the name or address of a host")
+    return url
+
+
+def _is_host(host: str) -> bool:
+    try:
+        if ":" in host:
+            IPv6Address(host)
+            return True
+        ascii_host = host if host.isascii() else host.encode("idna").decode()
+    except ValueError:
+        return False
+    return len(ascii_host) <= 253 and _HOST.fullmatch(ascii_host) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfig:
+    """What a client says about an endpoint. No event types means all of them; the timeout is for a whole attempt."""
+
+    url: str
+    description: str | None = None
+    event_types: tuple[str, ...] = ()
+    enabled: bool = True
+    disabled_reason: str | None = None
+    timeout_seconds: int = TIMEOUT_SECONDS
+
+    def merged(self, patch: Mapping[str, Any]) -> "EndpointConfig":
+        """With the patch's values (RFC 7396). Enabling forgets the reason for which it was disabled.
+
+        Raises:
+            ReasonWhileEnabledError
+        """
+        changed = replace(self, **patch)
+        if changed.enabled and "disabled_reason" not in patch:
+            changed = replace(changed, disabled_reason=None)
+        return changed.checked()
+
+    def checked(self) -> "EndpointConfig":
+        """Itself. Raises ReasonWhileEnabledError."""
+        if self.enabled and self.disabled_reason is not None:
+            raise ReasonWhileEnabledError("a reason is only for an endpoint that is not enabled")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A stored endpoint, without its secret. ``version`` grows by one with every change."""
+
+    id: UUID
+    version: int
+    config: EndpointConfig
+    created_at: datetime
+    updated_at: datetime

@@ -1,0 +1,51 @@
+"""When to try again: exponential backoff with full jitter, and ``Retry-After`` (design §5)."""
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """``max_tries`` in all; before the n-th retry a random time up to ``base * factor ** (n - 1)``, at most ``cap``.
+
+    Seconds of real time. ``retry_after_cap`` is the longest ``Retry-After`` that is obeyed as it is.
+    """
+
+    max_tries: int
+    base: float
+    factor: float
+    cap: float
+    retry_after_cap: float
+
+    def ceiling(self, tries: int) -> float:
+        """The longest backoff after that many tries."""
+        # Sixty-four doublings are past any cap, and short of what overflows a float.
+        return min(self.cap, self.base * self.factor ** min(tries - 1, 64))
+
+    def delay(self, tries: int, retry_after: float | None = None) -> float | None:
+        """Seconds until the next try after ``tries`` of them, None where there is none left.
+
+        ``retry_after`` is a lower bound that the receiver asked for.
+        """
+        if tries >= self.max_tries:
+            return None
+        return max(random.uniform(0, self.ceiling(tries)), min(retry_after or 0.0, self.retry_after_cap))
+
+
+def parse_retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds from ``now`` (real time) that a ``Retry-After`` asks for (RFC 9110 §10.2.3), None if it says nothing."""
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        # More digits than this are beyond any cap, and beyond what a float can hold.
+        return float(value[:15])
+    try:
+        instant = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    return max(0.0, (instant - now).total_seconds())

@@ -1,0 +1,75 @@
+"""The composition root of delivery-service."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from chassis.lifecycle import Loop, Role
+from chassis.runtime import Runtime
+from chassis.service import Service
+from contracts.vocabulary import Priority
+from delivery_service.adapters.webhooks import WebhookSender
+from delivery_service.api import deliveries, endpoints
+from delivery_service.application.pool import DeliveryPool, PoolLimits
+from delivery_service.application.retention import Retention
+from delivery_service.domain.errors import DeliveryServiceError
+from delivery_service.domain.retries import RetryPolicy
+from delivery_service.settings import Settings
+from delivery_service.subscribers.due_events import check_due_event, due_event_handler
+from delivery_service.subscribers.worker import Worker
+
+
+def worker(runtime: Runtime[Settings], priority: Priority) -> Role:
+    """What works on one priority, with everything that another could exhaust of its own."""
+    settings, database = runtime.settings, runtime.database
+    slots = settings.slots(priority)
+    sender = WebhookSender(connections=slots, connect_seconds=settings.connect_timeout_seconds)
+    pool = DeliveryPool(
+        priority,
+        database=database,
+        outbox=runtime.outbox,
+        sender=sender,
+        policy=RetryPolicy(
+            max_tries=settings.retry_tries(priority),
+            base=settings.retry_base_seconds,
+            factor=settings.retry_factor,
+            cap=settings.retry_cap_seconds,
+            retry_after_cap=settings.retry_after_cap_seconds,
+        ),
+        limits=PoolLimits(slots, settings.pool_connections, settings.lease_seconds),
+    )
+
+    async def room() -> None:
+        await database.wait_available()
+        await pool.wait_for_room()
+
+    queue = runtime.topology.queue(priority)
+    consumer = runtime.consume(
+        queue,
+        due_event_handler(queue.name, pool.take_in),
+        check=check_due_event,
+        gate=room,
+        receivers=settings.receivers(priority),
+    )
+    claimer = Loop(f"claimer-{priority.name.lower()}", pool.claim, wake=pool.wake)
+    return Worker(pool, [*consumer, claimer], close=sender.aclose, grace_seconds=settings.shutdown_grace_seconds)
+
+
+def workers(*priorities: Priority) -> Callable[[Runtime[Settings]], Sequence[Role]]:
+    def roles(runtime: Runtime[Settings]) -> Sequence[Role]:
+        retention = Retention(runtime.database, days=runtime.settings.retention_days)
+        return [*(worker(runtime, priority) for priority in priorities), Loop("retention", retention.step)]
+
+    return roles
+
+
+# A bus that lost its queues needs nothing here beyond the outbox: what had been received is in the database and goes on
+# from there, and what had not is published again by event-service, which misses its outcome.
+SERVICE = Service(
+    name="delivery-service",
+    settings=Settings,
+    migrations=Path(__file__).parents[2] / "migrations",
+    error=DeliveryServiceError,
+    routers=(endpoints.router, deliveries.router),
+    roles={"worker": workers(*Priority)},
+    parts={f"worker-{priority.name.lower()}": workers(priority) for priority in Priority},
+)

@@ -1,0 +1,57 @@
+"""The environment of delivery-service."""
+
+from pydantic import Field
+
+from chassis.settings import ServiceSettings
+from contracts.vocabulary import Priority
+
+
+class Settings(ServiceSettings):
+    """Times are in seconds of real time."""
+
+    slots_critical: int = Field(50, ge=1, le=1000)
+    """POSTs at a time that one process makes for a priority. Twice as many may be in hand. So are the three below."""
+    slots_high: int = Field(50, ge=1, le=1000)
+    slots_normal: int = Field(50, ge=1, le=1000)
+    slots_low: int = Field(50, ge=1, le=1000)
+    receivers_critical: int = Field(4, ge=1, le=50)
+    """Receives at a time from a priority's queue; so are the three below. One receive brings few critical messages, so
+    that they spread over the workers; with several, that queue is still emptied the fastest when the bus is slow."""
+    receivers_high: int = Field(2, ge=1, le=50)
+    receivers_normal: int = Field(2, ge=1, le=50)
+    receivers_low: int = Field(2, ge=1, le=50)
+    pool_connections: int = Field(2, ge=1, le=50)
+    """Transactions at a time that one priority may hold. Four times this must leave some of DATABASE_POOL_SIZE over."""
+    lease_seconds: float = Field(90.0, ge=45)
+    """How long a delivery is one worker's: waiting for a slot, the longest attempt (30 s) and its record. A worker that
+    dies holds up its deliveries for so long."""
+
+    retry_tries_critical: int = Field(3, ge=1, le=100)
+    """Attempts in all before a delivery is exhausted, here and in the three below (design §5)."""
+    retry_tries_high: int = Field(3, ge=1, le=100)
+    retry_tries_normal: int = Field(5, ge=1, le=100)
+    retry_tries_low: int = Field(5, ge=1, le=100)
+    retry_base_seconds: float = Field(5.0, ge=0)
+    """The longest wait before the first retry; each further one is longer by the factor, up to the cap."""
+    retry_factor: float = Field(5.0, ge=1, le=100)
+    retry_cap_seconds: float = Field(3600.0, ge=0)
+    retry_after_cap_seconds: float = Field(900.0, ge=0)
+    """The longest Retry-After that is obeyed as it is. With the other defaults all tries then fit into about an hour,
+    which is what event-service takes for the retry horizon."""
+
+    connect_timeout_seconds: float = Field(5.0, gt=0)
+    """For name, connection and TLS; the whole attempt has the endpoint's own timeout."""
+    retention_days: float = Field(30.0, gt=0)
+    """How long finished events are kept with their deliveries and attempts."""
+
+    def slots(self, priority: Priority) -> int:
+        value: int = getattr(self, f"slots_{priority.name.lower()}")
+        return value
+
+    def receivers(self, priority: Priority) -> int:
+        value: int = getattr(self, f"receivers_{priority.name.lower()}")
+        return value
+
+    def retry_tries(self, priority: Priority) -> int:
+        value: int = getattr(self, f"retry_tries_{priority.name.lower()}")
+        return value

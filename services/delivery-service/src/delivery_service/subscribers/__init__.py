@@ -1,0 +1,1 @@
+"""What speaks queue: one message in, one use case."""

@@ -1,0 +1,92 @@
+"""Due events from the queue of one priority."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from opentelemetry.trace import Span
+
+from chassis.messaging.consumer import Handler, ReceivedMessage, Rejection
+from chassis.telemetry import tracing
+from contracts.due import DueEvent, parse_due_event
+from contracts.errors import ContractError
+from contracts.trace import trace_id
+from contracts.vocabulary import FailureReason
+from delivery_service.domain.deliveries import Arrival
+
+MAX_KEY = 255
+
+
+def check_due_event(body: str) -> DueEvent:
+    """Parse a due event that can be delivered. Raises ContractError for what never can."""
+    due = parse_due_event(body)
+    key = due.idempotency_key
+    if not (key.isascii() and key.isprintable() and len(key) <= MAX_KEY):
+        raise ContractError(f"idempotencyKey: goes into a header: at most {MAX_KEY} printable ASCII characters")
+    return due
+
+
+def due_event_handler(queue: str, take_in: Callable[[Sequence[Arrival]], Awaitable[None]]) -> Handler:
+    """A handler that hands ``take_in`` a whole batch at once; what does not parse is rejected."""
+
+    async def handle(messages: Sequence[ReceivedMessage]) -> Sequence[Rejection]:
+        parsed: list[tuple[ReceivedMessage, DueEvent]] = []
+        rejections: list[Rejection] = []
+        for message in messages:
+            try:
+                parsed.append((message, check_due_event(message.body)))
+            except ContractError as error:
+                rejections.append(Rejection(message, FailureReason.POISON, str(error)))
+        if parsed:
+            with _process_spans(queue, parsed) as traceparents:
+                await take_in(
+                    [
+                        _arrival(message, due, traceparent)
+                        for (message, due), traceparent in zip(parsed, traceparents, strict=True)
+                    ]
+                )
+        return rejections
+
+    return handle
+
+
+def _arrival(message: ReceivedMessage, due: DueEvent, traceparent: str) -> Arrival:
+    metadata = due.metadata
+    return Arrival(
+        event_id=due.event_id,
+        attempt=metadata.attempt,
+        user_id=metadata.user_id,
+        event_type=due.event_type,
+        priority=metadata.priority,
+        due=message.body,
+        target_at=metadata.target_timestamp_utc,
+        expires_at=metadata.expires_at,
+        late=metadata.late,
+        traceparent=traceparent,
+        queue_seconds=max(0.0, time.time() - message.sent_at) if message.sent_at else None,
+    )
+
+
+@contextmanager
+def _process_spans(queue: str, parsed: Sequence[tuple[ReceivedMessage, DueEvent]]) -> Iterator[list[str]]:
+    """A CONSUMER span for each message. Yields the traceparents that deliveries and outcomes go on with."""
+    spans: list[Span] = []
+    traceparents: list[str] = []
+    for message, due in parsed:
+        # Where nothing is recorded, what came is passed on as it is.
+        if not tracing.recording() and message.traceparent and trace_id(message.traceparent):
+            traceparents.append(message.traceparent)
+            continue
+        span = tracing.start_process(queue, parent=message.traceparent, attributes={"event.id": str(due.event_id)})
+        spans.append(span)
+        traceparents.append(tracing.traceparent_of(span))
+    try:
+        yield traceparents
+    except Exception as error:
+        for span in spans:
+            span.record_exception(error)
+            tracing.fail(span, repr(error))
+        raise
+    finally:
+        for span in spans:
+            span.end()

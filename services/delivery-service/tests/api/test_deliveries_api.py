@@ -1,0 +1,115 @@
+"""``/v1/deliveries``."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from chassis.runtime import Runtime
+from delivery_service.application.pool import DeliveryPool
+from delivery_service.settings import Settings
+from local_stack.testkit import Answer, Receiver, eventually
+
+OpenPool = Callable[..., AbstractAsyncContextManager[DeliveryPool]]
+
+
+async def test_an_exhausted_delivery_is_visible_with_each_of_its_attempts(
+    api: httpx.AsyncClient,
+    runtime: Runtime[Settings],
+    receiver: Receiver,
+    new_endpoint: Callable[..., Awaitable[tuple[UUID, str]]],
+    open_pool: OpenPool,
+    due_event: Callable[..., dict[str, Any]],
+    receive: Callable[..., Awaitable[Any]],
+) -> None:
+    endpoint_id, _ = await new_endpoint(runtime.database)
+    receiver.always(Answer(503, body=b"<h1>later</h1>"))
+    due = due_event()
+
+    async def failed() -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = (await api.get("/v1/deliveries", params={"status": "FAILED"})).json()["items"]
+        return items
+
+    async with open_pool(runtime.database) as pool:
+        await receive(pool, due)
+        [listed] = await eventually(failed)
+    assert (listed["eventId"], listed["endpointId"]) == (due["eventId"], str(endpoint_id))
+    assert (listed["reason"], listed["attempts"], listed["httpStatus"]) == ("exhausted", 3, 503)
+    assert (listed["priority"], listed["eventType"], listed["nextAttemptAt"]) == ("CRITICAL", "BIRTHDAY", None)
+    one = (await api.get(f"/v1/deliveries/{listed['id']}")).json()
+    history = one.pop("history")
+    assert one == listed
+    assert [(each["status"], each["httpStatus"], each["excerpt"]) for each in history] == [
+        ("retry", 503, "<h1>later</h1>")
+    ] * 3
+    assert all(each["traceId"] and each["durationSeconds"] > 0 for each in history)
+    assert sorted(each["startedAt"] for each in history) == [each["startedAt"] for each in history]
+
+
+async def test_deliveries_are_found_by_event_endpoint_user_and_status_and_paged(
+    api: httpx.AsyncClient,
+    runtime: Runtime[Settings],
+    receiver: Receiver,
+    new_endpoint: Callable[..., Awaitable[tuple[UUID, str]]],
+    open_pool: OpenPool,
+    due_event: Callable[..., dict[str, Any]],
+    receive: Callable[..., Awaitable[Any]],
+) -> None:
+    unwanted, wanted = due_event(), due_event()
+    async with open_pool(runtime.database, claiming=False) as pool:
+        pool.close()
+        await receive(pool, unwanted)
+        endpoints = [(await new_endpoint(runtime.database))[0] for _ in range(3)]
+        await receive(pool, wanted)
+
+    async def ids(**params: Any) -> list[tuple[str, str | None]]:
+        found: list[tuple[str, str | None]] = []
+        cursor: str | None = None
+        while True:
+            query = {"limit": "2", **params} | ({"cursor": cursor} if cursor else {})
+            answer = await api.get("/v1/deliveries", params=query)
+            assert answer.status_code == 200, answer.text
+            found += [(item["eventId"], item["endpointId"]) for item in answer.json()["items"]]
+            cursor = answer.json()["nextCursor"]
+            if cursor is None:
+                return found
+
+    pairs = {(wanted["eventId"], str(endpoint)) for endpoint in endpoints}
+    everything = await ids()
+    assert len(everything) == 4
+    assert everything[-1] == (unwanted["eventId"], None)
+    assert set(everything[:3]) == pairs
+    assert set(await ids(eventId=wanted["eventId"])) == pairs
+    assert await ids(endpointId=str(endpoints[0])) == [(wanted["eventId"], str(endpoints[0]))]
+    assert await ids(userId=unwanted["metadata"]["userId"]) == [(unwanted["eventId"], None)]
+    assert await ids(status="FAILED") == [(unwanted["eventId"], None)]
+    assert set(await ids(status="PENDING")) == pairs
+    assert await ids(status="SUCCEEDED") == []
+    assert await ids(userId=str(uuid4()), status="PENDING") == []
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"eventId": "x"}, "eventId"),
+        ({"endpointId": "x"}, "endpointId"),
+        ({"userId": "x"}, "userId"),
+        ({"status": "LOST"}, "status"),
+        ({"cursor": "x"}, "cursor"),
+        ({"limit": "201"}, "limit"),
+        ({"order": "oldest"}, "order"),
+    ],
+)
+async def test_a_bad_filter_is_named(api: httpx.AsyncClient, params: dict[str, str], field: str) -> None:
+    answer = await api.get("/v1/deliveries", params=params)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+async def test_an_unknown_delivery_is_not_found(api: httpx.AsyncClient) -> None:
+    answer = await api.get(f"/v1/deliveries/{uuid4()}")
+    assert answer.status_code == 404
+    assert answer.json()["errors"][0]["field"] == "deliveryId"

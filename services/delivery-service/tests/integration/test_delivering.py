@@ -1,0 +1,305 @@
+"""Due events to signed webhooks, recorded, on the real database and over real connections."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from standardwebhooks import Webhook
+
+from chassis.database import Database
+from chassis.messaging.consumer import Rejection
+from contracts.messages.delivery import DeliveryOutcomeItem
+from contracts.vocabulary import EventType, OutcomeStatus
+from delivery_service.application.pool import DeliveryPool
+from local_stack.testkit import Answer, Receiver, eventually
+
+Due = Callable[..., dict[str, Any]]
+Receive = Callable[..., Awaitable[Sequence[Rejection]]]
+NewEndpoint = Callable[..., Awaitable[tuple[UUID, str]]]
+OpenPool = Callable[..., AbstractAsyncContextManager[DeliveryPool]]
+Outcomes = Callable[[Database], Awaitable[list[DeliveryOutcomeItem]]]
+Rows = Callable[..., Awaitable[list[Any]]]
+
+DELIVERIES = "SELECT * FROM deliveries ORDER BY id"
+ATTEMPTS = "SELECT * FROM attempts ORDER BY delivery_id, number"
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+async def test_a_due_event_becomes_a_signed_webhook_and_an_outcome(
+    store: Database,
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    open_pool: OpenPool,
+    due_event: Due,
+    receive: Receive,
+    outcomes: Outcomes,
+    rows: Rows,
+) -> None:
+    endpoint_id, secret = await new_endpoint(store)
+    receiver.always(Answer(202, body=b"thank you\0"))
+    due = due_event()
+    async with open_pool(store) as pool:
+        await receive(pool, due, traceparent=TRACEPARENT)
+        [item] = await eventually(lambda: outcomes(store))
+    [request] = receiver.requests
+    body = Webhook(secret).verify(request.body, dict(request.headers))
+    assert body["type"] == "event.birthday"
+    assert body["data"]["message"] == "Hey, Ada Lovelace it's your birthday"
+    assert b"ada@example.org" not in request.body
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["user-agent"].startswith("Almanac/")
+    assert request.headers["webhook-id"] == request.headers["idempotency-key"] == due["eventId"]
+    assert request.headers["traceparent"] == TRACEPARENT
+
+    [delivery] = await rows(store, DELIVERIES)
+    assert (delivery.status, delivery.attempts, delivery.lease, delivery.reason) == ("SUCCEEDED", 1, None, None)
+    [attempt] = await rows(store, ATTEMPTS)
+    assert (attempt.verdict, attempt.http_status, attempt.excerpt) == ("succeeded", 202, "thank you\ufffd")
+    assert attempt.trace_id == "0af7651916cd43dd8448eb211c80319c"
+    assert item.status is OutcomeStatus.SUCCEEDED
+    assert item.traceparent == TRACEPARENT
+    assert str(item.user_id) == due["metadata"]["userId"]
+    assert item.queue_seconds is not None
+    assert 0.5 <= item.queue_seconds < 5
+    [at_endpoint] = item.endpoints
+    assert (at_endpoint.endpoint_id, at_endpoint.attempts, at_endpoint.http_status) == (endpoint_id, 1, 202)
+
+
+async def test_what_failed_in_passing_is_tried_again_with_the_same_id(
+    store: Database,
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    open_pool: OpenPool,
+    due_event: Due,
+    receive: Receive,
+    outcomes: Outcomes,
+    rows: Rows,
+) -> None:
+    _, secret = await new_endpoint(store)
+    receiver.answer(500, Answer(abort=True), 200)
+    due = due_event()
+    async with open_pool(store) as pool:
+        await receive(pool, due, traceparent=TRACEPARENT)
+        [item] = await eventually(lambda: outcomes(store))
+    assert {request.headers["webhook-id"] for request in receiver.requests} == {due["eventId"]}
+    for request in receiver.requests:
+        Webhook(secret).verify(request.body, dict(request.headers))
+    assert item.status is OutcomeStatus.SUCCEEDED
+    assert item.endpoints[0].attempts == 3
+    attempts = await rows(store, ATTEMPTS)
+    assert [(each.verdict, each.http_status, each.error) for each in attempts] == [
+        ("retry", 500, None),
+        ("retry", None, "connection"),
+        ("succeeded", 200, None),
+    ]
+    # The first try is in the event's trace, each later one in its own.
+    assert attempts[0].trace_id == TRACEPARENT[3:35]
+    assert len({each.trace_id for each in attempts}) == 3
+
+
+async def test_a_delivery_out_of_tries_is_exhausted(
+    store: Database,
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    open_pool: OpenPool,
+    due_event: Due,
+    receive: Receive,
+    outcomes: Outcomes,
+    rows: Rows,
+) -> None:
+    await new_endpoint(store)
+    receiver.always(503)
+    async with open_pool(store) as pool:
+        await receive(pool, due_event())
+        [item] = await eventually(lambda: outcomes(store))
+    assert (item.status, item.reason) == (OutcomeStatus.FAILED, "exhausted")
+    assert len(receiver.requests) == 3
+    [delivery] = await rows(store, DELIVERIES)
+    assert (delivery.status, delivery.reason, delivery.http_status) == ("FAILED", "exhausted", 503)
+
+
+@pytest.mark.parametrize("status", [301, 400, 404, 410])
+async def test_a_final_answer_is_not_asked_for_again(
+    store: Database,
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    open_pool: OpenPool,
+    due_event: Due,
+    receive: Receive,
+    outcomes: Outcomes,
+    status: int,
+) -> None:
+    await new_endpoint(store)
+    receiver.always(Answer(status, headers={"Location": receiver.url}))
+    async with open_pool(store) as pool:
+        await receive(pool, due_event())
+        [item] = await eventually(lambda: outcomes(store))
+    assert (item.reason, item.endpoints[0].http_status) == ("rejected", status)
+    assert len(receiver.requests) == 1
+
+
+async def test_no_retry_comes_after_the_events_expiry(
+    store: Database,
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    open_pool: OpenPool,
+    due_event: Due,
+    receive: Receive,
+    outcomes: Outcomes,
+    rows: Rows,
+) -> None:
+    await new_endpoint(store)
+    receiver.always(Answer(429, headers={"Retry-After": "3600"}))
+    async with open_pool(store) as pool:
+        # The policy obeys a Retry-After for 0.2 s at most, and this one expires sooner.
+        await receive(pool, due_event(expires_in=timedelta(seconds=0.15)))
+        [item] = await eventually(lambda: outcomes(store))
+    assert (item.status, item.reason, item.endpoints[0].attempts) == (OutcomeStatus.FAILED, "expired", 1)
+    [delivery] = await rows(store, DELIVERIES)
+    assert (delivery.reason, delivery.attempts) == ("expired", 1)
+
+
+async def test_an_event_that_came_too_late_is_not_sent(
+    store: Database,
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    open_pool: OpenPool,
+    due_event: Due,
+    receive: Receive,
+    outcomes: Outcomes,
+    rows: Rows,
+) -> None:
+    await new_endpoint(store)
+    async with open_pool(store) as pool:
+        await receive(pool, due_event(expires_in=timedelta(seconds=-1)))
+        [item] = await eventually(lambda: outcomes(store))
+    assert (item.reason, item.endpoints[0].attempts, item.endpoints[0].http_status) == ("expired", 0, None)
+    assert receiver.requests == []
+    assert await rows(store, ATTEMPTS) == []
+
+
+async def test_an_event_that_no_endpoint_wants_fails_at_once_and_is_visible(
+    store: Database,
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    open_pool: OpenPool,
+    due_event: Due,
+    receive: Receive,
+    outcomes: Outcomes,
+    rows: Rows,
+) -> None:
+    await new_endpoint(store, event_types=("REMINDER",))
+    await new_endpoint(store, enabled=False)
+    async with open_pool(store) as pool:
+        await receive(pool, due_event())
+    [item] = await outcomes(store)
+    assert (item.status, item.reason, item.endpoints) == (OutcomeStatus.FAILED, "no_endpoint", [])
+    [delivery] = await rows(store, DELIVERIES)
+    assert (delivery.status, delivery.reason, delivery.endpoint_id) == ("FAILED", "no_endpoint", None)
+    assert receiver.requests == []
+
+
+async def test_only_endpoints_that_want_the_type_get_it(
+    store: Database,
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    open_pool: OpenPool,
+    due_event: Due,
+    receive: Receive,
+    outcomes: Outcomes,
+) -> None:
+    everything, _ = await new_endpoint(store)
+    birthdays, _ = await new_endpoint(store, event_types=("ANNIVERSARY", "BIRTHDAY"))
+    await new_endpoint(store, event_types=("REMINDER",))
+    birthday, anniversary, reminder = (
+        due_event(event_type=each) for each in (EventType.BIRTHDAY, EventType.ANNIVERSARY, EventType.NOTIFICATION)
+    )
+    async with open_pool(store) as pool:
+        await receive(pool, birthday, anniversary, reminder)
+        items = await eventually(lambda: _at_least(outcomes(store), 3))
+    wanted = {item.event_type: {each.endpoint_id for each in item.endpoints} for item in items}
+    assert wanted == {
+        EventType.BIRTHDAY: {everything, birthdays},
+        EventType.ANNIVERSARY: {everything, birthdays},
+        EventType.NOTIFICATION: {everything},
+    }
+
+
+async def test_one_failing_endpoint_of_two_makes_the_outcome_a_failure_with_the_detail(
+    store: Database,
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    open_pool: OpenPool,
+    due_event: Due,
+    receive: Receive,
+    outcomes: Outcomes,
+) -> None:
+    good, _ = await new_endpoint(store)
+    async with Receiver() as broken:
+        broken.always(400)
+        bad, _ = await new_endpoint(store, url=broken.url)
+        async with open_pool(store) as pool:
+            await receive(pool, due_event())
+            [item] = await eventually(lambda: outcomes(store))
+    assert (item.status, item.reason) == (OutcomeStatus.FAILED, "rejected")
+    assert {each.endpoint_id: (each.status, each.reason, each.http_status) for each in item.endpoints} == {
+        good: (OutcomeStatus.SUCCEEDED, None, 200),
+        bad: (OutcomeStatus.FAILED, "rejected", 400),
+    }
+
+
+async def test_deliveries_that_end_together_make_exactly_one_outcome_each(
+    store: Database,
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    open_pool: OpenPool,
+    due_event: Due,
+    receive: Receive,
+    outcomes: Outcomes,
+    rows: Rows,
+) -> None:
+    for _ in range(4):
+        await new_endpoint(store)
+    dues = [due_event() for _ in range(10)]
+    async with open_pool(store, claiming=False) as closed:
+        closed.close()
+        await receive(closed, *dues)
+    # Two pools share the forty deliveries, so that an event's last two can end in two transactions at once.
+    async with open_pool(store, slots=2), open_pool(store, slots=2):
+        await eventually(lambda: _at_least(outcomes(store), 10))
+    items = await outcomes(store)
+    assert sorted(str(item.event_id) for item in items) == sorted(due["eventId"] for due in dues)
+    assert all(item.status is OutcomeStatus.SUCCEEDED and len(item.endpoints) == 4 for item in items)
+    assert {event.remaining for event in await rows(store, "SELECT remaining FROM events")} == {0}
+
+
+async def test_an_endpoint_switched_off_or_deleted_meanwhile_gets_nothing_more(
+    store: Database,
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    open_pool: OpenPool,
+    due_event: Due,
+    receive: Receive,
+    outcomes: Outcomes,
+    rows: Rows,
+) -> None:
+    off, _ = await new_endpoint(store)
+    gone, _ = await new_endpoint(store)
+    receiver.always(500)
+    async with open_pool(store, claiming=False) as pool:
+        await receive(pool, due_event())
+        await eventually(lambda: rows(store, "SELECT 1 FROM attempts HAVING count(*) = 2"))
+    await rows(store, "UPDATE endpoints SET enabled = false WHERE id = :id", id=off)
+    await rows(store, "DELETE FROM endpoints WHERE id = :id", id=gone)
+    async with open_pool(store):
+        [item] = await eventually(lambda: outcomes(store))
+    assert {each.endpoint_id: each.reason for each in item.endpoints} == {off: "cancelled", gone: "cancelled"}
+    assert len(receiver.requests) == 2
+
+
+async def _at_least(read: Awaitable[list[DeliveryOutcomeItem]], count: int) -> list[DeliveryOutcomeItem]:
+    items = await read
+    return items if len(items) >= count else []

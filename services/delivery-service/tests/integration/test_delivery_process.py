@@ -1,0 +1,147 @@
+"""The service as a process of its own: all roles, killed in the middle, started again, and stopped cleanly."""
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from chassis import provisioning
+from chassis.messaging.publisher import Outgoing
+from chassis.runtime import Runtime
+from contracts.due import parse_due_event
+from contracts.messages.delivery import DeliveryOutcomeItem
+from contracts.messages.parsing import parse_message
+from contracts.vocabulary import EventType, OutcomeStatus
+from delivery_service.settings import Settings
+from local_stack import ports
+from local_stack.testkit import Answer, AwsAccount, OtlpReceiver, Receiver, eventually
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+async def test_a_process_killed_during_a_post_loses_nothing_and_the_next_one_goes_on(
+    runtime: Runtime[Settings],
+    aws: AwsAccount,
+    receiver: Receiver,
+    otlp: OtlpReceiver,
+    due_event: Callable[..., dict[str, Any]],
+    rows: Callable[..., Awaitable[list[Any]]],
+    tmp_path: Path,
+) -> None:
+    await provisioning.apply(runtime.bus)
+    port = ports.free_port()
+    environment = os.environ | {
+        **aws.environment(),
+        "DATABASE_URL": runtime.settings.database_url.get_secret_value(),
+        "API_PORT": str(port),
+        "API_KEYS": json.dumps(
+            [{"name": "t", "sha256": hashlib.sha256(b"key").hexdigest(), "scopes": ["read", "write"]}]
+        ),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.endpoint,
+    }
+    log = tmp_path / "log"
+    calm, cut_off = due_event(), due_event()
+
+    async def publish(due: dict[str, Any]) -> None:
+        body = json.dumps(due)
+        topic = runtime.topology.topic(EventType.BIRTHDAY).name
+        attributes = parse_due_event(body).attributes(TRACEPARENT)
+        assert await runtime.publisher.publish(topic, [Outgoing(body, attributes)]) == [None]
+
+    gate = asyncio.Event()
+    receiver.answer(200, Answer(gate=gate))
+    async with _process(environment, log, port) as (process, api):
+        created = await api.post("/v1/endpoints", json={"url": receiver.url})
+        assert created.status_code == 201
+        secret = created.json()["secret"]
+        await publish(calm)
+        [posted] = await otlp.wait_for(
+            lambda span: span.kind == "CLIENT" and span.attributes.get("event.id") == calm["eventId"], count=1
+        )
+        [processed] = await otlp.wait_for(
+            lambda span: span.kind == "CONSUMER" and span.attributes.get("event.id") == calm["eventId"], count=1
+        )
+        await publish(cut_off)
+        await receiver.wait_for(2)
+        process.kill()
+        await process.wait()
+    gate.set()
+    # As if the lease's time had passed.
+    await rows(runtime.database, "UPDATE deliveries SET due_at = clock_timestamp() WHERE status = 'PENDING'")
+
+    async with _process(environment, log, port) as (process, api):
+        await receiver.wait_for(3, timeout=20)
+        outcomes = await _outcomes(runtime, 2)
+        page = (await api.get("/v1/deliveries", params={"status": "SUCCEEDED"})).json()
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+
+    webhook_ids = [request.headers["webhook-id"] for request in receiver.requests]
+    assert webhook_ids == [calm["eventId"], cut_off["eventId"], cut_off["eventId"]]
+    assert {item["eventId"] for item in page["items"]} == {calm["eventId"], cut_off["eventId"]}
+    assert {event_id: item.status for event_id, item in outcomes.items()} == {
+        calm["eventId"]: OutcomeStatus.SUCCEEDED,
+        cut_off["eventId"]: OutcomeStatus.SUCCEEDED,
+    }
+    text = log.read_text()
+    assert secret not in text
+    assert '"level": "error"' not in text
+
+    # One trace: publication (ours here) → process → POST, and the outcome belongs to it.
+    assert processed.parent_id == TRACEPARENT[36:52]
+    assert posted.parent_id == processed.span_id
+    assert posted.trace_id == processed.trace_id == TRACEPARENT[3:35]
+    assert posted.attributes["http.response.status_code"] == 200
+    assert receiver.requests[0].headers["traceparent"] == f"00-{posted.trace_id}-{posted.span_id}-01"
+    assert outcomes[calm["eventId"]].traceparent == f"00-{processed.trace_id}-{processed.span_id}-01"
+
+
+@asynccontextmanager
+async def _process(
+    environment: dict[str, str], log: Path, port: int
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, httpx.AsyncClient]]:
+    with log.open("ab") as file:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "delivery_service", "run", env=environment, stdout=file, stderr=file
+        )
+    headers = {"Authorization": "Bearer key"}
+    try:
+        async with httpx.AsyncClient(base_url=f"http://{ports.LOOPBACK}:{port}", headers=headers) as api:
+
+            async def ready() -> bool:
+                try:
+                    return (await api.get("/readyz")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            await eventually(ready, timeout=60)
+            yield process, api
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _outcomes(runtime: Runtime[Settings], count: int) -> dict[str, DeliveryOutcomeItem]:
+    """The outcomes of `count` events, by event. The relay of a killed process may have sent one twice."""
+    url = await runtime.bus.queue_url(runtime.topology.queue("delivery-outcomes").name)
+    outcomes: dict[str, DeliveryOutcomeItem] = {}
+
+    async def receive() -> bool:
+        answer = await runtime.bus.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        for message in answer.get("Messages", ()):
+            for item in parse_message(message["Body"]).items:
+                assert isinstance(item, DeliveryOutcomeItem)
+                outcomes[str(item.event_id)] = item
+        return len(outcomes) >= count
+
+    await eventually(receive, timeout=20)
+    return outcomes

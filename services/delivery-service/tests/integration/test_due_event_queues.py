@@ -1,0 +1,144 @@
+"""The workers on real queues: what is published to the topic of a type arrives by the queue of its priority."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from chassis import provisioning
+from chassis.database import Database
+from chassis.messaging.publisher import Outgoing
+from chassis.runtime import Runtime
+from contracts.due import parse_due_event
+from contracts.vocabulary import EventType, Priority
+from delivery_service.main import worker
+from delivery_service.settings import Settings
+from local_stack.testkit import Answer, Receiver, eventually
+
+Due = Callable[..., dict[str, Any]]
+NewEndpoint = Callable[..., Awaitable[tuple[UUID, str]]]
+Rows = Callable[..., Awaitable[list[Any]]]
+Publish = Callable[..., Awaitable[None]]
+Work = Callable[..., AbstractAsyncContextManager[None]]
+
+TERMINAL = "SELECT 1 FROM deliveries HAVING count(*) FILTER (WHERE status = 'SUCCEEDED') = :count"
+
+
+@pytest.fixture
+async def publish(runtime: Runtime[Settings]) -> Publish:
+    """`await publish(due, …)` puts due events on the topics of their types."""
+    await provisioning.apply(runtime.bus)
+
+    async def to_topics(*dues: dict[str, Any]) -> None:
+        for event_type in EventType:
+            messages = []
+            for due in dues:
+                if due["eventType"] == event_type:
+                    body = json.dumps(due)
+                    messages.append(Outgoing(body, parse_due_event(body).attributes()))
+            results = await runtime.publisher.publish(runtime.topology.topic(event_type).name, messages)
+            assert results == [None] * len(messages)
+
+    return to_topics
+
+
+@pytest.fixture
+def work(runtime: Runtime[Settings]) -> Work:
+    """`async with work(Priority.LOW, …)` runs the workers of these priorities, and stops them as SIGTERM does."""
+
+    @asynccontextmanager
+    async def run(*priorities: Priority) -> AsyncIterator[None]:
+        stopping = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            for priority in priorities:
+                group.create_task(worker(runtime, priority).run(stopping))
+            try:
+                yield
+            finally:
+                stopping.set()
+
+    return run
+
+
+async def test_a_poison_message_becomes_a_dead_letter_and_the_queue_goes_on(
+    runtime: Runtime[Settings],
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    due_event: Due,
+    publish: Publish,
+    work: Work,
+    rows: Rows,
+) -> None:
+    await new_endpoint(runtime.database)
+    unusable = due_event()
+    unusable["idempotencyKey"] = "two\r\nlines"
+    queue = await runtime.bus.queue_url(runtime.topology.queue(Priority.CRITICAL).name)
+    for body in ('{"eventId": 1}', "not JSON", json.dumps(unusable)):
+        await runtime.bus.sqs.send_message(QueueUrl=queue, MessageBody=body)
+    due = due_event()
+    await publish(due)
+    async with work(Priority.CRITICAL):
+        [request] = await receiver.wait_for(1)
+        letters = await eventually(lambda: _count(rows, runtime.database, "SELECT * FROM dead_letters", 3))
+    assert request.headers["webhook-id"] == due["eventId"]
+    assert {letter.reason for letter in letters} == {"poison"}
+    assert any("idempotencyKey" in letter.detail for letter in letters)
+    assert await runtime.bus.depth(runtime.topology.queue(Priority.CRITICAL).name) == 0
+
+
+async def test_two_workers_on_one_queue_never_send_an_event_twice(
+    runtime: Runtime[Settings],
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    due_event: Due,
+    publish: Publish,
+    work: Work,
+    rows: Rows,
+) -> None:
+    await new_endpoint(runtime.database)
+    dues = [due_event() for _ in range(60)]
+    await publish(*dues, *dues)
+    async with work(Priority.CRITICAL, Priority.CRITICAL):
+        await eventually(lambda: rows(runtime.database, TERMINAL, count=60), timeout=20)
+        critical = runtime.topology.queue(Priority.CRITICAL).name
+        await eventually(lambda: _empty(runtime, critical), timeout=20)
+    sent = sorted(request.headers["webhook-id"] for request in receiver.requests)
+    assert sent == sorted(due["eventId"] for due in dues)
+
+
+async def test_a_flood_of_low_events_at_a_hanging_endpoint_does_not_delay_critical_ones(
+    runtime: Runtime[Settings],
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    due_event: Due,
+    publish: Publish,
+    work: Work,
+    rows: Rows,
+) -> None:
+    gate = asyncio.Event()
+    async with Receiver() as hanging:
+        hanging.always(Answer(gate=gate))
+        await new_endpoint(runtime.database, url=hanging.url, event_types=("NOTIFICATION",))
+        await new_endpoint(runtime.database, event_types=("BIRTHDAY",))
+        await publish(*(due_event(event_type=EventType.NOTIFICATION, priority="LOW") for _ in range(150)))
+        async with work(*Priority):
+            slots = runtime.settings.slots_low
+            await hanging.wait_for(slots)
+            await publish(*(due_event() for _ in range(10)))
+            await receiver.wait_for(10, timeout=5)
+            assert len(hanging.requests) == slots
+            gate.set()
+            await eventually(lambda: rows(runtime.database, TERMINAL, count=160), timeout=20)
+
+
+async def _count(rows: Rows, database: Database, sql: str, count: int) -> Sequence[Any]:
+    found = await rows(database, sql)
+    return found if len(found) >= count else []
+
+
+async def _empty(runtime: Runtime[Settings], queue: str) -> bool:
+    return await runtime.bus.depth(queue) == 0

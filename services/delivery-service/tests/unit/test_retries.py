@@ -1,0 +1,77 @@
+"""When to try again."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from delivery_service.domain.retries import RetryPolicy, parse_retry_after
+
+NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
+POLICY = RetryPolicy(max_tries=5, base=5, factor=5, cap=300, retry_after_cap=900)
+
+policies = st.builds(
+    RetryPolicy,
+    max_tries=st.integers(1, 100),
+    base=st.floats(0, 1000),
+    factor=st.floats(1, 100),
+    cap=st.floats(0, 100_000),
+    retry_after_cap=st.floats(0, 100_000),
+)
+
+
+@given(policies, st.integers(1, 100), st.none() | st.floats(0, 1e15))
+def test_a_delay_is_within_its_bounds_and_ends_with_the_tries(
+    policy: RetryPolicy, tries: int, retry_after: float | None
+) -> None:
+    delay = policy.delay(tries, retry_after)
+    if tries >= policy.max_tries:
+        assert delay is None
+    else:
+        asked = min(retry_after or 0, policy.retry_after_cap)
+        assert delay is not None
+        assert asked <= delay <= max(asked, policy.cap)
+
+
+def test_the_ceiling_grows_by_the_factor_up_to_the_cap() -> None:
+    assert [POLICY.ceiling(tries) for tries in (1, 2, 3, 4, 100)] == [5, 25, 125, 300, 300]
+
+
+def test_the_whole_range_up_to_the_ceiling_is_used() -> None:
+    delays = [POLICY.delay(3) or 0.0 for _ in range(2_000)]
+    assert min(delays) < 5
+    assert max(delays) > 120
+
+
+def test_a_retry_after_is_a_lower_bound() -> None:
+    assert POLICY.delay(1, 60) == 60
+
+
+def test_a_retry_after_beyond_the_cap_is_cut() -> None:
+    assert POLICY.delay(1, 86_400) == 900
+
+
+@given(st.integers(0, 10**30))
+def test_seconds_are_read_whatever_their_size(seconds: int) -> None:
+    parsed = parse_retry_after(f" {seconds} ", NOW)
+    assert parsed is not None
+    assert parsed == seconds if seconds < 10**15 else parsed >= 10**14
+
+
+@given(st.integers(-(10**8), 10**9))
+def test_a_date_is_seconds_from_now_and_never_negative(seconds: int) -> None:
+    header = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
+    assert parse_retry_after(header, NOW) == max(0, seconds)
+
+
+@pytest.mark.parametrize("header", [None, "", "soon", "-5", "1.5", "١٢", "Mon, 99 Nov 2026 14:00:00 GMT"])
+def test_what_says_nothing_is_none(header: str | None) -> None:
+    assert parse_retry_after(header, NOW) is None
+
+
+@given(st.text())
+def test_no_header_raises(header: str) -> None:
+    parsed = parse_retry_after(header, NOW)
+    assert parsed is None or parsed >= 0

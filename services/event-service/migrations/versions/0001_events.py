@@ -1,0 +1,108 @@
+"""Recipients, schedules, and events partitioned by month (design §4 "Tables")."""
+
+from chassis.migrations import execute_script
+from chassis.schema import CREATE_V1
+
+revision = "0001"
+down_revision = None
+
+CREATE = """
+CREATE TABLE recipients (
+    user_id       uuid PRIMARY KEY,
+    version       bigint NOT NULL,
+    deleted       boolean NOT NULL DEFAULT false,
+    first_name    text,
+    last_name     text,
+    date_of_birth date,
+    timezone      text,
+    delivery_time time,
+    anniversaries jsonb,
+    tags          text[],
+    contact       jsonb,
+    updated_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK (deleted OR (first_name IS NOT NULL AND last_name IS NOT NULL AND date_of_birth IS NOT NULL
+           AND timezone IS NOT NULL AND delivery_time IS NOT NULL AND anniversaries IS NOT NULL
+           AND tags IS NOT NULL AND contact IS NOT NULL))
+);
+CREATE INDEX recipients_tombstones ON recipients (updated_at) WHERE deleted;
+
+CREATE TABLE schedules (
+    id              uuid PRIMARY KEY,
+    user_id         uuid NOT NULL,
+    event_type      text NOT NULL,
+    priority        smallint NOT NULL CHECK (priority BETWEEN 0 AND 3),
+    month           smallint NOT NULL CHECK (month BETWEEN 1 AND 12),
+    day             smallint NOT NULL CHECK (day BETWEEN 1 AND 31),
+    local_time      time NOT NULL,
+    timezone        text NOT NULL,
+    last_occurrence text,
+    live_event_id   uuid,
+    next_at         timestamptz,
+    updated_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK ((live_event_id IS NULL) = (next_at IS NULL))
+) WITH (fillfactor = 85);
+CREATE INDEX schedules_user ON schedules (user_id);
+CREATE UNIQUE INDEX schedules_live_event ON schedules (live_event_id) WHERE live_event_id IS NOT NULL;
+
+CREATE TABLE events (
+    id                   uuid NOT NULL,
+    target_timestamp_utc timestamptz NOT NULL,
+    schedule_id          uuid,
+    user_id              uuid NOT NULL,
+    event_type           text NOT NULL,
+    occurrence           text NOT NULL,
+    status               text NOT NULL DEFAULT 'PENDING'
+        CHECK (status IN ('PENDING', 'PROCESSING', 'COMPLETED', 'FAILED', 'CANCELLED', 'MISSED')),
+    priority             smallint NOT NULL CHECK (priority BETWEEN 0 AND 3),
+    attempt              integer NOT NULL DEFAULT 1,
+    timezone             text NOT NULL,
+    tzdata               text NOT NULL,
+    grace_until          timestamptz NOT NULL,
+    payload              jsonb NOT NULL,
+    tags                 text[] NOT NULL,
+    contact              jsonb NOT NULL,
+    traceparent          text,
+    claim_token          uuid,
+    claimed_until        timestamptz,
+    published_at         timestamptz,
+    finished_at          timestamptz,
+    reason               text,
+    history              jsonb NOT NULL,
+    version              integer NOT NULL DEFAULT 1,
+    created_at           timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (id, target_timestamp_utc)
+) PARTITION BY RANGE (target_timestamp_utc);
+CREATE INDEX events_pending ON events (priority, target_timestamp_utc) WHERE status = 'PENDING';
+CREATE INDEX events_processing ON events (target_timestamp_utc) WHERE status = 'PROCESSING';
+CREATE INDEX events_user ON events (user_id, target_timestamp_utc);
+CREATE INDEX events_list ON events (event_type, status, target_timestamp_utc, id);
+
+-- Creates the monthly partitions that hold [first, last]. Each is a table of its own first and is attached then:
+-- attaching does not block claims, creating in place would.
+CREATE FUNCTION cover_events(first timestamptz, last timestamptz) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    month   timestamp := date_trunc('month', first AT TIME ZONE 'UTC');
+    name    text;
+    created integer := 0;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('cover_events'));
+    WHILE month <= last AT TIME ZONE 'UTC' LOOP
+        name := 'events_' || to_char(month, 'YYYY_MM');
+        IF to_regclass(name) IS NULL THEN
+            EXECUTE format('CREATE TABLE %I (LIKE events INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)'
+                || ' WITH (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.02,'
+                || ' autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0)', name);
+            EXECUTE format('ALTER TABLE events ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name,
+                month AT TIME ZONE 'UTC', (month + interval '1 month') AT TIME ZONE 'UTC');
+            created := created + 1;
+        END IF;
+        month := month + interval '1 month';
+    END LOOP;
+    RETURN created;
+END $$;
+SELECT cover_events(clock_timestamp() - interval '1 month', clock_timestamp() + interval '14 months');
+"""
+
+
+def upgrade() -> None:
+    execute_script(CREATE_V1 + CREATE)

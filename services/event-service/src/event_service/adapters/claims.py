@@ -1,0 +1,159 @@
+"""The claim: due events change hands (design §4 "Claim")."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+
+from chassis.database import Database, Transaction
+from event_service.adapters.events import COLUMNS, OF_TAKEN, TAKE_KEYS, key_parameters, to_event
+from event_service.domain.events import Event
+
+# A limit that the planner sees makes it plan every time anew, for longer than the claim takes; from a sub-select it
+# does not see it, and keeps one plan.
+_LIMIT = "(SELECT CAST(:limit AS bigint))"
+# (SELECT almanac_now()) is evaluated once, before the scan; bare, it would be evaluated for each row and no index used.
+_CLAIM = text(
+    "WITH taken AS ("
+    " SELECT id, target_timestamp_utc FROM events"
+    " WHERE status = 'PENDING' AND priority = :priority"
+    " AND target_timestamp_utc <= (SELECT almanac_now()) AND grace_until > (SELECT almanac_now())"
+    f" ORDER BY target_timestamp_utc LIMIT {_LIMIT} FOR UPDATE SKIP LOCKED)"
+    " UPDATE events e SET status = 'PROCESSING', claim_token = :token, published_at = NULL,"
+    " claimed_until = clock_timestamp() + make_interval(secs => :lease), version = e.version + 1,"
+    " history = e.history || jsonb_build_object("
+    "'at', (SELECT almanac_now()), 'status', 'PROCESSING', 'cause', 'claimed')"
+    f"{OF_TAKEN} RETURNING {COLUMNS}, (SELECT almanac_now()) AS now"
+)
+_HELD = f"{TAKE_KEYS.format(which='e.claim_token = :token AND {which}')} UPDATE events e SET {{change}}{OF_TAKEN}"
+_STAMP = text(
+    _HELD.format(
+        which="true",
+        change="published_at = (SELECT almanac_now()),"
+        " claimed_until = clock_timestamp() + make_interval(secs => :seconds)",
+    )
+)
+_GIVE_BACK = text(
+    _HELD.format(
+        which="e.published_at IS NULL",
+        change="status = 'PENDING', claim_token = NULL, claimed_until = NULL, version = e.version + 1,"
+        " history = e.history || jsonb_build_object("
+        "'at', (SELECT almanac_now()), 'status', 'PENDING', 'cause', 'not published')",
+    )
+    + f" RETURNING {COLUMNS}"
+)
+_NEXT_DELAY = text(
+    "SELECT almanac_real_delay(min(target_timestamp_utc)) FROM events WHERE status = 'PENDING'"
+    " AND priority = :priority AND grace_until > (SELECT almanac_now())"
+)
+# Ordered, so that the index is used: EXISTS makes the planner hope for an early hit in a scan of a whole month.
+_UNANSWERED = text(
+    "SELECT target_timestamp_utc FROM events WHERE status = 'PROCESSING' AND priority = :priority"
+    " AND claimed_until < (SELECT clock_timestamp()) AND published_at IS NOT NULL"
+    " ORDER BY target_timestamp_utc LIMIT 1"
+)
+_EXPIRED = (
+    "WITH taken AS ("
+    " SELECT id, target_timestamp_utc FROM events WHERE status = 'PROCESSING'"
+    " AND claimed_until < (SELECT clock_timestamp()) AND {which}"
+    f" ORDER BY target_timestamp_utc LIMIT {_LIMIT} FOR UPDATE SKIP LOCKED)"
+    f" UPDATE events e SET {{change}}{OF_TAKEN}"
+    f" RETURNING {COLUMNS}, (SELECT almanac_now()) AS now"
+)
+_REAP_LEASES = text(
+    _EXPIRED.format(
+        which="published_at IS NULL",
+        change="status = 'PENDING', claim_token = NULL, claimed_until = NULL, version = e.version + 1,"
+        " history = e.history || jsonb_build_object("
+        "'at', (SELECT almanac_now()), 'status', 'PENDING', 'cause', 'lease expired')",
+    )
+)
+_RECLAIM = text(
+    _EXPIRED.format(
+        which="published_at IS NOT NULL AND priority = :priority",
+        change="claim_token = :token, claimed_until = clock_timestamp() + make_interval(secs => :lease)",
+    )
+)
+_EXPECT_AGAIN = text(
+    "UPDATE events SET claimed_until = clock_timestamp() WHERE status = 'PROCESSING' AND published_at IS NOT NULL"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Claimed events, the token that fences them, and the events' clock at the claim."""
+
+    events: Sequence[Event]
+    token: UUID
+    now: datetime
+
+
+def _to_claim(rows: Sequence[Row[Any]], token: UUID) -> Claim | None:
+    if not rows:
+        return None
+    # UPDATE … RETURNING has no order of its own.
+    return Claim(sorted(map(to_event, rows), key=lambda event: event.target), token, rows[0].now)
+
+
+def _held(token: UUID, events: Collection[Event]) -> dict[str, object]:
+    return {"token": token, **key_parameters([event.key for event in events])}
+
+
+async def claim_due(
+    database: Database, *, priority: int, limit: int, token: UUID, lease_seconds: float
+) -> Claim | None:
+    """Claim up to ``limit`` events that are due and inside their grace, oldest first. None where there are none."""
+    values = {"priority": priority, "limit": limit, "token": token, "lease": lease_seconds}
+    async with database.transaction() as tx:
+        rows = (await tx.execute(_CLAIM, values)).all()
+    return _to_claim(rows, token)
+
+
+async def reclaim_unanswered(
+    database: Database, *, priority: int, limit: int, token: UUID, lease_seconds: float
+) -> Claim | None:
+    """Take published events whose outcome never came, to be published again. None where there are none."""
+    values = {"priority": priority, "limit": limit, "token": token, "lease": lease_seconds}
+    async with database.transaction() as tx:
+        rows = (await tx.execute(_RECLAIM, values)).all()
+    return _to_claim(rows, token)
+
+
+async def reap_leases(tx: Transaction, *, limit: int) -> list[Event]:
+    """Return claims to PENDING that were not published before their lease ended."""
+    return [to_event(row) for row in await tx.execute(_REAP_LEASES, {"limit": limit})]
+
+
+async def stamp(tx: Transaction, token: UUID, events: Collection[Event], *, outcome_seconds: float) -> None:
+    """Record that SNS accepted these; their outcome is awaited for ``outcome_seconds``."""
+    if events:
+        await tx.execute(_STAMP, {**_held(token, events), "seconds": outcome_seconds})
+
+
+async def give_back(tx: Transaction, token: UUID, events: Collection[Event]) -> list[Event]:
+    """Return to PENDING what SNS did not accept. One that it accepted an earlier time stays in hand."""
+    if not events:
+        return []
+    return [to_event(row) for row in await tx.execute(_GIVE_BACK, _held(token, events))]
+
+
+async def delay_until_next(database: Database, priority: int) -> float | None:
+    """Real seconds until an event of this priority can be claimed, 0 where one is due; None where none waits."""
+    async with database.read() as connection:
+        delay: float | None = (await connection.execute(_NEXT_DELAY, {"priority": priority})).scalar()
+    return delay
+
+
+async def any_unanswered(database: Database, priority: int) -> bool:
+    """Whether the outcome of a published event of this priority is overdue."""
+    async with database.read() as connection:
+        return (await connection.execute(_UNANSWERED, {"priority": priority})).first() is not None
+
+
+async def expect_all_again(database: Database) -> int:
+    """Publish again, soon, all that is published and unanswered: for a bus that has lost its queues."""
+    async with database.transaction() as tx:
+        return (await tx.execute(_EXPECT_AGAIN)).rowcount

@@ -1,0 +1,121 @@
+"""Due events on SNS: one message each, on the topic of its type, with a trace of its own."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+from opentelemetry import metrics
+from opentelemetry.trace import Span, SpanKind
+
+from chassis.messaging.bus import Bus
+from chassis.messaging.publisher import Outgoing, Publisher
+from chassis.telemetry import tracing
+from chassis.zones import zone
+from contracts.due import DueEvent, DueMetadata
+from contracts.identity import idempotency_key
+from contracts.messages.user import Contact
+from contracts.topology import Topology
+from contracts.vocabulary import EventType, Priority
+from event_service.domain.events import Event, Published
+
+DEPTH_SECONDS = 1.0
+"""How long a reading of a queue's depth is trusted."""
+DEPTH_PAUSE_SECONDS = 0.1
+"""The least time between two readings, however full the queue."""
+
+_depth = metrics.get_meter("almanac.scheduler").create_gauge(
+    "almanac_queue_depth", description="Messages waiting in a delivery queue, as the scheduler sees it"
+)
+
+
+class SnsDueEvents:
+    """The port :class:`event_service.application.ports.DueEventBus` over SNS and SQS."""
+
+    def __init__(self, publisher: Publisher, bus: Bus, topology: Topology, *, depth_limit: int) -> None:
+        self._publisher = publisher
+        self._bus = bus
+        self._topics = {type: topology.topic(type).name for type in EventType}
+        self._queues = {priority: topology.queue(priority).name for priority in Priority}
+        self._limit = depth_limit
+        self._room = dict.fromkeys(Priority, 0)
+        self._read_at = dict.fromkeys(Priority, float("-inf"))
+
+    async def room(self, priority: int) -> int:
+        """What the limit leaves, by the last reading less what was published since. Raises what the bus raises."""
+        key = Priority(priority)
+        age = time.monotonic() - self._read_at[key]
+        if age >= DEPTH_SECONDS or (self._room[key] <= 0 and age >= DEPTH_PAUSE_SECONDS):
+            depth = await self._bus.depth(self._queues[key])
+            self._read_at[key] = time.monotonic()
+            self._room[key] = self._limit - depth
+            _depth.set(depth, {"queue": self._queues[key]})
+        return self._room[key]
+
+    async def publish(self, events: Sequence[Event], now: datetime) -> list[Published]:
+        by_type: dict[str, list[Event]] = {}
+        for event in events:
+            by_type.setdefault(event.event_type, []).append(event)
+        groups = await asyncio.gather(
+            *(self._publish(self._topics[EventType(type)], group, now) for type, group in by_type.items())
+        )
+        results = {type: iter(group) for type, group in zip(by_type, groups, strict=True)}
+        return [next(results[event.event_type]) for event in events]
+
+    async def _publish(self, topic: str, events: Sequence[Event], now: datetime) -> list[Published]:
+        fired = [_fire_span(event, now) for event in events]
+        spans = [
+            tracing.start_publish(topic, parent=root, event_id=str(event.id))
+            for root, event in zip(fired, events, strict=True)
+        ]
+        messages = []
+        for event, span in zip(events, spans, strict=True):
+            due = to_due_event(event, now)
+            messages.append(Outgoing(due.model_dump_json(), due.attributes(tracing.traceparent_of(span))))
+            self._room[Priority(event.priority)] -= 1
+        errors = await self._publisher.publish(topic, messages)
+        for root, span, error in zip(fired, spans, errors, strict=True):
+            if error is not None:
+                tracing.fail(span, error)
+            span.end()
+            root.end()
+        return [Published(error, tracing.traceparent_of(span)) for span, error in zip(spans, errors, strict=True)]
+
+
+def to_due_event(event: Event, now: datetime) -> DueEvent:
+    """The message of design §3, as of the claim."""
+    return DueEvent(
+        event_id=event.id,
+        event_type=EventType(event.event_type),
+        idempotency_key=idempotency_key(event.id),
+        metadata=DueMetadata(
+            user_id=event.user_id,
+            attempt=event.attempt,
+            occurrence=event.occurrence,
+            priority=Priority(event.priority),
+            late=event.is_late(now),
+            expires_at=event.grace_until,
+            target_timestamp_utc=event.target,
+            target_timestamp_local=event.target.astimezone(zone(event.timezone)),
+            target_timezone=event.timezone,
+            tags=list(event.tags),
+            contact=Contact(email=event.email, phone=event.phone),
+            delivery_payload=event.payload,
+        ),
+    )
+
+
+def _fire_span(event: Event, now: datetime) -> Span:
+    # A new root: the trace that scheduled the event may be a year old, and is linked (design §7, trace B).
+    return tracing.start_span(
+        f"fire {event.event_type}",
+        SpanKind.INTERNAL,
+        root=True,
+        links=[event.traceparent],
+        attributes={
+            "event.id": str(event.id),
+            "event.priority": Priority(event.priority).name,
+            "event.late": event.is_late(now),
+            "event.lateness_seconds": event.lateness(now).total_seconds(),
+        },
+    )

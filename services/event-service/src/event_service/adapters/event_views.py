@@ -1,0 +1,98 @@
+"""Events for readers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+
+from chassis.database import Database
+from contracts.vocabulary import EventStatus, EventType
+
+Position = tuple[datetime, UUID]
+
+_COLUMNS = (
+    "e.id, e.target_timestamp_utc, e.schedule_id, e.user_id, e.event_type, e.occurrence, e.status, e.priority,"
+    " e.attempt, e.timezone, e.grace_until, e.published_at, e.finished_at, e.reason, e.payload, e.history"
+)
+_FIND = text(f"SELECT {_COLUMNS} FROM events e WHERE e.id = :id ORDER BY e.target_timestamp_utc DESC LIMIT 1")
+_WINDOW = (
+    " AND e.target_timestamp_utc >= coalesce(CAST(:start AS timestamptz), '-infinity')"
+    " AND e.target_timestamp_utc < coalesce(CAST(:end AS timestamptz), 'infinity')"
+    " AND (e.target_timestamp_utc, e.id) < (coalesce(CAST(:before_at AS timestamptz), 'infinity'),"
+    " coalesce(CAST(:before_id AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff'))"
+    " ORDER BY e.target_timestamp_utc DESC, e.id DESC LIMIT :limit"
+)
+_OF_USER = text(
+    f"SELECT {_COLUMNS} FROM events e WHERE e.user_id = :user_id"
+    " AND e.event_type = ANY(CAST(:types AS text[])) AND e.status = ANY(CAST(:statuses AS text[]))" + _WINDOW
+)
+# One short ordered scan for each (type, status), all of one index: a list must not cost a sort of the table.
+_BY_KIND = text(
+    f"SELECT {_COLUMNS} FROM unnest(CAST(:types AS text[])) AS t (event_type),"
+    " unnest(CAST(:statuses AS text[])) AS s (status), LATERAL ("
+    f"SELECT {_COLUMNS} FROM events e WHERE e.event_type = t.event_type AND e.status = s.status" + _WINDOW + ") AS e"
+    " ORDER BY e.target_timestamp_utc DESC, e.id DESC LIMIT :limit"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """What to list. None: anything. Targets in [start, end)."""
+
+    user_id: UUID | None = None
+    event_type: EventType | None = None
+    status: EventStatus | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """An event with all that a reader may want."""
+
+    id: UUID
+    target: datetime
+    schedule_id: UUID | None
+    user_id: UUID
+    event_type: str
+    occurrence: str
+    status: str
+    priority: int
+    attempt: int
+    timezone: str
+    grace_until: datetime
+    published_at: datetime | None
+    finished_at: datetime | None
+    reason: str | None
+    payload: dict[str, Any]
+    history: list[dict[str, Any]]
+
+
+async def find(database: Database, event_id: UUID) -> EventView | None:
+    async with database.read() as connection:
+        row: Row[Any] | None = (await connection.execute(_FIND, {"id": event_id})).one_or_none()
+    return EventView(*tuple(row)) if row is not None else None
+
+
+async def search(
+    database: Database, wanted: EventFilter, *, before: Position | None, limit: int
+) -> Sequence[EventView]:
+    """Latest target first, at most ``limit``."""
+    values: dict[str, object] = {
+        "types": [wanted.event_type] if wanted.event_type else list(EventType),
+        "statuses": [wanted.status] if wanted.status else list(EventStatus),
+        "start": wanted.start,
+        "end": wanted.end,
+        "before_at": before[0] if before else None,
+        "before_id": before[1] if before else None,
+        "limit": limit,
+    }
+    async with database.read() as connection:
+        if wanted.user_id is not None:
+            rows = await connection.execute(_OF_USER, {**values, "user_id": wanted.user_id})
+        else:
+            rows = await connection.execute(_BY_KIND, values)
+        return [EventView(*row) for row in rows]

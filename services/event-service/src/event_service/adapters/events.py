@@ -1,0 +1,283 @@
+"""Events in PostgreSQL: inserted, moved, renewed, cancelled, finished, listed."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_json
+from sqlalchemy import Row, text
+
+from chassis.database import Database, Transaction
+from chassis.zones import TZDATA_VERSION
+from contracts.identity import derive_id
+from event_service.domain.events import ENDS_FROM, Event, EventKey
+from event_service.domain.schedules import LiveEvent
+
+_NOW = text("SELECT almanac_now()")
+COLUMNS = (
+    "e.id, e.target_timestamp_utc, e.schedule_id, e.user_id, e.event_type, e.occurrence, e.priority, e.timezone,"
+    " e.grace_until, e.payload, e.tags, e.contact, e.traceparent, e.attempt"
+)
+FORGOTTEN = "payload = '{}', contact = '{}', tags = '{}'"
+"""What is personal in an event, taken out."""
+
+_RECORDS = (
+    "jsonb_to_recordset(CAST(CAST(:events AS text) AS jsonb)) AS i (id uuid, target timestamptz, schedule_id uuid,"
+    " user_id uuid, event_type text, occurrence text, priority smallint, attempt integer, timezone text,"
+    " grace_until timestamptz, payload jsonb, tags jsonb, contact jsonb, traceparent text)"
+)
+_WRITTEN = (
+    "id, target_timestamp_utc, schedule_id, user_id, event_type, occurrence, priority, attempt, timezone, tzdata,"
+    " grace_until, payload, tags, contact, traceparent"
+)
+_WRITTEN_FROM = (
+    "i.id, i.target, i.schedule_id, i.user_id, i.event_type, i.occurrence, i.priority, i.attempt, i.timezone, :tzdata,"
+    " i.grace_until, i.payload, ARRAY(SELECT jsonb_array_elements_text(i.tags)), i.contact, i.traceparent"
+)
+_STEP = (
+    "jsonb_build_array(jsonb_build_object("
+    "'at', (SELECT almanac_now()), 'status', 'PENDING', 'cause', CAST(:cause AS text)))"
+)
+_INSERT = text(f"INSERT INTO events ({_WRITTEN}, history) SELECT {_WRITTEN_FROM}, {_STEP} FROM {_RECORDS}")
+# Whatever the planner thinks of their number, keys are looked up in the index: to it, an array from a sub-select is
+# short. Joined alone, they would have it read whole partitions. The bounds keep all other months out.
+KEYS = "unnest(CAST(:ids AS uuid[]), CAST(:targets AS timestamptz[])) AS k (id, target)"
+LOOK_UP = (
+    "e.id = ANY(ARRAY(SELECT unnest(CAST(:ids AS uuid[]))))"
+    " AND e.target_timestamp_utc BETWEEN CAST(:first AS timestamptz) AND CAST(:last AS timestamptz)"
+)
+MATCH = f"{LOOK_UP} AND e.id = k.id AND e.target_timestamp_utc = k.target"
+# Outcomes overtake stamps. Who may meet another over several events takes them in order of id, and so cannot deadlock.
+TAKE_KEYS = (
+    "WITH taken AS ("
+    f" SELECT e.id, e.target_timestamp_utc FROM events e JOIN {KEYS} ON {MATCH} WHERE {{which}}"
+    " ORDER BY e.id FOR UPDATE OF e)"
+)
+# What a statement has taken, which means locked, it updates by way of the index, for the same reason.
+OF_TAKEN = (
+    " WHERE e.id = ANY(ARRAY(SELECT id FROM taken))"
+    " AND e.target_timestamp_utc BETWEEN (SELECT min(target_timestamp_utc) FROM taken)"
+    " AND (SELECT max(target_timestamp_utc) FROM taken)"
+)
+_DELETE_PENDING = text(f"DELETE FROM events e USING {KEYS} WHERE {MATCH} AND e.status = 'PENDING' RETURNING {COLUMNS}")
+# The partition key is never updated: a claim that waits for the row would fail with "moved to another partition".
+_MOVE = text(
+    f"WITH gone AS (DELETE FROM events e USING {KEYS} WHERE {MATCH} AND e.status = 'PENDING'"
+    " RETURNING e.id, e.history, e.version, e.created_at)"
+    f" INSERT INTO events ({_WRITTEN}, history, version, created_at)"
+    f" SELECT {_WRITTEN_FROM}, gone.history || {_STEP}, gone.version + 1, gone.created_at"
+    f" FROM {_RECORDS} JOIN gone USING (id) RETURNING id"
+)
+_CANCEL = text(
+    "UPDATE events e SET status = 'CANCELLED', reason = :reason, finished_at = (SELECT almanac_now()),"
+    f" {FORGOTTEN}, version = e.version + 1, history = e.history || jsonb_build_object("
+    "'at', (SELECT almanac_now()), 'status', 'CANCELLED', 'cause', CAST(:reason AS text))"
+    f" FROM {KEYS} WHERE {MATCH} AND e.status = 'PENDING' RETURNING {COLUMNS}"
+)
+_RENEW = text(
+    "UPDATE events e SET payload = i.payload, tags = ARRAY(SELECT jsonb_array_elements_text(i.tags)),"
+    " contact = i.contact, timezone = i.timezone, version = e.version + 1"
+    f" FROM {_RECORDS}"
+    f" WHERE {LOOK_UP} AND e.id = i.id AND e.target_timestamp_utc = i.target AND e.status = 'PENDING'"
+)
+_FORGET_PERSON = text(
+    f"UPDATE events SET {FORGOTTEN}"
+    " WHERE user_id = ANY(CAST(:user_ids AS uuid[])) AND status NOT IN ('PENDING', 'PROCESSING')"
+)
+_LIVE = text(f"SELECT e.id, e.target_timestamp_utc, e.occurrence, e.status FROM {KEYS} JOIN events e ON {MATCH}")
+_EXISTING = text(f"SELECT e.id FROM {KEYS} JOIN events e ON {MATCH}")
+_FINISH = text(
+    TAKE_KEYS.format(which="true")
+    + " UPDATE events e SET status = k.status, reason = k.reason, finished_at = k.finished_at, claim_token = NULL,"
+    " claimed_until = NULL, published_at = coalesce(e.published_at, k.published_at), version = e.version + 1,"
+    " history = e.history || jsonb_build_object("
+    "'at', k.finished_at, 'status', k.status, 'cause', coalesce(k.reason, 'delivered'))"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:targets AS timestamptz[]), CAST(:attempts AS integer[]),"
+    " CAST(:statuses AS text[]), CAST(:reasons AS text[]), CAST(:published AS timestamptz[]),"
+    " CAST(:finished AS timestamptz[]))"
+    " AS k (id, target, attempt, status, reason, published_at, finished_at)"
+    + f"{OF_TAKEN} AND e.id = k.id AND e.target_timestamp_utc = k.target AND e.attempt = k.attempt AND ("
+    + " OR ".join(
+        f"k.status = '{end}' AND e.status IN ({', '.join(map(repr, sources))})" for end, sources in ENDS_FROM.items()
+    )
+    + f") RETURNING {COLUMNS}"
+)
+_MISSED = text(
+    f"SELECT {COLUMNS} FROM events e WHERE e.status = 'PENDING' AND e.priority = ANY(ARRAY[0, 1, 2, 3])"
+    " AND e.target_timestamp_utc <= (SELECT almanac_now()) AND e.grace_until <= (SELECT almanac_now())"
+    " ORDER BY e.target_timestamp_utc LIMIT :limit"
+)
+_SUMMARY = text(
+    "SELECT (SELECT count(*) FROM recipients WHERE NOT deleted) AS recipients,"
+    " (SELECT count(*) FROM events WHERE status = 'PENDING') AS pending,"
+    " (SELECT count(*) FROM events WHERE status = 'PROCESSING') AS processing"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How an event ends. ``attempt`` must be the event's own, or nothing happens.
+
+    ``published_at``: by when it had been published, for an event whose own stamp comes later or was lost.
+    """
+
+    key: EventKey
+    attempt: int
+    status: str
+    reason: str | None
+    published_at: datetime | None
+    finished_at: datetime
+
+
+def key_parameters(keys: Collection[EventKey]) -> dict[str, object]:
+    """The values of ``KEYS`` and ``MATCH``."""
+    targets = [key.target for key in keys]
+    return {"ids": [key.id for key in keys], "targets": targets, "first": min(targets), "last": max(targets)}
+
+
+def to_event(row: Row[Any]) -> Event:
+    return Event(
+        id=row.id,
+        target=row.target_timestamp_utc,
+        schedule_id=row.schedule_id,
+        user_id=row.user_id,
+        event_type=row.event_type,
+        occurrence=row.occurrence,
+        priority=row.priority,
+        timezone=row.timezone,
+        grace_until=row.grace_until,
+        payload=row.payload,
+        tags=tuple(row.tags),
+        email=row.contact.get("email"),
+        phone=row.contact.get("phone"),
+        traceparent=row.traceparent,
+        attempt=row.attempt,
+    )
+
+
+def _to_row(event: Event) -> dict[str, object]:
+    return {
+        "id": event.id,
+        "target": event.target,
+        "schedule_id": event.schedule_id,
+        "user_id": event.user_id,
+        "event_type": event.event_type,
+        "occurrence": event.occurrence,
+        "priority": event.priority,
+        "attempt": event.attempt,
+        "timezone": event.timezone,
+        "grace_until": event.grace_until,
+        "payload": event.payload,
+        "tags": event.tags,
+        "contact": {"email": event.email, "phone": event.phone},
+        "traceparent": event.traceparent,
+    }
+
+
+def _encode(events: Sequence[Event]) -> str:
+    return to_json([_to_row(event) for event in events]).decode()
+
+
+def derive_event_id(schedule_id: UUID, occurrence: str) -> UUID:
+    """One identity per occurrence (design §3 "Identity")."""
+    return derive_id(schedule_id, occurrence)
+
+
+async def current_time(tx: Transaction) -> datetime:
+    """The events' clock, as the database has it."""
+    now: datetime = (await tx.execute(_NOW)).scalar_one()
+    return now
+
+
+async def insert(tx: Transaction, events: Sequence[Event]) -> None:
+    if events:
+        await tx.execute(_INSERT, {"events": _encode(events), "cause": "scheduled", "tzdata": TZDATA_VERSION})
+
+
+async def move(tx: Transaction, moves: Sequence[tuple[Event, datetime]]) -> set[UUID]:
+    """Give waiting events, which had other instants, their new shape; their history goes on.
+
+    Returns the ids of those that moved: one that was claimed meanwhile stays as it is.
+    """
+    if not moves:
+        return set()
+    values = {
+        **key_parameters([EventKey(event.id, previous) for event, previous in moves]),
+        "events": _encode([event for event, _ in moves]),
+        "cause": "rescheduled",
+        "tzdata": TZDATA_VERSION,
+    }
+    return set((await tx.execute(_MOVE, values)).scalars())
+
+
+async def delete_pending(tx: Transaction, keys: Collection[EventKey]) -> dict[UUID, Event]:
+    """Delete those that still wait and return them; one that was claimed meanwhile stays."""
+    if not keys:
+        return {}
+    return {row.id: to_event(row) for row in await tx.execute(_DELETE_PENDING, key_parameters(keys))}
+
+
+async def cancel_pending(tx: Transaction, keys: Collection[EventKey], reason: str) -> list[Event]:
+    """Cancel those that still wait, without what is personal in them, and return them."""
+    if not keys:
+        return []
+    return [to_event(row) for row in await tx.execute(_CANCEL, {**key_parameters(keys), "reason": reason})]
+
+
+async def renew_pending(tx: Transaction, events: Sequence[Event]) -> None:
+    """Replace payload, tags, contact and zone of those that still wait."""
+    if events:
+        await tx.execute(_RENEW, {**key_parameters([event.key for event in events]), "events": _encode(events)})
+
+
+async def forget_person(tx: Transaction, user_ids: Collection[UUID]) -> None:
+    """Remove what is personal from the users' past events."""
+    if user_ids:
+        await tx.execute(_FORGET_PERSON, {"user_ids": list(user_ids)})
+
+
+async def find_live(tx: Transaction, keys: Collection[EventKey]) -> dict[UUID, LiveEvent]:
+    """The events as their schedules name them."""
+    if not keys:
+        return {}
+    return {
+        row.id: LiveEvent(row.id, row.target_timestamp_utc, row.occurrence, pending=row.status == "PENDING")
+        for row in await tx.execute(_LIVE, key_parameters(keys))
+    }
+
+
+async def existing(tx: Transaction, keys: Collection[EventKey]) -> set[UUID]:
+    """The ids of those that are there."""
+    return set((await tx.execute(_EXISTING, key_parameters(keys))).scalars()) if keys else set()
+
+
+async def finish(tx: Transaction, finishes: Sequence[Finish]) -> dict[UUID, Event]:
+    """Bring events to their end where their state allows it, and return those that it did."""
+    if not finishes:
+        return {}
+    rows = await tx.execute(
+        _FINISH,
+        {
+            **key_parameters([each.key for each in finishes]),
+            "attempts": [each.attempt for each in finishes],
+            "statuses": [each.status for each in finishes],
+            "reasons": [each.reason for each in finishes],
+            "published": [each.published_at for each in finishes],
+            "finished": [each.finished_at for each in finishes],
+        },
+    )
+    return {row.id: to_event(row) for row in rows}
+
+
+async def find_missed(tx: Transaction, limit: int) -> list[Event]:
+    """Waiting events whose grace has ended."""
+    return [to_event(row) for row in await tx.execute(_MISSED, {"limit": limit})]
+
+
+async def summary(database: Database) -> dict[str, int]:
+    """How many recipients there are, and how many events wait or are in hand."""
+    async with database.read() as connection:
+        row = (await connection.execute(_SUMMARY)).one()
+    return {"recipients": row.recipients, "pending": row.pending, "processing": row.processing}

@@ -1,0 +1,90 @@
+"""The projection of users."""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from pydantic_core import to_json
+from sqlalchemy import text
+
+from chassis.database import Database, Transaction
+from event_service.domain.recipients import Recipient
+
+# Sorted, so that two consumers with the same users wait for each other in one order and cannot deadlock.
+_UPSERT = text(
+    "INSERT INTO recipients AS r (user_id, version, deleted, first_name, last_name, date_of_birth, timezone,"
+    " delivery_time, anniversaries, tags, contact)"
+    " SELECT i.user_id, i.version, i.deleted, i.first_name, i.last_name, i.date_of_birth, i.timezone,"
+    " i.delivery_time, i.anniversaries, CASE WHEN i.tags IS NOT NULL"
+    " THEN ARRAY(SELECT jsonb_array_elements_text(i.tags)) END, i.contact"
+    " FROM jsonb_to_recordset(CAST(CAST(:recipients AS text) AS jsonb)) AS i (user_id uuid, version bigint,"
+    " deleted boolean, first_name text, last_name text, date_of_birth date, timezone text, delivery_time time,"
+    " anniversaries jsonb, tags jsonb, contact jsonb)"
+    " ORDER BY i.user_id"
+    " ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, deleted = excluded.deleted,"
+    " first_name = excluded.first_name, last_name = excluded.last_name, date_of_birth = excluded.date_of_birth,"
+    " timezone = excluded.timezone, delivery_time = excluded.delivery_time, anniversaries = excluded.anniversaries,"
+    " tags = excluded.tags, contact = excluded.contact, updated_at = clock_timestamp()"
+    " WHERE r.version < excluded.version AND NOT r.deleted"
+    " RETURNING user_id"
+)
+_FIND = text(
+    "SELECT user_id, version, deleted, first_name, last_name, date_of_birth, timezone, delivery_time, anniversaries,"
+    " tags, contact FROM recipients WHERE user_id = ANY(CAST(:user_ids AS uuid[])) AND NOT deleted"
+)
+_SWEEP_TOMBSTONES = text("DELETE FROM recipients WHERE deleted AND updated_at < clock_timestamp() - interval '30 days'")
+
+
+async def upsert_newer(tx: Transaction, recipients: Sequence[Recipient]) -> set[UUID]:
+    """Store those that are newer than what is there and return their user ids; the others change nothing.
+
+    A deletion is a user's last version: after it nothing is newer.
+    """
+    if not recipients:
+        return set()
+    rows = await tx.execute(_UPSERT, {"recipients": to_json([_to_row(each) for each in recipients]).decode()})
+    return set(rows.scalars())
+
+
+async def find(tx: Transaction, user_ids: Collection[UUID]) -> dict[UUID, Recipient]:
+    """Those of the users that exist and are not deleted."""
+    rows = await tx.execute(_FIND, {"user_ids": list(user_ids)})
+    return {
+        row.user_id: Recipient(
+            user_id=row.user_id,
+            version=row.version,
+            first_name=row.first_name,
+            last_name=row.last_name,
+            date_of_birth=row.date_of_birth,
+            timezone=row.timezone,
+            delivery_time=row.delivery_time,
+            anniversaries=tuple(row.anniversaries),
+            tags=tuple(row.tags),
+            email=row.contact.get("email"),
+            phone=row.contact.get("phone"),
+        )
+        for row in rows
+    }
+
+
+async def sweep_tombstones(database: Database) -> None:
+    """Forget users who were deleted 30 days ago (design §3): nothing of them can still be on its way."""
+    async with database.transaction() as tx:
+        await tx.execute(_SWEEP_TOMBSTONES)
+
+
+def _to_row(recipient: Recipient) -> dict[str, object]:
+    if recipient.deleted:
+        return {"user_id": recipient.user_id, "version": recipient.version, "deleted": True}
+    return {
+        "user_id": recipient.user_id,
+        "version": recipient.version,
+        "deleted": False,
+        "first_name": recipient.first_name,
+        "last_name": recipient.last_name,
+        "date_of_birth": recipient.date_of_birth,
+        "timezone": recipient.timezone,
+        "delivery_time": recipient.delivery_time,
+        "anniversaries": recipient.anniversaries,
+        "tags": recipient.tags,
+        "contact": {"email": recipient.email, "phone": recipient.phone},
+    }

@@ -1,0 +1,124 @@
+"""What event-service says of its events on the domain bus."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from typing_extensions import TypedDict
+from uuid_utils.compat import uuid7
+
+from contracts.messages.delivery import DeliveryOutcomeItem
+from contracts.messages.event import (
+    EventCancelledItem,
+    EventCompletedItem,
+    EventFailedItem,
+    EventMissedItem,
+    EventPublishedItem,
+    EventRescheduledItem,
+    EventScheduledItem,
+)
+from contracts.messages.spec import Item, MessageType
+from contracts.vocabulary import EventType, OutcomeStatus, Priority
+from event_service.domain.events import Event
+
+Notice = tuple[MessageType, Item]
+
+
+class _Common(TypedDict):
+    item_id: UUID
+    traceparent: str | None
+    event_id: UUID
+    user_id: UUID
+    event_type: EventType
+    priority: Priority
+    occurrence: str
+    attempt: int
+    target_timestamp_utc: datetime
+    target_timezone: str
+    occurred_at: datetime
+
+
+def _common(event: Event, now: datetime, traceparent: str | None) -> _Common:
+    return {
+        "item_id": uuid7(),
+        "traceparent": traceparent or event.traceparent,
+        "event_id": event.id,
+        "user_id": event.user_id,
+        "event_type": EventType(event.event_type),
+        "priority": Priority(event.priority),
+        "occurrence": event.occurrence,
+        "attempt": event.attempt,
+        "target_timestamp_utc": event.target,
+        "target_timezone": event.timezone,
+        "occurred_at": now,
+    }
+
+
+def scheduled(events: Iterable[Event], now: datetime) -> list[Notice]:
+    return [
+        (
+            MessageType.EVENT_SCHEDULED,
+            EventScheduledItem(**_common(event, now, None), schedule_id=event.schedule_id, broadcast_id=None),
+        )
+        for event in events
+    ]
+
+
+def rescheduled(moves: Iterable[tuple[Event, datetime]], now: datetime, reason: str) -> list[Notice]:
+    """Of events with the instants that they had before."""
+    return [
+        (
+            MessageType.EVENT_RESCHEDULED,
+            EventRescheduledItem(**_common(event, now, None), previous_target_timestamp_utc=previous, reason=reason),
+        )
+        for event, previous in moves
+    ]
+
+
+def published(
+    events: Sequence[Event], traceparents: Sequence[str | None], claimed_at: datetime, now: datetime
+) -> list[Notice]:
+    """Lateness is that of ``now``, when the whole batch had been published; ``late`` is what the messages say."""
+    return [
+        (
+            MessageType.EVENT_PUBLISHED,
+            EventPublishedItem(
+                **_common(event, now, traceparent),
+                claimed_at=claimed_at,
+                expires_at=event.grace_until,
+                late=event.is_late(claimed_at),
+                lateness_seconds=event.lateness(now).total_seconds(),
+            ),
+        )
+        for event, traceparent in zip(events, traceparents, strict=True)
+    ]
+
+
+def cancelled(events: Iterable[Event], now: datetime, reason: str) -> list[Notice]:
+    return [
+        (MessageType.EVENT_CANCELLED, EventCancelledItem(**_common(event, now, None), reason=reason))
+        for event in events
+    ]
+
+
+def ended(event: Event, outcome: DeliveryOutcomeItem, traceparent: str | None, now: datetime) -> Notice:
+    """Of an event that its delivery's outcome has completed or failed."""
+    common = _common(event, now, traceparent)
+    finished_at = outcome.finished_at
+    late, lateness = event.is_late(finished_at), event.lateness(finished_at).total_seconds()
+    if outcome.status is OutcomeStatus.SUCCEEDED:
+        completed = EventCompletedItem(**common, finished_at=finished_at, late=late, lateness_seconds=lateness)
+        return MessageType.EVENT_COMPLETED, completed
+    failed = EventFailedItem(
+        **common, finished_at=finished_at, late=late, lateness_seconds=lateness, reason=outcome.reason or "failed"
+    )
+    return MessageType.EVENT_FAILED, failed
+
+
+def missed(event: Event, now: datetime) -> Notice:
+    item = EventMissedItem(
+        **_common(event, now, None),
+        grace_until=event.grace_until,
+        lateness_seconds=event.lateness(now).total_seconds(),
+    )
+    return MessageType.EVENT_MISSED, item

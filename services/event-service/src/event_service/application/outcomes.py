@@ -1,0 +1,112 @@
+"""How deliveries ended, and how waiting events are given up: events finish, and the next ones are made."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from chassis import inbox
+from chassis.database import Database, Transaction
+from chassis.messaging.domain import ReceivedItem
+from chassis.outbox import Outbox
+from contracts.messages.delivery import DeliveryOutcomeItem
+from contracts.vocabulary import EventStatus, OutcomeStatus
+from event_service.adapters import events, recipients, schedules
+from event_service.adapters.events import Finish
+from event_service.application import notices
+from event_service.application.planning import BirthdayRules, schedule_next
+from event_service.domain.events import EventKey
+
+log = structlog.get_logger(__name__)
+
+
+async def apply_outcomes(
+    database: Database, outbox: Outbox, rules: BirthdayRules, received: Sequence[ReceivedItem]
+) -> None:
+    """Finish the events whose deliveries have ended, each outcome once, and make the next occurrences.
+
+    An outcome of an older attempt, or for an event that nobody knows, changes nothing.
+    """
+    async with database.transaction() as tx:
+        fresh = await inbox.unseen(tx, [each.item_id for each in received])
+        outcomes: dict[UUID, tuple[DeliveryOutcomeItem, str | None]] = {}
+        for each in received:
+            if each.item_id in fresh and isinstance(each.item, DeliveryOutcomeItem):
+                known = outcomes.get(each.item.event_id)
+                if known is None or _outranks(each.item, known[0]):
+                    outcomes[each.item.event_id] = (each.item, each.traceparent)
+        if not outcomes:
+            return
+        # Schedules are locked before events, by everyone, and tell where an event is that has moved since it was sent.
+        live = await schedules.lock_live(tx, outcomes.keys())
+        finishes = [_finish(item, live.get(id, item.target_timestamp_utc)) for id, (item, _) in outcomes.items()]
+        ended = await events.finish(tx, finishes)
+        await _warn_of_unknown(tx, [each.key for each in finishes if each.key.id not in ended])
+        if not ended:
+            return
+        now = await events.current_time(tx)
+        people = await recipients.find(tx, {event.user_id for event in ended.values()})
+        # A user deleted while the event was in hand: now that it has ended, it forgets them too.
+        await events.forget_person(tx, {event.user_id for event in ended.values()} - people.keys())
+        following = await schedule_next(
+            tx,
+            rules,
+            [event for event in ended.values() if event.id in live],
+            people,
+            lambda event: outcomes[event.id][1],
+            now,
+        )
+        ends = [notices.ended(event, *outcomes[event.id], now) for event in ended.values()]
+        await outbox.append(tx, [*ends, *notices.scheduled(following, now)])
+
+
+async def sweep_missed(database: Database, outbox: Outbox, rules: BirthdayRules, *, limit: int) -> int:
+    """Give up waiting events whose grace has ended, announce them, and let their schedules go on."""
+    async with database.transaction() as tx:
+        candidates = await events.find_missed(tx, limit)
+        if not candidates:
+            return 0
+        live = await schedules.lock_live(tx, [event.id for event in candidates])
+        now = await events.current_time(tx)
+        ended = await events.finish(
+            tx, [Finish(event.key, event.attempt, EventStatus.MISSED, "grace ended", None, now) for event in candidates]
+        )
+        people = await recipients.find(tx, {event.user_id for event in ended.values()})
+        await events.forget_person(tx, {event.user_id for event in ended.values()} - people.keys())
+        following = await schedule_next(
+            tx,
+            rules,
+            [event for event in ended.values() if event.id in live],
+            people,
+            lambda event: event.traceparent,
+            now,
+        )
+        missed = [notices.missed(event, now) for event in ended.values()]
+        await outbox.append(tx, [*missed, *notices.scheduled(following, now)])
+        return len(ended)
+
+
+async def _warn_of_unknown(tx: Transaction, keys: Sequence[EventKey]) -> None:
+    if unknown := {key.id for key in keys} - await events.existing(tx, keys):
+        log.warning("outcomes for unknown events", events=[str(id) for id in unknown])
+
+
+def _finish(item: DeliveryOutcomeItem, target: datetime) -> Finish:
+    succeeded = item.status is OutcomeStatus.SUCCEEDED
+    return Finish(
+        key=EventKey(item.event_id, target),
+        attempt=item.attempt,
+        status=EventStatus.COMPLETED if succeeded else EventStatus.FAILED,
+        reason=None if succeeded else item.reason or "failed",
+        published_at=item.received_at,
+        finished_at=item.finished_at,
+    )
+
+
+def _outranks(one: DeliveryOutcomeItem, other: DeliveryOutcomeItem) -> bool:
+    """Of two outcomes of an event in one batch: the later attempt's, and of one attempt's the success."""
+    return (one.attempt, one.status is OutcomeStatus.SUCCEEDED) > (
+        other.attempt,
+        other.status is OutcomeStatus.SUCCEEDED,
+    )

@@ -1,0 +1,17 @@
+"""What the use cases need from outside: the bus of due events."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from event_service.domain.events import Event, Published
+
+
+class DueEventBus(Protocol):
+    """Puts due events on the topics of their types, and knows how much room their queues have."""
+
+    async def publish(self, events: Sequence[Event], now: datetime) -> list[Published]:
+        """Publish, as of the claim's ``now``, and tell of each what became of it, in order."""
+
+    async def room(self, priority: int) -> int:
+        """How many more messages the priority's queue should get now. 0 or less: wait."""

@@ -1,0 +1,46 @@
+"""What heals: claims whose holder died, publications that were never answered, events whose grace has ended."""
+
+import structlog
+
+from chassis.database import Database
+from chassis.outbox import Outbox
+from contracts.vocabulary import Priority
+from event_service.application.firing import FiringRules, publish_again, return_claims
+from event_service.application.outcomes import sweep_missed
+from event_service.application.planning import BirthdayRules
+from event_service.application.ports import DueEventBus
+
+log = structlog.get_logger(__name__)
+
+
+class Reaper:
+    """A step of a loop. Safe in many processes: each row is taken by one."""
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        bus: DueEventBus,
+        firing: FiringRules,
+        birthdays: BirthdayRules,
+        *,
+        every_seconds: float,
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._bus = bus
+        self._firing = firing
+        self._birthdays = birthdays
+        self._every = every_seconds
+
+    async def step(self) -> float:
+        returned = await return_claims(self._database, self._outbox, self._firing)
+        missed = await sweep_missed(self._database, self._outbox, self._birthdays, limit=self._firing.batch)
+        if missed:
+            log.warning("events missed, their grace had ended", events=missed)
+        # Last: it raises while the bus is away, and the others need no bus.
+        repeated = [
+            await publish_again(self._database, self._outbox, self._bus, self._firing, priority)
+            for priority in Priority
+        ]
+        return 0.0 if self._firing.batch in (returned, missed, *repeated) else self._every

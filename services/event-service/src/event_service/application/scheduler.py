@@ -1,0 +1,48 @@
+"""When to fire: a tickless loop per priority (design §4 "Claim")."""
+
+from chassis.database import Database
+from chassis.outbox import Outbox
+from event_service.adapters import claims
+from event_service.application.firing import FiringRules, fire_due
+from event_service.application.ports import DueEventBus
+
+FULL_QUEUE_SECONDS = 0.1
+"""Pause while a priority's queue is full: workers empty hundreds of messages in that time."""
+
+
+CONTENDED_SECONDS = 0.05
+"""Pause where all that is due is being claimed by another scheduler."""
+
+
+class Scheduler:
+    """A step of a loop for one priority. N of them, here and in other pods, run side by side without a leader."""
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        bus: DueEventBus,
+        rules: FiringRules,
+        *,
+        priority: int,
+        poll_seconds: float,
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._bus = bus
+        self._rules = rules
+        self._priority = priority
+        self._poll = poll_seconds
+
+    async def step(self) -> float:
+        """Fire one batch. Returns how long to sleep: not at all while there is more, else until the next is due.
+
+        The bus is asked for room, which costs a call to AWS, only when something is due.
+        """
+        delay = await claims.delay_until_next(self._database, self._priority)
+        if delay is None or delay > 0:
+            return self._poll if delay is None else min(delay, self._poll)
+        claimed = await fire_due(self._database, self._outbox, self._bus, self._rules, self._priority)
+        if claimed is None:
+            return FULL_QUEUE_SECONDS
+        return 0.0 if claimed else CONTENDED_SECONDS

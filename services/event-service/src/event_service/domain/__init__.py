@@ -1,0 +1,1 @@
+"""Rules of scheduling, without I/O."""

@@ -1,0 +1,75 @@
+"""Events: one occurrence each, and the states it goes through (design §4 "State machine").
+
+::
+
+    PENDING ──► PROCESSING ──► COMPLETED | FAILED        FAILED ──► COMPLETED (a redriven delivery)
+       │  ▲         │
+       │  └─────────┘ lease expired before publication
+       └──► CANCELLED | MISSED
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+LATE_AFTER = timedelta(seconds=60)
+"""From here on an event counts as late: fresher ones go first (design §4 "Missed events")."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventKey:
+    """An event's id and its instant: together they find its partition."""
+
+    id: UUID
+    target: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event as it is scheduled, claimed and finished."""
+
+    id: UUID
+    target: datetime
+    schedule_id: UUID | None
+    user_id: UUID
+    event_type: str
+    occurrence: str
+    priority: int
+    timezone: str
+    grace_until: datetime
+    payload: dict[str, Any]
+    tags: tuple[str, ...]
+    email: str | None
+    phone: str | None
+    traceparent: str | None
+    attempt: int = 1
+
+    @property
+    def key(self) -> EventKey:
+        return EventKey(self.id, self.target)
+
+    def lateness(self, now: datetime) -> timedelta:
+        """Negative where ``now`` is before the target."""
+        return now - self.target
+
+    def is_late(self, now: datetime) -> bool:
+        return self.lateness(now) >= LATE_AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What became of one event: accepted where ``error`` is None. ``traceparent`` is that of its publication."""
+
+    error: str | None
+    traceparent: str | None
+
+
+ENDS_FROM = {
+    "COMPLETED": ("PENDING", "PROCESSING", "FAILED", "CANCELLED", "MISSED"),
+    "FAILED": ("PENDING", "PROCESSING"),
+    "MISSED": ("PENDING",),
+    "CANCELLED": ("PENDING",),
+}
+"""From which states an event may end in which. A delivery that succeeded has happened, whatever was believed: a publish
+whose stamp was lost leaves PENDING behind while its webhook fires."""

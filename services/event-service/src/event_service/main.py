@@ -1,0 +1,103 @@
+"""The composition root of event-service."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from chassis.lifecycle import Loop, Role
+from chassis.runtime import Runtime
+from chassis.service import Service
+from contracts.vocabulary import Priority
+from event_service.adapters import claims
+from event_service.adapters.due_events import SnsDueEvents
+from event_service.adapters.partitions import Partitions
+from event_service.adapters.recipients import sweep_tombstones
+from event_service.api import events
+from event_service.application.firing import FiringRules
+from event_service.application.planning import BirthdayRules
+from event_service.application.reaping import Reaper
+from event_service.application.scheduler import Scheduler
+from event_service.domain.errors import EventServiceError
+from event_service.settings import Settings
+from event_service.subscribers.outcomes import outcome_handler
+from event_service.subscribers.users import user_handler
+
+
+def _firing(settings: Settings) -> FiringRules:
+    return FiringRules(settings.claim_batch, settings.claim_lease_seconds, settings.outcome_timeout_seconds)
+
+
+def _birthdays(settings: Settings) -> BirthdayRules:
+    return BirthdayRules(timedelta(hours=settings.grace_hours_birthday), settings.birthday_message)
+
+
+def _due_events(runtime: Runtime[Settings]) -> SnsDueEvents:
+    return SnsDueEvents(
+        runtime.publisher, runtime.bus, runtime.topology, depth_limit=runtime.settings.queue_depth_limit
+    )
+
+
+def scheduler(runtime: Runtime[Settings]) -> Sequence[Role]:
+    settings, bus = runtime.settings, _due_events(runtime)
+    return [
+        Loop(
+            f"scheduler:{priority.name.lower()}",
+            Scheduler(
+                runtime.database,
+                runtime.outbox,
+                bus,
+                _firing(settings),
+                priority=priority,
+                poll_seconds=settings.scheduler_poll_seconds,
+            ).step,
+        )
+        for priority in Priority
+    ]
+
+
+def consumer(runtime: Runtime[Settings]) -> Sequence[Role]:
+    partitions = Partitions(runtime.database, runtime.clock)
+    users = runtime.topology.queue("user-events")
+    outcomes = runtime.topology.queue("delivery-outcomes")
+    parts = (runtime.database, runtime.outbox, _birthdays(runtime.settings), partitions)
+    return [
+        *runtime.consume(users, user_handler(users, *parts)),
+        *runtime.consume(outcomes, outcome_handler(outcomes, *parts)),
+    ]
+
+
+def maintenance(runtime: Runtime[Settings]) -> Sequence[Role]:
+    settings = runtime.settings
+    reaper = Reaper(
+        runtime.database,
+        runtime.outbox,
+        _due_events(runtime),
+        _firing(settings),
+        _birthdays(settings),
+        every_seconds=settings.reap_seconds,
+    )
+
+    async def forget_tombstones() -> float:
+        await sweep_tombstones(runtime.database)
+        return 3600.0
+
+    return [
+        Loop("reaper", reaper.step),
+        Loop("partitions", Partitions(runtime.database, runtime.clock).step),
+        Loop("tombstones", forget_tombstones),
+    ]
+
+
+async def replay(runtime: Runtime[Settings]) -> int:
+    return await claims.expect_all_again(runtime.database)
+
+
+SERVICE = Service(
+    name="event-service",
+    settings=Settings,
+    migrations=Path(__file__).parents[2] / "migrations",
+    error=EventServiceError,
+    routers=(events.router,),
+    roles={"scheduler": scheduler, "consumer": consumer, "maintenance": maintenance},
+    replay=replay,
+)

@@ -1,0 +1,35 @@
+"""The environment of event-service."""
+
+from pydantic import Field, field_validator
+
+from chassis.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Times are in seconds of real time; grace is on the events' own (maybe simulated) clock."""
+
+    claim_batch: int = Field(500, ge=1, le=5000)
+    """Events claimed at once, per priority: many share a round trip, and are published long before the lease ends."""
+    claim_lease_seconds: float = Field(60.0, gt=0)
+    """How long a claim may stay unpublished before the reaper returns it."""
+    outcome_timeout_seconds: float = Field(7200.0, gt=0)
+    """When a published event without an outcome is published again: the retry horizon (an hour) plus an hour."""
+    scheduler_poll_seconds: float = Field(1.0, gt=0)
+    """The longest sleep of a scheduler: how late it may see an event inserted nearer than the next it knew of."""
+    queue_depth_limit: int = Field(1000, ge=1)
+    """A priority is claimed only while its queue holds fewer messages: the backlog stays where it has order."""
+    reap_seconds: float = Field(5.0, gt=0)
+    """Pause between two looks for expired claims, missing outcomes and missed events."""
+    grace_hours_birthday: float = Field(72.0, gt=0, le=336.0)
+    """How late a birthday may still be fired. Two weeks at most: partitions are made for that much of the past."""
+    birthday_message: str = "Hey, {first_name} {last_name} it's your birthday"
+    """Template of the greeting. Placeholders: ``first_name``, ``last_name``."""
+
+    @field_validator("birthday_message")
+    @classmethod
+    def _can_be_filled_in(cls, value: str) -> str:
+        try:
+            value.format(first_name="", last_name="")
+        except (LookupError, AttributeError) as error:
+            raise ValueError(f"knows only the placeholders first_name and last_name, not {error}") from None
+        return value

@@ -1,0 +1,1 @@
+"""Messages in: one kind of message, one use case."""

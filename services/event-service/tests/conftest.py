@@ -1,0 +1,67 @@
+"""The service in this process, on a database and an AWS account of the test's own."""
+
+import hashlib
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from event_scenario import Scenario, open_without_bus
+from pydantic import SecretStr
+
+from chassis import provisioning
+from chassis.runtime import Runtime, open_runtime
+from chassis.settings import ApiKey, Scope
+from event_service.main import SERVICE
+from event_service.settings import Settings
+from local_stack.testkit import AwsAccount
+from local_stack.testkit.plugin import DatabaseFactory
+
+
+def _key(name: str, *scopes: Scope) -> ApiKey:
+    return ApiKey(name=name, sha256=hashlib.sha256(name.encode()).hexdigest(), scopes=frozenset(scopes))
+
+
+@pytest.fixture
+async def settings(database: DatabaseFactory) -> Settings:
+    """The keys `reader` and `writer` are their holders' names."""
+    return Settings(
+        database_url=SecretStr(await database("event-service")),
+        api_keys=(_key("reader", "read"), _key("writer", "write")),
+        time_lapse=True,
+    )
+
+
+@pytest.fixture
+async def runtime(settings: Settings) -> AsyncIterator[Runtime[Settings]]:
+    """Without a bus behind it."""
+    async with open_without_bus(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def connected(
+    settings: Settings, aws: AwsAccount, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Runtime[Settings]]:
+    """With the topology on a bus of the test's own."""
+    for name, value in aws.environment().items():
+        monkeypatch.setenv(name, value)
+    there = settings.model_copy(
+        update={"aws_endpoint_url": aws.endpoint_url, "aws_account_id": aws.access_key_id, "aws_region": aws.region}
+    )
+    async with open_runtime(there, name="event-service") as opened:
+        await provisioning.apply(opened.bus)
+        yield opened
+
+
+@pytest.fixture
+def scenario(runtime: Runtime[Settings]) -> Scenario:
+    return Scenario(runtime)
+
+
+@pytest.fixture
+async def api(runtime: Runtime[Settings]) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with the scope `read`."""
+    transport = httpx.ASGITransport(SERVICE.app(runtime))
+    headers = {"Authorization": "Bearer reader"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+        yield client

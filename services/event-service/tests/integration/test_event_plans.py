@@ -1,0 +1,218 @@
+"""The plans of the statements that run all the time, over a year of events: index scans, and few rows looked at."""
+
+import asyncio
+import json
+import math
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from event_scenario import Scenario, open_without_bus
+from pydantic import SecretStr
+from sqlalchemy import TextClause, text
+from uuid_utils.compat import uuid7
+
+from chassis.migrations import upgrade
+from event_service.adapters import claims, event_views, events, schedules
+from event_service.domain.events import EventKey
+from event_service.settings import Settings
+from local_stack.postgres import PostgresServer
+
+EVENTS = 50_000
+
+_FILL = (
+    "INSERT INTO events (id, target_timestamp_utc, user_id, event_type, occurrence, status, priority, timezone, tzdata,"
+    " grace_until, payload, tags, contact, claimed_until, published_at, history)"
+    " SELECT gen_random_uuid(), at, gen_random_uuid(), (ARRAY['BIRTHDAY', 'ANNIVERSARY', 'REMINDER', 'NOTIFICATION'])"
+    "[1 + n % 4], '2026', CASE WHEN at > almanac_now() - interval '1 h' THEN 'PENDING' WHEN n % 50 = 0"
+    " THEN 'PROCESSING' ELSE 'COMPLETED' END, n % 4, 'UTC', '', at + interval '72 h', '{}', '{}', '{}',"
+    " clock_timestamp() + CASE WHEN n % 4 = 0 THEN interval '0' ELSE interval '1 h' END, clock_timestamp(), '[]'"
+    " FROM (SELECT n, almanac_now() - interval '20 days' + n * interval '9 minutes' AS at"
+    " FROM generate_series(1, :count) AS n) AS s"
+)
+
+
+_FILL_SCHEDULES = (
+    "INSERT INTO schedules (id, user_id, event_type, priority, month, day, local_time, timezone, live_event_id,"
+    " next_at) SELECT gen_random_uuid(), user_id, event_type, priority, 1, 1, '09:00', 'UTC', id,"
+    " target_timestamp_utc FROM events"
+)
+
+
+@pytest.fixture(scope="module")
+def filled(postgres: PostgresServer, pytestconfig: pytest.Config) -> Iterator[str]:
+    """The URL of a database with a year of events, which no test of this module changes."""
+
+    async def fill() -> str:
+        url = await postgres.create_database("event-service-year")
+        await upgrade(url, pytestconfig.rootpath / "services/event-service/migrations")
+        async with open_without_bus(_settings(url)) as runtime:
+            scenario = Scenario(runtime)
+            await scenario.at("2026-06-10T12:00Z")
+            await scenario.execute(_FILL, count=EVENTS)
+            await scenario.execute(_FILL_SCHEDULES)
+            await scenario.execute("ANALYZE events, schedules")
+        return url
+
+    yield asyncio.run(fill())
+    asyncio.run(postgres.drop_database("event-service-year"))
+
+
+@pytest.fixture
+async def year(filled: str) -> AsyncIterator[Scenario]:
+    async with open_without_bus(_settings(filled)) as runtime:
+        yield Scenario(runtime)
+
+
+def _settings(url: str) -> Settings:
+    return Settings(database_url=SecretStr(url), time_lapse=True)
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from _nodes(child)
+
+
+async def _explain(scenario: Scenario, statement: TextClause, **values: object) -> list[dict[str, Any]]:
+    """The nodes that were executed. The statement is rolled back."""
+    async with scenario.runtime.database.read() as connection:
+        explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}")
+        found = (await connection.execute(explained, values)).scalar_one()
+    [plan] = json.loads(found) if isinstance(found, str) else found
+    return [node for node in _nodes(plan["Plan"]) if node["Actual Loops"] > 0]
+
+
+def _indexes(nodes: list[dict[str, Any]]) -> set[str]:
+    """The kinds of index in use: the names of partitions' indexes without the month."""
+    return {re.sub(r"^events_\d{4}_\d{2}_", "", node["Index Name"]) for node in nodes if "Index Name" in node}
+
+
+def _tables_read_whole(nodes: list[dict[str, Any]]) -> list[str]:
+    tables = [node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"]
+    return [table for table in tables if table != "clock_map"]
+
+
+def _rows_read(nodes: list[dict[str, Any]], index: str) -> float:
+    return math.fsum(
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in nodes
+        if node.get("Index Name", "").endswith(index)
+    )
+
+
+CLAIM = {"priority": 0, "limit": 100, "token": uuid7(), "lease": 60.0}
+PENDING = "priority_target_timestamp_utc_idx"
+PROCESSING = "target_timestamp_utc_idx"
+LIST = "event_type_status_target_timestamp_utc_id_idx"
+KEY = "pkey"
+
+
+async def test_a_claim_reads_nothing_but_what_is_due(year: Scenario) -> None:
+    nodes = await _explain(year, claims._CLAIM, **CLAIM)
+    assert _tables_read_whole(nodes) == []
+    assert _indexes(nodes) == {PENDING, KEY}
+    assert 0 < _rows_read(nodes, PENDING) <= 3  # an hour at one in 36 minutes
+    assert _rows_read(nodes, KEY) <= 3
+
+
+async def test_a_stamp_finds_its_events_by_their_keys(year: Scenario) -> None:
+    keys = await _keys_in_hand(year)
+    nodes = await _explain(year, claims._STAMP, **events.key_parameters(keys), token=uuid7(), seconds=60.0)
+    assert _tables_read_whole(nodes) == []
+    assert _indexes(nodes) == {KEY}
+
+
+async def test_the_next_delay_is_one_look_at_each_month(year: Scenario) -> None:
+    nodes = await _explain(year, claims._NEXT_DELAY, priority=2)
+    assert _tables_read_whole(nodes) == []
+    assert _indexes(nodes) == {PENDING}
+    assert _rows_read(nodes, PENDING) <= 20
+
+
+async def test_asking_for_missing_outcomes_reads_only_what_is_in_hand(year: Scenario) -> None:
+    nodes = await _explain(year, claims._UNANSWERED, priority=2)
+    assert _tables_read_whole(nodes) == []
+    assert _indexes(nodes) == {PROCESSING}
+
+
+@pytest.mark.parametrize("statement", [claims._REAP_LEASES, claims._RECLAIM], ids=["leases", "outcomes"])
+async def test_the_reapers_read_only_what_is_in_hand(year: Scenario, statement: TextClause) -> None:
+    [(in_hand,)] = await year.rows("SELECT count(*) FROM events WHERE status = 'PROCESSING'")
+    nodes = await _explain(year, statement, **CLAIM)
+    assert _tables_read_whole(nodes) == []
+    assert PROCESSING in _indexes(nodes)
+    assert _indexes(nodes) <= {PROCESSING, KEY}
+    assert _rows_read(nodes, PROCESSING) <= in_hand
+
+
+async def test_the_search_for_missed_events_reads_only_what_waits_and_is_due(year: Scenario) -> None:
+    nodes = await _explain(year, events._MISSED, limit=100)
+    assert _tables_read_whole(nodes) == []
+    assert _indexes(nodes) == {PENDING}
+    assert _rows_read(nodes, PENDING) <= 10
+
+
+@pytest.mark.parametrize("before", [None, "2026-09-01T00:00Z"])
+async def test_a_list_reads_one_page_of_each_kind(year: Scenario, before: str | None) -> None:
+    values = {
+        "types": ["BIRTHDAY", "REMINDER"],
+        "statuses": ["PENDING", "COMPLETED"],
+        "start": None,
+        "end": None,
+        "before_at": None,
+        "before_id": None,
+        "limit": 51,
+    }
+    if before is not None:
+        [last] = await year.rows(
+            "SELECT target_timestamp_utc, id FROM events WHERE target_timestamp_utc < CAST(CAST(:before AS text)"
+            " AS timestamptz) ORDER BY 1 DESC LIMIT 1",
+            before=before,
+        )
+        values |= {"before_at": last.target_timestamp_utc, "before_id": last.id}
+    nodes = await _explain(year, event_views._BY_KIND, **values)
+    assert _tables_read_whole(nodes) == []
+    assert _indexes(nodes) == {LIST}
+    assert 0 < _rows_read(nodes, LIST) <= 4 * (51 + 20)
+
+
+async def test_an_event_is_found_by_its_id_in_every_month(year: Scenario) -> None:
+    [(id,)] = await year.rows("SELECT id FROM events LIMIT 1")
+    nodes = await _explain(year, event_views._FIND, id=id)
+    assert _tables_read_whole(nodes) == []
+    assert _indexes(nodes) == {KEY}
+
+
+async def test_a_batch_of_keys_looks_only_into_its_own_months(year: Scenario) -> None:
+    keys = await _keys_in_hand(year)
+    nodes = await _explain(
+        year,
+        events._FINISH,
+        **events.key_parameters(keys),
+        attempts=[1] * len(keys),
+        statuses=["COMPLETED"] * len(keys),
+        reasons=[None] * len(keys),
+        published=[None] * len(keys),
+        finished=[key.target for key in keys],
+    )
+    tables = {node["Relation Name"] for node in nodes if node["Node Type"] == "Index Scan"}
+    assert tables == {"events_2026_06"}
+    assert _tables_read_whole(nodes) == []
+    assert _indexes(nodes) == {KEY}
+
+
+async def test_the_schedules_of_live_events_are_found_by_index(year: Scenario) -> None:
+    ids = [row.id for row in await year.rows("SELECT id FROM events LIMIT 50")]
+    nodes = await _explain(year, schedules._LOCK_LIVE, event_ids=ids)
+    assert {node["Index Name"] for node in nodes if "Index Name" in node} == {"schedules_live_event"}
+    assert _tables_read_whole(nodes) == []
+
+
+async def _keys_in_hand(year: Scenario) -> list[EventKey]:
+    rows = await year.rows(
+        "SELECT id, target_timestamp_utc AS at FROM events WHERE status = 'PROCESSING' AND target_timestamp_utc"
+        " BETWEEN '2026-06-01' AND '2026-06-09' LIMIT 20"
+    )
+    return [EventKey(row.id, row.at) for row in rows]

@@ -1,0 +1,1 @@
+"""Users, their dates and their zone; each change is announced on the domain bus."""

@@ -1,0 +1,149 @@
+"""The table ``users``."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, fields
+from datetime import date
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_json
+from sqlalchemy import Row, TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import Transaction
+from user_service.domain.anniversaries import Anniversaries, Anniversary, Occasion
+from user_service.domain.user import Profile, Search, User
+
+_COLUMNS = (
+    "id", "version", "first_name", "last_name", "date_of_birth", "timezone", "email", "phone", "tags", "delivery_time",
+    "anniversaries", "created_at", "updated_at",
+)  # fmt: skip
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM users"
+_FIND = text(f"{_SELECT} WHERE id = :id")
+_LOCK = text(f"{_SELECT} WHERE id = :id FOR NO KEY UPDATE")
+_INSERT = text(
+    f"INSERT INTO users ({', '.join(_COLUMNS)}) VALUES (:id, :version, :first_name, :last_name, :date_of_birth,"
+    " :timezone, :email, :phone, :tags, :delivery_time, CAST(CAST(:anniversaries AS text) AS jsonb), :created_at,"
+    " :updated_at)"
+)
+_UPDATE = text(
+    "UPDATE users SET version = :version, first_name = :first_name, last_name = :last_name,"
+    " date_of_birth = :date_of_birth, timezone = :timezone, email = :email, phone = :phone, tags = :tags,"
+    " delivery_time = :delivery_time, anniversaries = CAST(CAST(:anniversaries AS text) AS jsonb),"
+    " updated_at = :updated_at WHERE id = :id"
+)
+_DELETE = text("DELETE FROM users WHERE id = :id")
+_CONDITIONS = {
+    "email": "lower(email) = lower(:email)",
+    "timezone": "timezone = :timezone",
+    "tag": "tags <> '{}' AND tags @> ARRAY[CAST(:tag AS text)]",
+    "birthday": "extract(month FROM date_of_birth) = CAST(:month AS integer)"
+    " AND extract(day FROM date_of_birth) = CAST(:day AS integer)",
+    "before": "(created_at, id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS uuid))",
+}
+
+
+async def find(connection: AsyncConnection, user_id: UUID) -> User | None:
+    row = (await connection.execute(_FIND, {"id": user_id})).one_or_none()
+    return _user(row) if row else None
+
+
+async def lock(tx: Transaction, user_id: UUID) -> User | None:
+    """The user, kept from other writers until the transaction ends."""
+    row = (await tx.execute(_LOCK, {"id": user_id})).one_or_none()
+    return _user(row) if row else None
+
+
+async def search(connection: AsyncConnection, wanted: Search, limit: int) -> Sequence[User]:
+    """Newest first."""
+    given = frozenset(field.name for field in fields(wanted) if getattr(wanted, field.name) is not None)
+    values: dict[str, Any] = {"email": wanted.email, "timezone": wanted.timezone, "tag": wanted.tag, "limit": limit}
+    if wanted.birthday:
+        values["month"], values["day"] = wanted.birthday
+    if wanted.before:
+        values["before_at"], values["before_id"] = wanted.before
+    rows = await connection.execute(_search(given), values)
+    return [_user(row) for row in rows]
+
+
+async def insert(tx: Transaction, user: User) -> None:
+    await tx.execute(_INSERT, _values(user))
+
+
+async def copy(tx: Transaction, users: Iterable[User]) -> None:
+    """Insert thousands."""
+    await tx.copy("users", _COLUMNS, _records(users))
+
+
+async def update(tx: Transaction, user: User) -> None:
+    await tx.execute(_UPDATE, _values(user))
+
+
+async def delete(tx: Transaction, user_id: UUID) -> None:
+    await tx.execute(_DELETE, {"id": user_id})
+
+
+@cache
+def _search(given: frozenset[str]) -> TextClause:
+    # One statement for each set of filters: `:email IS NULL OR …` in one for all would keep PostgreSQL off the indexes.
+    conditions = [condition for name, condition in _CONDITIONS.items() if name in given]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return text(f"{_SELECT}{where} ORDER BY created_at DESC, id DESC LIMIT :limit")
+
+
+def _values(user: User) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "version": user.version,
+        **asdict(user.profile),
+        "anniversaries": _dump(user.anniversaries),
+        "created_at": user.created_at,
+        "updated_at": user.updated_at,
+    }
+
+
+def _records(users: Iterable[User]) -> Iterator[tuple[Any, ...]]:
+    for user in users:
+        profile = user.profile
+        yield (
+            user.id,
+            user.version,
+            profile.first_name,
+            profile.last_name,
+            profile.date_of_birth,
+            profile.timezone,
+            profile.email,
+            profile.phone,
+            profile.tags,
+            profile.delivery_time,
+            _dump(user.anniversaries),
+            user.created_at,
+            user.updated_at,
+        )
+
+
+def _dump(anniversaries: Anniversaries) -> str:
+    if not anniversaries:
+        return "[]"
+    return to_json([{"id": each.id, **asdict(each.occasion)} for each in anniversaries]).decode()
+
+
+def _user(row: Row[Any]) -> User:
+    profile = Profile(
+        first_name=row.first_name,
+        last_name=row.last_name,
+        date_of_birth=row.date_of_birth,
+        timezone=row.timezone,
+        email=row.email,
+        phone=row.phone,
+        tags=tuple(row.tags),
+        delivery_time=row.delivery_time,
+    )
+    anniversaries = tuple(
+        Anniversary(
+            UUID(each["id"]), Occasion(each["label"], date.fromisoformat(each["date"]), important=each["important"])
+        )
+        for each in row.anniversaries
+    )
+    return User(row.id, row.version, profile, row.created_at, row.updated_at, anniversaries)

@@ -1,0 +1,119 @@
+"""A line of an import as a user, judged by the rules of ``POST /v1/users``, or what is wrong with it."""
+
+import csv
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from pydantic import ValidationError
+
+from contracts.wire import wire_name
+from user_service.api.lines import MAX_LINE_BYTES, LineReader
+from user_service.api.schemas import CreateUser
+from user_service.domain.errors import ImportBodyChangedError, ImportHeaderError
+from user_service.domain.imports import Batch, Entry, Fault, Mark
+
+MAX_FAULTS = 10
+"""Of one line that are kept."""
+
+Parse = Callable[[bytes], CreateUser]
+"""Raises ValidationError or LineError."""
+
+_COLUMNS = {wire_name(name): field for name, field in CreateUser.model_fields.items() if name != "anniversaries"}
+REQUIRED_COLUMNS = tuple(name for name, field in _COLUMNS.items() if field.is_required())
+OPTIONAL_COLUMNS = tuple(name for name, field in _COLUMNS.items() if not field.is_required())
+_EXPECTED = f"{','.join(REQUIRED_COLUMNS)}, and any of {','.join(OPTIONAL_COLUMNS)}"
+
+
+class LineError(ValueError):
+    """A line that has no fields to speak of."""
+
+
+def parse_json(line: bytes) -> CreateUser:
+    """One JSON object."""
+    return CreateUser.model_validate_json(line)
+
+
+def csv_parser(header: bytes | None) -> Parse:
+    """How to read the lines under ``header``.
+
+    Each line is a record: no value may hold a line break, so a quote that is left open spoils its own line alone.
+
+    Raises:
+        ImportHeaderError
+    """
+    columns = _columns(header)
+    optional = frozenset(OPTIONAL_COLUMNS)
+
+    def parse(line: bytes) -> CreateUser:
+        values = _values(line)
+        if len(values) != len(columns):
+            raise LineError(f"{len(values)} values where the header names {len(columns)} columns")
+        user: dict[str, Any] = {
+            name: value for name, value in zip(columns, values, strict=True) if value or name not in optional
+        }
+        if tags := user.get("tags"):
+            user["tags"] = tags.split(";")
+        return CreateUser.model_validate(user)
+
+    return parse
+
+
+def _columns(header: bytes | None) -> list[str]:
+    if header is None:
+        raise ImportHeaderError(f"the first line is longer than {MAX_LINE_BYTES} bytes; it should be {_EXPECTED}")
+    try:
+        columns = [name.strip() for name in _values(header)]
+    except LineError as error:
+        raise ImportHeaderError(f"{error}; it should be {_EXPECTED}") from None
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    faults = [
+        *(f"{name!r:.60} is not a column" for name in columns if name not in _COLUMNS),
+        *(f"{name} is there twice" for name in twice if name in _COLUMNS),
+        *(f"{name} is missing" for name in REQUIRED_COLUMNS if name not in columns),
+    ]
+    if faults:
+        raise ImportHeaderError(f"{'; '.join(faults[:MAX_FAULTS])}; it should be {_EXPECTED}")
+    return columns
+
+
+def _values(line: bytes) -> list[str]:
+    try:
+        text = line.decode()
+        return next(csv.reader([text], strict=True)) if '"' in text else text.split(",")
+    except UnicodeDecodeError as error:
+        raise LineError(f"not UTF-8: byte {error.start + 1} of the line") from None
+    except csv.Error as error:
+        raise LineError(f"not CSV: {error}; a value ends on its line") from None
+
+
+async def read_entries(reader: LineReader, mark: Mark, parse: Parse) -> AsyncIterator[Batch]:
+    """All that comes behind ``mark``, blank lines left out.
+
+    Raises:
+        ImportBodyChangedError: what comes before it is not what had been read.
+        ImportInterruptedError: see LineReader.
+    """
+    if not await reader.skip_to(mark):
+        raise ImportBodyChangedError(f"the first {mark.position} bytes are not those of the request before")
+    async for batch in reader.batches():
+        numbered = enumerate(batch.lines, batch.first)
+        entries = [_entry(number, line, parse) for number, line in numbered if line is None or line.strip()]
+        yield Batch(entries, batch.mark)
+
+
+def _entry(number: int, line: bytes | None, parse: Parse) -> Entry:
+    if line is None:
+        return Entry(number, (Fault("line", f"longer than {MAX_LINE_BYTES} bytes"),))
+    try:
+        return Entry(number, parse(line).new_user())
+    except ValidationError as error:
+        return Entry(number, _faults(error))
+    except LineError as error:
+        return Entry(number, (Fault("line", str(error)),))
+
+
+def _faults(error: ValidationError) -> tuple[Fault, ...]:
+    return tuple(
+        Fault(".".join(map(str, each["loc"])) or "line", str(each["msg"]).removeprefix("Value error, "))
+        for each in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_FAULTS]
+    )

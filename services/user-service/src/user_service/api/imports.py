@@ -1,0 +1,103 @@
+"""``/v1/imports``: users by the million, out of one streamed body."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Path, Query, Request
+
+from chassis.api.auth import READ, WRITE, CurrentPrincipal
+from chassis.api.dependencies import CurrentClock, CurrentDatabase, CurrentOutbox
+from chassis.api.pages import Cursor, Limit, Page, cut, decode_cursor, encode_cursor
+from chassis.api.problems import documented
+from chassis.errors import InvalidParameterError
+from user_service.api.import_entries import csv_parser, parse_json, read_entries
+from user_service.api.lines import LineReader
+from user_service.api.schemas import ImportBody, ImportErrorBody
+from user_service.application import imports
+from user_service.domain.errors import ImportFormatError
+from user_service.domain.imports import ImportFormat
+
+router = APIRouter(prefix="/v1/imports", tags=["imports"])
+
+ImportId = Annotated[UUID, Path(alias="importId")]
+ImportKey = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x20-\x7e]+$",
+        description="One key, one import: the same request again goes on with it, whenever that is.",
+    ),
+]
+
+_FORMATS = {"text/csv": ImportFormat.CSV, "application/x-ndjson": ImportFormat.NDJSON}
+_BODY = {"required": True, "content": {name: {"schema": {"type": "string"}} for name in _FORMATS}}
+
+
+@router.post("", dependencies=[WRITE], responses=documented(408, 409, 415), openapi_extra={"requestBody": _BODY})
+async def import_users(
+    request: Request,
+    principal: CurrentPrincipal,
+    key: ImportKey,
+    database: CurrentDatabase,
+    outbox: CurrentOutbox,
+    clock: CurrentClock,
+) -> ImportBody:
+    """Create a user of each line of a body that may have any length: CSV with a header, or NDJSON.
+
+    A line is judged by the rules of `POST /v1/users`. One that breaks them creates nothing and is listed, with its
+    number and each fault, under `errorsUrl`; the others are not affected. Progress can be read meanwhile. Whatever
+    ends an import early, **the same request again goes on where it stopped**, and no line is ever taken twice.
+    """
+    format = _format(request)
+    reader = LineReader(aiter(request.stream()))
+    parse = parse_json if format is ImportFormat.NDJSON else csv_parser(await reader.first())
+    job = await imports.begin_import(database, principal.name, key, format)
+    batches = read_entries(reader, job.mark, parse)
+    return ImportBody.of(await imports.run_import(database, outbox, clock, job, batches))
+
+
+@router.get("", dependencies=[READ])
+async def list_imports(database: CurrentDatabase, limit: Limit = 50, cursor: Cursor = None) -> Page[ImportBody]:
+    """Newest first."""
+    page, more = cut(await imports.list_imports(database, decode_cursor(cursor), limit + 1), limit)
+    return Page(
+        items=[ImportBody.of(each) for each in page],
+        next_cursor=encode_cursor((page[-1].started_at, page[-1].id)) if more else None,
+    )
+
+
+@router.get("/{importId}", dependencies=[READ], responses=documented(404))
+async def get_import(import_id: ImportId, database: CurrentDatabase) -> ImportBody:
+    """How far an import has come. One that is `interrupted` waits for the same request again."""
+    return ImportBody.of(await imports.find_import(database, import_id))
+
+
+@router.get("/{importId}/errors", dependencies=[READ], responses=documented(404))
+async def list_import_errors(
+    import_id: ImportId,
+    database: CurrentDatabase,
+    limit: Limit = 50,
+    cursor: Annotated[str | None, Query(max_length=20, description="`nextCursor` of the page before.")] = None,
+) -> Page[ImportErrorBody]:
+    """The refused lines with their faults, in their order. The first 10,000 are kept; all are counted."""
+    page, more = cut(await imports.list_errors(database, import_id, _line(cursor), limit + 1), limit)
+    return Page(items=[ImportErrorBody.of(each) for each in page], next_cursor=str(page[-1].line) if more else None)
+
+
+def _format(request: Request) -> ImportFormat:
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise ImportFormatError("the body must not be compressed")
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in _FORMATS:
+        raise ImportFormatError(f"send {' or '.join(_FORMATS)}")
+    return _FORMATS[media_type]
+
+
+def _line(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
+        raise InvalidParameterError("cursor", "not a cursor of this list")
+    return int(cursor)

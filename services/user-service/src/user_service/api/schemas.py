@@ -1,0 +1,264 @@
+"""Request and reply models of the API; they never leave this room."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date, datetime, time
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from chassis.api.pages import Cursor, Limit, decode_cursor
+from chassis.api.wire import NOT_SENT, PatchModel, PlainText, RequestModel, WireModel, ZoneName
+from contracts.wire import LocalTime
+from user_service.domain.anniversaries import MAX_ANNIVERSARIES, MAX_LABEL, Anniversary, Occasion
+from user_service.domain.imports import Import, ImportFormat, ImportStatus, RefusedLine
+from user_service.domain.user import (
+    DELIVERY_TIME,
+    EMAIL,
+    MAX_EMAIL,
+    MAX_NAME,
+    MAX_TAG,
+    MAX_TAGS,
+    PHONE,
+    TAG,
+    NewUser,
+    Profile,
+    Search,
+    User,
+)
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
+_DAY = re.compile(r"[0-9]{2}-[0-9]{2}")
+
+
+# Pydantic itself also takes Unix timestamps for dates and times; these take the one form that is documented.
+def _iso_date(value: Any) -> date:
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        raise ValueError("must be a date as YYYY-MM-DD")
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(f"no such date: {error}") from None
+
+
+def _wall_time(value: Any) -> time:
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise ValueError("must be a local time as HH:MM or HH:MM:SS")
+    try:
+        return time.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(f"no such time: {error}") from None
+
+
+def _unique(tags: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(tags)) < len(tags):
+        raise ValueError("a tag is given twice")
+    return tuple(sorted(tags))
+
+
+def _day_of_year(value: Any) -> date:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("must be a day of the year as MM-DD")
+    # A leap year: 29 February is a birthday.
+    return _iso_date(f"2000-{value}")
+
+
+Name = Annotated[PlainText, Field(min_length=1, max_length=MAX_NAME)]
+PastDate = Annotated[
+    date,
+    BeforeValidator(_iso_date),
+    WithJsonSchema({"type": "string", "format": "date"}),
+    Field(description="Not in the future where the user lives."),
+]
+Email = Annotated[str, Field(pattern=EMAIL, max_length=MAX_EMAIL, description="Need not be unique.")]
+Phone = Annotated[str, Field(pattern=PHONE, description="E.164, like +4930123456.")]
+Tag = Annotated[str, Field(pattern=TAG, max_length=MAX_TAG)]
+Tags = Annotated[
+    tuple[Tag, ...],
+    Field(max_length=MAX_TAGS, json_schema_extra={"uniqueItems": True}, description="Kept in alphabetical order."),
+    AfterValidator(_unique),
+]
+DeliveryTime = Annotated[
+    LocalTime, BeforeValidator(_wall_time), Field(description="The local time at which the user is greeted.")
+]
+Label = Annotated[PlainText, Field(min_length=1, max_length=MAX_LABEL)]
+Important = Annotated[bool, Field(strict=True, description="An important anniversary is as urgent as a birthday.")]
+Birthday = Annotated[
+    date,
+    BeforeValidator(_day_of_year),
+    WithJsonSchema({"type": "string", "pattern": r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"}),
+    Field(description="Born on this day of any year, as MM-DD."),
+]
+
+
+class CreateAnniversary(RequestModel):
+    """A new anniversary."""
+
+    label: Label
+    date: PastDate
+    important: Important = False
+
+    def occasion(self) -> Occasion:
+        return Occasion(self.label, self.date, self.important)
+
+
+class PatchAnniversary(PatchModel):
+    """A partial update of an anniversary."""
+
+    label: Label = NOT_SENT
+    date: PastDate = NOT_SENT
+    important: Important = NOT_SENT
+
+
+class AnniversaryBody(WireModel):
+    """An anniversary. It has no version of its own: its `ETag` is its user's."""
+
+    id: UUID
+    label: str
+    date: date
+    important: bool
+
+    @classmethod
+    def of(cls, anniversary: Anniversary) -> Self:
+        return cls(id=anniversary.id, **asdict(anniversary.occasion))
+
+
+class CreateUser(RequestModel):
+    """A new user."""
+
+    first_name: Name
+    last_name: Name
+    date_of_birth: PastDate
+    timezone: ZoneName
+    email: Email | None = None
+    phone: Phone | None = None
+    tags: Tags = ()
+    delivery_time: DeliveryTime = DELIVERY_TIME
+    anniversaries: Annotated[tuple[CreateAnniversary, ...], Field(max_length=MAX_ANNIVERSARIES)] = ()
+
+    def new_user(self) -> NewUser:
+        profile = Profile(
+            self.first_name,
+            self.last_name,
+            self.date_of_birth,
+            self.timezone,
+            self.email,
+            self.phone,
+            self.tags,
+            self.delivery_time,
+        )
+        return NewUser(profile, tuple([each.occasion() for each in self.anniversaries]))
+
+
+class PatchUser(PatchModel):
+    """A partial update of a user. Null takes an optional field back to its default."""
+
+    first_name: Name = NOT_SENT
+    last_name: Name = NOT_SENT
+    date_of_birth: PastDate = NOT_SENT
+    timezone: ZoneName = NOT_SENT
+    email: Email | None = NOT_SENT
+    phone: Phone | None = NOT_SENT
+    tags: Tags | None = NOT_SENT
+    delivery_time: DeliveryTime | None = NOT_SENT
+
+
+class UserQuery(RequestModel):
+    """Which users to list: those that meet every filter given."""
+
+    email: Annotated[Email | None, Field(description="Exactly this address, whatever its case.")] = None
+    timezone: ZoneName | None = None
+    tag: Tag | None = None
+    birthday: Birthday | None = None
+    limit: Limit = 50
+    cursor: Cursor = None
+
+    def search(self) -> Search:
+        return Search(
+            email=self.email,
+            timezone=self.timezone,
+            tag=self.tag,
+            birthday=(self.birthday.month, self.birthday.day) if self.birthday else None,
+            before=decode_cursor(self.cursor),
+        )
+
+
+class UserBody(WireModel):
+    """A user."""
+
+    id: UUID
+    version: int
+    first_name: str
+    last_name: str
+    date_of_birth: date
+    timezone: str
+    email: str | None
+    phone: str | None
+    tags: Sequence[str]
+    delivery_time: LocalTime
+    anniversaries: Sequence[AnniversaryBody]
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, user: User) -> Self:
+        return cls(
+            id=user.id,
+            version=user.version,
+            **asdict(user.profile),
+            anniversaries=[AnniversaryBody.of(each) for each in user.anniversaries],
+            created_at=user.created_at,
+            updated_at=user.updated_at,
+        )
+
+
+class ImportBody(WireModel):
+    """An import: `rows` lines were taken, of which `created` became users and `refused` broke a rule."""
+
+    id: UUID
+    status: ImportStatus
+    format: ImportFormat
+    rows: int
+    created: int
+    refused: int
+    errors_url: str
+    started_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, job: Import) -> Self:
+        return cls(
+            id=job.id,
+            status=job.status,
+            format=job.format,
+            rows=job.rows,
+            created=job.created,
+            refused=job.refused,
+            errors_url=f"/v1/imports/{job.id}/errors",
+            started_at=job.started_at,
+            updated_at=job.updated_at,
+        )
+
+
+class ImportFaultBody(WireModel):
+    """What is wrong with a line: a field, or `line` for all of it, and the rule that it breaks."""
+
+    field: str
+    detail: str
+
+
+class ImportErrorBody(WireModel):
+    """A line that was refused. Lines are counted from 1, the header of a CSV file included."""
+
+    line: int
+    errors: Sequence[ImportFaultBody]
+
+    @classmethod
+    def of(cls, refused: RefusedLine) -> Self:
+        return cls(
+            line=refused.line,
+            errors=[ImportFaultBody(field=each.field, detail=each.detail) for each in refused.faults],
+        )

@@ -1,0 +1,124 @@
+"""Use cases of users. Each change leaves its items in the outbox, in the transaction that makes it (design §6.1)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from chassis import idempotency
+from chassis.clock import Clock
+from chassis.database import Database, Transaction
+from chassis.idempotency import IdempotencyKey
+from chassis.outbox import Outbox
+from chassis.zones import zone
+from user_service.adapters import users
+from user_service.application import announcements
+from user_service.domain.anniversaries import Anniversary
+from user_service.domain.errors import StaleVersionError, UserNotFoundError
+from user_service.domain.user import Change, NewUser, Search, User, changes
+
+
+async def create_user(
+    database: Database, outbox: Outbox, clock: Clock, new: NewUser, key: IdempotencyKey | None
+) -> User:
+    """Store a new user. Under a key that has created one before, that one is returned as it is now.
+
+    Raises:
+        BirthInFutureError, AnniversaryInFutureError
+        IdempotencyKeyReusedError: the key came with another user.
+        UserNotFoundError: the user that the key created is deleted.
+    """
+    now = clock.now()
+    new.possible_on(today(now, new.profile.timezone))
+    user = first_version(uuid7(), new, now)
+    async with database.transaction() as tx:
+        user_id = await idempotency.claim(tx, key, user.id)
+        if user_id != user.id:
+            existing = await users.find(tx.connection, user_id)
+            if existing is None:
+                raise UserNotFoundError(f"user {user_id}, created with this Idempotency-Key, has been deleted")
+            return existing
+        await users.insert(tx, user)
+        await outbox.append(tx, announcements.created(user))
+    return user
+
+
+async def find_user(database: Database, user_id: UUID) -> User:
+    """Raises UserNotFoundError."""
+    async with database.read() as connection:
+        return _found(await users.find(connection, user_id), user_id)
+
+
+async def search_users(database: Database, wanted: Search, limit: int) -> Sequence[User]:
+    """Newest first, at most ``limit``."""
+    async with database.read() as connection:
+        return await users.search(connection, wanted, limit)
+
+
+async def update_user(
+    database: Database, outbox: Outbox, clock: Clock, user_id: UUID, patch: Mapping[str, Any], expected: int | None
+) -> User:
+    """Apply a partial update (:meth:`Profile.merged`). What changes nothing announces nothing and keeps the version.
+
+    Raises:
+        UserNotFoundError, BirthInFutureError
+        StaleVersionError: the version is not ``expected`` (None: any will do).
+    """
+    async with database.transaction() as tx:
+        user = await lock(tx, user_id, expected)
+        profile = user.profile.merged(patch)
+        kinds = changes(user.profile, profile)
+        if not kinds:
+            return user
+        # Only a new date is judged: who moves west on the day of birth may do so.
+        if Change.BIRTHDAY in kinds:
+            profile.born_by(today(clock.now(), profile.timezone))
+        user = replace(user, version=user.version + 1, profile=profile, updated_at=clock.now())
+        await users.update(tx, user)
+        await outbox.append(tx, announcements.changed(user, kinds))
+    return user
+
+
+async def delete_user(database: Database, outbox: Outbox, user_id: UUID, expected: int | None) -> None:
+    """Delete a user for good; the announcement names nothing but the id and a last version.
+
+    Raises:
+        UserNotFoundError
+        StaleVersionError: the version is not ``expected`` (None: any will do).
+    """
+    async with database.transaction() as tx:
+        user = await lock(tx, user_id, expected)
+        await users.delete(tx, user_id)
+        await outbox.append(tx, announcements.deleted(user_id, user.version + 1))
+
+
+def first_version(user_id: UUID, new: NewUser, now: datetime) -> User:
+    anniversaries = tuple(Anniversary(uuid7(), occasion) for occasion in new.occasions)
+    return User(user_id, 1, new.profile, now, now, anniversaries)
+
+
+async def lock(tx: Transaction, user_id: UUID, expected: int | None) -> User:
+    """The user, kept from other writers until the transaction ends.
+
+    Raises:
+        UserNotFoundError
+        StaleVersionError: the version is not ``expected`` (None: any will do).
+    """
+    user = _found(await users.lock(tx, user_id), user_id)
+    if expected is not None and user.version != expected:
+        raise StaleVersionError(f'the user is at version "{user.version}", not "{expected}": read it again')
+    return user
+
+
+def _found(user: User | None, user_id: UUID) -> User:
+    if user is None:
+        raise UserNotFoundError(f"there is no user {user_id}")
+    return user
+
+
+def today(now: datetime, timezone: str) -> date:
+    """The date that it is in a zone."""
+    return now.astimezone(zone(timezone)).date()

@@ -1,0 +1,91 @@
+"""What the API's models take and give."""
+
+from datetime import date, time
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as some
+from pydantic import TypeAdapter, ValidationError
+
+from user_service.api.schemas import Birthday, DeliveryTime, Email, Name, PastDate, PatchUser, Phone, Tags
+
+_dates: TypeAdapter[date] = TypeAdapter(PastDate)
+_times: TypeAdapter[time] = TypeAdapter(DeliveryTime)
+_birthdays: TypeAdapter[date] = TypeAdapter(Birthday)
+_emails: TypeAdapter[str] = TypeAdapter(Email)
+_phones: TypeAdapter[str] = TypeAdapter(Phone)
+_names: TypeAdapter[str] = TypeAdapter(Name)
+_tags: TypeAdapter[tuple[str, ...]] = TypeAdapter(Tags)
+
+
+@given(some.dates())
+def test_every_date_is_read_as_it_is_written(day: date) -> None:
+    assert _dates.validate_python(day.isoformat()) == day
+
+
+@given(some.integers(0, 9999), some.integers(0, 99), some.integers(0, 99))
+@example(1900, 2, 29)
+@example(2000, 2, 30)
+@example(0, 1, 1)
+def test_a_date_is_accepted_only_where_the_calendar_has_it(year: int, month: int, day: int) -> None:
+    try:
+        expected = date(year, month, day)
+    except ValueError:
+        with pytest.raises(ValidationError):
+            _dates.validate_python(f"{year:04}-{month:02}-{day:02}")
+    else:
+        assert _dates.validate_python(f"{year:04}-{month:02}-{day:02}") == expected
+
+
+@given(some.one_of(some.integers(), some.floats(), some.booleans(), some.text(max_size=9), some.none()))
+def test_nothing_but_text_of_that_form_is_a_date(value: Any) -> None:
+    with pytest.raises(ValidationError):
+        _dates.validate_python(value)
+
+
+@given(some.times().map(lambda value: value.replace(microsecond=0)))
+def test_every_time_of_whole_seconds_is_read_as_it_is_written(value: time) -> None:
+    assert _times.validate_python(value.isoformat()) == value
+    assert _times.validate_python(value.strftime("%H:%M")) == value.replace(second=0)
+
+
+@given(some.dates())
+def test_every_day_of_the_year_is_a_birthday(day: date) -> None:
+    read = _birthdays.validate_python(f"{day:%m-%d}")
+    assert (read.month, read.day) == (day.month, day.day)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["a@b.c", "o'hara+tag@mail.example.co.uk", "x_y.z@1st.example", f"{'a' * 64}@example.org", "A@XN--80AK.COM"],
+)
+def test_an_address_that_mail_can_go_to_is_kept_as_it_is(address: str) -> None:
+    assert _emails.validate_python(address) == address
+
+
+@pytest.mark.parametrize("number", ["+12", "+493012345678", "+123456789012345"])
+def test_a_number_in_e164_is_kept_as_it_is(number: str) -> None:
+    assert _phones.validate_python(number) == number
+
+
+@given(some.text(some.characters(categories=["L", "N", "P"]), min_size=1, max_size=100))
+def test_a_name_of_up_to_100_characters_of_any_script_is_kept(name: str) -> None:
+    assert _names.validate_python(f"  {name}\u2003") == name
+
+
+@given(some.sets(some.from_regex(r"[a-z0-9]{1,8}(-[a-z0-9]{1,8}){0,2}", fullmatch=True), max_size=20))
+def test_tags_come_out_sorted_whatever_their_order(tags: set[str]) -> None:
+    assert _tags.validate_python(list(tags)) == tuple(sorted(tags))
+
+
+def test_a_patch_knows_what_was_sent_from_what_was_not() -> None:
+    patch = PatchUser.model_validate({"firstName": "Ada", "email": None})
+    assert patch.changes() == {"first_name": "Ada", "email": None}
+
+
+def test_the_documented_patch_says_which_fields_may_be_null() -> None:
+    properties = PatchUser.model_json_schema()["properties"]
+    nullable = {name for name, schema in properties.items() if {"type": "null"} in schema.get("anyOf", [])}
+    assert nullable == {"email", "phone", "tags", "deliveryTime"}
+    assert not any("default" in schema for schema in properties.values())

@@ -1,0 +1,60 @@
+"""The import rules of design §9 hold, and would be noticed if they did not."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCES = ("libs/contracts", "libs/chassis", "deploy/local", *(f"services/{name}-service" for name in (
+    "user", "event", "delivery", "analytics")))  # fmt: skip
+
+
+@pytest.fixture
+def house(tmp_path: Path, pytestconfig: pytest.Config) -> Path:
+    """A copy of all packages in one folder, with the rules."""
+    for source in SOURCES:
+        shutil.copytree(pytestconfig.rootpath / source / "src", tmp_path / "src", dirs_exist_ok=True)
+    shutil.copy(pytestconfig.rootpath / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def check(house: Path) -> subprocess.CompletedProcess[str]:
+    lint_imports = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run(
+        [lint_imports, "--no-logo", "--no-cache"],
+        cwd=house,
+        env={**os.environ, "PYTHONPATH": str(house / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_rules_hold(house: Path) -> None:
+    result = check(house)
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "imports"),
+    [
+        ("user_service/application/breach.py", "event_service.domain.events"),
+        ("chassis/breach.py", "user_service.domain.errors"),
+        ("contracts/breach.py", "chassis.clock"),
+        ("event_service/domain/breach.py", "event_service.adapters.claims"),
+        ("event_service/adapters/breach.py", "event_service.application.planning"),
+        ("event_service/application/breach.py", "event_service.api.events"),
+        ("event_service/api/breach.py", "event_service.subscribers.users"),
+        ("delivery_service/application/breach.py", "delivery_service.settings"),
+        ("delivery_service/application/breach.py", "sqlalchemy"),
+        ("analytics_service/domain/breach.py", "pydantic"),
+    ],
+)
+def test_a_planted_breach_is_found(house: Path, module: str, imports: str) -> None:
+    (house / "src" / module).write_text(f"import {imports}\n")
+    result = check(house)
+    assert result.returncode != 0
+    assert "BROKEN" in result.stdout, result.stdout + result.stderr

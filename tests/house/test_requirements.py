@@ -1,0 +1,28 @@
+"""What is installed is pinned, hashed, and comes from wherever the installer is told to look."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+NAMES = ("bootstrap", "dev", "user-service", "event-service", "delivery-service", "analytics-service")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_requirement_is_pinned_and_hashed_and_none_has_an_address(name: str, pytestconfig: pytest.Config) -> None:
+    text = (Path(pytestconfig.rootpath) / "requirements" / f"{name}.txt").read_text()
+    assert "://" not in text
+    requirements = [block for block in re.split(r"\n(?=[a-z0-9])", text.strip()) if block]
+    for requirement in requirements:
+        assert re.match(r"[a-z0-9._\[\]-]+==\S+", requirement), requirement
+        assert "--hash=sha256:" in requirement, requirement
+    assert len(requirements) >= 1
+
+
+def test_a_service_installs_the_versions_that_were_tested(pytestconfig: pytest.Config) -> None:
+    folder = Path(pytestconfig.rootpath) / "requirements"
+    pins = {
+        name: set(re.findall(r"^([a-z0-9._-]+==[^\s;]+)", (folder / f"{name}.txt").read_text(), re.M)) for name in NAMES
+    }
+    for name in NAMES[2:]:
+        assert pins[name] - pins["dev"] == set(), name
