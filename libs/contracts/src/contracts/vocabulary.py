@@ -79,6 +79,7 @@ class FailureReason(StrEnum):
     EXHAUSTED = "exhausted"
     EXPIRED = "expired"
     REJECTED = "rejected"
+    GONE = "gone"
     NO_ENDPOINT = "no_endpoint"
     CANCELLED = "cancelled"
     POISON = "poison"

@@ -7,19 +7,29 @@ revision = "0001"
 down_revision = None
 
 CREATE = """
+-- url is null where the address is the person's own (email, sms). A null array stands for all, a null limit for none.
+-- Seconds are of real time; disabled_at, created_at and updated_at are almanac_now() time.
 CREATE TABLE endpoints (
-    id              uuid PRIMARY KEY,
-    version         integer NOT NULL,
-    url             text NOT NULL,
-    description     text,
-    event_types     text[],
-    enabled         boolean NOT NULL,
-    disabled_reason text,
-    timeout_seconds integer NOT NULL CHECK (timeout_seconds BETWEEN 1 AND 30),
-    secret          text NOT NULL,
-    created_at      timestamptz NOT NULL,
-    updated_at      timestamptz NOT NULL,
-    CHECK (NOT enabled OR disabled_reason IS NULL)
+    id                 uuid PRIMARY KEY,
+    version            integer NOT NULL,
+    kind               text NOT NULL CHECK (kind IN ('webhook', 'email', 'sms', 'slack')),
+    url                text,
+    description        text,
+    event_types        text[],
+    priorities         smallint[],
+    tags               text[],
+    operational_events text[],
+    timeout_seconds    integer NOT NULL CHECK (timeout_seconds BETWEEN 1 AND 30),
+    rate_limit         double precision CHECK (rate_limit > 0),
+    concurrency        integer CHECK (concurrency > 0),
+    retry_schedule     double precision[],
+    enabled            boolean NOT NULL,
+    disabled_reason    text,
+    disabled_at        timestamptz,
+    secret             text NOT NULL,
+    created_at         timestamptz NOT NULL,
+    updated_at         timestamptz NOT NULL,
+    CHECK (NOT enabled OR disabled_reason IS NULL AND disabled_at IS NULL)
 );
 CREATE INDEX endpoints_newest ON endpoints (created_at DESC, id DESC);
 
@@ -73,9 +83,10 @@ CREATE INDEX deliveries_endpoint ON deliveries (endpoint_id, id);
 CREATE TABLE attempts (
     delivery_id      uuid NOT NULL,
     number           integer NOT NULL,
-    verdict          text NOT NULL CHECK (verdict IN ('succeeded', 'retry', 'rejected')),
+    verdict          text NOT NULL CHECK (verdict IN ('succeeded', 'retry', 'rejected', 'gone')),
     http_status      smallint,
     error            text,
+    headers          jsonb,
     excerpt          text,
     started_at       timestamptz NOT NULL,
     duration_seconds double precision NOT NULL,

@@ -87,9 +87,35 @@ async def test_an_endpoint_is_disabled_with_a_reason_and_enabled_without(api: ht
     path, anything = f"/v1/endpoints/{created['id']}", {"If-Match": "*"}
     off = await api.patch(path, json={"enabled": False, "disabledReason": "moving"}, headers=anything)
     assert (off.json()["enabled"], off.json()["disabledReason"]) == (False, "moving")
+    assert off.json()["disabledAt"] == off.json()["updatedAt"]
     on = await api.patch(path, json={"enabled": True, "eventTypes": None, "description": None}, headers=anything)
-    assert (on.json()["enabled"], on.json()["disabledReason"]) == (True, None)
+    assert [on.json()[name] for name in ("enabled", "disabledReason", "disabledAt")] == [True, None, None]
     assert (on.json()["eventTypes"], on.json()["description"]) == ([], None)
+
+
+async def test_what_an_endpoint_asks_for_is_kept_and_cleared(api: httpx.AsyncClient) -> None:
+    asked: dict[str, Any] = {
+        "priorities": ["HIGH", "CRITICAL", "HIGH"],
+        "tags": ["vip", " partner "],
+        "operationalEvents": ["endpoint.disabled"],
+        "rateLimit": 0.5,
+        "concurrency": 3,
+        "retrySchedule": [1, 60, 60],
+    }
+    created = await create(api, **asked)
+    kept = {**asked, "priorities": ["CRITICAL", "HIGH"], "tags": ["partner", "vip"]}
+    assert {name: created[name] for name in asked} == kept
+    path = f"/v1/endpoints/{created['id']}"
+    cleared = await api.patch(path, json=dict.fromkeys(asked), headers={"If-Match": "*"})
+    assert {name: cleared.json()[name] for name in asked} == {
+        "priorities": [],
+        "tags": [],
+        "operationalEvents": [],
+        "rateLimit": None,
+        "concurrency": None,
+        "retrySchedule": None,
+    }
+    assert (await api.get(path)).json() == cleared.json()
 
 
 async def test_a_deleted_endpoint_is_gone(api: httpx.AsyncClient) -> None:
@@ -137,6 +163,18 @@ async def test_the_list_is_paged_newest_first(api: httpx.AsyncClient) -> None:
         ({"timeoutSeconds": 0}, "timeoutSeconds"),
         ({"timeoutSeconds": 31}, "timeoutSeconds"),
         ({"timeoutSeconds": "5"}, "timeoutSeconds"),
+        ({"priorities": ["URGENT"]}, "priorities.0"),
+        ({"priorities": [0]}, "priorities.0"),
+        ({"tags": [""]}, "tags.0"),
+        ({"tags": ["a" * 65]}, "tags.0"),
+        ({"tags": [str(number) for number in range(51)]}, "tags"),
+        ({"operationalEvents": ["endpoint.created"]}, "operationalEvents.0"),
+        ({"rateLimit": 0}, "rateLimit"),
+        ({"rateLimit": "5"}, "rateLimit"),
+        ({"concurrency": 0}, "concurrency"),
+        ({"concurrency": 1.5}, "concurrency"),
+        ({"retrySchedule": [-1]}, "retrySchedule.0"),
+        ({"retrySchedule": [0] * 21}, "retrySchedule"),
         ({"enabled": "yes"}, "enabled"),
         ({"enabled": None}, "enabled"),
         ({"disabledReason": "moving"}, "disabledReason"),

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 from chassis.database import Database
 from chassis.messaging.consumer import Rejection
 from contracts.messages.delivery import DeliveryOutcomeItem
-from contracts.vocabulary import EventType, OutcomeStatus
+from contracts.vocabulary import EventType, OutcomeStatus, Priority
 from delivery_service.application.pool import DeliveryPool
 from local_stack.testkit import Answer, Receiver, eventually
 
@@ -121,7 +121,7 @@ async def test_a_delivery_out_of_tries_is_exhausted(
     assert (delivery.status, delivery.reason, delivery.http_status) == ("FAILED", "exhausted", 503)
 
 
-@pytest.mark.parametrize("status", [301, 400, 404, 410])
+@pytest.mark.parametrize(("status", "reason"), [(301, "rejected"), (400, "rejected"), (404, "rejected"), (410, "gone")])
 async def test_a_final_answer_is_not_asked_for_again(
     store: Database,
     receiver: Receiver,
@@ -131,13 +131,14 @@ async def test_a_final_answer_is_not_asked_for_again(
     receive: Receive,
     outcomes: Outcomes,
     status: int,
+    reason: str,
 ) -> None:
     await new_endpoint(store)
     receiver.always(Answer(status, headers={"Location": receiver.url}))
     async with open_pool(store) as pool:
         await receive(pool, due_event())
         [item] = await eventually(lambda: outcomes(store))
-    assert (item.reason, item.endpoints[0].http_status) == ("rejected", status)
+    assert (item.reason, item.endpoints[0].http_status) == (reason, status)
     assert len(receiver.requests) == 1
 
 
@@ -226,6 +227,51 @@ async def test_only_endpoints_that_want_the_type_get_it(
         EventType.ANNIVERSARY: {everything, birthdays},
         EventType.NOTIFICATION: {everything},
     }
+
+
+async def test_only_endpoints_that_want_the_priority_and_a_tag_of_the_user_get_it(
+    store: Database,
+    new_endpoint: NewEndpoint,
+    open_pool: OpenPool,
+    due_event: Due,
+    receive: Receive,
+    outcomes: Outcomes,
+) -> None:
+    everything, _ = await new_endpoint(store)
+    urgent, _ = await new_endpoint(store, priorities=(Priority.CRITICAL, Priority.HIGH))
+    calm, _ = await new_endpoint(store, priorities=(Priority.LOW,))
+    vip, _ = await new_endpoint(store, tags=("partner", "vip"))
+    dues = [
+        due_event(priority="CRITICAL", tags=["vip", "\0"]),
+        due_event(priority="HIGH", tags=["press", "new"]),
+        due_event(priority="LOW"),
+    ]
+    async with open_pool(store) as pool:
+        await receive(pool, *dues)
+        items = await eventually(lambda: _at_least(outcomes(store), 3))
+    wanted = {item.priority: {each.endpoint_id for each in item.endpoints} for item in items}
+    assert wanted == {
+        Priority.CRITICAL: {everything, urgent, vip},
+        Priority.HIGH: {everything, urgent},
+        Priority.LOW: {everything, calm},
+    }
+
+
+async def test_an_endpoints_own_schedule_replaces_the_backoff_and_its_number_of_tries(
+    store: Database,
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    open_pool: OpenPool,
+    due_event: Due,
+    receive: Receive,
+    outcomes: Outcomes,
+) -> None:
+    await new_endpoint(store, retry_schedule=(0.01, 0.02, 0.01, 0.01))
+    receiver.always(503)
+    async with open_pool(store) as pool:
+        await receive(pool, due_event())
+        [item] = await eventually(lambda: outcomes(store))
+    assert (item.reason, len(receiver.requests)) == ("exhausted", 5)
 
 
 async def test_one_failing_endpoint_of_two_makes_the_outcome_a_failure_with_the_detail(

@@ -26,9 +26,13 @@ def test_client_errors_that_may_pass_are_tried_again(status: int) -> None:
     assert judge(answered(status)) is Verdict.RETRY
 
 
-@given(st.integers(100, 499).filter(lambda status: not 200 <= status < 300 and status not in (408, 425, 429)))
+@given(st.integers(100, 499).filter(lambda status: not 200 <= status < 300 and status not in (408, 410, 425, 429)))
 def test_every_other_answer_is_final(status: int) -> None:
     assert judge(answered(status)) is Verdict.REJECTED
+
+
+def test_gone_is_final_for_the_endpoint_too() -> None:
+    assert judge(answered(410)) is Verdict.GONE
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.UNUSABLE_URL])

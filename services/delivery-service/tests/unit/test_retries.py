@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery_service.domain.retries import RetryPolicy, parse_retry_after
+from delivery_service.domain.retries import SPREAD, RetryPolicy, parse_retry_after
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 POLICY = RetryPolicy(max_tries=5, base=5, factor=5, cap=300, retry_after_cap=900)
@@ -33,6 +33,18 @@ def test_a_delay_is_within_its_bounds_and_ends_with_the_tries(
         asked = min(retry_after or 0, policy.retry_after_cap)
         assert delay is not None
         assert asked <= delay <= max(asked, policy.cap)
+
+
+@given(policies, st.lists(st.floats(0, 86_400), max_size=20), st.integers(1, 25))
+def test_a_schedule_of_its_own_is_kept_up_to_a_tenth_later(
+    policy: RetryPolicy, schedule: list[float], tries: int
+) -> None:
+    delay = policy.delay(tries, None, schedule)
+    if tries > len(schedule):
+        assert delay is None
+    else:
+        assert delay is not None
+        assert schedule[tries - 1] <= delay <= schedule[tries - 1] * SPREAD
 
 
 def test_the_ceiling_grows_by_the_factor_up_to_the_cap() -> None:

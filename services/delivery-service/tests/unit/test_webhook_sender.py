@@ -12,6 +12,7 @@ import pytest
 from pydantic_core import to_json
 from standardwebhooks import Webhook
 
+from contracts.vocabulary import Channel
 from delivery_service.adapters.secrets import generate_secret
 from delivery_service.adapters.webhooks import EXCERPT_BYTES, WebhookSender
 from delivery_service.domain.attempts import Fault, Reply
@@ -21,6 +22,10 @@ from local_stack.testkit import Answer, Receiver
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 Due = Callable[..., dict[str, Any]]
+
+
+def target_at(url: str, timeout_seconds: int = 5) -> Target:
+    return Target(uuid4(), 1, Channel.WEBHOOK, url, generate_secret(), timeout_seconds)
 
 
 def dispatch(due: dict[str, Any], target: Target) -> Dispatch:
@@ -37,7 +42,7 @@ def dispatch(due: dict[str, Any], target: Target) -> Dispatch:
 
 
 async def send(due: dict[str, Any], url: str, timeout_seconds: int = 5) -> Reply:
-    target = Target(uuid4(), url, generate_secret(), timeout_seconds)
+    target = target_at(url, timeout_seconds)
     sender = WebhookSender(connections=2, connect_seconds=1)
     try:
         return await sender.send(dispatch(due, target), target, TRACEPARENT)
@@ -53,7 +58,7 @@ async def test_the_signature_is_over_the_bytes_that_are_sent(due_event: Due) -> 
         seen.append(request)
         return httpx.Response(204)
 
-    target = Target(uuid4(), "https://example.org/hooks", generate_secret(), 5)
+    target = target_at("https://example.org/hooks")
     sender = WebhookSender(connections=1, connect_seconds=1, transport=httpx.MockTransport(answer))
     due = due_event(deliveryPayload={"message": "Grüße an Zoë 🎂"})
     reply = await sender.send(dispatch(due, target), target, TRACEPARENT)
@@ -119,7 +124,7 @@ async def test_a_body_that_breaks_off_does_not_change_what_the_status_said(due_e
 
 
 def test_a_secret_is_no_part_of_what_is_shown_of_a_dispatch(due_event: Due) -> None:
-    target = Target(uuid4(), "https://example.org", generate_secret(), 5)
+    target = target_at("https://example.org")
     shown = repr(dispatch(due_event(), target))
     assert target.secret not in shown
     assert "Lovelace" not in shown

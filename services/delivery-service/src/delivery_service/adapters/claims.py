@@ -1,5 +1,6 @@
 """Claiming, recording and releasing deliveries: leases with a fencing token (design §6.4)."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -7,10 +8,11 @@ from uuid import UUID
 from sqlalchemy import text
 
 from chassis.database import Transaction
-from delivery_service.domain.deliveries import Dispatch, Lease, Reason, Result, Target
+from delivery_service.adapters.endpoints import TARGET, target
+from delivery_service.domain.deliveries import Dispatch, Lease, Reason, Result
 
 # (SELECT clock_timestamp()) is evaluated once; written plainly it is volatile and keeps the index from being used.
-_CLAIM = text("""
+_CLAIM = text(f"""
 WITH due AS (
     SELECT id, lease IS NOT NULL AS abandoned FROM deliveries
     WHERE status = 'PENDING' AND priority = :priority AND due_at <= (SELECT clock_timestamp())
@@ -22,7 +24,7 @@ WITH due AS (
     RETURNING d.id, d.event_id, d.endpoint_id, d.tries, due.abandoned
 )
 SELECT c.id AS delivery_id, c.event_id, c.endpoint_id, c.tries, c.abandoned, e.due, e.expires_at, e.traceparent,
-       e.expires_at <= (SELECT almanac_now()) AS expired, p.url, p.secret, p.timeout_seconds, p.enabled
+       e.expires_at <= (SELECT almanac_now()) AS expired, p.enabled, {TARGET}
 FROM claimed c JOIN events e ON e.id = c.event_id LEFT JOIN endpoints p ON p.id = c.endpoint_id
 """)
 _NEXT_DUE = text(
@@ -37,9 +39,10 @@ WITH given AS (
     SELECT *, retry_in IS NOT NULL AND retry_in >= almanac_real_delay(expires_at) AS too_late FROM unnest(
         CAST(:ids AS uuid[]), CAST(:leases AS uuid[]), CAST(:statuses AS text[]), CAST(:reasons AS text[]),
         CAST(:retry_ins AS float8[]), CAST(:expiries AS timestamptz[]), CAST(:verdicts AS text[]),
-        CAST(:http_statuses AS smallint[]), CAST(:faults AS text[]), CAST(:excerpts AS text[]),
-        CAST(:started AS timestamptz[]), CAST(:durations AS float8[]), CAST(:trace_ids AS text[])
-    ) AS g (id, lease, status, reason, retry_in, expires_at, verdict, http_status, fault, excerpt, started_at,
+        CAST(:http_statuses AS smallint[]), CAST(:faults AS text[]), CAST(:headers AS text[]),
+        CAST(:excerpts AS text[]), CAST(:started AS timestamptz[]), CAST(:durations AS float8[]),
+        CAST(:trace_ids AS text[])
+    ) AS g (id, lease, status, reason, retry_in, expires_at, verdict, http_status, fault, headers, excerpt, started_at,
             duration, trace_id)
 ), result AS (
     SELECT *, CASE WHEN too_late THEN 'FAILED' ELSE status END AS becomes,
@@ -57,9 +60,10 @@ WITH given AS (
     WHERE d.id = r.id AND d.lease = r.lease AND d.status = 'PENDING'
     RETURNING d.id, d.event_id, d.status, d.reason, d.attempts
 ), kept AS (
-    INSERT INTO attempts (delivery_id, number, verdict, http_status, error, excerpt, started_at, duration_seconds,
-                          trace_id)
-    SELECT u.id, u.attempts, r.verdict, r.http_status, r.fault, r.excerpt, r.started_at, r.duration, r.trace_id
+    INSERT INTO attempts (delivery_id, number, verdict, http_status, error, headers, excerpt, started_at,
+                          duration_seconds, trace_id)
+    SELECT u.id, u.attempts, r.verdict, r.http_status, r.fault, CAST(r.headers AS jsonb), r.excerpt, r.started_at,
+           r.duration, r.trace_id
     FROM updated u JOIN result r ON r.id = u.id WHERE r.made = 1
 ), ended AS (
     SELECT event_id, count(*) AS deliveries FROM updated WHERE status <> 'PENDING' GROUP BY event_id
@@ -121,7 +125,7 @@ async def claim(tx: Transaction, priority: int, limit: int, lease: Lease) -> Cla
                 due=row.due,
                 expires_at=row.expires_at,
                 traceparent=row.traceparent,
-                target=hindrance or Target(row.endpoint_id, row.url, row.secret, row.timeout_seconds),
+                target=hindrance or target(row),
             )
         )
     return Claimed(claimed, abandoned)
@@ -148,6 +152,7 @@ async def record(tx: Transaction, results: Sequence[Result]) -> list[Recorded]:
             "verdicts": [each and each.verdict for each in attempts],
             "http_statuses": [each and each.http_status for each in attempts],
             "faults": [each and each.fault for each in attempts],
+            "headers": [json.dumps(dict(each.headers)) if each and each.headers else None for each in attempts],
             "excerpts": [each and each.excerpt for each in attempts],
             "started": [each and each.started_at for each in attempts],
             "durations": [each and each.duration_seconds for each in attempts],

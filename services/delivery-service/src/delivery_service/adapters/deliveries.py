@@ -28,7 +28,7 @@ _CONDITIONS = {
     "before": "d.id < :before",
 }
 _ATTEMPTS = text(
-    "SELECT verdict, http_status, error, excerpt, started_at, duration_seconds, trace_id FROM attempts"
+    "SELECT verdict, http_status, error, headers, excerpt, started_at, duration_seconds, trace_id FROM attempts"
     " WHERE delivery_id = :id ORDER BY number"
 )
 _OUTCOMES = text(

@@ -8,12 +8,19 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Transaction
+from contracts.vocabulary import Channel
+from delivery_service.domain.deliveries import Target
 from delivery_service.domain.endpoints import Endpoint, EndpointConfig
 
-_SELECT = (
-    "SELECT id, version, url, description, event_types, enabled, disabled_reason, timeout_seconds,"
-    " created_at, updated_at FROM endpoints"
-)
+TARGET = "p.version, p.kind, p.url, p.secret, p.timeout_seconds, p.rate_limit, p.concurrency, p.retry_schedule"
+"""What a statement that hands out deliveries selects of ``endpoints p``, next to its ``endpoint_id``."""
+
+_CONFIG = (
+    "kind", "url", "description", "event_types", "priorities", "tags", "operational_events", "timeout_seconds",
+    "rate_limit", "concurrency", "retry_schedule", "enabled", "disabled_reason",
+)  # fmt: skip
+_CHANGING = ("version", *_CONFIG, "disabled_at", "updated_at")
+_SELECT = f"SELECT id, created_at, {', '.join(_CHANGING)} FROM endpoints"
 _FIND = text(f"{_SELECT} WHERE id = :id")
 _LOCK = text(f"{_SELECT} WHERE id = :id FOR NO KEY UPDATE")
 _LIST = text(f"{_SELECT} ORDER BY created_at DESC, id DESC LIMIT :limit")
@@ -22,15 +29,10 @@ _LIST_BEFORE = text(
     " ORDER BY created_at DESC, id DESC LIMIT :limit"
 )
 _INSERT = text(
-    "INSERT INTO endpoints (id, version, url, description, event_types, enabled, disabled_reason, timeout_seconds,"
-    " secret, created_at, updated_at) VALUES (:id, :version, :url, :description, :event_types, :enabled,"
-    " :disabled_reason, :timeout_seconds, :secret, :created_at, :updated_at)"
+    f"INSERT INTO endpoints (id, created_at, secret, {', '.join(_CHANGING)})"
+    f" VALUES (:id, :created_at, :secret, {', '.join(f':{name}' for name in _CHANGING)})"
 )
-_UPDATE = text(
-    "UPDATE endpoints SET version = :version, url = :url, description = :description, event_types = :event_types,"
-    " enabled = :enabled, disabled_reason = :disabled_reason, timeout_seconds = :timeout_seconds,"
-    " updated_at = :updated_at WHERE id = :id"
-)
+_UPDATE = text(f"UPDATE endpoints SET {', '.join(f'{name} = :{name}' for name in _CHANGING)} WHERE id = :id")
 _DELETE = text("DELETE FROM endpoints WHERE id = :id")
 
 
@@ -66,33 +68,58 @@ async def delete(tx: Transaction, endpoint_id: UUID) -> None:
     await tx.execute(_DELETE, {"id": endpoint_id})
 
 
+def target(row: Row[Any]) -> Target:
+    """Of a row with the columns ``TARGET`` and ``endpoint_id``."""
+    return Target(
+        endpoint_id=row.endpoint_id,
+        version=row.version,
+        channel=Channel(row.kind),
+        url=row.url,
+        secret=row.secret,
+        timeout_seconds=row.timeout_seconds,
+        rate_limit=row.rate_limit,
+        concurrency=row.concurrency,
+        retry_schedule=None if row.retry_schedule is None else tuple(row.retry_schedule),
+    )
+
+
 def _values(endpoint: Endpoint) -> dict[str, Any]:
     config = endpoint.config
     return {
         "id": endpoint.id,
         "version": endpoint.version,
-        "url": config.url,
-        "description": config.description,
+        **{name: getattr(config, name) for name in _CONFIG},
+        # Null stands for all where a list may be empty.
         "event_types": list(config.event_types) or None,
-        "enabled": config.enabled,
-        "disabled_reason": config.disabled_reason,
-        "timeout_seconds": config.timeout_seconds,
+        "priorities": list(config.priorities) or None,
+        "tags": list(config.tags) or None,
+        "operational_events": list(config.operational_events) or None,
+        "retry_schedule": None if config.retry_schedule is None else list(config.retry_schedule),
+        "disabled_at": endpoint.disabled_at,
         "updated_at": endpoint.updated_at,
     }
 
 
 def _endpoint(row: Row[Any]) -> Endpoint:
     return Endpoint(
-        row.id,
-        row.version,
-        EndpointConfig(
-            row.url,
-            row.description,
-            tuple(row.event_types or ()),
-            row.enabled,
-            row.disabled_reason,
-            row.timeout_seconds,
+        id=row.id,
+        version=row.version,
+        config=EndpointConfig(
+            kind=Channel(row.kind),
+            url=row.url,
+            description=row.description,
+            event_types=tuple(row.event_types or ()),
+            priorities=tuple(row.priorities or ()),
+            tags=tuple(row.tags or ()),
+            operational_events=tuple(row.operational_events or ()),
+            timeout_seconds=row.timeout_seconds,
+            rate_limit=row.rate_limit,
+            concurrency=row.concurrency,
+            retry_schedule=None if row.retry_schedule is None else tuple(row.retry_schedule),
+            enabled=row.enabled,
+            disabled_reason=row.disabled_reason,
         ),
-        row.created_at,
-        row.updated_at,
+        disabled_at=row.disabled_at,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
     )

@@ -3,6 +3,7 @@
 The set of an event's endpoints is what one snapshot of ``endpoints`` says: ``remaining`` and the rows cannot disagree.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,24 +12,32 @@ from uuid import UUID
 from sqlalchemy import text
 
 from chassis.database import Transaction
-from delivery_service.domain.deliveries import Arrival, Dispatch, Lease, Reason, Target
+from delivery_service.adapters.endpoints import TARGET, target
+from delivery_service.domain.deliveries import Arrival, Dispatch, Lease, Reason
 
 _ARRIVAL = """
     SELECT * FROM unnest(
         CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:user_ids AS uuid[]), CAST(:event_types AS text[]),
         CAST(:priorities AS smallint[]), CAST(:dues AS text[]), CAST(:targets AS timestamptz[]),
         CAST(:expiries AS timestamptz[]), CAST(:lates AS boolean[]), CAST(:traceparents AS text[]),
-        CAST(:queue_seconds AS float8[])
-    ) AS a (id, attempt, user_id, event_type, priority, due, target_at, expires_at, late, traceparent, queue_seconds)
+        CAST(:queue_seconds AS float8[]), CAST(:tags AS text[])
+    ) AS a (id, attempt, user_id, event_type, priority, due, target_at, expires_at, late, traceparent, queue_seconds,
+            tags)
 """
-_MATCHES = "p.enabled AND (p.event_types IS NULL OR a.event_type = ANY (p.event_types))"
+# A tag of the person is enough. They come as the text of a JSON array, for an array of arrays must be rectangular.
+_MATCHES = """
+    p.enabled AND (p.event_types IS NULL OR a.event_type = ANY (p.event_types))
+    AND (p.priorities IS NULL OR a.priority = ANY (p.priorities))
+    AND (p.tags IS NULL OR CAST(a.tags AS jsonb) ?| p.tags)
+"""
 
 # Sorted, so that two workers with overlapping batches wait for each other in one order and cannot deadlock.
 _TAKE_IN = text(f"""
 WITH arrival AS ({_ARRIVAL}), inserted AS (
     INSERT INTO events (id, attempt, user_id, event_type, priority, due, target_at, expires_at, late, traceparent,
                         queue_seconds, received_at, remaining, finished_at)
-    SELECT a.*, c.now, m.endpoints, CASE WHEN m.endpoints = 0 THEN c.now END
+    SELECT a.id, a.attempt, a.user_id, a.event_type, a.priority, a.due, a.target_at, a.expires_at, a.late,
+           a.traceparent, a.queue_seconds, c.now, m.endpoints, CASE WHEN m.endpoints = 0 THEN c.now END
     FROM arrival a
     CROSS JOIN (SELECT almanac_now() AS now) c
     CROSS JOIN LATERAL (SELECT count(*) AS endpoints FROM endpoints p WHERE {_MATCHES}) m
@@ -43,10 +52,10 @@ WITH arrival AS ({_ARRIVAL}), inserted AS (
            CASE WHEN p.id IS NOT NULL THEN CAST(:lease AS uuid) END,
            clock_timestamp() + make_interval(secs => :lease_seconds),
            CASE WHEN p.id IS NULL THEN clock_timestamp() END
-    FROM inserted a LEFT JOIN endpoints p ON {_MATCHES}
+    FROM (SELECT i.*, r.tags FROM inserted i JOIN arrival r ON r.id = i.id) a LEFT JOIN endpoints p ON {_MATCHES}
     RETURNING id, event_id, endpoint_id
 )
-SELECT i.id AS event_id, c.id AS delivery_id, c.endpoint_id, i.expired, p.url, p.secret, p.timeout_seconds
+SELECT i.id AS event_id, c.id AS delivery_id, c.endpoint_id, i.expired, {TARGET}
 FROM inserted i JOIN created c ON c.event_id = i.id LEFT JOIN endpoints p ON p.id = c.endpoint_id
 """)
 
@@ -124,9 +133,7 @@ async def insert(tx: Transaction, arrivals: Mapping[UUID, Arrival], lease: Lease
                 due=arrival.due,
                 expires_at=arrival.expires_at,
                 traceparent=arrival.traceparent,
-                target=Reason.EXPIRED
-                if row.expired
-                else Target(row.endpoint_id, row.url, row.secret, row.timeout_seconds),
+                target=Reason.EXPIRED if row.expired else target(row),
             )
         )
     return inserted
@@ -156,4 +163,6 @@ def _columns(arrivals: Sequence[Arrival]) -> dict[str, Any]:
         "lates": [each.late for each in arrivals],
         "traceparents": [each.traceparent for each in arrivals],
         "queue_seconds": [each.queue_seconds for each in arrivals],
+        # jsonb cannot hold a NUL, so no endpoint has such a tag.
+        "tags": [json.dumps([tag for tag in each.tags if "\0" not in tag]) for each in arrivals],
     }

@@ -47,7 +47,7 @@ class WebhookSender:
         """Make one attempt. Never raises for what the receiver or the network does."""
         due = parse_due_event(dispatch.due)
         try:
-            url = _parse_url(target.url)
+            url = _parse_url(target.url or "")
         except httpx.InvalidURL:
             return Reply(None, Fault.UNUSABLE_URL, 0.0)
         body = build_webhook(due).model_dump_json()

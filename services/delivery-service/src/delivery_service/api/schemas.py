@@ -3,32 +3,45 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from chassis.api.pages import Cursor, Limit, decode_cursor
 from chassis.api.wire import NOT_SENT, PatchModel, PlainText, RequestModel, WireModel
-from contracts.vocabulary import EventType, Priority
+from contracts.vocabulary import Channel, EventType, Priority
 from delivery_service.application.endpoints import CreatedEndpoint
 from delivery_service.domain.attempts import Attempt, Verdict
 from delivery_service.domain.deliveries import Delivery, DeliveryStatus, Search
 from delivery_service.domain.endpoints import (
+    MAX_CONCURRENCY,
     MAX_DESCRIPTION,
+    MAX_RATE,
     MAX_REASON,
+    MAX_RETRIES,
+    MAX_RETRY_SECONDS,
+    MAX_TAG,
+    MAX_TAGS,
     MAX_URL,
     TIMEOUT_SECONDS,
     Endpoint,
     EndpointConfig,
+    OperationalEvent,
     check_url,
 )
+
+T = TypeVar("T", EventType, Priority, OperationalEvent, str)
 
 SHOWN_BEFORE = "The secret was shown when the endpoint was created with this Idempotency-Key; it is not shown again."
 
 
-def _distinct(types: list[EventType] | None) -> tuple[EventType, ...]:
-    return tuple(sorted(set(types or ())))
+def _distinct(values: list[T] | None) -> tuple[T, ...]:
+    return tuple(sorted(set(values or ())))
+
+
+def _in_order(seconds: list[float] | None) -> tuple[float, ...] | None:
+    return None if seconds is None else tuple(seconds)
 
 
 WebhookUrl = Annotated[
@@ -45,6 +58,32 @@ DisabledReason = Annotated[PlainText, Field(min_length=1, max_length=MAX_REASON)
 TimeoutSeconds = Annotated[
     int, Field(strict=True, ge=1, le=TIMEOUT_SECONDS, description="For one attempt, from connecting to the last byte.")
 ]
+Priorities = Annotated[
+    list[Priority] | None, AfterValidator(_distinct), Field(description="None or null: all of them.")
+]
+Tag = Annotated[PlainText, Field(min_length=1, max_length=MAX_TAG)]
+Tags = Annotated[
+    list[Tag] | None,
+    Field(max_length=MAX_TAGS, description="The user must have one of them. None or null: every user."),
+    AfterValidator(_distinct),
+]
+OperationalEvents = Annotated[
+    list[OperationalEvent] | None,
+    AfterValidator(_distinct),
+    Field(description="What to be told about troubles of deliveries and endpoints."),
+]
+RateLimit = Annotated[
+    float, Field(strict=True, gt=0, le=MAX_RATE, description="Attempts a second; what is over it waits.")
+]
+Concurrency = Annotated[int, Field(strict=True, ge=1, le=MAX_CONCURRENCY, description="Attempts at a time.")]
+RetrySchedule = Annotated[
+    list[Annotated[float, Field(strict=True, ge=0, le=MAX_RETRY_SECONDS)]] | None,
+    Field(
+        max_length=MAX_RETRIES,
+        description="Seconds before each retry; an empty list: no retry. None or null: the service's own backoff.",
+    ),
+    AfterValidator(_in_order),
+]
 Enabled = Annotated[bool, Field(strict=True, description="An endpoint that is not enabled gets nothing.")]
 
 
@@ -57,6 +96,12 @@ class CreateEndpoint(RequestModel):
     enabled: Enabled = True
     disabled_reason: DisabledReason | None = None
     timeout_seconds: TimeoutSeconds = TIMEOUT_SECONDS
+    priorities: Priorities = None
+    tags: Tags = None
+    operational_events: OperationalEvents = None
+    rate_limit: RateLimit | None = None
+    concurrency: Concurrency | None = None
+    retry_schedule: RetrySchedule = None
 
     def config(self) -> EndpointConfig:
         return EndpointConfig(
@@ -66,6 +111,12 @@ class CreateEndpoint(RequestModel):
             enabled=self.enabled,
             disabled_reason=self.disabled_reason,
             timeout_seconds=self.timeout_seconds,
+            priorities=tuple(self.priorities or ()),
+            tags=tuple(self.tags or ()),
+            operational_events=tuple(self.operational_events or ()),
+            rate_limit=self.rate_limit,
+            concurrency=self.concurrency,
+            retry_schedule=self.retry_schedule,  # type: ignore[arg-type]  # its validator made a tuple of it
         )
 
 
@@ -78,6 +129,12 @@ class PatchEndpoint(PatchModel):
     enabled: Enabled = NOT_SENT
     disabled_reason: DisabledReason | None = NOT_SENT
     timeout_seconds: TimeoutSeconds = NOT_SENT
+    priorities: Priorities = NOT_SENT
+    tags: Tags = NOT_SENT
+    operational_events: OperationalEvents = NOT_SENT
+    rate_limit: RateLimit | None = NOT_SENT
+    concurrency: Concurrency | None = NOT_SENT
+    retry_schedule: RetrySchedule = NOT_SENT
 
 
 class PageQuery(RequestModel):
@@ -92,12 +149,20 @@ class EndpointBody(WireModel):
 
     id: UUID
     version: int
-    url: str
+    kind: Channel
+    url: str | None
     description: str | None
-    event_types: Sequence[str]
+    event_types: Sequence[EventType]
+    priorities: Sequence[Priority]
+    tags: Sequence[str]
+    operational_events: Sequence[OperationalEvent]
+    timeout_seconds: int
+    rate_limit: float | None
+    concurrency: int | None
+    retry_schedule: Sequence[float] | None
     enabled: bool
     disabled_reason: str | None
-    timeout_seconds: int
+    disabled_at: datetime | None
     created_at: datetime
     updated_at: datetime
 
@@ -106,7 +171,8 @@ class EndpointBody(WireModel):
         return cls(
             id=endpoint.id,
             version=endpoint.version,
-            **asdict(endpoint.config),
+            **asdict(endpoint.config) | {"priorities": [Priority(each) for each in endpoint.config.priorities]},
+            disabled_at=endpoint.disabled_at,
             created_at=endpoint.created_at,
             updated_at=endpoint.updated_at,
             **more,
@@ -189,9 +255,13 @@ class DeliveryBody(WireModel):
 class AttemptBody(WireModel):
     """One POST, and what came of it."""
 
-    status: Annotated[Verdict, Field(description="`retry`: failed in a way that may pass. `rejected`: for good.")]
+    status: Annotated[
+        Verdict,
+        Field(description="`retry`: failed in a way that may pass. `rejected`: for good. `gone`: and for all others."),
+    ]
     http_status: int | None
     error: Annotated[str | None, Field(description="Class of the fault, where there was no response.")]
+    headers: Annotated[dict[str, str] | None, Field(description="Those of the response that are worth keeping.")]
     excerpt: Annotated[str | None, Field(description="The first 4 KiB of the response's body.")]
     started_at: datetime
     duration_seconds: float
@@ -203,6 +273,7 @@ class AttemptBody(WireModel):
             status=attempt.verdict,
             http_status=attempt.http_status,
             error=attempt.fault,
+            headers=None if attempt.headers is None else dict(attempt.headers),
             excerpt=attempt.excerpt,
             started_at=attempt.started_at,
             duration_seconds=attempt.duration_seconds,

@@ -1,7 +1,7 @@
 """Use cases of endpoints. Who subscribes and how is private to this service: changes announce nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -37,7 +37,7 @@ async def create_endpoint(
         EndpointNotFoundError: the endpoint that the key created is deleted.
     """
     now = clock.now()
-    endpoint = Endpoint(uuid7(), 1, config.checked(), created_at=now, updated_at=now)
+    endpoint = Endpoint.new(uuid7(), config, now)
     secret = generate_secret()
     async with database.transaction() as tx:
         endpoint_id = await idempotency.claim(tx, key, endpoint.id)
@@ -75,7 +75,7 @@ async def update_endpoint(
         config = endpoint.config.merged(patch)
         if config == endpoint.config:
             return endpoint
-        endpoint = replace(endpoint, version=endpoint.version + 1, config=config, updated_at=clock.now())
+        endpoint = endpoint.changed(config, clock.now())
         await endpoints.update(tx, endpoint)
     return endpoint
 

@@ -35,6 +35,7 @@ async def attempt(sender: Sender, dispatch: Dispatch, target: Target, policy: Re
         verdict=verdict,
         http_status=reply.http_status,
         fault=reply.fault,
+        headers=reply.headers,
         excerpt=reply.excerpt,
         started_at=started_at,
         duration_seconds=reply.duration_seconds,

@@ -1,11 +1,13 @@
 """One attempt at an endpoint: what it said, and what that means (design §5 "Retries")."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 RETRYABLE = frozenset({408, 425, 429})
 """Client errors that say nothing about the request itself. Every 5xx is retried too."""
+GONE = 410
 
 
 class Fault(StrEnum):
@@ -26,13 +28,16 @@ class Verdict(StrEnum):
     SUCCEEDED = "succeeded"
     RETRY = "retry"
     REJECTED = "rejected"
+    GONE = "gone"
+    """410: the receiver says that there will never be anyone; the endpoint is to be disabled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came of one attempt: an HTTP status, or a fault where there was no response.
 
-    ``excerpt`` is the beginning of the response's body, ``retry_after`` its header as it came.
+    ``excerpt`` is the beginning of the response's body, ``retry_after`` its header as it came, ``headers`` are those
+    worth keeping, by lower-case name.
     """
 
     http_status: int | None
@@ -40,6 +45,7 @@ class Reply:
     duration_seconds: float
     excerpt: str | None = None
     retry_after: str | None = None
+    headers: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class Attempt:
     verdict: Verdict
     http_status: int | None
     fault: str | None
+    headers: Mapping[str, str] | None
     excerpt: str | None
     started_at: datetime
     duration_seconds: float
@@ -56,10 +63,15 @@ class Attempt:
 
 
 def judge(reply: Reply) -> Verdict:
-    """2xx succeeded; 408, 425, 429, 5xx, timeouts and connection errors are worth another try; the rest is final."""
+    """2xx succeeded; 408, 425, 429, 5xx, timeouts and connection errors are worth another try; the rest is final.
+
+    410 is final for the endpoint too.
+    """
     status = reply.http_status
     if status is None:
         return Verdict.REJECTED if reply.fault is Fault.UNUSABLE_URL else Verdict.RETRY
     if 200 <= status < 300:
         return Verdict.SUCCEEDED
+    if status == GONE:
+        return Verdict.GONE
     return Verdict.RETRY if status in RETRYABLE or status >= 500 else Verdict.REJECTED

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
+from contracts.vocabulary import Channel
 from delivery_service.domain.attempts import Attempt, Verdict
 from delivery_service.domain.retries import RetryPolicy
 
@@ -24,6 +25,7 @@ class Reason(StrEnum):
     EXHAUSTED = "exhausted"
     EXPIRED = "expired"
     REJECTED = "rejected"
+    GONE = "gone"
     NO_ENDPOINT = "no_endpoint"
     CANCELLED = "cancelled"
 
@@ -41,6 +43,7 @@ class Arrival:
     target_at: datetime
     expires_at: datetime
     late: bool
+    tags: tuple[str, ...]
     traceparent: str | None
     queue_seconds: float | None
 
@@ -62,12 +65,20 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a delivery goes, and with which secret it is signed."""
+    """Where a delivery goes, how, and within which limits; None is no limit, or the default schedule.
+
+    ``rate_limit`` is per second; ``retry_schedule`` has the seconds before each retry.
+    """
 
     endpoint_id: UUID
-    url: str
+    version: int
+    channel: Channel
+    url: str | None
     secret: str = field(repr=False)
     timeout_seconds: int
+    rate_limit: float | None = None
+    concurrency: int | None = None
+    retry_schedule: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +125,11 @@ def conclude(dispatch: Dispatch, attempt: Attempt, policy: RetryPolicy, retry_af
             return Result(dispatch, DeliveryStatus.SUCCEEDED, attempt=attempt)
         case Verdict.REJECTED:
             return Result(dispatch, DeliveryStatus.FAILED, Reason.REJECTED, attempt=attempt)
+        case Verdict.GONE:
+            return Result(dispatch, DeliveryStatus.FAILED, Reason.GONE, attempt=attempt)
         case Verdict.RETRY:
-            retry_in = policy.delay(dispatch.tries + 1, retry_after)
+            schedule = None if isinstance(dispatch.target, Reason) else dispatch.target.retry_schedule
+            retry_in = policy.delay(dispatch.tries + 1, retry_after, schedule)
             if retry_in is None:
                 return Result(dispatch, DeliveryStatus.FAILED, Reason.EXHAUSTED, attempt=attempt)
             return Result(dispatch, DeliveryStatus.PENDING, retry_in=retry_in, attempt=attempt)

@@ -4,17 +4,27 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from ipaddress import IPv6Address
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from contracts.vocabulary import Channel
 from delivery_service.domain.errors import ReasonWhileEnabledError
 
 MAX_URL = 2048
 """Characters."""
 MAX_DESCRIPTION = 500
 MAX_REASON = 200
+MAX_TAGS = 50
+MAX_TAG = 64
+MAX_RETRIES = 20
+MAX_RETRY_SECONDS = 86_400.0
+"""The longest wait before a retry that an endpoint may ask for; nothing is sent past an event's expiry anyway."""
+MAX_RATE = 10_000.0
+"""Per second."""
+MAX_CONCURRENCY = 1_000
 TIMEOUT_SECONDS = 30
 """Default and upper bound of what one attempt may take in total (design §5)."""
 
@@ -62,16 +72,35 @@ def _is_host(host: str) -> bool:
     return len(ascii_host) <= 253 and _HOST.fullmatch(ascii_host) is not None
 
 
+class OperationalEvent(StrEnum):
+    """What an endpoint may be told about the service's own troubles."""
+
+    ENDPOINT_DISABLED = "endpoint.disabled"
+    DELIVERY_DEAD_LETTERED = "delivery.dead_lettered"
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointConfig:
-    """What a client says about an endpoint. No event types means all of them; the timeout is for a whole attempt."""
+    """What a client says about an endpoint.
 
-    url: str
+    Empty ``event_types``, ``priorities`` or ``tags`` mean all; one of several tags is enough. ``operational_events``
+    are what it is told about other endpoints' troubles. The timeout is for a whole attempt; ``rate_limit`` is per
+    second; ``retry_schedule`` has the longest wait before each retry in seconds, None for the service's own.
+    """
+
+    url: str | None
+    kind: Channel = Channel.WEBHOOK
     description: str | None = None
     event_types: tuple[str, ...] = ()
+    priorities: tuple[int, ...] = ()
+    tags: tuple[str, ...] = ()
+    operational_events: tuple[str, ...] = ()
+    timeout_seconds: int = TIMEOUT_SECONDS
+    rate_limit: float | None = None
+    concurrency: int | None = None
+    retry_schedule: tuple[float, ...] | None = None
     enabled: bool = True
     disabled_reason: str | None = None
-    timeout_seconds: int = TIMEOUT_SECONDS
 
     def merged(self, patch: Mapping[str, Any]) -> "EndpointConfig":
         """With the patch's values (RFC 7396). Enabling forgets the reason for which it was disabled.
@@ -93,10 +122,24 @@ class EndpointConfig:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A stored endpoint, without its secret. ``version`` grows by one with every change."""
+    """A stored endpoint, without its secret. ``version`` grows by one with every change.
+
+    ``disabled_at`` is None while it is enabled.
+    """
 
     id: UUID
     version: int
     config: EndpointConfig
+    disabled_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+    @classmethod
+    def new(cls, endpoint_id: UUID, config: EndpointConfig, now: datetime) -> "Endpoint":
+        """Raises ReasonWhileEnabledError."""
+        return cls(endpoint_id, 1, config.checked(), None if config.enabled else now, now, now)
+
+    def changed(self, config: EndpointConfig, now: datetime) -> "Endpoint":
+        """The next version. It counts as disabled since it first was."""
+        disabled_at = None if config.enabled else self.disabled_at or now
+        return replace(self, version=self.version + 1, config=config, disabled_at=disabled_at, updated_at=now)

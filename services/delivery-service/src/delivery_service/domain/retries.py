@@ -1,9 +1,13 @@
 """When to try again: exponential backoff with full jitter, and ``Retry-After`` (design §5)."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+
+SPREAD = 1.1
+"""A schedule of an endpoint's own is kept up to a tenth later, lest what failed together comes back together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +28,19 @@ class RetryPolicy:
         # Sixty-four doublings are past any cap, and short of what overflows a float.
         return min(self.cap, self.base * self.factor ** min(tries - 1, 64))
 
-    def delay(self, tries: int, retry_after: float | None = None) -> float | None:
+    def delay(
+        self, tries: int, retry_after: float | None = None, schedule: Sequence[float] | None = None
+    ) -> float | None:
         """Seconds until the next try after ``tries`` of them, None where there is none left.
 
-        ``retry_after`` is a lower bound that the receiver asked for.
+        ``retry_after`` is a lower bound that the receiver asked for. ``schedule`` has the seconds before each retry and
+        replaces the backoff.
         """
-        if tries >= self.max_tries:
-            return None
-        return max(random.uniform(0, self.ceiling(tries)), min(retry_after or 0.0, self.retry_after_cap))
+        if schedule is None:
+            backoff = random.uniform(0, self.ceiling(tries)) if tries < self.max_tries else None
+        else:
+            backoff = schedule[tries - 1] * random.uniform(1, SPREAD) if tries <= len(schedule) else None
+        return None if backoff is None else max(backoff, min(retry_after or 0.0, self.retry_after_cap))
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:

@@ -62,6 +62,7 @@ def _arrival(message: ReceivedMessage, due: DueEvent, traceparent: str) -> Arriv
         target_at=metadata.target_timestamp_utc,
         expires_at=metadata.expires_at,
         late=metadata.late,
+        tags=tuple(metadata.tags),
         traceparent=traceparent,
         queue_seconds=max(0.0, time.time() - message.sent_at) if message.sent_at else None,
     )
