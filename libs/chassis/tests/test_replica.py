@@ -21,6 +21,7 @@ from chassis.database import Database
 from chassis.runtime import open_runtime
 from chassis.settings import ServiceSettings
 from local_stack import ports
+from local_stack.child import tail
 from local_stack.postgres import PostgresServer
 from local_stack.standby import StandbyServer
 from local_stack.testkit import eventually
@@ -50,9 +51,14 @@ def standby(postgres: PostgresServer, tmp_path: Path) -> Iterator[StandbyServer]
 async def _using(url: str, server: StandbyServer) -> AsyncIterator[Database]:
     """A database with a replica that has been measured and is in use."""
     database = Database(url, replica_url=server.url(url.rsplit("/", 1)[1]))
-    await eventually(lambda: _on_replica(database))
-    yield database
-    await database.close()
+    try:
+        await eventually(lambda: _on_replica(database), timeout=30)
+        yield database
+    except AssertionError as error:
+        error.add_note(f"the standby's log ends:\n{tail(server.log)}")
+        raise
+    finally:
+        await database.close()
 
 
 @pytest.fixture

