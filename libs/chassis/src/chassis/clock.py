@@ -2,7 +2,8 @@
 
 Targets, grace and expiry follow this clock. Leases, backoff and signatures follow real time.
 In SQL the same clock is ``almanac_now()``; write ``(SELECT almanac_now())`` in a predicate, so that it is evaluated
-once and an index can be used. ``almanac_real_delay(t)`` is the real time in seconds until ``t``.
+once and an index can be used. ``almanac_real_delay(t)`` is the real time in seconds until ``t``, ``almanac_now_in(s)``
+what the clock will show in ``s`` real seconds.
 """
 
 import time

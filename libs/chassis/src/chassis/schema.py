@@ -67,6 +67,14 @@ CREATE FUNCTION almanac_now() RETURNS timestamptz LANGUAGE sql VOLATILE PARALLEL
         clock_timestamp())
 $$;
 
+CREATE FUNCTION almanac_now_in(seconds double precision) RETURNS timestamptz
+LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
+    SELECT coalesce(
+        (SELECT least(simulated_anchor + (clock_timestamp() + make_interval(secs => seconds) - real_anchor) * speed,
+            stops_at) FROM clock_map),
+        clock_timestamp() + make_interval(secs => seconds))
+$$;
+
 CREATE FUNCTION almanac_real_delay(target timestamptz) RETURNS double precision
 LANGUAGE sql VOLATILE STRICT PARALLEL SAFE AS $$
     SELECT coalesce(

@@ -77,6 +77,20 @@ CREATE INDEX events_processing ON events (target_timestamp_utc) WHERE status = '
 CREATE INDEX events_user ON events (user_id, target_timestamp_utc);
 CREATE INDEX events_list ON events (event_type, status, target_timestamp_utc, id);
 
+-- Wakes the schedulers of a priority for what is nearer than their next look (chassis.notifications; they look at least
+-- every two seconds). Whoever inserts or moves, by whatever statement, need not think of it; and no one else notifies,
+-- since commits that notify wait for each other: what comes later than that is seen in time without.
+CREATE FUNCTION wake_schedulers() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('events_due_' || priority, '')
+    FROM (SELECT priority, min(target_timestamp_utc) AS first FROM inserted WHERE status = 'PENDING' GROUP BY priority)
+        AS nearest
+    WHERE almanac_real_delay(first) < 2;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER wake_schedulers AFTER INSERT ON events REFERENCING NEW TABLE AS inserted
+    FOR EACH STATEMENT EXECUTE FUNCTION wake_schedulers();
+
 -- Creates the monthly partitions that hold [first, last]. Each is a table of its own first and is attached then:
 -- attaching does not block claims, creating in place would.
 CREATE FUNCTION cover_events(first timestamptz, last timestamptz) RETURNS integer LANGUAGE plpgsql AS $$

@@ -24,7 +24,12 @@ from event_service.subscribers.users import user_handler
 
 
 def _firing(settings: Settings) -> FiringRules:
-    return FiringRules(settings.claim_batch, settings.claim_lease_seconds, settings.outcome_timeout_seconds)
+    return FiringRules(
+        settings.claim_batch,
+        settings.claim_lease_seconds,
+        settings.outcome_timeout_seconds,
+        settings.claim_ahead_seconds,
+    )
 
 
 def _birthdays(settings: Settings) -> BirthdayRules:
@@ -50,6 +55,7 @@ def scheduler(runtime: Runtime[Settings]) -> Sequence[Role]:
                 priority=priority,
                 poll_seconds=settings.scheduler_poll_seconds,
             ).step,
+            wake=runtime.listener.event(f"events_due_{priority.value}"),
         )
         for priority in Priority
     ]

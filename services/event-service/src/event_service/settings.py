@@ -14,8 +14,12 @@ class Settings(ServiceSettings):
     """How long a claim may stay unpublished before the reaper returns it."""
     outcome_timeout_seconds: float = Field(7200.0, gt=0)
     """When a published event without an outcome is published again: the retry horizon (an hour) plus an hour."""
-    scheduler_poll_seconds: float = Field(1.0, gt=0)
-    """The longest sleep of a scheduler: how late it may see an event inserted nearer than the next it knew of."""
+    claim_ahead_seconds: float = Field(0.1, ge=0, le=1.0)
+    """How long before its target an event is claimed, to be published on the instant: time for the claim, and for a
+    look at the queue's depth. From then on it cannot be cancelled or moved. Nothing is ever published early."""
+    scheduler_poll_seconds: float = Field(1.0, gt=0, le=2.0)
+    """The longest sleep of a scheduler, and so how late it sees what was inserted, nearer than the next that it knew
+    of, while its LISTEN is not heard. At most two seconds: who inserts something later than that wakes nobody."""
     queue_depth_limit: int = Field(1000, ge=1)
     """A priority is claimed only while its queue holds fewer messages: the backlog stays where it has order."""
     reap_seconds: float = Field(5.0, gt=0)

@@ -102,7 +102,8 @@ def _rows_read(nodes: list[dict[str, Any]], index: str) -> float:
     )
 
 
-CLAIM = {"priority": 0, "limit": 100, "token": uuid7(), "lease": 60.0}
+TAKE = {"priority": 0, "limit": 100, "token": uuid7(), "lease": 60.0}
+CLAIM = TAKE | {"ahead": 0.1, "late_after": 60.0}
 PENDING = "priority_target_timestamp_utc_idx"
 PROCESSING = "target_timestamp_utc_idx"
 LIST = "event_type_status_target_timestamp_utc_id_idx"
@@ -115,6 +116,13 @@ async def test_a_claim_reads_nothing_but_what_is_due(year: Scenario) -> None:
     assert _indexes(nodes) == {PENDING, KEY}
     assert 0 < _rows_read(nodes, PENDING) <= 3  # an hour at one in 36 minutes
     assert _rows_read(nodes, KEY) <= 3
+
+
+async def test_a_claim_finds_the_fresh_without_reading_the_backlog(year: Scenario) -> None:
+    [fresh] = [each for each in await _explain(year, claims._CLAIM, **CLAIM) if each.get("Subplan Name") == "CTE fresh"]
+    read = [each for each in _nodes(fresh) if each["Actual Loops"] > 0 and "Index Name" in each]
+    assert {each["Relation Name"] for each in read} == {"events_2026_06"}
+    assert _rows_read(read, PENDING) == 1  # the other that is due is late
 
 
 async def test_a_stamp_finds_its_events_by_their_keys(year: Scenario) -> None:
@@ -140,7 +148,7 @@ async def test_asking_for_missing_outcomes_reads_only_what_is_in_hand(year: Scen
 @pytest.mark.parametrize("statement", [claims._REAP_LEASES, claims._RECLAIM], ids=["leases", "outcomes"])
 async def test_the_reapers_read_only_what_is_in_hand(year: Scenario, statement: TextClause) -> None:
     [(in_hand,)] = await year.rows("SELECT count(*) FROM events WHERE status = 'PROCESSING'")
-    nodes = await _explain(year, statement, **CLAIM)
+    nodes = await _explain(year, statement, **TAKE)
     assert _tables_read_whole(nodes) == []
     assert PROCESSING in _indexes(nodes)
     assert _indexes(nodes) <= {PROCESSING, KEY}

@@ -10,23 +10,39 @@ from sqlalchemy import Row, text
 
 from chassis.database import Database, Transaction
 from event_service.adapters.events import COLUMNS, OF_TAKEN, TAKE_KEYS, key_parameters, to_event
-from event_service.domain.events import Event
+from event_service.domain.events import LATE_AFTER, Event
 
 # A limit that the planner sees makes it plan every time anew, for longer than the claim takes; from a sub-select it
 # does not see it, and keeps one plan.
 _LIMIT = "(SELECT CAST(:limit AS bigint))"
 # (SELECT almanac_now()) is evaluated once, before the scan; bare, it would be evaluated for each row and no index used.
+# What is fresh and what is late are two scans of one index, so that a long backlog costs the fresh nothing.
+_WAITING = (
+    "SELECT id, target_timestamp_utc FROM events"
+    " WHERE status = 'PENDING' AND priority = :priority AND grace_until > (SELECT now FROM clock) AND {when}"
+    " ORDER BY target_timestamp_utc LIMIT {limit} FOR UPDATE SKIP LOCKED"
+)
+_FRESH = _WAITING.format(
+    when="target_timestamp_utc > (SELECT late_until FROM clock)"
+    " AND target_timestamp_utc <= (SELECT due_until FROM clock)",
+    limit=_LIMIT,
+)
+_BACKLOG = _WAITING.format(
+    when="target_timestamp_utc <= (SELECT late_until FROM clock)",
+    limit="(SELECT CASE WHEN count(*) = 0 THEN CAST(:limit AS bigint)"
+    " ELSE least(CAST(:limit AS bigint) / 2, CAST(:limit AS bigint) - count(*)) END FROM fresh)",
+)
 _CLAIM = text(
-    "WITH taken AS ("
-    " SELECT id, target_timestamp_utc FROM events"
-    " WHERE status = 'PENDING' AND priority = :priority"
-    " AND target_timestamp_utc <= (SELECT almanac_now()) AND grace_until > (SELECT almanac_now())"
-    f" ORDER BY target_timestamp_utc LIMIT {_LIMIT} FOR UPDATE SKIP LOCKED)"
+    "WITH clock AS MATERIALIZED (SELECT now, now - make_interval(secs => :late_after) AS late_until,"
+    " greatest(now, almanac_now_in(:ahead)) AS due_until FROM (SELECT almanac_now() AS now) AS here),"
+    f" fresh AS MATERIALIZED ({_FRESH}),"
+    f" backlog AS MATERIALIZED ({_BACKLOG}),"
+    " taken AS (SELECT * FROM fresh UNION ALL SELECT * FROM backlog)"
     " UPDATE events e SET status = 'PROCESSING', claim_token = :token, published_at = NULL,"
     " claimed_until = clock_timestamp() + make_interval(secs => :lease), version = e.version + 1,"
     " history = e.history || jsonb_build_object("
     "'at', (SELECT almanac_now()), 'status', 'PROCESSING', 'cause', 'claimed')"
-    f"{OF_TAKEN} RETURNING {COLUMNS}, (SELECT almanac_now()) AS now"
+    f"{OF_TAKEN} RETURNING {COLUMNS}, (SELECT almanac_now()) AS now, (SELECT speed FROM clock_map) AS speed"
 )
 _HELD = f"{TAKE_KEYS.format(which='e.claim_token = :token AND {which}')} UPDATE events e SET {{change}}{OF_TAKEN}"
 _STAMP = text(
@@ -84,18 +100,27 @@ _EXPECT_AGAIN = text(
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Claimed events, the token that fences them, and the events' clock at the claim."""
+    """Claimed events by target, the token that fences them, and the events' clock at the claim.
+
+    ``speed``: seconds that this clock goes on in a real one; 1 but in time-lapse.
+    """
 
     events: Sequence[Event]
     token: UUID
     now: datetime
+    speed: float = 1.0
+
+    def delay(self, event: Event) -> float:
+        """Real seconds from the claim until the event is due: 0, unless it was claimed ahead."""
+        ahead = (event.target - self.now).total_seconds()
+        return ahead / self.speed if ahead > 0 else 0.0
 
 
-def _to_claim(rows: Sequence[Row[Any]], token: UUID) -> Claim | None:
+def _to_claim(rows: Sequence[Row[Any]], token: UUID, speed: float = 1.0) -> Claim | None:
     if not rows:
         return None
     # UPDATE … RETURNING has no order of its own.
-    return Claim(sorted(map(to_event, rows), key=lambda event: event.target), token, rows[0].now)
+    return Claim(sorted(map(to_event, rows), key=lambda event: event.target), token, rows[0].now, speed)
 
 
 def _held(token: UUID, events: Collection[Event]) -> dict[str, object]:
@@ -103,13 +128,24 @@ def _held(token: UUID, events: Collection[Event]) -> dict[str, object]:
 
 
 async def claim_due(
-    database: Database, *, priority: int, limit: int, token: UUID, lease_seconds: float
+    database: Database, *, priority: int, limit: int, token: UUID, lease_seconds: float, ahead_seconds: float = 0.0
 ) -> Claim | None:
-    """Claim up to ``limit`` events that are due and inside their grace, oldest first. None where there are none."""
-    values = {"priority": priority, "limit": limit, "token": token, "lease": lease_seconds}
+    """Claim up to ``limit`` events that are inside their grace and due, or will be in ``ahead_seconds`` of real time.
+
+    What is fresh goes first. Late ones take at most half of the claim, or all of it when nothing fresh waits; each the
+    oldest first. None where there are none.
+    """
+    values = {
+        "priority": priority,
+        "limit": limit,
+        "token": token,
+        "lease": lease_seconds,
+        "ahead": ahead_seconds,
+        "late_after": LATE_AFTER.total_seconds(),
+    }
     async with database.transaction() as tx:
         rows = (await tx.execute(_CLAIM, values)).all()
-    return _to_claim(rows, token)
+    return _to_claim(rows, token, rows[0].speed or 1.0) if rows else None
 
 
 async def reclaim_unanswered(

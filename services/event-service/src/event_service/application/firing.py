@@ -1,7 +1,11 @@
 """Firing: due events are claimed, published and stamped, in batches (design §4 "Claim")."""
 
+import asyncio
 import time
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import uuid4
 
 import structlog
@@ -14,7 +18,7 @@ from event_service.adapters.claims import Claim
 from event_service.application import notices
 from event_service.application.planning import cancel_orphans
 from event_service.application.ports import DueEventBus
-from event_service.domain.events import Event
+from event_service.domain.events import Event, Published
 
 log = structlog.get_logger(__name__)
 meter = metrics.get_meter("almanac.scheduler")
@@ -37,6 +41,7 @@ class FiringRules:
     batch: int
     lease_seconds: float
     outcome_seconds: float
+    ahead_seconds: float = 0.0
 
 
 async def fire_due(
@@ -52,7 +57,12 @@ async def fire_due(
         return None
     started = time.monotonic()
     claim = await claims.claim_due(
-        database, priority=priority, limit=limit, token=uuid4(), lease_seconds=rules.lease_seconds
+        database,
+        priority=priority,
+        limit=limit,
+        token=uuid4(),
+        lease_seconds=rules.lease_seconds,
+        ahead_seconds=rules.ahead_seconds,
     )
     _claim_duration.record(time.monotonic() - started)
     if claim is None:
@@ -95,25 +105,56 @@ async def return_claims(database: Database, outbox: Outbox, rules: FiringRules) 
 async def _publish(
     database: Database, outbox: Outbox, bus: DueEventBus, rules: FiringRules, priority: int, claim: Claim
 ) -> None:
-    results = await bus.publish(claim.events, claim.now)
-    accepted: list[Event] = []
-    traceparents: list[str | None] = []
-    refused: list[Event] = []
-    for event, result in zip(claim.events, results, strict=True):
-        if result.error is None:
-            accepted.append(event)
-            traceparents.append(result.traceparent)
-        else:
-            refused.append(event)
+    done = 0
+    async for wave in _as_they_fall_due(claim):
+        done += len(wave)
+        # Of a wave that was claimed ahead, the latest has just come.
+        now = max(claim.now, wave[-1].target)
+        results = await bus.publish(wave, now)
+        accepted = [(event, result) for event, result in zip(wave, results, strict=True) if result.error is None]
+        refused = [event for event, result in zip(wave, results, strict=True) if result.error is not None]
+        await _stamp(database, outbox, rules, priority, claim, accepted, now)
+        if refused:
+            # What is not due yet would fare no better: all goes back, and the loop slows down.
+            returned = [*refused, *claim.events[done:]]
+            async with database.transaction() as tx:
+                await cancel_orphans(tx, outbox, await claims.give_back(tx, claim.token, returned))
+            reason = next(result.error for result in results if result.error is not None)
+            raise NotPublishedError(
+                f"{len(returned)} of {len(claim.events)} events not published, the first because: {reason}"
+            )
+
+
+async def _as_they_fall_due(claim: Claim) -> AsyncIterator[Sequence[Event]]:
+    """The claim's events by target, each once it is due and never before: all at once, but for those claimed ahead."""
+    # Counted from when the claim was here, which is after the database read its clock.
+    here, start = time.monotonic(), 0
+    while start < len(claim.events):
+        await asyncio.sleep(max(0.0, claim.delay(claim.events[start]) - (time.monotonic() - here)))
+        waited = time.monotonic() - here
+        end = bisect_right(claim.events, waited, start, key=claim.delay)
+        if end > start:  # a timer may ring a moment early
+            yield claim.events[start:end]
+            start = end
+
+
+async def _stamp(
+    database: Database,
+    outbox: Outbox,
+    rules: FiringRules,
+    priority: int,
+    claim: Claim,
+    accepted: Sequence[tuple[Event, Published]],
+    claimed_at: datetime,
+) -> None:
+    if not accepted:
+        return
+    published = [event for event, _ in accepted]
     async with database.transaction() as tx:
-        await claims.stamp(tx, claim.token, accepted, outcome_seconds=rules.outcome_seconds)
+        await claims.stamp(tx, claim.token, published, outcome_seconds=rules.outcome_seconds)
         now = await events.current_time(tx)
-        await outbox.append(tx, notices.published(accepted, traceparents, claim.now, now))
-    if accepted:
-        _published.add(len(accepted), {"priority": priority})
-        _lateness.record(max(0.0, accepted[0].lateness(now).total_seconds()), {"priority": priority})
-    if refused:
-        async with database.transaction() as tx:
-            await cancel_orphans(tx, outbox, await claims.give_back(tx, claim.token, refused))
-        reason = next(result.error for result in results if result.error is not None)
-        raise NotPublishedError(f"{len(refused)} of {len(results)} events not published, the first because: {reason}")
+        await outbox.append(
+            tx, notices.published(published, [each.traceparent for _, each in accepted], claimed_at, now)
+        )
+    _published.add(len(published), {"priority": priority})
+    _lateness.record(max(0.0, published[0].lateness(now).total_seconds()), {"priority": priority})
