@@ -29,15 +29,6 @@ from local_stack.testkit import eventually
 ON_REPLICA = text("SELECT pg_is_in_recovery()")
 
 
-@pytest.fixture(scope="module")
-def shared_standby(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandbyServer]:
-    """A replica of the session's server, for tests that leave it as it is."""
-    server = StandbyServer(postgres, tmp_path_factory.mktemp("shared") / "standby", ports.free_port())
-    server.start()
-    yield server
-    server.kill()
-
-
 @pytest.fixture
 def standby(postgres: PostgresServer, tmp_path: Path) -> Iterator[StandbyServer]:
     """A replica of the test's own."""

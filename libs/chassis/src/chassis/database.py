@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.engine import create_engine, is_outage
 from chassis.replica import Replica
 
-__all__ = ["Database", "Parameters", "Reader", "Transaction", "is_outage"]
+__all__ = ["Database", "Parameters", "Reader", "Rows", "Transaction", "is_outage"]
 
 log = structlog.get_logger(__name__)
 
@@ -21,12 +21,14 @@ COPY_TURN = 100
 """Rows that a COPY encodes before others get their turn on the event loop: less than a millisecond."""
 
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+Rows = CursorResult[*tuple[Any, ...]]
+"""Of any number of columns."""
 
 
 class Reader(Protocol):
     """What runs queries: a connection, a :class:`Transaction`, or the read of :meth:`Database.read_stale`."""
 
-    async def execute(self, statement: Executable, parameters: Parameters = None, /) -> CursorResult[Any]: ...
+    async def execute(self, statement: Executable, parameters: Parameters = None, /) -> Rows: ...
 
 
 class Transaction:
@@ -36,7 +38,7 @@ class Transaction:
         self.connection = connection
         self._callbacks: list[Callable[[], None]] = []
 
-    async def execute(self, statement: Executable, parameters: Parameters = None) -> CursorResult[Any]:
+    async def execute(self, statement: Executable, parameters: Parameters = None) -> Rows:
         return await self.connection.execute(statement, parameters)
 
     async def copy(self, table: str, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
@@ -198,7 +200,7 @@ class _StaleRead:
         self._replica = replica if replica is not None and replica.usable else None
         self._connection: AsyncConnection | None = None
 
-    async def execute(self, statement: Executable, parameters: Parameters = None, /) -> CursorResult[Any]:
+    async def execute(self, statement: Executable, parameters: Parameters = None, /) -> Rows:
         if self._replica is not None:
             try:
                 if self._connection is None:

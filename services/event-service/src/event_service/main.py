@@ -12,7 +12,7 @@ from event_service.adapters import claims
 from event_service.adapters.due_events import SnsDueEvents
 from event_service.adapters.partitions import Partitions
 from event_service.adapters.recipients import sweep_tombstones
-from event_service.api import events
+from event_service.api import events, forecast
 from event_service.application.firing import FiringRules
 from event_service.application.planning import BirthdayRules
 from event_service.application.reaping import Reaper
@@ -103,7 +103,7 @@ SERVICE = Service(
     settings=Settings,
     migrations=Path(__file__).parents[2] / "migrations",
     error=EventServiceError,
-    routers=(events.router,),
+    routers=(events.router, forecast.router),
     roles={"scheduler": scheduler, "consumer": consumer, "maintenance": maintenance},
     replay=replay,
 )

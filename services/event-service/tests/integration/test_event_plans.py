@@ -5,8 +5,10 @@ import json
 import math
 import re
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from event_scenario import Scenario, open_without_bus
 from pydantic import SecretStr
@@ -14,7 +16,7 @@ from sqlalchemy import TextClause, text
 from uuid_utils.compat import uuid7
 
 from chassis.migrations import upgrade
-from event_service.adapters import claims, event_views, events, schedules
+from event_service.adapters import claims, event_views, events, forecasts, schedules
 from event_service.domain.events import EventKey
 from event_service.settings import Settings
 from local_stack.postgres import PostgresServer
@@ -57,6 +59,13 @@ def filled(postgres: PostgresServer, pytestconfig: pytest.Config) -> Iterator[st
 
     yield asyncio.run(fill())
     asyncio.run(postgres.drop_database("event-service-year"))
+
+
+async def _vacuum(url: str) -> None:
+    """As autovacuum would: marks the pages of which an index may tell without a look at the table."""
+    connection = await asyncpg.connect(url)
+    await connection.execute("VACUUM events")
+    await connection.close()
 
 
 @pytest.fixture
@@ -160,6 +169,19 @@ async def test_the_search_for_missed_events_reads_only_what_waits_and_is_due(yea
     assert _tables_read_whole(nodes) == []
     assert _indexes(nodes) == {PENDING}
     assert _rows_read(nodes, PENDING) <= 10
+
+
+async def test_a_forecast_of_a_month_reads_the_index_of_what_waits_and_no_table(year: Scenario) -> None:
+    since = datetime(2026, 6, 10, 12, tzinfo=UTC)
+    await _vacuum(year.runtime.database.url)
+    nodes = await _explain(year, forecasts._COUNT, since=since, until=since + timedelta(days=31))
+    scans = [node for node in nodes if "Relation Name" in node]
+    assert {node["Node Type"] for node in scans} == {"Index Only Scan"}
+    assert _indexes(nodes) == {PENDING}
+    assert sum(node["Heap Fetches"] for node in scans) == 0
+    # Later months are not even opened.
+    assert {node["Relation Name"] for node in scans} <= {f"events_2026_0{month}" for month in (5, 6, 7)}
+    assert _rows_read(nodes, PENDING) <= 31 * 24 * 60 / 9 + 20
 
 
 @pytest.mark.parametrize("before", [None, "2026-09-01T00:00Z"])

@@ -16,6 +16,7 @@ import pytest
 from local_stack import ports
 from local_stack.emulator import Emulator
 from local_stack.postgres import NOT_DURABLE, PostgresServer
+from local_stack.standby import StandbyServer
 from local_stack.testkit.aws import AwsAccount
 from local_stack.testkit.spans import OtlpReceiver
 from local_stack.testkit.webhooks import Receiver
@@ -36,6 +37,15 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
     yield server
     server.stop()
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def shared_standby(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandbyServer]:
+    """A replica of `postgres`, for tests that leave it as it is. One that breaks it starts its own instead."""
+    server = StandbyServer(postgres, tmp_path_factory.mktemp("shared") / "standby", ports.free_port())
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 
 from chassis.cache import ReadCache
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.outbox import Outbox
+from chassis.reads import Reads
 
 
 async def _database(request: Request) -> Database:
@@ -34,3 +35,20 @@ CurrentDatabase = Annotated[Database, Depends(_database)]
 CurrentClock = Annotated[Clock, Depends(_clock)]
 CurrentOutbox = Annotated[Outbox, Depends(_outbox)]
 CurrentCache = Annotated[ReadCache, Depends(_cache)]
+
+
+async def _reads(
+    database: CurrentDatabase,
+    cache_control: Annotated[
+        str | None,
+        Header(
+            max_length=200,
+            description="`no-cache`: the answer shows all that was written before. Without it, it may be a second old.",
+        ),
+    ] = None,
+) -> Reads:
+    directives = {each.strip().lower() for each in (cache_control or "").split(",")}
+    return Reads(database, fresh=not directives.isdisjoint(("no-cache", "no-store", "max-age=0")))
+
+
+CurrentReads = Annotated[Reads, Depends(_reads)]

@@ -3,11 +3,10 @@
 from datetime import datetime
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_service.domain.facts import Kind, Measure, Rollup
 from analytics_service.domain.overview import Count, LatencyBucket
-from chassis.database import Transaction
+from chassis.database import Reader, Transaction
 
 # Sorted: two batches that add to the same rows lock them in one order and cannot deadlock.
 _ADD_COUNTS = text(
@@ -67,11 +66,11 @@ async def add(tx: Transaction, rollup: Rollup) -> None:
         )
 
 
-async def counts_since(connection: AsyncConnection, since: datetime) -> list[Count]:
-    rows = await connection.execute(_COUNTS, {"since": since})
+async def counts_since(reader: Reader, since: datetime) -> list[Count]:
+    rows = await reader.execute(_COUNTS, {"since": since})
     return [Count(Kind(kind), event_type, priority, count) for kind, event_type, priority, count in rows]
 
 
-async def latencies_since(connection: AsyncConnection, since: datetime) -> list[LatencyBucket]:
-    rows = await connection.execute(_LATENCIES, {"since": since})
+async def latencies_since(reader: Reader, since: datetime) -> list[LatencyBucket]:
+    rows = await reader.execute(_LATENCIES, {"since": since})
     return [LatencyBucket(Measure(measure), priority, bucket, count) for measure, priority, bucket, count in rows]

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analytics_service.domain.facts import Fact
 from analytics_service.domain.timeline import TimelineEntry
-from chassis.database import Transaction
+from chassis.database import Reader, Transaction
 
 _INSERT = text(
     "INSERT INTO event_timeline (event_id, at, kind, source, trace_id, item_id, data)"
@@ -43,6 +42,6 @@ async def insert(tx: Transaction, facts: Sequence[Fact]) -> None:
     )
 
 
-async def read(connection: AsyncConnection, event_id: UUID) -> list[TimelineEntry]:
+async def read(reader: Reader, event_id: UUID) -> list[TimelineEntry]:
     """Oldest first."""
-    return [TimelineEntry(*row) for row in await connection.execute(_READ, {"event_id": event_id})]
+    return [TimelineEntry(*row) for row in await reader.execute(_READ, {"event_id": event_id})]

@@ -5,14 +5,14 @@ from datetime import timedelta
 from analytics_service.adapters import rollups
 from analytics_service.domain.overview import Overview, summarise
 from chassis.clock import Clock
-from chassis.database import Database
+from chassis.reads import Reads
 
 
-async def overview(database: Database, clock: Clock, minutes: int) -> Overview:
+async def overview(reads: Reads, clock: Clock, minutes: int) -> Overview:
     """What happened in the current minute and those before it, ``minutes`` in all."""
     now = clock.now()
     since = now.replace(second=0, microsecond=0) - timedelta(minutes=minutes - 1)
-    async with database.read() as connection:
-        counts = await rollups.counts_since(connection, since)
-        buckets = await rollups.latencies_since(connection, since)
+    async with reads.open() as reader:
+        counts = await rollups.counts_since(reader, since)
+        buckets = await rollups.latencies_since(reader, since)
     return Overview(since, now, counts, summarise(buckets))

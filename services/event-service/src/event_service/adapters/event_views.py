@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from chassis.database import Database
+from chassis.database import Reader
 from contracts.vocabulary import EventStatus, EventType
 
 Position = tuple[datetime, UUID]
@@ -71,15 +71,12 @@ class EventView:
     history: list[dict[str, Any]]
 
 
-async def find(database: Database, event_id: UUID) -> EventView | None:
-    async with database.read() as connection:
-        row: Row[Any] | None = (await connection.execute(_FIND, {"id": event_id})).one_or_none()
+async def find(reader: Reader, event_id: UUID) -> EventView | None:
+    row: Row[Any] | None = (await reader.execute(_FIND, {"id": event_id})).one_or_none()
     return EventView(*tuple(row)) if row is not None else None
 
 
-async def search(
-    database: Database, wanted: EventFilter, *, before: Position | None, limit: int
-) -> Sequence[EventView]:
+async def search(reader: Reader, wanted: EventFilter, *, before: Position | None, limit: int) -> Sequence[EventView]:
     """Latest target first, at most ``limit``."""
     values: dict[str, object] = {
         "types": [wanted.event_type] if wanted.event_type else list(EventType),
@@ -90,9 +87,8 @@ async def search(
         "before_id": before[1] if before else None,
         "limit": limit,
     }
-    async with database.read() as connection:
-        if wanted.user_id is not None:
-            rows = await connection.execute(_OF_USER, {**values, "user_id": wanted.user_id})
-        else:
-            rows = await connection.execute(_BY_KIND, values)
-        return [EventView(*row) for row in rows]
+    if wanted.user_id is not None:
+        rows = await reader.execute(_OF_USER, {**values, "user_id": wanted.user_id})
+    else:
+        rows = await reader.execute(_BY_KIND, values)
+    return [EventView(*row) for row in rows]

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic_core import to_json
 from sqlalchemy import Row, text
 
-from chassis.database import Database, Transaction
+from chassis.database import Reader, Transaction
 from chassis.zones import TZDATA_VERSION
 from contracts.identity import derive_id
 from event_service.domain.events import ENDS_FROM, Event, EventKey
@@ -276,8 +276,7 @@ async def find_missed(tx: Transaction, limit: int) -> list[Event]:
     return [to_event(row) for row in await tx.execute(_MISSED, {"limit": limit})]
 
 
-async def summary(database: Database) -> dict[str, int]:
+async def summary(reader: Reader) -> dict[str, int]:
     """How many recipients there are, and how many events wait or are in hand."""
-    async with database.read() as connection:
-        row = (await connection.execute(_SUMMARY)).one()
+    row = (await reader.execute(_SUMMARY)).one()
     return {"recipients": row.recipients, "pending": row.pending, "processing": row.processing}

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
 from chassis.api.auth import READ
-from chassis.api.dependencies import CurrentDatabase
+from chassis.api.dependencies import CurrentReads
 from chassis.api.pages import Cursor, Limit, Page, cut, decode_cursor, encode_cursor
 from chassis.api.problems import documented
 from chassis.zones import zone
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/events", tags=["events"], dependencies=[READ])
 
 @router.get("")
 async def list_all(
-    database: CurrentDatabase,
+    reads: CurrentReads,
     user_id: Annotated[UUID | None, Query(alias="userId")] = None,
     event_type: Annotated[EventType | None, Query(alias="eventType")] = None,
     status: Annotated[EventStatus | None, Query()] = None,
@@ -31,7 +31,7 @@ async def list_all(
 ) -> Page[EventBody]:
     """Latest target first."""
     wanted = EventFilter(user_id, event_type, status, start, end)
-    found = await list_events(database, wanted, before=decode_cursor(cursor), limit=limit + 1)
+    found = await list_events(reads, wanted, before=decode_cursor(cursor), limit=limit + 1)
     page, more = cut(found, limit)
     return Page(
         items=[EventBody.model_validate(_body(event)) for event in page],
@@ -40,15 +40,15 @@ async def list_all(
 
 
 @router.get("/summary")
-async def summary(database: CurrentDatabase) -> SummaryBody:
+async def summary(reads: CurrentReads) -> SummaryBody:
     """How much is known and how much is to come."""
-    return SummaryBody.model_validate(await summarise(database))
+    return SummaryBody.model_validate(await summarise(reads))
 
 
 @router.get("/{event_id}", responses=documented(404))
-async def get_one(event_id: UUID, database: CurrentDatabase) -> EventDetailBody:
+async def get_one(event_id: UUID, reads: CurrentReads) -> EventDetailBody:
     """One event with its history."""
-    event = await get_event(database, event_id)
+    event = await get_event(reads, event_id)
     return EventDetailBody.model_validate(
         {**_body(event), "history": [TransitionBody.model_validate(step) for step in event.history]}
     )

@@ -1,10 +1,14 @@
 """Reply models."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import Field
+
 from chassis.api.wire import WireModel
 from contracts.vocabulary import EventStatus, EventType, Priority
+from event_service.domain.forecast import Forecast
 
 
 class EventBody(WireModel):
@@ -48,3 +52,39 @@ class SummaryBody(WireModel):
     recipients: int
     pending: int
     processing: int
+
+
+class HourForecastBody(WireModel):
+    """What is due from ``hour`` on until the next."""
+
+    hour: datetime
+    total: int
+    counts: dict[Priority, int]
+
+
+class ForecastBody(WireModel):
+    """What waits at ``since`` for an instant before ``until``, by hour and priority."""
+
+    since: datetime
+    until: datetime
+    total: int = Field(description="Of all the hours. What is overdue is not in it.")
+    overdue: dict[Priority, int] = Field(description="Due before `since` and not fired yet.")
+    hours: list[HourForecastBody] = Field(description="The hours in which something is due, in their order.")
+
+    @classmethod
+    def of(cls, forecast: Forecast) -> "ForecastBody":
+        hours = [
+            HourForecastBody(hour=each.hour, total=sum(each.counts.values()), counts=_by_name(each.counts))
+            for each in forecast.hours
+        ]
+        return cls(
+            since=forecast.since,
+            until=forecast.until,
+            total=sum(each.total for each in hours),
+            overdue=_by_name(forecast.overdue),
+            hours=hours,
+        )
+
+
+def _by_name(counts: Mapping[int, int]) -> dict[Priority, int]:
+    return {priority: counts.get(priority, 0) for priority in Priority}

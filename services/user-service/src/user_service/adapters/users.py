@@ -9,9 +9,8 @@ from uuid import UUID
 
 from pydantic_core import to_json
 from sqlalchemy import Row, TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Transaction
+from chassis.database import Reader, Transaction
 from user_service.domain.anniversaries import Anniversaries, Anniversary, Occasion
 from user_service.domain.user import Profile, Search, User
 
@@ -44,8 +43,8 @@ _CONDITIONS = {
 }
 
 
-async def find(connection: AsyncConnection, user_id: UUID) -> User | None:
-    row = (await connection.execute(_FIND, {"id": user_id})).one_or_none()
+async def find(reader: Reader, user_id: UUID) -> User | None:
+    row = (await reader.execute(_FIND, {"id": user_id})).one_or_none()
     return _user(row) if row else None
 
 
@@ -55,7 +54,7 @@ async def lock(tx: Transaction, user_id: UUID) -> User | None:
     return _user(row) if row else None
 
 
-async def search(connection: AsyncConnection, wanted: Search, limit: int) -> Sequence[User]:
+async def search(reader: Reader, wanted: Search, limit: int) -> Sequence[User]:
     """Newest first."""
     given = frozenset(field.name for field in fields(wanted) if getattr(wanted, field.name) is not None)
     values: dict[str, Any] = {"email": wanted.email, "timezone": wanted.timezone, "tag": wanted.tag, "limit": limit}
@@ -63,7 +62,7 @@ async def search(connection: AsyncConnection, wanted: Search, limit: int) -> Seq
         values["month"], values["day"] = wanted.birthday
     if wanted.before:
         values["before_at"], values["before_id"] = wanted.before
-    rows = await connection.execute(_search(given), values)
+    rows = await reader.execute(_search(given), values)
     return [_user(row) for row in rows]
 
 

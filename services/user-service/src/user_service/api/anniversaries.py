@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Response
 
 from chassis.api.auth import READ, WRITE
-from chassis.api.dependencies import CurrentClock, CurrentDatabase, CurrentOutbox
+from chassis.api.dependencies import CurrentClock, CurrentDatabase, CurrentOutbox, CurrentReads
 from chassis.api.pages import Page
 from chassis.api.preconditions import ExpectedVersion, OptionalIdempotencyKey, OptionalVersion, set_etag
 from chassis.api.problems import documented
@@ -42,19 +42,19 @@ async def add_anniversary(
 
 
 @router.get("", dependencies=[READ], responses=documented(404))
-async def list_anniversaries(user_id: UserId, response: Response, database: CurrentDatabase) -> Page[AnniversaryBody]:
+async def list_anniversaries(user_id: UserId, response: Response, reads: CurrentReads) -> Page[AnniversaryBody]:
     """All of them, oldest entry first, on one page."""
-    user = await find_user(database, user_id)
+    user = await find_user(reads, user_id)
     set_etag(response, user.version)
     return Page(items=[AnniversaryBody.of(each) for each in user.anniversaries], next_cursor=None)
 
 
 @router.get("/{anniversaryId}", dependencies=[READ], responses=documented(404))
 async def get_anniversary(
-    user_id: UserId, anniversary_id: AnniversaryId, response: Response, database: CurrentDatabase
+    user_id: UserId, anniversary_id: AnniversaryId, response: Response, reads: CurrentReads
 ) -> AnniversaryBody:
     """One of them; its `ETag` is its user's, and what an update of either needs as `If-Match`."""
-    user = await find_user(database, user_id)
+    user = await find_user(reads, user_id)
     set_etag(response, user.version)
     return AnniversaryBody.of(find(user.anniversaries, anniversary_id))
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Response
 
 from chassis.api.auth import READ, WRITE
-from chassis.api.dependencies import CurrentClock, CurrentDatabase, CurrentOutbox
+from chassis.api.dependencies import CurrentClock, CurrentDatabase, CurrentOutbox, CurrentReads
 from chassis.api.pages import Page, cut, encode_cursor
 from chassis.api.preconditions import ExpectedVersion, OptionalIdempotencyKey, OptionalVersion, set_etag
 from chassis.api.problems import documented
@@ -35,9 +35,9 @@ async def create_user(
 
 
 @router.get("", dependencies=[READ])
-async def list_users(query: Annotated[UserQuery, Query()], database: CurrentDatabase) -> Page[UserBody]:
+async def list_users(query: Annotated[UserQuery, Query()], reads: CurrentReads) -> Page[UserBody]:
     """Newest first."""
-    page, more = cut(await users.search_users(database, query.search(), query.limit + 1), query.limit)
+    page, more = cut(await users.search_users(reads, query.search(), query.limit + 1), query.limit)
     return Page(
         items=[UserBody.of(user) for user in page],
         next_cursor=encode_cursor((page[-1].created_at, page[-1].id)) if more else None,
@@ -45,9 +45,9 @@ async def list_users(query: Annotated[UserQuery, Query()], database: CurrentData
 
 
 @router.get("/{userId}", dependencies=[READ], responses=documented(404))
-async def get_user(user_id: UserId, response: Response, database: CurrentDatabase) -> UserBody:
+async def get_user(user_id: UserId, response: Response, reads: CurrentReads) -> UserBody:
     """One user; its `ETag` is what an update needs as `If-Match`."""
-    user = await users.find_user(database, user_id)
+    user = await users.find_user(reads, user_id)
     set_etag(response, user.version)
     return UserBody.of(user)
 

@@ -13,6 +13,7 @@ from chassis.clock import Clock
 from chassis.database import Database, Transaction
 from chassis.idempotency import IdempotencyKey
 from chassis.outbox import Outbox
+from chassis.reads import Reads
 from chassis.zones import zone
 from user_service.adapters import users
 from user_service.application import announcements
@@ -46,16 +47,15 @@ async def create_user(
     return user
 
 
-async def find_user(database: Database, user_id: UUID) -> User:
+async def find_user(reads: Reads, user_id: UUID) -> User:
     """Raises UserNotFoundError."""
-    async with database.read() as connection:
-        return _found(await users.find(connection, user_id), user_id)
+    return _found(await reads.find(lambda reader: users.find(reader, user_id)), user_id)
 
 
-async def search_users(database: Database, wanted: Search, limit: int) -> Sequence[User]:
+async def search_users(reads: Reads, wanted: Search, limit: int) -> Sequence[User]:
     """Newest first, at most ``limit``."""
-    async with database.read() as connection:
-        return await users.search(connection, wanted, limit)
+    async with reads.open() as reader:
+        return await users.search(reader, wanted, limit)
 
 
 async def update_user(

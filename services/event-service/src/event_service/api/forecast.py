@@ -1,0 +1,32 @@
+"""``/v1/forecast``."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from chassis.api.auth import READ
+from chassis.api.dependencies import CurrentCache, CurrentClock, CurrentReads
+from chassis.errors import InvalidParameterError
+from event_service.api.schemas import ForecastBody
+from event_service.application.forecasts import forecast
+
+router = APIRouter(prefix="/v1/forecast", tags=["forecast"], dependencies=[READ])
+
+DAYS = 31
+"""As far as one may look ahead."""
+
+
+@router.get("")
+async def get_forecast(
+    reads: CurrentReads,
+    cache: CurrentCache,
+    clock: CurrentClock,
+    hours: Annotated[
+        int | None, Query(ge=1, le=24 * DAYS, description="How many hours, the current one included; 24 by default.")
+    ] = None,
+    days: Annotated[int | None, Query(ge=1, le=DAYS, description="The same in days of 24 hours.")] = None,
+) -> ForecastBody:
+    """How much is due, by hour (of UTC) and priority. It may be some seconds old."""
+    if hours is not None and days is not None:
+        raise InvalidParameterError("days", "give hours or days, not both")
+    return ForecastBody.of(await forecast(reads, cache, clock, hours or 24 * (days or 1)))

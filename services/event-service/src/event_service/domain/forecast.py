@@ -1,0 +1,29 @@
+"""What is to come: how much is due, hour by hour and priority by priority."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+Counts = Mapping[int, int]
+"""Events by priority; one without any is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class HourForecast:
+    """What is due in the hour that begins at ``hour``."""
+
+    hour: datetime
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What waits at ``since`` for an instant before ``until``.
+
+    ``overdue`` should have been fired already; ``hours``, in their order, are those in which something is due.
+    """
+
+    since: datetime
+    until: datetime
+    overdue: Counts
+    hours: Sequence[HourForecast]
