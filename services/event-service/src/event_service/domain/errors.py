@@ -3,7 +3,8 @@
 ::
 
     EventServiceError
-    └── EventNotFoundError            404
+    ├── EventNotFoundError            404
+    └── InvalidRuleError              422
 """
 
 
@@ -22,3 +23,15 @@ class EventNotFoundError(EventServiceError):
     status = 404
     slug = "event-not-found"
     title = "Event not found"
+
+
+class InvalidRuleError(EventServiceError, ValueError):
+    """A rule that cannot be kept, or that could never fire. The detail names the part and what is asked of it."""
+
+    status = 422
+    slug = "invalid-rule"
+    title = "Invalid rule"
+
+    def __init__(self, detail: str, field: str) -> None:
+        super().__init__(detail)
+        self.field = field

@@ -1,5 +1,7 @@
 """From a wall time in a zone to an instant, and what to do where a day has no such time, or two (design §4)."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -28,6 +30,46 @@ class LeapDayPolicy(StrEnum):
     OMIT = "OMIT"
 
 
+class Applied(StrEnum):
+    """What a policy did to an occurrence."""
+
+    GAP_SHIFTED = "GAP_SHIFTED"
+    OVERLAP_FIRST = "OVERLAP_FIRST"
+    OVERLAP_SECOND = "OVERLAP_SECOND"
+    LEAP_DAY_BACKWARD = "LEAP_DAY_BACKWARD"
+    LEAP_DAY_FORWARD = "LEAP_DAY_FORWARD"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The instant, in UTC, of a wall time. ``applied`` is None where the zone has that time exactly once."""
+
+    instant: datetime
+    applied: Applied | None = None
+
+
+def resolve(
+    wall: datetime,
+    zone: ZoneInfo,
+    *,
+    gap: GapPolicy = GapPolicy.SHIFT_FORWARD,
+    overlap: OverlapPolicy = OverlapPolicy.FIRST,
+) -> Resolved | None:
+    """When clocks in ``zone`` show the naive ``wall``; None where that is skipped in a gap."""
+    # PEP 495: the two folds of a time differ in a gap, where fold=0 takes the offset before the transition, and in an
+    # overlap, where it is the earlier instant.
+    before = wall.replace(tzinfo=zone, fold=0)
+    after = before.replace(fold=1)
+    offset, other = before.utcoffset(), after.utcoffset()
+    if offset == other:
+        return Resolved(before.astimezone(UTC))
+    if offset < other:  # type: ignore[operator]  # a ZoneInfo has an offset for every date
+        return None if gap is GapPolicy.SKIP else Resolved(before.astimezone(UTC), Applied.GAP_SHIFTED)
+    if overlap is OverlapPolicy.FIRST:
+        return Resolved(before.astimezone(UTC), Applied.OVERLAP_FIRST)
+    return Resolved(after.astimezone(UTC), Applied.OVERLAP_SECOND)
+
+
 def to_instant(
     wall: datetime,
     zone: ZoneInfo,
@@ -36,13 +78,20 @@ def to_instant(
     overlap: OverlapPolicy = OverlapPolicy.FIRST,
 ) -> datetime | None:
     """The instant, in UTC, at which clocks in ``zone`` show the naive ``wall``; None where it is skipped in a gap."""
-    # PEP 495: in a gap fold=0 takes the offset before the transition, in an overlap the earlier instant.
-    instant = wall.replace(tzinfo=zone, fold=int(overlap is OverlapPolicy.SECOND)).astimezone(UTC)
-    if instant.astimezone(zone).replace(tzinfo=None, fold=0) == wall:
-        return instant
-    if gap is GapPolicy.SKIP:
-        return None
-    return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    resolved = resolve(wall, zone, gap=gap, overlap=overlap)
+    return None if resolved is None else resolved.instant
+
+
+def instants_by_zone(
+    wall: datetime,
+    zones: Iterable[ZoneInfo],
+    *,
+    gap: GapPolicy = GapPolicy.SHIFT_FORWARD,
+    overlap: OverlapPolicy = OverlapPolicy.FIRST,
+) -> dict[str, datetime]:
+    """The instant of one wall time in each of ``zones``, by the zone's name; without those that skip it in a gap."""
+    found = {zone.key: to_instant(wall, zone, gap=gap, overlap=overlap) for zone in zones}
+    return {name: instant for name, instant in found.items() if instant is not None}
 
 
 def anniversary_date(month: int, day: int, year: int, policy: LeapDayPolicy) -> date | None:

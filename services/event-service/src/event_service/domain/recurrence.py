@@ -1,13 +1,33 @@
-"""Rules that recur, and their occurrences."""
+"""Rules that recur, or come once, and their occurrences (design §4 "Schedule → event")."""
 
-from dataclasses import dataclass
-from datetime import datetime, time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import MAXYEAR, date, datetime, time, timedelta
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy, anniversary_date, to_instant
+from event_service.domain.errors import InvalidRuleError
+from event_service.domain.local_time import (
+    Applied,
+    GapPolicy,
+    LeapDayPolicy,
+    OverlapPolicy,
+    Resolved,
+    anniversary_date,
+    resolve,
+)
+from event_service.domain.rrule import require_whole_second, wall_series
+from event_service.domain.wall_series import WallSeries
 
 LONGEST_PAUSE_YEARS = 10
 """Between two leap days are at most eight years (1896 to 1904); a skipped gap may cost one more occurrence."""
+
+LONGEST_GAP = timedelta(days=1)
+"""Samoa and Kiribati left out a whole day."""
+
+LEAP_YEAR = 2000
+
+MOST_EXDATES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +41,49 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One time of a rule. ``key`` identifies it within its schedule wherever it moves: the local year."""
+    """One time of a rule. ``key`` identifies it within its schedule wherever it moves.
+
+    ``wall`` is the naive local time that the rule asks for, and ``policy`` names what was done to it to find
+    ``instant``: empty where the year has that day, and the zone that time exactly once.
+    """
 
     key: str
     instant: datetime
+    wall: datetime
+    policy: tuple[Applied, ...] = ()
+
+
+class Rule(Protocol):
+    """Times of one schedule. Its keys sort, as text, in the order of its occurrences; instants never run backwards."""
+
+    @property
+    def zone(self) -> ZoneInfo: ...
+
+    def occurrence(self, key: str) -> Occurrence | None:
+        """That of the key; None where the policies leave it out, or the rule has no such occurrence."""
+
+    def first_from(self, earliest: datetime, *, after: str | None = None) -> Occurrence | None:
+        """The first at or after ``earliest`` whose key is later than ``after``; None where the rule has ended.
+
+        The work is bounded, however sparse the rule and however long ago it began.
+        """
+
+
+def upcoming(rule: Rule, earliest: datetime, *, after: str | None = None) -> Iterator[Occurrence]:
+    """The occurrences from ``earliest`` on, in order; endless where the rule is."""
+    found = rule.first_from(earliest, after=after)
+    while found is not None:
+        yield found
+        found = rule.first_from(earliest, after=found.key)
 
 
 @dataclass(frozen=True, slots=True)
 class Yearly:
-    """Once in each local year, on a month and day, at a wall time in a zone."""
+    """Once in each local year, on a month and day, at a wall time in a zone. The key is the local year.
+
+    Raises:
+        InvalidRuleError: No year has that day.
+    """
 
     month: int
     day: int
@@ -37,22 +91,126 @@ class Yearly:
     zone: ZoneInfo
     policies: Policies = Policies()
 
+    def __post_init__(self) -> None:
+        try:
+            date(LEAP_YEAR, self.month, self.day)
+        except ValueError as error:
+            raise InvalidRuleError(f"no year has a day {self.day} in month {self.month}", "day") from error
+
     def occurrence(self, key: str) -> Occurrence | None:
-        """That of the local year ``key``; None where the policies leave it out."""
+        if not key.isdecimal():
+            return None
         kept_on = anniversary_date(self.month, self.day, int(key), self.policies.leap_day)
         if kept_on is None:
             return None
         wall = datetime.combine(kept_on, self.local_time)
-        instant = to_instant(wall, self.zone, gap=self.policies.gap, overlap=self.policies.overlap)
-        return None if instant is None else Occurrence(key, instant)
+        resolved = resolve(wall, self.zone, gap=self.policies.gap, overlap=self.policies.overlap)
+        if resolved is None:
+            return None
+        if kept_on.day == self.day:
+            return _occurrence(key, wall, resolved)
+        backward = self.policies.leap_day is LeapDayPolicy.BACKWARD
+        return _occurrence(key, wall, resolved, Applied.LEAP_DAY_BACKWARD if backward else Applied.LEAP_DAY_FORWARD)
 
     def first_from(self, earliest: datetime, *, after: str | None = None) -> Occurrence | None:
-        """The first at or after ``earliest``, in a year later than that of the occurrence ``after``."""
         year = earliest.astimezone(self.zone).year - 1  # a shifted or late one may belong to the year before
         if after is not None:
             year = max(year, int(after) + 1)
-        for candidate in range(year, year + LONGEST_PAUSE_YEARS):
+        for candidate in range(year, min(year + LONGEST_PAUSE_YEARS, MAXYEAR)):
             found = self.occurrence(str(candidate))
             if found is not None and found.instant >= earliest:
                 return found
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """At one wall time in a zone. The key is that wall time.
+
+    Raises:
+        InvalidRuleError: The time has fractions of a second.
+    """
+
+    wall: datetime
+    zone: ZoneInfo
+    policies: Policies = Policies()
+
+    def __post_init__(self) -> None:
+        require_whole_second(self.wall, "wall")
+
+    def occurrence(self, key: str) -> Occurrence | None:
+        if key != self.wall.isoformat():
+            return None
+        resolved = resolve(self.wall, self.zone, gap=self.policies.gap, overlap=self.policies.overlap)
+        return None if resolved is None else _occurrence(key, self.wall, resolved)
+
+    def first_from(self, earliest: datetime, *, after: str | None = None) -> Occurrence | None:
+        found = self.occurrence(self.wall.isoformat())
+        if found is None or found.instant < earliest or (after is not None and found.key <= after):
+            return None
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Recurring:
+    """By an RRULE (RFC 5545) over local wall times, from ``start`` (DTSTART) on. The key is the occurrence's wall time.
+
+    ``start`` is always the first occurrence. A time that a gap shifts onto the rule's next one, or beyond it, is left
+    out: at one instant a rule fires once. COUNT counts wall times, whatever the zone does with them.
+
+    Raises:
+        InvalidRuleError: The rule is not understood, not supported, too dense, or never fires.
+    """
+
+    start: datetime
+    rrule: str
+    exdates: frozenset[datetime]
+    zone: ZoneInfo
+    policies: Policies = Policies()
+    series: WallSeries = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "series", wall_series(self.start, self.rrule))
+        if len(self.exdates) > MOST_EXDATES:
+            raise InvalidRuleError(f"at most {MOST_EXDATES} exceptions, not {len(self.exdates)}", "exdates")
+        if self.exdates and next(self._walls_from(self.start), None) is None:
+            raise InvalidRuleError("the exceptions leave nothing of the rule", "exdates")
+
+    def occurrence(self, key: str) -> Occurrence | None:
+        try:
+            wall = datetime.fromisoformat(key)
+        except ValueError:
+            return None
+        return self._resolved(wall) if next(self._walls_from(wall), None) == wall else None
+
+    def first_from(self, earliest: datetime, *, after: str | None = None) -> Occurrence | None:
+        # A shifted one shows a wall time later than its own, one of an overlap perhaps an earlier one than now's.
+        since = earliest.astimezone(self.zone).replace(tzinfo=None) - LONGEST_GAP
+        if after is not None:
+            since = max(since, datetime.fromisoformat(after) + timedelta(seconds=1))
+        for wall in self._walls_from(since):
+            found = self._resolved(wall)
+            if found is None:
+                continue
+            if found.instant >= earliest:
+                return found
+        return None
+
+    def _walls_from(self, since: datetime) -> Iterator[datetime]:
+        return (wall for wall in self.series.walls_from(since) if wall not in self.exdates)
+
+    def _resolved(self, wall: datetime) -> Occurrence | None:
+        resolved = resolve(wall, self.zone, gap=self.policies.gap, overlap=self.policies.overlap)
+        if resolved is None or not self.series.reaches(resolved.instant):
+            return None
+        if resolved.applied is Applied.GAP_SHIFTED:
+            shown = resolved.instant.astimezone(self.zone).replace(tzinfo=None)
+            following = next(self._walls_from(wall + timedelta(seconds=1)), None)
+            if following is not None and following <= shown:
+                return None
+        return _occurrence(wall.isoformat(), wall, resolved)
+
+
+def _occurrence(key: str, wall: datetime, resolved: Resolved, *leap_day: Applied) -> Occurrence:
+    applied = () if resolved.applied is None else (resolved.applied,)
+    return Occurrence(key, resolved.instant, wall, (*leap_day, *applied))
