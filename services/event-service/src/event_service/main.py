@@ -13,10 +13,12 @@ from event_service.adapters.due_events import SnsDueEvents
 from event_service.adapters.partitions import Partitions
 from event_service.adapters.recipients import sweep_tombstones
 from event_service.api import events, forecast
+from event_service.application.figures import Figures
 from event_service.application.firing import FiringRules
 from event_service.application.planning import BirthdayRules
 from event_service.application.reaping import Reaper
 from event_service.application.scheduler import Scheduler
+from event_service.application.upkeep import Upkeep
 from event_service.domain.errors import EventServiceError
 from event_service.settings import Settings
 from event_service.subscribers.outcomes import outcome_handler
@@ -83,6 +85,8 @@ def maintenance(runtime: Runtime[Settings]) -> Sequence[Role]:
         every_seconds=settings.reap_seconds,
     )
 
+    upkeep = Upkeep(runtime.database, runtime.clock, retention=timedelta(days=settings.retention_days))
+
     async def forget_tombstones() -> float:
         await sweep_tombstones(runtime.database)
         return 3600.0
@@ -90,6 +94,8 @@ def maintenance(runtime: Runtime[Settings]) -> Sequence[Role]:
     return [
         Loop("reaper", reaper.step),
         Loop("partitions", Partitions(runtime.database, runtime.clock).step),
+        Loop("upkeep", upkeep.step),
+        Loop("figures", Figures(runtime.database, runtime.clock).step),
         Loop("tombstones", forget_tombstones),
     ]
 

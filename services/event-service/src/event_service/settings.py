@@ -24,6 +24,9 @@ class Settings(ServiceSettings):
     """A priority is claimed only while its queue holds fewer messages: the backlog stays where it has order."""
     reap_seconds: float = Field(5.0, gt=0)
     """Pause between two looks for expired claims, missing outcomes and missed events."""
+    retention_days: float = Field(400.0, ge=62)
+    """How long a month of events is kept after its end, on the events' clock; with anything in it alive, longer. It
+    must outlast whatever looks back: retries, redriven deliveries, last year's birthday."""
     grace_hours_birthday: float = Field(72.0, gt=0, le=336.0)
     """How late a birthday may still be fired. Two weeks at most: partitions are made for that much of the past."""
     birthday_message: str = "Hey, {first_name} {last_name} it's your birthday"

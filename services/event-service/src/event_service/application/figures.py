@@ -1,0 +1,71 @@
+"""What is due, what is overdue and how bloated the indexes are, as gauges of the one process that measures them."""
+
+from collections.abc import Iterable
+
+from opentelemetry import metrics
+from opentelemetry.metrics import CallbackOptions, Observation
+
+from chassis.clock import Clock
+from chassis.database import Database
+from chassis.leases import Lease
+from contracts.vocabulary import Priority
+from event_service.adapters import figures, months
+from event_service.adapters.figures import Waiting
+from event_service.application.upkeep import hot_months
+from event_service.domain.events import LATE_AFTER
+
+EVERY_SECONDS = 5.0
+BLOAT_EVERY = 60
+"""Measurements of what is due to one of the indexes, whose statistics change by the minute at most."""
+
+
+class Figures:
+    """A step of a loop. Processes that do not hold the lease say nothing, lest sums count the same events twice."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._lease = Lease(database, "events-figures", seconds=3 * EVERY_SECONDS)
+        self._steps = 0
+        self._waiting: list[Waiting] = []
+        self._bloat: dict[str, float] = {}
+        meter = metrics.get_meter("almanac.events")
+        meter.create_observable_gauge(
+            "almanac_events_due",
+            [self.due],
+            description=f"Events that wait and are due, by priority; {figures.COUNTED:,} means that or more",
+        )
+        meter.create_observable_gauge(
+            "almanac_events_overdue",
+            [self.overdue],
+            description="Those of them that have been for a minute or longer, by priority",
+        )
+        meter.create_observable_gauge(
+            "almanac_index_bloat",
+            [self.bloat],
+            description="Share of an index of the months in use that a new one would not need (estimated)",
+        )
+
+    async def step(self) -> float:
+        if not await self._lease.held():
+            self._waiting, self._bloat, self._steps = [], {}, 0
+            return EVERY_SECONDS
+        self._waiting = await figures.count_waiting(self._database, late_after_seconds=LATE_AFTER.total_seconds())
+        if self._steps % BLOAT_EVERY == 0:
+            hot = hot_months(await months.find_months(self._database), self._clock.now())
+            self._bloat = await figures.estimate_bloat(self._database, [month.name for month in hot])
+        self._steps += 1
+        return EVERY_SECONDS
+
+    def due(self, _: CallbackOptions | None = None) -> Iterable[Observation]:
+        return [Observation(each.due, _of(each)) for each in self._waiting]
+
+    def overdue(self, _: CallbackOptions | None = None) -> Iterable[Observation]:
+        return [Observation(each.overdue, _of(each)) for each in self._waiting]
+
+    def bloat(self, _: CallbackOptions | None = None) -> Iterable[Observation]:
+        return [Observation(share, {"index": index}) for index, share in self._bloat.items()]
+
+
+def _of(waiting: Waiting) -> dict[str, str]:
+    return {"priority": Priority(waiting.priority).name}
