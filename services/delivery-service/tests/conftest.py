@@ -3,10 +3,12 @@
 import asyncio
 import hashlib
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -25,10 +27,15 @@ from chassis.runtime import Runtime, open_runtime
 from chassis.settings import ApiKey, Scope
 from chassis.telemetry.tracing import start_tracing
 from contracts.messages.delivery import DeliveryOutcomeItem
-from contracts.vocabulary import EventType, Priority
+from contracts.vocabulary import Channel, EventType, Priority
+from delivery_service.adapters.guard import Guard
+from delivery_service.adapters.secrets import generate_secret
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.application.endpoints import create_endpoint
 from delivery_service.application.pool import DeliveryPool, PoolLimits
+from delivery_service.domain.addresses import Reach
+from delivery_service.domain.attempts import Reply
+from delivery_service.domain.deliveries import Dispatch, Lease, Target
 from delivery_service.domain.endpoints import EndpointConfig
 from delivery_service.domain.retries import RetryPolicy
 from delivery_service.main import SERVICE
@@ -39,6 +46,9 @@ from local_stack.testkit.plugin import DatabaseFactory
 
 # Retries at once, so that no test waits for one.
 IMPATIENT = RetryPolicy(max_tries=3, base=0.05, factor=2.0, cap=0.1, retry_after_cap=0.2)
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+# Where the receivers of these tests listen.
+LOOPBACK = Reach((ip_network("127.0.0.0/8"),))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -61,6 +71,8 @@ async def runtime(
     settings = Settings(
         database_url=SecretStr(await database("delivery-service")),
         api_keys=(_key("reader", "read"), _key("writer", "write"), _key("editor", "read", "write")),
+        webhook_allowed_networks=LOOPBACK.networks,
+        webhook_allowed_ports=frozenset(),
         retry_base_seconds=0.05,
         shutdown_grace_seconds=10,
         dlq_drain_seconds=0.2,
@@ -154,6 +166,42 @@ def receive() -> Callable[..., Awaitable[Sequence[Rejection]]]:
 
 
 @pytest.fixture
+def attempt(due_event: Callable[..., dict[str, Any]]) -> Callable[..., Awaitable[Reply]]:
+    """`await attempt(url, …)` makes one attempt at a webhook with a sender of its own, or with the one given."""
+
+    async def make(
+        url: str,
+        due: dict[str, Any] | None = None,
+        *,
+        timeout_seconds: int = 5,
+        secret: str | None = None,
+        guard: Guard | None = None,
+        tls: ssl.SSLContext | None = None,
+        sender: WebhookSender | None = None,
+    ) -> Reply:
+        target = Target(uuid4(), 1, Channel.WEBHOOK, url, secret or generate_secret(), timeout_seconds)
+        dispatch = Dispatch(
+            delivery_id=uuid4(),
+            event_id=uuid4(),
+            lease=Lease.begin(90),
+            tries=0,
+            due=json.dumps(due or due_event()),
+            expires_at=datetime.now(UTC) + timedelta(hours=1),
+            traceparent=None,
+            target=target,
+        )
+        if sender is not None:
+            return await sender.send(dispatch, target, TRACEPARENT)
+        sender = WebhookSender(connections=2, connect_seconds=1, guard=guard or Guard(LOOPBACK), tls=tls)
+        try:
+            return await sender.send(dispatch, target, TRACEPARENT)
+        finally:
+            await sender.aclose()
+
+    return make
+
+
+@pytest.fixture
 def open_pool() -> Callable[..., AbstractAsyncContextManager[DeliveryPool]]:
     """`async with open_pool(database, …) as pool` runs a pool with its claimer, and drains it at the end."""
 
@@ -168,7 +216,7 @@ def open_pool() -> Callable[..., AbstractAsyncContextManager[DeliveryPool]]:
         claiming: bool = True,
         grace_seconds: float = 5,
     ) -> AsyncIterator[DeliveryPool]:
-        sender = WebhookSender(connections=slots, connect_seconds=2)
+        sender = WebhookSender(connections=slots, connect_seconds=2, guard=Guard(LOOPBACK))
         pool = DeliveryPool(
             priority,
             database=database,

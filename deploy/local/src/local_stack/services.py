@@ -93,6 +93,9 @@ def service_environment(
         "LOG_LEVEL": settings.log_level,
         "TIME_LAPSE": "true",
         "SHUTDOWN_GRACE_SECONDS": str(settings.shutdown_grace_seconds),
+        # Of delivery-service: the inbox, and whatever a person tries here, listens on this machine.
+        "WEBHOOK_ALLOWED_NETWORKS": '["127.0.0.0/8", "::1/128"]',
+        "WEBHOOK_ALLOWED_PORTS": "[]",
     }
 
 

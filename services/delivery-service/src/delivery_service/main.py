@@ -7,6 +7,7 @@ from chassis.lifecycle import Loop, Role
 from chassis.runtime import Runtime
 from chassis.service import Service
 from contracts.vocabulary import Priority
+from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.api import deliveries, endpoints
 from delivery_service.application.pool import DeliveryPool, PoolLimits
@@ -22,7 +23,9 @@ def worker(runtime: Runtime[Settings], priority: Priority) -> Role:
     """What works on one priority, with everything that another could exhaust of its own."""
     settings, database = runtime.settings, runtime.database
     slots = settings.slots(priority)
-    sender = WebhookSender(connections=slots, connect_seconds=settings.connect_timeout_seconds)
+    sender = WebhookSender(
+        connections=slots, connect_seconds=settings.connect_timeout_seconds, guard=Guard(settings.reach)
+    )
     pool = DeliveryPool(
         priority,
         database=database,

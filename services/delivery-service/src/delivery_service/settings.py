@@ -1,9 +1,12 @@
 """The environment of delivery-service."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, IPvAnyNetwork
 
 from chassis.settings import ServiceSettings
 from contracts.vocabulary import Priority
+from delivery_service.domain.addresses import Reach
 
 
 class Settings(ServiceSettings):
@@ -39,10 +42,19 @@ class Settings(ServiceSettings):
     """The longest Retry-After that is obeyed as it is. With the other defaults all tries then fit into about an hour,
     which is what event-service takes for the retry horizon."""
 
+    webhook_allowed_networks: tuple[IPvAnyNetwork, ...] = ()
+    """Networks that may be sent to although they are not public, as a JSON list of CIDR. Empty in production: what is
+    listed here can be reached by whoever may create an endpoint."""
+    webhook_allowed_ports: frozenset[Annotated[int, Field(ge=1, le=65535)]] = frozenset({80, 443, 8080, 8443})
+    """Ports that may be sent to, as a JSON list. Empty: every port."""
     connect_timeout_seconds: float = Field(5.0, gt=0)
     """For name, connection and TLS; the whole attempt has the endpoint's own timeout."""
     retention_days: float = Field(30.0, gt=0)
     """How long finished events are kept with their deliveries and attempts."""
+
+    @property
+    def reach(self) -> Reach:
+        return Reach(self.webhook_allowed_networks, self.webhook_allowed_ports)
 
     def slots(self, priority: Priority) -> int:
         value: int = getattr(self, f"slots_{priority.name.lower()}")

@@ -40,6 +40,8 @@ async def test_a_process_killed_during_a_post_loses_nothing_and_the_next_one_goe
     port = ports.free_port()
     environment = os.environ | {
         **aws.environment(),
+        "WEBHOOK_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
+        "WEBHOOK_ALLOWED_PORTS": "[]",
         "DATABASE_URL": runtime.settings.database_url.get_secret_value(),
         "API_PORT": str(port),
         "API_KEYS": json.dumps(

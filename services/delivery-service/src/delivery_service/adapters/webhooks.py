@@ -18,6 +18,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from contracts.due import parse_due_event
 from contracts.webhook import build_webhook
+from delivery_service.adapters.guard import ForbiddenAddressError, Guard
 from delivery_service.adapters.secrets import signer
 from delivery_service.domain.attempts import Fault, Reply
 from delivery_service.domain.deliveries import Dispatch, Target
@@ -25,6 +26,20 @@ from delivery_service.domain.deliveries import Dispatch, Target
 MAX_RESPONSE_BYTES = 64 * 1024
 """What is read of a response; the connection is closed on one that goes on."""
 EXCERPT_BYTES = 4 * 1024
+KEPT_HEADERS = (
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "date",
+    "location",
+    "retry-after",
+    "server",
+    "via",
+    "www-authenticate",
+    "x-request-id",
+)
+"""What of an answer's headers helps to understand it later. Cookies and the like are nobody's business."""
+HEADER_LENGTH = 256
 USER_AGENT = f"Almanac/{version('almanac-delivery-service')}"
 
 
@@ -34,13 +49,21 @@ class WebhookSender:
     Args:
         connections: how many at most; make it as many as there may be attempts at once, so that none waits for one.
         connect_seconds: for name, connection and TLS together. The whole attempt has the endpoint's own deadline.
+        guard: which addresses may be connected to.
+        tls: which certificates are trusted; the system's where it is None.
         transport: used instead of the network.
     """
 
     def __init__(
-        self, *, connections: int, connect_seconds: float, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        *,
+        connections: int,
+        connect_seconds: float,
+        guard: Guard,
+        tls: ssl.SSLContext | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._transport = transport or _transport(connections)
+        self._transport = transport or _transport(connections, guard, tls or ssl.create_default_context())
         self._extensions = {"timeout": {"connect": connect_seconds, "pool": connect_seconds}}
 
     async def send(self, dispatch: Dispatch, target: Target, traceparent: str) -> Reply:
@@ -95,22 +118,23 @@ class WebhookSender:
         if response is None:
             return Reply(None, fault, duration)
         # The receiver has spoken with its status line; how its body ended changes nothing.
+        headers = {name: text[:HEADER_LENGTH] for name in KEPT_HEADERS if (text := response.headers.get(name))}
         return Reply(
-            response.status_code,
-            None,
-            duration,
-            _excerpt(content),
-            response.headers.get("retry-after"),
+            http_status=response.status_code,
+            fault=None,
+            duration_seconds=duration,
+            # A body is taken as it came: unpacked, a few bytes can become gigabytes.
+            excerpt=None if "content-encoding" in headers else _excerpt(content),
+            retry_after=response.headers.get("retry-after"),
+            headers=headers,
         )
 
 
-def _transport(connections: int) -> httpx.AsyncBaseTransport:
-    tls = ssl.create_default_context()
-
+def _transport(connections: int, guard: Guard, tls: ssl.SSLContext) -> httpx.AsyncBaseTransport:
     # A session belongs to a running loop, so it is made with the first request.
     def session() -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=60, ttl_dns_cache=60, ssl=tls),
+            connector=guard.connector(limit=connections, tls=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
             trust_env=False,
@@ -140,6 +164,8 @@ def _excerpt(content: bytearray) -> str | None:
 def _classify(error: Exception) -> Fault:
     # The transport maps aiohttp's errors to httpx' own too coarsely; the cause is what happened.
     match error.__cause__ or error:
+        case aiohttp.ClientConnectorError(os_error=ForbiddenAddressError()):
+            return Fault.FORBIDDEN_ADDRESS
         case aiohttp.ConnectionTimeoutError():
             return Fault.CONNECT_TIMEOUT
         case aiohttp.ServerTimeoutError():

@@ -16,6 +16,7 @@ class Fault(StrEnum):
     TIMEOUT = "timeout"
     CONNECT_TIMEOUT = "connect_timeout"
     DNS = "dns"
+    FORBIDDEN_ADDRESS = "forbidden_address"
     TLS = "tls"
     CONNECTION = "connection"
     PROTOCOL = "protocol"

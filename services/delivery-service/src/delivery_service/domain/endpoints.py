@@ -61,6 +61,12 @@ def check_url(url: str) -> str:
     return url
 
 
+def host_and_port(url: str) -> tuple[str, int]:
+    """Where a checked URL connects to; the port is its scheme's where it names none."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
 def _is_host(host: str) -> bool:
     try:
         if ":" in host:

@@ -6,6 +6,7 @@
     ├── EndpointNotFoundError           404
     ├── DeliveryNotFoundError           404
     ├── StaleVersionError               412
+    ├── UrlRefusedError                 422
     └── ReasonWhileEnabledError         422
 """
 
@@ -44,6 +45,15 @@ class StaleVersionError(DeliveryServiceError):
     slug = "stale-version"
     title = "Changed in the meantime"
     field = "If-Match"
+
+
+class UrlRefusedError(DeliveryServiceError):
+    """Nothing may be sent to where this URL leads."""
+
+    status = 422
+    slug = "url-refused"
+    title = "URL refused"
+    field = "url"
 
 
 class ReasonWhileEnabledError(DeliveryServiceError):

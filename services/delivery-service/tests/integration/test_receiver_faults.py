@@ -1,0 +1,408 @@
+"""Receivers that fail in every way they can, over real sockets: what comes of one attempt."""
+
+import asyncio
+import gzip
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from delivery_service.adapters.guard import Guard
+from delivery_service.adapters.webhooks import EXCERPT_BYTES, MAX_RESPONSE_BYTES, WebhookSender
+from delivery_service.domain.addresses import Reach
+from delivery_service.domain.attempts import Fault, Reply
+from local_stack import ports
+from local_stack.testkit import Answer, Receiver
+
+Attempt = Callable[..., Awaitable[Reply]]
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+LOOPBACK = Reach((ip_network("127.0.0.0/8"),))
+NAME = "hooks.example.org"
+CHUNK = b"x" * 2**16
+
+
+@asynccontextmanager
+async def served(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A server that reads a request's head and goes on as told, on the port that it yields."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            await serve(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(connected, ports.LOOPBACK, 0, ssl=tls)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def answering(content: bytes, *, hold: bool = True) -> Serve:
+    """Answers with these bytes and then holds the connection until the other side closes it, or closes it."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(content)
+        await writer.drain()
+        while hold and await reader.read(2**16):
+            continue
+
+    return serve
+
+
+def at(port: int) -> str:
+    return f"http://{ports.LOOPBACK}:{port}/"
+
+
+# -- answers ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("retry_after", ["120", "Mon, 23 Nov 2026 14:00:00 GMT"])
+async def test_how_long_to_wait_is_kept_as_it_came(receiver: Receiver, attempt: Attempt, retry_after: str) -> None:
+    receiver.answer(Answer(429, headers={"Retry-After": retry_after}))
+    reply = await attempt(receiver.url)
+    assert (reply.http_status, reply.retry_after) == (429, retry_after)
+    assert reply.headers is not None
+    assert reply.headers["retry-after"] == retry_after
+
+
+@pytest.mark.parametrize("location", ["http://169.254.169.254/latest/meta-data/", "/elsewhere"])
+async def test_a_redirect_is_an_answer_and_not_followed(receiver: Receiver, attempt: Attempt, location: str) -> None:
+    receiver.answer(Answer(302, headers={"Location": location}))
+    reply = await attempt(receiver.url)
+    assert (reply.http_status, reply.headers and reply.headers["location"]) == (302, location)
+    assert len(receiver.requests) == 1
+
+
+async def test_an_answer_that_is_not_http_is_a_protocol_fault(attempt: Attempt) -> None:
+    async with served(answering(b"220 mail.example.org ESMTP\r\n\r\n")) as port:
+        assert (await attempt(at(port))).fault is Fault.PROTOCOL
+
+
+async def test_headers_without_end_are_a_protocol_fault(attempt: Attempt) -> None:
+    async with served(answering(b"HTTP/1.1 200 OK\r\nX-Long: " + 4 * CHUNK)) as port:
+        assert (await attempt(at(port))).fault is Fault.PROTOCOL
+
+
+# -- bodies -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_body_of_a_gibibyte_is_hardly_read(attempt: Attempt) -> None:
+    sent = 0
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % 2**30)
+        while sent < 2**30:
+            writer.write(CHUNK)
+            await writer.drain()
+            sent += len(CHUNK)
+
+    async with served(serve) as port:
+        reply = await attempt(at(port))
+    assert (reply.http_status, reply.excerpt) == (200, "x" * EXCERPT_BYTES)
+    # What is on its way in the buffers of both sides goes with it.
+    assert sent < 2**26
+
+
+async def test_a_gzip_bomb_stays_packed(attempt: Attempt) -> None:
+    packed = gzip.compress(bytes(2**20), compresslevel=9) * 1024
+    assert len(packed) > MAX_RESPONSE_BYTES
+    head = b"HTTP/1.1 500 Oh\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    async with served(answering(head + packed)) as port:
+        reply = await attempt(at(port))
+    assert (reply.http_status, reply.excerpt) == (500, None)
+    assert reply.headers is not None
+    assert reply.headers["content-encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_a_body_that_breaks_off_does_not_change_what_the_status_said(attempt: Attempt, status: int) -> None:
+    head = f"HTTP/1.1 {status} Status\r\nContent-Length: 1000\r\nRetry-After: 7\r\n\r\n".encode()
+    async with served(answering(head + b"half", hold=False)) as port:
+        reply = await attempt(at(port))
+    assert (reply.http_status, reply.fault, reply.excerpt, reply.retry_after) == (status, None, "half", "7")
+
+
+# -- time -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_receiver_that_does_not_answer_meets_the_deadline(attempt: Attempt) -> None:
+    async with served(answering(b"")) as port:
+        reply = await attempt(at(port), timeout_seconds=1)
+    assert (reply.http_status, reply.fault) == (None, Fault.TIMEOUT)
+    assert 0.9 < reply.duration_seconds < 3
+
+
+async def drip(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def test_headers_that_drip_meet_the_deadline_of_the_whole_attempt(attempt: Attempt) -> None:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        await drip(writer)
+
+    async with served(serve) as port:
+        reply = await attempt(at(port), timeout_seconds=1)
+    assert (reply.http_status, reply.fault) == (None, Fault.TIMEOUT)
+    assert reply.duration_seconds < 3
+
+
+async def test_a_body_that_drips_ends_with_the_deadline_and_its_status_counts(attempt: Attempt) -> None:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        await drip(writer)
+
+    async with served(serve) as port:
+        reply = await attempt(at(port), timeout_seconds=1)
+    assert (reply.http_status, reply.fault) == (200, None)
+    assert reply.excerpt is not None
+    assert set(reply.excerpt) == {"x"}
+    assert reply.duration_seconds < 3
+
+
+# -- connections ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_closed_port_is_a_connection_fault(attempt: Attempt) -> None:
+    assert (await attempt(at(ports.free_port()))).fault is Fault.CONNECTION
+
+
+@pytest.mark.parametrize("content", [b"", b"HTTP/1.1 200 OK\r\nContent-"])
+async def test_a_connection_reset_before_the_end_of_the_head_is_a_connection_fault(
+    attempt: Attempt, content: bytes
+) -> None:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(content)
+        await writer.drain()
+        _reset(writer)
+
+    async with served(serve) as port:
+        assert (await attempt(at(port))).fault is Fault.CONNECTION
+
+
+async def test_a_connection_reset_in_the_body_does_not_change_what_the_status_said(attempt: Attempt) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 1000\r\n\r\nhalf")
+        await writer.drain()
+        _reset(writer)
+
+    async with served(serve) as port:
+        reply = await attempt(at(port))
+    assert (reply.http_status, reply.fault) == (201, None)
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Close with RST rather than FIN."""
+    connection: socket.socket = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def test_connections_are_used_again(attempt: Attempt) -> None:
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        for _ in range(3):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            await reader.readuntil(b"HTTP/1.1\r\n")
+
+    sender = WebhookSender(connections=2, connect_seconds=1, guard=Guard(LOOPBACK))
+    async with served(serve) as port:
+        for _ in range(3):
+            assert (await attempt(at(port), sender=sender)).excerpt == "ok"
+        await sender.aclose()
+    assert connections == 1
+
+
+async def test_a_proxy_of_the_environment_is_not_used(
+    attempt: Attempt, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Receiver() as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://{ports.LOOPBACK}:{proxy.port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        assert (await attempt(receiver.url)).http_status == 200
+        assert proxy.requests == []
+
+
+# -- where nothing may be sent ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "0.0.0.0"],  # noqa: S104
+)
+async def test_an_address_that_is_not_public_is_not_connected_to(
+    attempt: Attempt, receiver: Receiver, host: str
+) -> None:
+    reply = await attempt(f"http://{host}:{receiver.port}/", guard=Guard(Reach()))
+    assert (reply.http_status, reply.fault) == (None, Fault.FORBIDDEN_ADDRESS)
+    assert receiver.requests == []
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "017700000001", "127.0.0.1."])
+async def test_another_spelling_of_an_address_leads_nowhere(attempt: Attempt, receiver: Receiver, host: str) -> None:
+    reply = await attempt(f"http://{host}:{receiver.port}/", guard=Guard(Reach()))
+    assert reply.http_status is None
+    assert reply.fault in (Fault.FORBIDDEN_ADDRESS, Fault.UNUSABLE_URL, Fault.DNS)
+    assert receiver.requests == []
+
+
+async def test_a_port_that_is_not_open_is_not_connected_to(attempt: Attempt, receiver: Receiver) -> None:
+    guard = Guard(Reach(LOOPBACK.networks, {443}))
+    assert (await attempt(receiver.url, guard=guard)).fault is Fault.FORBIDDEN_ADDRESS
+    assert receiver.requests == []
+
+
+async def test_one_address_that_is_not_public_shuts_out_a_name(attempt: Attempt, receiver: Receiver) -> None:
+    guard = Guard(LOOPBACK, lookup=lambda _: [ports.LOOPBACK, "10.0.0.1"])
+    assert (await attempt(f"http://{NAME}:{receiver.port}/", guard=guard)).fault is Fault.FORBIDDEN_ADDRESS
+    assert receiver.requests == []
+
+
+async def test_a_name_that_leads_to_a_private_address_the_second_time_is_not_followed_there(attempt: Attempt) -> None:
+    served_at: list[str] = []
+    answers = iter([["127.0.0.1"], ["127.0.0.2"]])
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served_at.append(writer.get_extra_info("sockname")[0])
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+
+    reach = Reach((ip_network("127.0.0.1/32"),))
+    guard = Guard(reach, lookup=lambda _: next(answers), cache_seconds=0)
+    sender = WebhookSender(connections=2, connect_seconds=1, guard=guard)
+    async with served(serve) as port:
+        first, second = [await attempt(f"http://{NAME}:{port}/", sender=sender) for _ in range(2)]
+    await sender.aclose()
+    assert (first.http_status, second.fault) == (200, Fault.FORBIDDEN_ADDRESS)
+    assert served_at == ["127.0.0.1"]
+
+
+async def test_a_name_without_an_address_is_a_dns_fault(attempt: Attempt) -> None:
+    def nowhere(name: str) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    assert (await attempt(f"http://{NAME}/", guard=Guard(LOOPBACK, lookup=nowhere))).fault is Fault.DNS
+
+
+async def test_a_name_server_that_does_not_answer_meets_the_deadline(attempt: Attempt) -> None:
+    ended = threading.Event()
+
+    def slow(name: str) -> list[str]:
+        ended.wait()
+        return []
+
+    reply = await attempt(f"http://{NAME}/", timeout_seconds=1, guard=Guard(LOOPBACK, lookup=slow))
+    ended.set()
+    assert reply.fault in (Fault.TIMEOUT, Fault.CONNECT_TIMEOUT)
+
+
+# -- TLS --------------------------------------------------------------------------------------------------------------
+
+
+class Authority:
+    """Signs certificates for names. `folder` holds what `ssl` wants as files."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "authority")])
+        self.certificate = self._sign(self._name, self._key, authority=True)
+
+    def server(self, name: str, *, days: int = 1) -> ssl.SSLContext:
+        """A context with a certificate for ``name`` that is valid for so many days, or has not been for so many."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        certificate = self._sign(subject, key, name=name, days=days)
+        file = self._folder / f"{name}.pem"
+        file.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            + certificate.public_bytes(serialization.Encoding.PEM)
+        )
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(file)
+        return context
+
+    def trusted(self) -> ssl.SSLContext:
+        pem = self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+        return ssl.create_default_context(cadata=pem)
+
+    def _sign(
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        *,
+        name: str = "",
+        days: int = 1,
+        authority: bool = False,
+    ) -> x509.Certificate:
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=7))
+            .not_valid_after(now + timedelta(days=days))
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        )
+        if name:
+            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        return builder.sign(self._key, hashes.SHA256())
+
+
+async def test_a_checked_name_is_spoken_to_as_itself(attempt: Attempt, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    names: list[str | None] = []
+    heads: list[bytes] = []
+    context = authority.server(NAME)
+    context.sni_callback = lambda _, name, __: names.append(name)
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(connected, ports.LOOPBACK, 0, ssl=context)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        guard = Guard(LOOPBACK, lookup=lambda _: [ports.LOOPBACK])
+        reply = await attempt(f"https://{NAME}:{port}/hooks", guard=guard, tls=authority.trusted())
+    assert reply.http_status == 200
+    assert names == [NAME]
+    assert f"\r\nhost: {NAME}:{port}\r\n".encode() in heads[0].lower()
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "trusted"), [(NAME, 1, False), ("other.example.org", 1, True), (NAME, -1, True)]
+)
+async def test_a_certificate_that_does_not_hold_is_a_tls_fault(
+    attempt: Attempt, tmp_path: Path, name: str, days: int, trusted: bool
+) -> None:
+    authority = Authority(tmp_path)
+    guard = Guard(LOOPBACK, lookup=lambda _: [ports.LOOPBACK])
+    async with served(answering(b"HTTP/1.1 200 OK\r\n\r\n"), authority.server(name, days=days)) as port:
+        reply = await attempt(f"https://{NAME}:{port}/", guard=guard, tls=authority.trusted() if trusted else None)
+    assert (reply.http_status, reply.fault) == (None, Fault.TLS)
+
+
+async def test_a_server_without_tls_is_a_tls_fault(receiver: Receiver, attempt: Attempt) -> None:
+    assert (await attempt(receiver.url.replace("http://", "https://"))).fault is Fault.TLS
