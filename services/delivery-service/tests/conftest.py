@@ -27,7 +27,7 @@ from chassis.runtime import Runtime, open_runtime
 from chassis.settings import ApiKey, Scope
 from chassis.telemetry.tracing import start_tracing
 from contracts.messages.delivery import DeliveryOutcomeItem
-from contracts.vocabulary import Channel, EventType, Priority
+from contracts.vocabulary import EventType, Priority
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.secrets import generate_secret
 from delivery_service.adapters.webhooks import WebhookSender
@@ -36,7 +36,7 @@ from delivery_service.application.pool import DeliveryPool, PoolLimits
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.attempts import Reply
 from delivery_service.domain.deliveries import Dispatch, Lease, Target
-from delivery_service.domain.endpoints import EndpointConfig
+from delivery_service.domain.endpoints import EndpointConfig, Kind
 from delivery_service.domain.retries import RetryPolicy
 from delivery_service.main import SERVICE
 from delivery_service.settings import Settings
@@ -179,7 +179,7 @@ def attempt(due_event: Callable[..., dict[str, Any]]) -> Callable[..., Awaitable
         tls: ssl.SSLContext | None = None,
         sender: WebhookSender | None = None,
     ) -> Reply:
-        target = Target(uuid4(), 1, Channel.WEBHOOK, url, secret or generate_secret(), timeout_seconds)
+        target = Target(uuid4(), 1, Kind.WEBHOOK, url, secret or generate_secret(), timeout_seconds)
         dispatch = Dispatch(
             delivery_id=uuid4(),
             event_id=uuid4(),

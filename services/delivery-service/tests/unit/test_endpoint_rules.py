@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.vocabulary import FailureReason
+from contracts.vocabulary import Channel, FailureReason
 from delivery_service.domain.deliveries import Reason
-from delivery_service.domain.endpoints import EndpointConfig, check_url
+from delivery_service.domain.endpoints import EndpointConfig, Kind, check_url
 from delivery_service.domain.errors import ReasonWhileEnabledError
 
 DISABLED = EndpointConfig("https://example.org", enabled=False, disabled_reason="moving")
@@ -73,6 +73,10 @@ def test_a_reason_is_only_for_what_is_not_enabled() -> None:
         DISABLED.merged({"enabled": True, "disabled_reason": "still moving"})
     with pytest.raises(ReasonWhileEnabledError):
         EndpointConfig("https://example.org", disabled_reason="moving").checked()
+
+
+def test_every_kind_is_a_channel_that_others_know() -> None:
+    assert {kind.value for kind in Kind} == {channel.value for channel in Channel}
 
 
 def test_every_reason_is_one_that_others_know() -> None:

@@ -8,9 +8,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Transaction
-from contracts.vocabulary import Channel
 from delivery_service.domain.deliveries import Target
-from delivery_service.domain.endpoints import Endpoint, EndpointConfig
+from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind
 
 TARGET = "p.version, p.kind, p.url, p.secret, p.timeout_seconds, p.rate_limit, p.concurrency, p.retry_schedule"
 """What a statement that hands out deliveries selects of ``endpoints p``, next to its ``endpoint_id``."""
@@ -73,7 +72,7 @@ def target(row: Row[Any]) -> Target:
     return Target(
         endpoint_id=row.endpoint_id,
         version=row.version,
-        channel=Channel(row.kind),
+        kind=Kind(row.kind),
         url=row.url,
         secret=row.secret,
         timeout_seconds=row.timeout_seconds,
@@ -105,7 +104,7 @@ def _endpoint(row: Row[Any]) -> Endpoint:
         id=row.id,
         version=row.version,
         config=EndpointConfig(
-            kind=Channel(row.kind),
+            kind=Kind(row.kind),
             url=row.url,
             description=row.description,
             event_types=tuple(row.event_types or ()),

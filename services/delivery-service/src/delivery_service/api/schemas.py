@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from chassis.api.pages import Cursor, Limit, decode_cursor
 from chassis.api.wire import NOT_SENT, PatchModel, PlainText, RequestModel, WireModel
-from contracts.vocabulary import Channel, EventType, Priority
+from contracts.vocabulary import EventType, Priority
 from delivery_service.application.endpoints import CreatedEndpoint
 from delivery_service.domain.attempts import Attempt, Verdict
 from delivery_service.domain.deliveries import Delivery, DeliveryStatus, Search
@@ -27,6 +27,7 @@ from delivery_service.domain.endpoints import (
     TIMEOUT_SECONDS,
     Endpoint,
     EndpointConfig,
+    Kind,
     OperationalEvent,
     check_url,
 )
@@ -149,7 +150,7 @@ class EndpointBody(WireModel):
 
     id: UUID
     version: int
-    kind: Channel
+    kind: Kind
     url: str | None
     description: str | None
     event_types: Sequence[EventType]

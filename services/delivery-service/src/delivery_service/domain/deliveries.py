@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from contracts.vocabulary import Channel
 from delivery_service.domain.attempts import Attempt, Verdict
+from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.retries import RetryPolicy
 
 
@@ -72,7 +72,7 @@ class Target:
 
     endpoint_id: UUID
     version: int
-    channel: Channel
+    kind: Kind
     url: str | None
     secret: str = field(repr=False)
     timeout_seconds: int

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from contracts.vocabulary import Channel
 from delivery_service.domain.errors import ReasonWhileEnabledError
 
 MAX_URL = 2048
@@ -78,6 +77,15 @@ def _is_host(host: str) -> bool:
     return len(ascii_host) <= 253 and _HOST.fullmatch(ascii_host) is not None
 
 
+class Kind(StrEnum):
+    """How an endpoint is reached: the channel of its deliveries."""
+
+    WEBHOOK = "webhook"
+    EMAIL = "email"
+    SMS = "sms"
+    SLACK = "slack"
+
+
 class OperationalEvent(StrEnum):
     """What an endpoint may be told about the service's own troubles."""
 
@@ -95,7 +103,7 @@ class EndpointConfig:
     """
 
     url: str | None
-    kind: Channel = Channel.WEBHOOK
+    kind: Kind = Kind.WEBHOOK
     description: str | None = None
     event_types: tuple[str, ...] = ()
     priorities: tuple[int, ...] = ()
