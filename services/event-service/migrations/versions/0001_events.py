@@ -26,28 +26,70 @@ CREATE TABLE recipients (
 );
 CREATE INDEX recipients_tombstones ON recipients (updated_at) WHERE deleted;
 
+-- Of a schedule that is ACTIVE, next_at is always known: with a live event it is that event's instant, without one the
+-- event is too far ahead to be made yet. PAUSED ones keep a live event only while it is in hand, ENDED ones never.
 CREATE TABLE schedules (
     id              uuid PRIMARY KEY,
+    version         integer NOT NULL DEFAULT 1,
     user_id         uuid NOT NULL,
     event_type      text NOT NULL,
+    source          text NOT NULL CHECK (source IN ('user', 'api')),
+    status          text NOT NULL DEFAULT 'ACTIVE' CHECK (status IN ('ACTIVE', 'PAUSED', 'ENDED')),
     priority        smallint NOT NULL CHECK (priority BETWEEN 0 AND 3),
-    month           smallint NOT NULL CHECK (month BETWEEN 1 AND 12),
-    day             smallint NOT NULL CHECK (day BETWEEN 1 AND 31),
+    label           text,
+    rule            jsonb NOT NULL,
     local_time      time NOT NULL,
     timezone        text NOT NULL,
+    follows_user    boolean NOT NULL,
+    gap             text CHECK (gap IN ('shift_forward', 'skip')),
+    overlap         text CHECK (overlap IN ('first', 'second')),
+    leap_day        text CHECK (leap_day IN ('BACKWARD', 'FORWARD', 'OMIT')),
+    grace_seconds   integer CHECK (grace_seconds > 0),
+    expiry_seconds  integer CHECK (expiry_seconds > 0),
+    message         text,
+    payload         jsonb NOT NULL DEFAULT '{}',
     last_occurrence text,
     live_event_id   uuid,
     next_at         timestamptz,
+    traceparent     text,
+    created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
-    CHECK ((live_event_id IS NULL) = (next_at IS NULL))
+    CHECK (live_event_id IS NULL OR next_at IS NOT NULL),
+    CHECK (CASE status WHEN 'ACTIVE' THEN next_at IS NOT NULL WHEN 'ENDED' THEN next_at IS NULL ELSE true END)
 ) WITH (fillfactor = 85);
 CREATE INDEX schedules_user ON schedules (user_id);
+CREATE INDEX schedules_newest ON schedules (created_at, id);
 CREATE UNIQUE INDEX schedules_live_event ON schedules (live_event_id) WHERE live_event_id IS NOT NULL;
+CREATE INDEX schedules_waiting ON schedules (next_at) WHERE live_event_id IS NULL AND next_at IS NOT NULL;
+
+CREATE TABLE broadcasts (
+    id              uuid PRIMARY KEY,
+    version         integer NOT NULL DEFAULT 1,
+    status          text NOT NULL DEFAULT 'SCHEDULING'
+        CHECK (status IN ('SCHEDULING', 'SCHEDULED', 'CANCELLING', 'CANCELLED')),
+    audience        jsonb NOT NULL,
+    wall            timestamp,
+    instant         timestamptz,
+    priority        smallint NOT NULL CHECK (priority BETWEEN 0 AND 3),
+    message         text NOT NULL,
+    payload         jsonb NOT NULL DEFAULT '{}',
+    recipients      bigint NOT NULL DEFAULT 0,
+    scheduled       bigint NOT NULL DEFAULT 0,
+    cancelled       bigint NOT NULL DEFAULT 0,
+    after_user_id   uuid,
+    traceparent     text,
+    created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK ((wall IS NULL) <> (instant IS NULL))
+);
+CREATE INDEX broadcasts_newest ON broadcasts (created_at, id);
+CREATE INDEX broadcasts_unfinished ON broadcasts (id) WHERE status IN ('SCHEDULING', 'CANCELLING');
 
 CREATE TABLE events (
     id                   uuid NOT NULL,
     target_timestamp_utc timestamptz NOT NULL,
     schedule_id          uuid,
+    broadcast_id         uuid,
     user_id              uuid NOT NULL,
     event_type           text NOT NULL,
     occurrence           text NOT NULL,
@@ -55,9 +97,13 @@ CREATE TABLE events (
         CHECK (status IN ('PENDING', 'PROCESSING', 'COMPLETED', 'FAILED', 'CANCELLED', 'MISSED')),
     priority             smallint NOT NULL CHECK (priority BETWEEN 0 AND 3),
     attempt              integer NOT NULL DEFAULT 1,
+    wall                 timestamp,
     timezone             text NOT NULL,
+    follows_user         boolean NOT NULL DEFAULT false,
     tzdata               text NOT NULL,
     grace_until          timestamptz NOT NULL,
+    expires_at           timestamptz,  -- NULL: as grace_until
+    template             text,
     payload              jsonb NOT NULL,
     tags                 text[] NOT NULL,
     contact              jsonb NOT NULL,
@@ -75,6 +121,8 @@ CREATE TABLE events (
 CREATE INDEX events_pending ON events (priority, target_timestamp_utc) WHERE status = 'PENDING';
 CREATE INDEX events_processing ON events (target_timestamp_utc) WHERE status = 'PROCESSING';
 CREATE INDEX events_user ON events (user_id, target_timestamp_utc);
+-- Those that no schedule names: a change of their user has to find them by the user alone.
+CREATE INDEX events_alone ON events (user_id) WHERE status = 'PENDING' AND schedule_id IS NULL;
 CREATE INDEX events_list ON events (event_type, status, target_timestamp_utc, id);
 
 -- Wakes the schedulers of a priority for what is nearer than their next look (chassis.notifications; they look at least

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from chassis.lifecycle import Loop, Role
 from chassis.runtime import Runtime
 from chassis.service import Service
-from contracts.vocabulary import Priority
+from contracts.vocabulary import EventType, Priority
 from event_service.adapters import claims
 from event_service.adapters.due_events import SnsDueEvents
 from event_service.adapters.partitions import Partitions
@@ -15,11 +16,12 @@ from event_service.adapters.recipients import sweep_tombstones
 from event_service.api import events, forecast
 from event_service.application.figures import Figures
 from event_service.application.firing import FiringRules
-from event_service.application.planning import BirthdayRules
 from event_service.application.reaping import Reaper
 from event_service.application.scheduler import Scheduler
 from event_service.application.upkeep import Upkeep
 from event_service.domain.errors import EventServiceError
+from event_service.domain.recurrence import Policies
+from event_service.domain.type_rules import Rulebook, TypeRules
 from event_service.settings import Settings
 from event_service.subscribers.outcomes import outcome_handler
 from event_service.subscribers.users import user_handler
@@ -34,8 +36,21 @@ def _firing(settings: Settings) -> FiringRules:
     )
 
 
-def _birthdays(settings: Settings) -> BirthdayRules:
-    return BirthdayRules(timedelta(hours=settings.grace_hours_birthday), settings.birthday_message)
+def _rulebook(settings: Settings) -> Rulebook:
+    return {type: _type_rules(settings, type.lower()) for type in EventType}
+
+
+def _type_rules(settings: Settings, type: str) -> TypeRules:
+    def setting(name: str) -> Any:
+        return getattr(settings, name.format(type))
+
+    expiry = setting("expiry_hours_{}")
+    return TypeRules(
+        grace=timedelta(hours=setting("grace_hours_{}")),
+        expiry=None if expiry is None else timedelta(hours=expiry),
+        message=setting("{}_message"),
+        policies=Policies(setting("gap_policy_{}"), setting("overlap_policy_{}"), setting("leap_day_policy_{}")),
+    )
 
 
 def _due_events(runtime: Runtime[Settings]) -> SnsDueEvents:
@@ -67,7 +82,7 @@ def consumer(runtime: Runtime[Settings]) -> Sequence[Role]:
     partitions = Partitions(runtime.database, runtime.clock)
     users = runtime.topology.queue("user-events")
     outcomes = runtime.topology.queue("delivery-outcomes")
-    parts = (runtime.database, runtime.outbox, _birthdays(runtime.settings), partitions)
+    parts = (runtime.database, runtime.outbox, _rulebook(runtime.settings), partitions)
     return [
         *runtime.consume(users, user_handler(users, *parts)),
         *runtime.consume(outcomes, outcome_handler(outcomes, *parts)),
@@ -81,7 +96,7 @@ def maintenance(runtime: Runtime[Settings]) -> Sequence[Role]:
         runtime.outbox,
         _due_events(runtime),
         _firing(settings),
-        _birthdays(settings),
+        _rulebook(settings),
         every_seconds=settings.reap_seconds,
     )
 

@@ -1,8 +1,25 @@
 """The environment of event-service."""
 
-from pydantic import Field, field_validator
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
 
 from chassis.settings import ServiceSettings
+from contracts.vocabulary import EventType
+from event_service.application.strategies import STRATEGIES
+from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy
+from event_service.domain.templates import check_template
+
+Grace = Annotated[float, Field(gt=0, le=336.0)]
+Expiry = Annotated[float | None, Field(gt=0, le=8760.0)]
+
+
+def _template(type: EventType) -> AfterValidator:
+    def check(value: str) -> str:
+        check_template(value, STRATEGIES[type].placeholders)
+        return value
+
+    return AfterValidator(check)
 
 
 class Settings(ServiceSettings):
@@ -27,16 +44,49 @@ class Settings(ServiceSettings):
     retention_days: float = Field(400.0, ge=62)
     """How long a month of events is kept after its end, on the events' clock; with anything in it alive, longer. It
     must outlast whatever looks back: retries, redriven deliveries, last year's birthday."""
-    grace_hours_birthday: float = Field(72.0, gt=0, le=336.0)
-    """How late a birthday may still be fired. Two weeks at most: partitions are made for that much of the past."""
-    birthday_message: str = "Hey, {first_name} {last_name} it's your birthday"
-    """Template of the greeting. Placeholders: ``first_name``, ``last_name``."""
+    grace_hours_birthday: Grace = 72.0
+    grace_hours_anniversary: Grace = 72.0
+    grace_hours_reminder: Grace = 24.0
+    grace_hours_notification: Grace = 24.0
+    """How late an event of the type may still be fired. Two weeks at most: partitions are made for that much of the
+    past."""
+    expiry_hours_birthday: Expiry = None
+    expiry_hours_anniversary: Expiry = None
+    expiry_hours_reminder: Expiry = None
+    expiry_hours_notification: Expiry = None
+    """How long after its target an event may still be delivered. None: as long as it may be fired; never less."""
+    birthday_message: Annotated[str, _template(EventType.BIRTHDAY)] = "Hey, {first_name} {last_name} it's your birthday"
+    anniversary_message: Annotated[str, _template(EventType.ANNIVERSARY)] = (
+        "Hey, {first_name} {last_name} it's your {ordinal} anniversary: {label}"
+    )
+    reminder_message: Annotated[str, _template(EventType.REMINDER)] = (
+        "Hey, {first_name} {last_name} don't forget: {label}"
+    )
+    notification_message: Annotated[str, _template(EventType.NOTIFICATION)] = (
+        "Hey, {first_name} {last_name} there is something new"
+    )
+    """Templates of the messages. Placeholders: ``first_name``, ``last_name``, ``full_name``; of birthdays and
+    anniversaries ``occurrence_number`` and ``ordinal``; of anniversaries and reminders ``label``."""
+    gap_policy_birthday: GapPolicy = GapPolicy.SHIFT_FORWARD
+    gap_policy_anniversary: GapPolicy = GapPolicy.SHIFT_FORWARD
+    gap_policy_reminder: GapPolicy = GapPolicy.SHIFT_FORWARD
+    gap_policy_notification: GapPolicy = GapPolicy.SHIFT_FORWARD
+    """What becomes of a local time that a clock change leaves out."""
+    overlap_policy_birthday: OverlapPolicy = OverlapPolicy.FIRST
+    overlap_policy_anniversary: OverlapPolicy = OverlapPolicy.FIRST
+    overlap_policy_reminder: OverlapPolicy = OverlapPolicy.FIRST
+    overlap_policy_notification: OverlapPolicy = OverlapPolicy.FIRST
+    """Which of the two counts where a clock change brings a local time twice."""
+    leap_day_policy_birthday: LeapDayPolicy = LeapDayPolicy.BACKWARD
+    leap_day_policy_anniversary: LeapDayPolicy = LeapDayPolicy.BACKWARD
+    leap_day_policy_reminder: LeapDayPolicy = LeapDayPolicy.BACKWARD
+    leap_day_policy_notification: LeapDayPolicy = LeapDayPolicy.BACKWARD
+    """When 29 February is kept in a common year."""
 
-    @field_validator("birthday_message")
-    @classmethod
-    def _can_be_filled_in(cls, value: str) -> str:
-        try:
-            value.format(first_name="", last_name="")
-        except (LookupError, AttributeError) as error:
-            raise ValueError(f"knows only the placeholders first_name and last_name, not {error}") from None
-        return value
+    @model_validator(mode="after")
+    def _expires_after_its_grace(self) -> Self:
+        for type in map(str.lower, EventType):
+            grace, expiry = getattr(self, f"grace_hours_{type}"), getattr(self, f"expiry_hours_{type}")
+            if expiry is not None and expiry < grace:
+                raise ValueError(f"expiry_hours_{type} must not be less than grace_hours_{type} ({grace:g})")
+        return self

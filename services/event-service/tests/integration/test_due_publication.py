@@ -48,6 +48,7 @@ def _event(type: EventType, priority: Priority) -> Event:
         priority=priority,
         timezone="Asia/Kathmandu",
         grace_until=NOW + timedelta(hours=1),
+        expires_at=NOW + timedelta(hours=1),
         payload={"message": "naïve 🎂"},
         tags=("vip",),
         email=None,

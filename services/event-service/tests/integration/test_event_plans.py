@@ -36,9 +36,9 @@ _FILL = (
 
 
 _FILL_SCHEDULES = (
-    "INSERT INTO schedules (id, user_id, event_type, priority, month, day, local_time, timezone, live_event_id,"
-    " next_at) SELECT gen_random_uuid(), user_id, event_type, priority, 1, 1, '09:00', 'UTC', id,"
-    " target_timestamp_utc FROM events"
+    "INSERT INTO schedules (id, user_id, event_type, source, priority, rule, local_time, timezone, follows_user,"
+    " live_event_id, next_at) SELECT gen_random_uuid(), user_id, event_type, 'api', priority, '{}', '09:00', 'UTC',"
+    " true, id, target_timestamp_utc FROM events"
 )
 
 

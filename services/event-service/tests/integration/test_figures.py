@@ -74,5 +74,5 @@ async def test_bloat_is_seen_and_gone_after_a_rebuild(scenario: Scenario) -> Non
 
 KINDS = (
     "pkey", "event_type_status_target_timestamp_utc_id_idx", "priority_target_timestamp_utc_idx",
-    "user_id_target_timestamp_utc_idx",
+    "user_id_target_timestamp_utc_idx", "user_id_idx",
 )  # fmt: skip

@@ -34,7 +34,10 @@ async def test_a_new_user_gets_a_schedule_and_its_first_event(scenario: Scenario
     assert datetime.fromisoformat(event.history[0]["at"]) == now
     schedule = await scenario.schedule(user.user_id)
     assert (schedule.id, schedule.live_event_id, schedule.next_at) == (event.schedule_id, event.id, target)
-    assert (schedule.month, schedule.day, schedule.local_time) == (11, 23, time(9))
+    assert schedule.rule == {"kind": "YEARLY", "month": 11, "day": 23, "since": 1990, "first": 1990}
+    assert (schedule.local_time, schedule.version, schedule.status) == (time(9), 1, "ACTIVE")
+    assert (event.follows_user, event.expires_at) == (True, target + GRACE)
+    assert event.wall.isoformat() == "2026-11-23T09:00:00"
 
 
 async def test_its_event_is_announced_in_the_same_transaction(scenario: Scenario, now: datetime) -> None:

@@ -25,12 +25,18 @@ from contracts.vocabulary import EventType, OutcomeStatus, Priority
 from event_service.adapters.partitions import Partitions
 from event_service.application.firing import FiringRules, fire_due
 from event_service.application.outcomes import apply_outcomes
-from event_service.application.planning import BirthdayRules
 from event_service.application.recipients import apply_user_items
 from event_service.domain.events import Event, Published
+from event_service.domain.type_rules import Rulebook, TypeRules
 from event_service.settings import Settings
 
 GRACE = timedelta(hours=72)
+RULES: Rulebook = {
+    EventType.BIRTHDAY: TypeRules(GRACE, "Hey, {first_name} {last_name}!"),
+    EventType.ANNIVERSARY: TypeRules(GRACE, "{full_name}: {ordinal} {label}"),
+    EventType.REMINDER: TypeRules(timedelta(hours=24), "{first_name}: {label}"),
+    EventType.NOTIFICATION: TypeRules(timedelta(hours=24), "News for {first_name}"),
+}
 
 
 class UnconnectedBus(Bus):
@@ -68,7 +74,7 @@ class FakeBus:
 class Scenario:
     runtime: Runtime[Settings]
     bus: FakeBus = field(default_factory=FakeBus)
-    rules: BirthdayRules = field(default_factory=lambda: BirthdayRules(GRACE, "Hey, {first_name} {last_name}!"))
+    rules: Rulebook = field(default_factory=lambda: RULES)
     firing: FiringRules = field(default_factory=lambda: FiringRules(batch=500, lease_seconds=60, outcome_seconds=7200))
 
     # -- the clock ----------------------------------------------------------------------------------------------------

@@ -77,6 +77,7 @@ def _event(priority: Priority = Priority.CRITICAL, type: EventType = EventType.B
         priority=priority,
         timezone="UTC",
         grace_until=NOW + timedelta(hours=1),
+        expires_at=NOW + timedelta(hours=1),
         payload={},
         tags=(),
         email=None,

@@ -94,7 +94,7 @@ def to_due_event(event: Event, now: datetime) -> DueEvent:
             occurrence=event.occurrence,
             priority=Priority(event.priority),
             late=event.is_late(now),
-            expires_at=event.grace_until,
+            expires_at=event.expires_at,
             target_timestamp_utc=event.target,
             target_timestamp_local=event.target.astimezone(zone(event.timezone)),
             target_timezone=event.timezone,

@@ -18,23 +18,26 @@ from event_service.domain.schedules import LiveEvent
 _NOW = text("SELECT almanac_now()")
 COLUMNS = (
     "e.id, e.target_timestamp_utc, e.schedule_id, e.user_id, e.event_type, e.occurrence, e.priority, e.timezone,"
-    " e.grace_until, e.payload, e.tags, e.contact, e.traceparent, e.attempt"
+    " e.grace_until, e.expires_at, e.payload, e.tags, e.contact, e.traceparent, e.attempt, e.broadcast_id, e.wall,"
+    " e.follows_user, e.template"
 )
-FORGOTTEN = "payload = '{}', contact = '{}', tags = '{}'"
+FORGOTTEN = "payload = '{}', contact = '{}', tags = '{}', template = NULL"
 """What is personal in an event, taken out."""
 
 _RECORDS = (
     "jsonb_to_recordset(CAST(CAST(:events AS text) AS jsonb)) AS i (id uuid, target timestamptz, schedule_id uuid,"
-    " user_id uuid, event_type text, occurrence text, priority smallint, attempt integer, timezone text,"
-    " grace_until timestamptz, payload jsonb, tags jsonb, contact jsonb, traceparent text)"
+    " broadcast_id uuid, user_id uuid, event_type text, occurrence text, priority smallint, attempt integer,"
+    " wall timestamp, timezone text, follows_user boolean, grace_until timestamptz, expires_at timestamptz,"
+    " template text, payload jsonb, tags jsonb, contact jsonb, traceparent text)"
 )
 _WRITTEN = (
-    "id, target_timestamp_utc, schedule_id, user_id, event_type, occurrence, priority, attempt, timezone, tzdata,"
-    " grace_until, payload, tags, contact, traceparent"
+    "id, target_timestamp_utc, schedule_id, broadcast_id, user_id, event_type, occurrence, priority, attempt, wall,"
+    " timezone, follows_user, tzdata, grace_until, expires_at, template, payload, tags, contact, traceparent"
 )
 _WRITTEN_FROM = (
-    "i.id, i.target, i.schedule_id, i.user_id, i.event_type, i.occurrence, i.priority, i.attempt, i.timezone, :tzdata,"
-    " i.grace_until, i.payload, ARRAY(SELECT jsonb_array_elements_text(i.tags)), i.contact, i.traceparent"
+    "i.id, i.target, i.schedule_id, i.broadcast_id, i.user_id, i.event_type, i.occurrence, i.priority, i.attempt,"
+    " i.wall, i.timezone, i.follows_user, :tzdata, i.grace_until, i.expires_at, i.template, i.payload,"
+    " ARRAY(SELECT jsonb_array_elements_text(i.tags)), i.contact, i.traceparent"
 )
 _STEP = (
     "jsonb_build_array(jsonb_build_object("
@@ -70,6 +73,14 @@ _MOVE = text(
     f" SELECT {_WRITTEN_FROM}, gone.history || {_STEP}, gone.version + 1, gone.created_at"
     f" FROM {_RECORDS} JOIN gone USING (id) RETURNING id"
 )
+# An event that was cancelled comes back as itself, with its history: one occurrence has one row.
+_REVIVE = text(
+    "WITH gone AS (DELETE FROM events e WHERE e.id = ANY(CAST(:ids AS uuid[])) AND e.status = 'CANCELLED'"
+    " RETURNING e.id, e.history, e.version, e.created_at)"
+    f" INSERT INTO events ({_WRITTEN}, history, version, created_at)"
+    f" SELECT {_WRITTEN_FROM}, coalesce(gone.history, '[]') || {_STEP}, coalesce(gone.version, 0) + 1,"
+    f" coalesce(gone.created_at, clock_timestamp()) FROM {_RECORDS} LEFT JOIN gone USING (id)"
+)
 _CANCEL = text(
     "UPDATE events e SET status = 'CANCELLED', reason = :reason, finished_at = (SELECT almanac_now()),"
     f" {FORGOTTEN}, version = e.version + 1, history = e.history || jsonb_build_object("
@@ -78,7 +89,8 @@ _CANCEL = text(
 )
 _RENEW = text(
     "UPDATE events e SET payload = i.payload, tags = ARRAY(SELECT jsonb_array_elements_text(i.tags)),"
-    " contact = i.contact, timezone = i.timezone, version = e.version + 1"
+    " contact = i.contact, timezone = i.timezone, wall = i.wall, priority = i.priority, grace_until = i.grace_until,"
+    " expires_at = i.expires_at, version = e.version + 1"
     f" FROM {_RECORDS}"
     f" WHERE {LOOK_UP} AND e.id = i.id AND e.target_timestamp_utc = i.target AND e.status = 'PENDING'"
 )
@@ -86,7 +98,14 @@ _FORGET_PERSON = text(
     f"UPDATE events SET {FORGOTTEN}"
     " WHERE user_id = ANY(CAST(:user_ids AS uuid[])) AND status NOT IN ('PENDING', 'PROCESSING')"
 )
-_LIVE = text(f"SELECT e.id, e.target_timestamp_utc, e.occurrence, e.status FROM {KEYS} JOIN events e ON {MATCH}")
+_LOCK_LIVE = text(
+    f"SELECT e.id, e.target_timestamp_utc, e.occurrence, e.status FROM {KEYS} JOIN events e ON {MATCH}"
+    " WHERE e.status IN ('PENDING', 'PROCESSING') ORDER BY e.id FOR UPDATE OF e"
+)
+_LOCK_ALONE = text(
+    f"SELECT {COLUMNS} FROM events e WHERE e.user_id = ANY(CAST(:user_ids AS uuid[])) AND e.status = 'PENDING'"
+    " AND e.schedule_id IS NULL ORDER BY e.id FOR UPDATE"
+)
 _EXISTING = text(f"SELECT e.id FROM {KEYS} JOIN events e ON {MATCH}")
 _FINISH = text(
     TAKE_KEYS.format(which="true")
@@ -148,12 +167,17 @@ def to_event(row: Row[Any]) -> Event:
         priority=row.priority,
         timezone=row.timezone,
         grace_until=row.grace_until,
+        expires_at=row.expires_at or row.grace_until,
         payload=row.payload,
         tags=tuple(row.tags),
         email=row.contact.get("email"),
         phone=row.contact.get("phone"),
         traceparent=row.traceparent,
         attempt=row.attempt,
+        broadcast_id=row.broadcast_id,
+        wall=row.wall,
+        follows_user=row.follows_user,
+        template=row.template,
     )
 
 
@@ -162,13 +186,18 @@ def _to_row(event: Event) -> dict[str, object]:
         "id": event.id,
         "target": event.target,
         "schedule_id": event.schedule_id,
+        "broadcast_id": event.broadcast_id,
         "user_id": event.user_id,
         "event_type": event.event_type,
         "occurrence": event.occurrence,
         "priority": event.priority,
         "attempt": event.attempt,
+        "wall": event.wall,
         "timezone": event.timezone,
+        "follows_user": event.follows_user,
         "grace_until": event.grace_until,
+        "expires_at": event.expires_at,
+        "template": event.template,
         "payload": event.payload,
         "tags": event.tags,
         "contact": {"email": event.email, "phone": event.phone},
@@ -194,6 +223,13 @@ async def current_time(tx: Transaction) -> datetime:
 async def insert(tx: Transaction, events: Sequence[Event]) -> None:
     if events:
         await tx.execute(_INSERT, {"events": _encode(events), "cause": "scheduled", "tzdata": TZDATA_VERSION})
+
+
+async def revive(tx: Transaction, events: Sequence[Event]) -> None:
+    """Insert events that may have been cancelled before; the history of those goes on."""
+    if events:
+        values = {"ids": [event.id for event in events], "events": _encode(events)}
+        await tx.execute(_REVIVE, {**values, "cause": "scheduled again", "tzdata": TZDATA_VERSION})
 
 
 async def move(tx: Transaction, moves: Sequence[tuple[Event, datetime]]) -> set[UUID]:
@@ -227,7 +263,7 @@ async def cancel_pending(tx: Transaction, keys: Collection[EventKey], reason: st
 
 
 async def renew_pending(tx: Transaction, events: Sequence[Event]) -> None:
-    """Replace payload, tags, contact and zone of those that still wait."""
+    """Replace all but identity, instant and traces of those that still wait."""
     if events:
         await tx.execute(_RENEW, {**key_parameters([event.key for event in events]), "events": _encode(events)})
 
@@ -238,14 +274,19 @@ async def forget_person(tx: Transaction, user_ids: Collection[UUID]) -> None:
         await tx.execute(_FORGET_PERSON, {"user_ids": list(user_ids)})
 
 
-async def find_live(tx: Transaction, keys: Collection[EventKey]) -> dict[UUID, LiveEvent]:
-    """The events as their schedules name them."""
+async def lock_live(tx: Transaction, keys: Collection[EventKey]) -> dict[UUID, LiveEvent]:
+    """Lock the events that schedules name, in order of id, and return those that wait or are in hand."""
     if not keys:
         return {}
     return {
         row.id: LiveEvent(row.id, row.target_timestamp_utc, row.occurrence, pending=row.status == "PENDING")
-        for row in await tx.execute(_LIVE, key_parameters(keys))
+        for row in await tx.execute(_LOCK_LIVE, key_parameters(keys))
     }
+
+
+async def lock_alone(tx: Transaction, user_ids: Collection[UUID]) -> list[Event]:
+    """Lock the users' waiting events that come from no schedule, in order of id."""
+    return [to_event(row) for row in await tx.execute(_LOCK_ALONE, {"user_ids": list(user_ids)})] if user_ids else []
 
 
 async def existing(tx: Transaction, keys: Collection[EventKey]) -> set[UUID]:

@@ -25,7 +25,7 @@ _UPSERT = text(
     " timezone = excluded.timezone, delivery_time = excluded.delivery_time, anniversaries = excluded.anniversaries,"
     " tags = excluded.tags, contact = excluded.contact, updated_at = clock_timestamp()"
     " WHERE r.version < excluded.version AND NOT r.deleted"
-    " RETURNING user_id"
+    " RETURNING user_id, xmax = 0 AS new"  # a row that was there is locked by this statement, which xmax tells
 )
 _FIND = text(
     "SELECT user_id, version, deleted, first_name, last_name, date_of_birth, timezone, delivery_time, anniversaries,"
@@ -34,15 +34,17 @@ _FIND = text(
 _SWEEP_TOMBSTONES = text("DELETE FROM recipients WHERE deleted AND updated_at < clock_timestamp() - interval '30 days'")
 
 
-async def upsert_newer(tx: Transaction, recipients: Sequence[Recipient]) -> set[UUID]:
-    """Store those that are newer than what is there and return their user ids; the others change nothing.
+async def upsert_newer(tx: Transaction, recipients: Sequence[Recipient]) -> dict[UUID, bool]:
+    """Store those that are newer than what is there; the others change nothing.
+
+    Returns the user ids of those stored, and whether nothing was known of that user before.
 
     A deletion is a user's last version: after it nothing is newer.
     """
     if not recipients:
-        return set()
+        return {}
     rows = await tx.execute(_UPSERT, {"recipients": to_json([_to_row(each) for each in recipients]).decode()})
-    return set(rows.scalars())
+    return {row.user_id: row.new for row in rows}
 
 
 async def find(tx: Transaction, user_ids: Collection[UUID]) -> dict[UUID, Recipient]:

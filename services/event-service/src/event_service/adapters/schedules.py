@@ -1,91 +1,178 @@
 """Schedules in PostgreSQL. Whoever changes a schedule or its event locks the schedule first, always in order of id."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_json
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from chassis.database import Transaction
-from event_service.adapters import events
-from event_service.domain.events import EventKey
-from event_service.domain.schedules import Schedule
+from event_service.adapters import patterns
+from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy
+from event_service.domain.schedules import Schedule, Source, Status
 
-_LOCK = text(
-    "SELECT id, user_id, event_type, priority, month, day, local_time, timezone, last_occurrence, live_event_id,"
-    " next_at FROM schedules WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE"
+COLUMNS = (
+    "s.id, s.version, s.user_id, s.event_type, s.source, s.status, s.priority, s.label, s.rule, s.local_time,"
+    " s.timezone, s.follows_user, s.gap, s.overlap, s.leap_day, s.grace_seconds, s.expiry_seconds, s.message,"
+    " s.payload, s.last_occurrence, s.live_event_id, s.next_at, s.traceparent"
+)
+_LOCK = text(f"SELECT {COLUMNS} FROM schedules s WHERE s.id = ANY(CAST(:ids AS uuid[])) ORDER BY s.id FOR UPDATE")
+_LOCK_OF_USERS = text(
+    f"SELECT {COLUMNS} FROM schedules s WHERE s.user_id = ANY(CAST(:user_ids AS uuid[])) ORDER BY s.id FOR UPDATE"
 )
 _LOCK_LIVE = text(
-    "SELECT live_event_id, next_at FROM schedules WHERE live_event_id = ANY(CAST(:event_ids AS uuid[]))"
-    " ORDER BY id FOR UPDATE"
+    f"SELECT {COLUMNS} FROM schedules s WHERE s.live_event_id = ANY(CAST(:event_ids AS uuid[]))"
+    " ORDER BY s.id FOR UPDATE"
+)
+# It waits for nobody, so that its own order does not matter.
+_TAKE_WAITING = text(
+    f"SELECT {COLUMNS} FROM schedules s WHERE s.live_event_id IS NULL AND s.next_at IS NOT NULL"
+    " AND s.next_at <= CAST(:before AS timestamptz) AND s.status = 'ACTIVE'"
+    " ORDER BY s.next_at LIMIT :limit FOR UPDATE SKIP LOCKED"
+)
+_NAMING = text(
+    "SELECT live_event_id FROM schedules WHERE live_event_id = ANY(CAST(:event_ids AS uuid[])) AND status = 'ACTIVE'"
 )
 _UPSERT = text(
-    "INSERT INTO schedules (id, user_id, event_type, priority, month, day, local_time, timezone, last_occurrence,"
-    " live_event_id, next_at)"
-    " SELECT i.* FROM jsonb_to_recordset(CAST(CAST(:schedules AS text) AS jsonb)) AS i (id uuid, user_id uuid,"
-    " event_type text, priority smallint, month smallint, day smallint, local_time time, timezone text,"
-    " last_occurrence text, live_event_id uuid, next_at timestamptz)"
-    " ON CONFLICT (id) DO UPDATE SET priority = excluded.priority, month = excluded.month, day = excluded.day,"
-    " local_time = excluded.local_time, timezone = excluded.timezone, last_occurrence = excluded.last_occurrence,"
-    " live_event_id = excluded.live_event_id, next_at = excluded.next_at,"
-    " updated_at = clock_timestamp()"
+    "INSERT INTO schedules (id, version, user_id, event_type, source, status, priority, label, rule, local_time,"
+    " timezone, follows_user, gap, overlap, leap_day, grace_seconds, expiry_seconds, message, payload,"
+    " last_occurrence, live_event_id, next_at, traceparent)"
+    " SELECT i.* FROM jsonb_to_recordset(CAST(CAST(:schedules AS text) AS jsonb)) AS i (id uuid, version integer,"
+    " user_id uuid, event_type text, source text, status text, priority smallint, label text, rule jsonb,"
+    " local_time time, timezone text, follows_user boolean, gap text, overlap text, leap_day text,"
+    " grace_seconds integer, expiry_seconds integer, message text, payload jsonb, last_occurrence text,"
+    " live_event_id uuid, next_at timestamptz, traceparent text)"
+    " ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status,"
+    " priority = excluded.priority, label = excluded.label, rule = excluded.rule, local_time = excluded.local_time,"
+    " timezone = excluded.timezone, follows_user = excluded.follows_user, gap = excluded.gap,"
+    " overlap = excluded.overlap, leap_day = excluded.leap_day, grace_seconds = excluded.grace_seconds,"
+    " expiry_seconds = excluded.expiry_seconds, message = excluded.message, payload = excluded.payload,"
+    " last_occurrence = excluded.last_occurrence, live_event_id = excluded.live_event_id,"
+    " next_at = excluded.next_at, traceparent = excluded.traceparent, updated_at = clock_timestamp()"
+)
+_ADVANCE = text(
+    "UPDATE schedules s SET status = i.status, last_occurrence = i.last_occurrence, live_event_id = i.live_event_id,"
+    " next_at = i.next_at, updated_at = clock_timestamp()"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:lasts AS text[]), CAST(:live AS uuid[]),"
+    " CAST(:nexts AS timestamptz[])) AS i (id, status, last_occurrence, live_event_id, next_at) WHERE s.id = i.id"
 )
 _DELETE = text("DELETE FROM schedules WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
 async def lock(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Schedule]:
-    """Lock those of ``ids`` that exist and return them with their live event."""
-    rows = (await tx.execute(_LOCK, {"ids": list(ids)})).all()
-    # Read after the locks are held: joined to the lock, events would be those of before the wait for it.
-    live = await events.find_live(tx, [EventKey(row.live_event_id, row.next_at) for row in rows if row.live_event_id])
-    return {
-        row.id: Schedule(
-            id=row.id,
-            user_id=row.user_id,
-            event_type=row.event_type,
-            priority=row.priority,
-            month=row.month,
-            day=row.day,
-            local_time=row.local_time,
-            timezone=row.timezone,
-            last_occurrence=row.last_occurrence,
-            live=live.get(row.live_event_id),
-        )
-        for row in rows
-    }
+    """Lock those of ``ids`` that exist."""
+    return {row.id: to_schedule(row) for row in await tx.execute(_LOCK, {"ids": list(ids)})}
 
 
-async def lock_live(tx: Transaction, event_ids: Collection[UUID]) -> dict[UUID, datetime]:
-    """Lock the schedules whose live events are among ``event_ids``. Returns those events' instants as they are now."""
+async def lock_of_users(tx: Transaction, user_ids: Collection[UUID]) -> list[Schedule]:
+    """Lock all schedules of the users."""
+    if not user_ids:
+        return []
+    return [to_schedule(row) for row in await tx.execute(_LOCK_OF_USERS, {"user_ids": list(user_ids)})]
+
+
+async def lock_live(tx: Transaction, event_ids: Collection[UUID]) -> dict[UUID, Schedule]:
+    """Lock the schedules whose live events are among ``event_ids``, and return them by those.
+
+    Their ``next_at`` is where such an event is now, wherever it was when someone else read it.
+    """
     rows = await tx.execute(_LOCK_LIVE, {"event_ids": list(event_ids)})
-    return {row.live_event_id: row.next_at for row in rows}
+    return {row.live_event_id: to_schedule(row) for row in rows}
+
+
+async def take_waiting(tx: Transaction, before: datetime, limit: int) -> list[Schedule]:
+    """Lock schedules whose next occurrence, before the given instant, has no event yet: the nearest first."""
+    return [to_schedule(row) for row in await tx.execute(_TAKE_WAITING, {"before": before, "limit": limit})]
+
+
+async def still_named(tx: Transaction, event_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the events that are live in a schedule which has neither been paused nor deleted."""
+    return set((await tx.execute(_NAMING, {"event_ids": list(event_ids)})).scalars())
 
 
 async def store(tx: Transaction, schedules: Sequence[Schedule]) -> None:
     """Insert or replace. The caller holds the locks of those that exist."""
-    if not schedules:
-        return
-    rows = [
-        {
-            "id": each.id,
-            "user_id": each.user_id,
-            "event_type": each.event_type,
-            "priority": each.priority,
-            "month": each.month,
-            "day": each.day,
-            "local_time": each.local_time,
-            "timezone": each.timezone,
-            "last_occurrence": each.last_occurrence,
-            "live_event_id": each.live.id if each.live else None,
-            "next_at": each.live.target if each.live else None,
-        }
-        for each in schedules
-    ]
-    await tx.execute(_UPSERT, {"schedules": to_json(rows).decode()})
+    if schedules:
+        await tx.execute(_UPSERT, {"schedules": to_json([_to_row(each) for each in schedules]).decode()})
+
+
+async def advance(tx: Transaction, schedules: Sequence[Schedule]) -> None:
+    """Store where schedules have come to, and nothing else of them. The caller holds their locks."""
+    if schedules:
+        await tx.execute(
+            _ADVANCE,
+            {
+                "ids": [each.id for each in schedules],
+                "statuses": [each.status for each in schedules],
+                "lasts": [each.last_occurrence for each in schedules],
+                "live": [each.live_event_id for each in schedules],
+                "nexts": [each.next_at for each in schedules],
+            },
+        )
 
 
 async def delete(tx: Transaction, ids: Collection[UUID]) -> None:
     """Nothing more comes of these schedules, and what they say of their users is forgotten."""
     if ids:
         await tx.execute(_DELETE, {"ids": list(ids)})
+
+
+def to_schedule(row: Row[Any]) -> Schedule:
+    return Schedule(
+        id=row.id,
+        user_id=row.user_id,
+        event_type=row.event_type,
+        source=Source(row.source),
+        priority=row.priority,
+        pattern=patterns.load(row.rule, row.local_time),
+        timezone=row.timezone,
+        follows_user=row.follows_user,
+        label=row.label,
+        gap=GapPolicy(row.gap) if row.gap else None,
+        overlap=OverlapPolicy(row.overlap) if row.overlap else None,
+        leap_day=LeapDayPolicy(row.leap_day) if row.leap_day else None,
+        grace=timedelta(seconds=row.grace_seconds) if row.grace_seconds else None,
+        expiry=timedelta(seconds=row.expiry_seconds) if row.expiry_seconds else None,
+        message=row.message,
+        payload=row.payload,
+        status=Status(row.status),
+        last_occurrence=row.last_occurrence,
+        live_event_id=row.live_event_id,
+        next_at=row.next_at,
+        version=row.version,
+        traceparent=row.traceparent,
+    )
+
+
+def _to_row(schedule: Schedule) -> dict[str, object]:
+    return {
+        "id": schedule.id,
+        "version": schedule.version,
+        "user_id": schedule.user_id,
+        "event_type": schedule.event_type,
+        "source": schedule.source,
+        "status": schedule.status,
+        "priority": schedule.priority,
+        "label": schedule.label,
+        "rule": patterns.dump(schedule.pattern),
+        "local_time": schedule.pattern.local_time,
+        "timezone": schedule.timezone,
+        "follows_user": schedule.follows_user,
+        "gap": schedule.gap,
+        "overlap": schedule.overlap,
+        "leap_day": schedule.leap_day,
+        "grace_seconds": _seconds(schedule.grace),
+        "expiry_seconds": _seconds(schedule.expiry),
+        "message": schedule.message,
+        "payload": schedule.payload,
+        "last_occurrence": schedule.last_occurrence,
+        "live_event_id": schedule.live_event_id,
+        "next_at": schedule.next_at,
+        "traceparent": schedule.traceparent,
+    }
+
+
+def _seconds(length: timedelta | None) -> int | None:
+    return None if length is None else int(length.total_seconds())

@@ -58,7 +58,9 @@ def scheduled(events: Iterable[Event], now: datetime) -> list[Notice]:
     return [
         (
             MessageType.EVENT_SCHEDULED,
-            EventScheduledItem(**_common(event, now, None), schedule_id=event.schedule_id, broadcast_id=None),
+            EventScheduledItem(
+                **_common(event, now, None), schedule_id=event.schedule_id, broadcast_id=event.broadcast_id
+            ),
         )
         for event in events
     ]
@@ -85,7 +87,7 @@ def published(
             EventPublishedItem(
                 **_common(event, now, traceparent),
                 claimed_at=claimed_at,
-                expires_at=event.grace_until,
+                expires_at=event.expires_at,
                 late=event.is_late(claimed_at),
                 lateness_seconds=event.lateness(now).total_seconds(),
             ),

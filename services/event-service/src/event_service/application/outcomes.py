@@ -15,15 +15,15 @@ from contracts.vocabulary import EventStatus, OutcomeStatus
 from event_service.adapters import events, recipients, schedules
 from event_service.adapters.events import Finish
 from event_service.application import notices
-from event_service.application.planning import BirthdayRules, schedule_next
+from event_service.application.following import schedule_next
 from event_service.domain.events import EventKey
+from event_service.domain.schedules import Schedule
+from event_service.domain.type_rules import Rulebook
 
 log = structlog.get_logger(__name__)
 
 
-async def apply_outcomes(
-    database: Database, outbox: Outbox, rules: BirthdayRules, received: Sequence[ReceivedItem]
-) -> None:
+async def apply_outcomes(database: Database, outbox: Outbox, rules: Rulebook, received: Sequence[ReceivedItem]) -> None:
     """Finish the events whose deliveries have ended, each outcome once, and make the next occurrences.
 
     An outcome of an older attempt, or for an event that nobody knows, changes nothing.
@@ -40,7 +40,7 @@ async def apply_outcomes(
             return
         # Schedules are locked before events, by everyone, and tell where an event is that has moved since it was sent.
         live = await schedules.lock_live(tx, outcomes.keys())
-        finishes = [_finish(item, live.get(id, item.target_timestamp_utc)) for id, (item, _) in outcomes.items()]
+        finishes = [_finish(item, _target(item, live.get(id))) for id, (item, _) in outcomes.items()]
         ended = await events.finish(tx, finishes)
         await _warn_of_unknown(tx, [each.key for each in finishes if each.key.id not in ended])
         if not ended:
@@ -52,7 +52,7 @@ async def apply_outcomes(
         following = await schedule_next(
             tx,
             rules,
-            [event for event in ended.values() if event.id in live],
+            [(event, live[event.id]) for event in ended.values() if event.id in live],
             people,
             lambda event: outcomes[event.id][1],
             now,
@@ -61,7 +61,7 @@ async def apply_outcomes(
         await outbox.append(tx, [*ends, *notices.scheduled(following, now)])
 
 
-async def sweep_missed(database: Database, outbox: Outbox, rules: BirthdayRules, *, limit: int) -> int:
+async def sweep_missed(database: Database, outbox: Outbox, rules: Rulebook, *, limit: int) -> int:
     """Give up waiting events whose grace has ended, announce them, and let their schedules go on."""
     async with database.transaction() as tx:
         candidates = await events.find_missed(tx, limit)
@@ -77,7 +77,7 @@ async def sweep_missed(database: Database, outbox: Outbox, rules: BirthdayRules,
         following = await schedule_next(
             tx,
             rules,
-            [event for event in ended.values() if event.id in live],
+            [(event, live[event.id]) for event in ended.values() if event.id in live],
             people,
             lambda event: event.traceparent,
             now,
@@ -90,6 +90,11 @@ async def sweep_missed(database: Database, outbox: Outbox, rules: BirthdayRules,
 async def _warn_of_unknown(tx: Transaction, keys: Sequence[EventKey]) -> None:
     if unknown := {key.id for key in keys} - await events.existing(tx, keys):
         log.warning("outcomes for unknown events", events=[str(id) for id in unknown])
+
+
+def _target(item: DeliveryOutcomeItem, schedule: Schedule | None) -> datetime:
+    moved_to = schedule.next_at if schedule else None
+    return moved_to or item.target_timestamp_utc
 
 
 def _finish(item: DeliveryOutcomeItem, target: datetime) -> Finish:

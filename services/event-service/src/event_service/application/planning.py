@@ -1,210 +1,259 @@
-"""Keeping a schedule's one live event right: after a change of its user, and after its event has ended."""
+"""Keeping schedules and what waits for their users right after a change: of a user, or of a schedule."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from chassis.database import Transaction
 from chassis.outbox import Outbox
 from chassis.zones import zone
-from contracts.identity import derive_id
-from contracts.vocabulary import PRIORITY_FLOORS, EventType
 from event_service.adapters import events, recipients, schedules
 from event_service.application import notices
+from event_service.application.notices import Notice
+from event_service.application.occurrences import person_of, rule_of, settle
+from event_service.application.strategies import STRATEGIES
+from event_service.domain import templates
 from event_service.domain.events import Event, EventKey
+from event_service.domain.patterns import moved_key
 from event_service.domain.planning import next_occurrence
 from event_service.domain.recipients import Recipient
-from event_service.domain.recurrence import Occurrence, Yearly
-from event_service.domain.schedules import LiveEvent, Schedule, same_day
+from event_service.domain.recurrence import Once
+from event_service.domain.schedules import LiveEvent, Schedule, Source, Status
+from event_service.domain.type_rules import Rulebook
+
+USER_CHANGED = "user changed"
+USER_DELETED = "user deleted"
+SOURCE_REMOVED = "no longer the user's"
+"""What a schedule followed from, an anniversary, is gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class BirthdayRules:
-    """How birthdays are scheduled: their grace and what they say."""
+@dataclass(slots=True)
+class Changes:
+    """What becomes of schedules and waiting events: collected first, then written by a handful of statements.
 
-    grace: timedelta
-    message: str
+    The caller holds the locks of all that is changed: recipient, schedules by id, events by id.
+    """
 
-    def schedule_of(self, recipient: Recipient) -> Schedule:
-        """The recipient's birthday schedule as it should be. Its id follows from the user's, so it is there once."""
-        return Schedule(
-            id=derive_id(recipient.user_id, EventType.BIRTHDAY),
-            user_id=recipient.user_id,
-            event_type=EventType.BIRTHDAY,
-            priority=PRIORITY_FLOORS[EventType.BIRTHDAY],
-            month=recipient.date_of_birth.month,
-            day=recipient.date_of_birth.day,
-            local_time=recipient.delivery_time,
-            timezone=recipient.timezone,
-        )
-
-    def event_of(
-        self, schedule: Schedule, occurrence: Occurrence, recipient: Recipient, traceparent: str | None
-    ) -> Event:
-        greeting = self.message.format(first_name=recipient.first_name, last_name=recipient.last_name)
-        return Event(
-            id=events.derive_event_id(schedule.id, occurrence.key),
-            target=occurrence.instant,
-            schedule_id=schedule.id,
-            user_id=schedule.user_id,
-            event_type=schedule.event_type,
-            occurrence=occurrence.key,
-            priority=schedule.priority,
-            timezone=schedule.timezone,
-            grace_until=occurrence.instant + self.grace,
-            payload={"message": greeting},
-            tags=recipient.tags,
-            email=recipient.email,
-            phone=recipient.phone,
-            traceparent=traceparent,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Changes:
-    """What becomes of live events. A replaced one gives way to another occurrence, so to another event."""
-
+    rules: Rulebook
+    now: datetime
     inserts: list[Event] = field(default_factory=list)
+    revivals: list[Event] = field(default_factory=list)
     renewals: list[Event] = field(default_factory=list)
-    moves: list[tuple[Event, LiveEvent]] = field(default_factory=list)
-    replacements: list[tuple[Event, LiveEvent]] = field(default_factory=list)
-    schedules: list[Schedule] = field(default_factory=list)
+    moves: list[tuple[Event, datetime]] = field(default_factory=list)
+    """With the instants that they had."""
+    replaced: list[EventKey] = field(default_factory=list)
+    """They give way to another occurrence, and may come back: nothing is kept of them."""
+    cancels: dict[str, list[EventKey]] = field(default_factory=dict)
+    """By the reason."""
+    stored: list[Schedule] = field(default_factory=list)
+    deleted: list[UUID] = field(default_factory=list)
+
+    def plan(
+        self,
+        want: Schedule,
+        have: Schedule | None,
+        live: LiveEvent | None,
+        recipient: Recipient,
+        traceparent: str | None,
+        *,
+        reviving: bool = False,
+    ) -> Schedule:
+        """Bring the schedule ``have`` (None: it is new), with its live event, to what it should be. Returns that.
+
+        An event in hand is left alone: when it has ended, the next one follows the new data.
+        """
+        if live is not None and not live.pending:
+            return self._store(replace(want, live_event_id=live.id, next_at=live.target), have)
+        last = want.pattern.after(want.last_occurrence)
+        key = moved_key(have.pattern, want.pattern, live.occurrence) if have and live else None
+        if key is not None and last is not None and key <= last:
+            key = None
+        occurrence = next_occurrence(
+            rule_of(self.rules, want),
+            now=self.now,
+            grace=self.rules[want.event_type].grace_of(want),
+            last=last,
+            moving=replace(live, occurrence=key) if live and key else None,
+        )
+        planned, event = settle(self.rules, want, occurrence, recipient, traceparent, self.now)
+        self._place(event, live, reviving=reviving)
+        return self._store(planned, have)
+
+    def _place(self, event: Event | None, live: LiveEvent | None, *, reviving: bool) -> None:
+        if event is not None and live is not None and event.id == live.id:
+            if event.target == live.target:
+                self.renewals.append(event)
+            else:
+                self.moves.append((event, live.target))
+            return
+        if live is not None:
+            self.replaced.append(EventKey(live.id, live.target))
+        if event is not None:
+            (self.revivals if reviving else self.inserts).append(event)
+
+    def _store(self, planned: Schedule, have: Schedule | None) -> Schedule:
+        if planned != have:
+            self.stored.append(planned)
+        return planned
+
+    def keep(self, want: Schedule, have: Schedule) -> None:
+        """Store a schedule that makes no events now."""
+        self._store(want, have)
+
+    def cancel(self, event: EventKey, reason: str) -> None:
+        self.cancels.setdefault(reason, []).append(event)
+
+    def end(self, schedule: Schedule, live: LiveEvent | None, reason: str) -> None:
+        """Delete a schedule; its event is cancelled unless it is in hand."""
+        self.deleted.append(schedule.id)
+        if live is not None:
+            self.cancel(EventKey(live.id, live.target), reason)
+
+    def follow(self, event: Event, recipient: Recipient) -> None:
+        """Bring a waiting event that comes from no schedule in line with its user."""
+        payload = event.payload
+        if event.template is not None:
+            payload = {**payload, "message": templates.render(event.template, person_of(recipient))}
+        renewed = replace(event, payload=payload, tags=recipient.tags, email=recipient.email, phone=recipient.phone)
+        if not event.follows_user or event.wall is None or event.timezone == recipient.timezone:
+            self.renewals.append(renewed)
+            return
+        rule = Once(event.wall, zone(recipient.timezone), self.rules[event.event_type].policies)
+        there = rule.occurrence(event.wall.isoformat())
+        if there is None:
+            self.cancel(event.key, "skipped in a clock change")
+            return
+        by = there.instant - event.target
+        renewed = replace(
+            renewed,
+            target=there.instant,
+            timezone=recipient.timezone,
+            grace_until=event.grace_until + by,
+            expires_at=event.expires_at + by,
+        )
+        if by:
+            self.moves.append((renewed, event.target))
+        else:
+            self.renewals.append(renewed)
+
+    async def write(self, tx: Transaction, outbox: Outbox, reason: str) -> None:
+        """Write all of it and announce it; ``reason`` is why events moved or gave way."""
+        gone = await events.delete_pending(tx, self.replaced)
+        moved = await events.move(tx, self.moves)
+        await events.insert(tx, self.inserts)
+        await events.revive(tx, self.revivals)
+        await events.renew_pending(tx, self.renewals)
+        await schedules.store(tx, self.stored)
+        await schedules.delete(tx, self.deleted)
+        cancelled: list[Notice] = []
+        for why, keys in self.cancels.items():
+            cancelled += notices.cancelled(await events.cancel_pending(tx, keys, why), self.now, why)
+        await outbox.append(
+            tx,
+            [
+                *notices.scheduled([*self.inserts, *self.revivals], self.now),
+                *notices.rescheduled([move for move in self.moves if move[0].id in moved], self.now, reason),
+                *notices.cancelled(gone.values(), self.now, reason),
+                *cancelled,
+            ],
+        )
 
 
 async def reconcile(
     tx: Transaction,
     outbox: Outbox,
-    rules: BirthdayRules,
+    rules: Rulebook,
     changed: Sequence[Recipient],
+    known: Collection[UUID],
     traceparents: Mapping[UUID, str | None],
     now: datetime,
 ) -> None:
-    """Bring the birthday schedules of changed recipients, and their waiting events, in line with them.
+    """Bring the schedules and waiting events of changed recipients in line with them.
 
-    An event that was claimed in the meantime is left alone: when it has ended, the next one follows the new data.
+    Those not among ``known`` are new: nothing can be there of them yet.
     """
-    wanted = {recipient.user_id: rules.schedule_of(recipient) for recipient in changed if not recipient.deleted}
-    gone = [derive_id(recipient.user_id, EventType.BIRTHDAY) for recipient in changed if recipient.deleted]
-    stored = await schedules.lock(tx, [*gone, *(schedule.id for schedule in wanted.values())])
-    changes = _Changes()
+    stored = await schedules.lock_of_users(tx, known)
+    live = await lock_live_events(tx, stored)
+    alone = await events.lock_alone(tx, known)
+    people = {recipient.user_id: recipient for recipient in changed}
+    have = {schedule.id: schedule for schedule in stored}
+    changes = Changes(rules, now)
+    wanted: set[UUID] = set()
     for recipient in changed:
-        if not recipient.deleted:
-            want = wanted[recipient.user_id]
-            _plan(changes, rules, want, stored.get(want.id), recipient, traceparents.get(recipient.user_id), now)
-    moved = await events.move(tx, [(event, live.target) for event, live in changes.moves])
-    replaced = await events.delete_pending(tx, [EventKey(live.id, live.target) for _, live in changes.replacements])
-    fresh = [*changes.inserts, *(event for event, live in changes.replacements if live.id in replaced)]
-    await events.insert(tx, fresh)
-    await events.renew_pending(tx, changes.renewals)
-    # What neither moved nor gave way has been claimed: its schedule goes on naming it.
-    claimed = {
-        event.schedule_id: live
-        for event, live in (*changes.moves, *changes.replacements)
-        if live.id not in moved and live.id not in replaced
-    }
-    await schedules.store(
-        tx, [replace(each, live=claimed[each.id]) if each.id in claimed else each for each in changes.schedules]
-    )
-    cancelled = await _end(tx, [stored[id] for id in gone if id in stored])
-    await outbox.append(
-        tx,
-        [
-            *notices.scheduled(fresh, now),
-            *notices.rescheduled(
-                [(event, live.target) for event, live in changes.moves if event.id in moved], now, "user changed"
-            ),
-            *notices.cancelled(replaced.values(), now, "user changed"),
-            *notices.cancelled(cancelled, now, "user deleted"),
-        ],
-    )
-
-
-def _plan(
-    changes: _Changes,
-    rules: BirthdayRules,
-    want: Schedule,
-    have: Schedule | None,
-    recipient: Recipient,
-    traceparent: str | None,
-    now: datetime,
-) -> None:
-    last = have.last_occurrence if have else None
-    live = have.live if have else None
-    if have is not None and live is not None and not live.pending:
-        changes.schedules.append(replace(want, last_occurrence=last, live=live))
-        return
-    moving = live if have is not None and same_day(want, have) else None
-    event = _next_event(rules, want, recipient, traceparent, last=last, moving=moving, now=now)
-    next_live = LiveEvent(event.id, event.target, event.occurrence, pending=True)
-    changes.schedules.append(replace(want, last_occurrence=last, live=next_live))
-    if live is None:
-        changes.inserts.append(event)
-    elif live.id != event.id:
-        changes.replacements.append((event, live))
-    elif live.target != event.target:
-        changes.moves.append((event, live))
-    else:
-        changes.renewals.append(event)
-
-
-def _next_event(
-    rules: BirthdayRules,
-    schedule: Schedule,
-    recipient: Recipient,
-    traceparent: str | None,
-    *,
-    last: str | None,
-    moving: LiveEvent | None = None,
-    now: datetime,
-) -> Event:
-    rule = Yearly(schedule.month, schedule.day, schedule.local_time, zone(schedule.timezone))
-    occurrence = next_occurrence(rule, now=now, grace=rules.grace, last=last, moving=moving)
-    if occurrence is None:
-        raise RuntimeError(f"schedule {schedule.id} has no next occurrence")  # a yearly birthday always has one
-    return rules.event_of(schedule, occurrence, recipient, traceparent)
-
-
-async def _end(tx: Transaction, ended: Sequence[Schedule]) -> list[Event]:
-    await schedules.delete(tx, [schedule.id for schedule in ended])
-    return await events.cancel_pending(
-        tx, [EventKey(each.live.id, each.live.target) for each in ended if each.live], "user deleted"
-    )
-
-
-async def schedule_next(
-    tx: Transaction,
-    rules: BirthdayRules,
-    ended: Iterable[Event],
-    people: Mapping[UUID, Recipient],
-    traceparent_of: Callable[[Event], str | None],
-    now: datetime,
-) -> list[Event]:
-    """Make the next event of each schedule whose live event has ``ended``: in the same transaction (design §14).
-
-    The caller holds the locks of those schedules. A user who is not among ``people`` gets no more events.
-    """
-    inserts: list[Event] = []
-    changed: list[Schedule] = []
-    for event in ended:
-        if (recipient := people.get(event.user_id)) is None:
+        if recipient.deleted:
             continue
-        schedule = replace(rules.schedule_of(recipient), last_occurrence=event.occurrence)
-        following = _next_event(rules, schedule, recipient, traceparent_of(event), last=event.occurrence, now=now)
-        inserts.append(following)
-        live = LiveEvent(following.id, following.target, following.occurrence, pending=True)
-        changed.append(replace(schedule, live=live))
-    await events.insert(tx, inserts)
-    await schedules.store(tx, changed)
-    return inserts
+        for strategy in STRATEGIES.values():
+            for derived in strategy.derive(recipient):
+                wanted.add(derived.id)
+                before = have.get(derived.id)
+                want = _carried_over(derived, before, traceparents.get(recipient.user_id))
+                changes.plan(want, before, live.get(derived.id), recipient, want.traceparent)
+    for schedule in stored:
+        recipient = people[schedule.user_id]
+        if recipient.deleted:
+            changes.end(schedule, live.get(schedule.id), USER_DELETED)
+        elif schedule.source is Source.API:
+            _follow(changes, schedule, live.get(schedule.id), recipient)
+        elif schedule.id not in wanted:
+            changes.end(schedule, live.get(schedule.id), SOURCE_REMOVED)
+    for event in alone:
+        recipient = people[event.user_id]
+        if recipient.deleted:
+            changes.cancel(event.key, USER_DELETED)
+        else:
+            changes.follow(event, recipient)
+    await changes.write(tx, outbox, USER_CHANGED)
+
+
+async def lock_live_events(tx: Transaction, held: Collection[Schedule]) -> dict[UUID, LiveEvent]:
+    """Lock the live events of schedules that are locked already. Returns them by their schedules' ids."""
+    naming = {each.live_event_id: each for each in held if each.live_event_id is not None}
+    keys = [EventKey(id, each.next_at) for id, each in naming.items() if each.next_at is not None]
+    return {naming[id].id: live for id, live in (await events.lock_live(tx, keys)).items()}
+
+
+def _carried_over(derived: Schedule, have: Schedule | None, traceparent: str | None) -> Schedule:
+    """What a user's data say of a schedule, with what has become of it and what was set for it alone."""
+    if have is None:
+        return replace(derived, traceparent=traceparent)
+    want = replace(
+        have,
+        priority=derived.priority,
+        pattern=derived.pattern,
+        timezone=derived.timezone,
+        label=derived.label,
+        status=derived.status,
+    )
+    return replace(want, version=have.version + 1, traceparent=traceparent) if want != have else want
+
+
+def _follow(changes: Changes, have: Schedule, live: LiveEvent | None, recipient: Recipient) -> None:
+    want = have
+    if have.follows_user and have.timezone != recipient.timezone:
+        want = replace(have, timezone=recipient.timezone, version=have.version + 1)
+    if have.status is Status.ACTIVE:
+        changes.plan(want, have, live, recipient, have.traceparent)
+    else:
+        changes.keep(want, have)
 
 
 async def cancel_orphans(tx: Transaction, outbox: Outbox, returned: Sequence[Event]) -> None:
-    """Cancel those of ``returned``, which were claimed and wait again, whose users were deleted meanwhile."""
+    """Cancel those of ``returned``, claimed and waiting again, that nobody wants any more.
+
+    Their users or schedules were deleted meanwhile, or their schedules paused.
+    """
     if not returned:
         return
     people = await recipients.find(tx, {event.user_id for event in returned})
-    orphans = [event.key for event in returned if event.user_id not in people]
-    if cancelled := await events.cancel_pending(tx, orphans, "user deleted"):
+    named = await schedules.still_named(tx, [event.id for event in returned if event.schedule_id is not None])
+    orphans: dict[str, list[EventKey]] = {}
+    for event in returned:
+        if event.user_id not in people:
+            orphans.setdefault(USER_DELETED, []).append(event.key)
+        elif event.schedule_id is not None and event.id not in named:
+            orphans.setdefault("schedule deleted or paused", []).append(event.key)
+    for reason, keys in orphans.items():
+        cancelled = await events.cancel_pending(tx, keys, reason)
         now = await events.current_time(tx)
-        await outbox.append(tx, notices.cancelled(cancelled, now, "user deleted"))
+        await outbox.append(tx, notices.cancelled(cancelled, now, reason))

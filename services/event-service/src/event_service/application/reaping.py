@@ -7,8 +7,8 @@ from chassis.outbox import Outbox
 from contracts.vocabulary import Priority
 from event_service.application.firing import FiringRules, publish_again, return_claims
 from event_service.application.outcomes import sweep_missed
-from event_service.application.planning import BirthdayRules
 from event_service.application.ports import DueEventBus
+from event_service.domain.type_rules import Rulebook
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ class Reaper:
         outbox: Outbox,
         bus: DueEventBus,
         firing: FiringRules,
-        birthdays: BirthdayRules,
+        rules: Rulebook,
         *,
         every_seconds: float,
     ) -> None:
@@ -30,12 +30,12 @@ class Reaper:
         self._outbox = outbox
         self._bus = bus
         self._firing = firing
-        self._birthdays = birthdays
+        self._rules = rules
         self._every = every_seconds
 
     async def step(self) -> float:
         returned = await return_claims(self._database, self._outbox, self._firing)
-        missed = await sweep_missed(self._database, self._outbox, self._birthdays, limit=self._firing.batch)
+        missed = await sweep_missed(self._database, self._outbox, self._rules, limit=self._firing.batch)
         if missed:
             log.warning("events missed, their grace had ended", events=missed)
         # Last: it raises while the bus is away, and the others need no bus.

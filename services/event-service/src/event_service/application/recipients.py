@@ -11,12 +11,13 @@ from chassis.zones import is_zone
 from contracts.messages.user import UserDeletedItem, UserItem
 from event_service.adapters import events
 from event_service.adapters import recipients as store
-from event_service.application.planning import BirthdayRules, reconcile
+from event_service.application.planning import reconcile
 from event_service.domain.recipients import Recipient
+from event_service.domain.type_rules import Rulebook
 
 
 async def apply_user_items(
-    database: Database, outbox: Outbox, rules: BirthdayRules, received: Sequence[ReceivedItem]
+    database: Database, outbox: Outbox, rules: Rulebook, received: Sequence[ReceivedItem]
 ) -> None:
     """Apply user items: each once, and only those that are newer than what is known of their user.
 
@@ -38,7 +39,8 @@ async def apply_user_items(
         changed = [newest[user_id] for user_id in applied]
         if changed:
             now = await events.current_time(tx)
-            await reconcile(tx, outbox, rules, changed, traceparents, now)
+            there = [user_id for user_id, new in applied.items() if not new]
+            await reconcile(tx, outbox, rules, changed, there, traceparents, now)
             await events.forget_person(tx, [each.user_id for each in changed if each.deleted])
 
 

@@ -27,7 +27,12 @@ class EventKey:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event as it is scheduled, claimed and finished."""
+    """An event as it is scheduled, claimed and finished.
+
+    ``wall`` is the local time that its instant was derived from, None where it was given as an instant. One that
+    ``follows_user`` moves with that local time to another zone. ``template`` is the message before names are filled in,
+    of an event without a schedule; None where the payload is as it was given.
+    """
 
     id: UUID
     target: datetime
@@ -38,12 +43,17 @@ class Event:
     priority: int
     timezone: str
     grace_until: datetime
+    expires_at: datetime
     payload: dict[str, Any]
     tags: tuple[str, ...]
     email: str | None
     phone: str | None
     traceparent: str | None
     attempt: int = 1
+    broadcast_id: UUID | None = None
+    wall: datetime | None = None
+    follows_user: bool = False
+    template: str | None = None
 
     @property
     def key(self) -> EventKey:

@@ -2,12 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from event_service.domain.recurrence import Occurrence, Yearly
+from event_service.domain.recurrence import Occurrence, Rule
 from event_service.domain.schedules import LiveEvent
 
 
 def next_occurrence(
-    rule: Yearly, *, now: datetime, grace: timedelta, last: str | None, moving: LiveEvent | None = None
+    rule: Rule, *, now: datetime, grace: timedelta, last: str | None, moving: LiveEvent | None = None
 ) -> Occurrence | None:
     """The occurrence to schedule now, or None where the rule has none left.
 

@@ -1,13 +1,34 @@
 """Schedules: a rule for one user, and the one event of it that is alive."""
 
-from dataclasses import dataclass
-from datetime import datetime, time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
 from uuid import UUID
+
+from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy
+from event_service.domain.patterns import Pattern
+
+
+class Source(StrEnum):
+    """Where a schedule comes from, and so who may change it."""
+
+    USER = "user"
+    """It follows from what user-service says of its user."""
+    API = "api"
+
+
+class Status(StrEnum):
+    ACTIVE = "ACTIVE"
+    PAUSED = "PAUSED"
+    ENDED = "ENDED"
+    """Its rule has no occurrence left."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveEvent:
-    """The event that a schedule names."""
+    """The event that a schedule names. One that is not ``pending`` is in hand: nothing changes it any more."""
 
     id: UUID
     target: datetime
@@ -17,20 +38,31 @@ class LiveEvent:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A yearly rule. ``last_occurrence`` is the latest that has ended: none up to it may come again."""
+    """What is to happen to a user, and when. None in a policy, in grace, expiry or message: as its type has it.
+
+    ``last_occurrence`` is the latest that has ended: none up to it may come again. ``next_at`` without a live event is
+    too far ahead for one. ``version`` rises when someone changes the schedule, not when it goes on.
+    """
 
     id: UUID
     user_id: UUID
     event_type: str
+    source: Source
     priority: int
-    month: int
-    day: int
-    local_time: time
+    pattern: Pattern
     timezone: str
+    follows_user: bool
+    label: str | None = None
+    gap: GapPolicy | None = None
+    overlap: OverlapPolicy | None = None
+    leap_day: LeapDayPolicy | None = None
+    grace: timedelta | None = None
+    expiry: timedelta | None = None
+    message: str | None = None
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    status: Status = Status.ACTIVE
     last_occurrence: str | None = None
-    live: LiveEvent | None = None
-
-
-def same_day(one: Schedule, other: Schedule) -> bool:
-    """True where only zone or time differ: then it is the same occurrence that moves."""
-    return (one.month, one.day) == (other.month, other.day)
+    live_event_id: UUID | None = None
+    next_at: datetime | None = None
+    version: int = 1
+    traceparent: str | None = None

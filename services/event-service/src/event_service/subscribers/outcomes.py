@@ -9,11 +9,11 @@ from chassis.outbox import Outbox
 from contracts.topology import Queue
 from event_service.adapters.partitions import Partitions
 from event_service.application.outcomes import apply_outcomes
-from event_service.application.planning import BirthdayRules
+from event_service.domain.type_rules import Rulebook
 
 
 def outcome_handler(
-    queue: Queue, database: Database, outbox: Outbox, rules: BirthdayRules, partitions: Partitions
+    queue: Queue, database: Database, outbox: Outbox, rules: Rulebook, partitions: Partitions
 ) -> Handler:
     async def apply(items: Sequence[ReceivedItem]) -> None:
         await partitions.cover()

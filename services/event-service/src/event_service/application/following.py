@@ -1,0 +1,78 @@
+"""Schedules go on: their next events are made, when one has ended and when one far ahead has come near."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from chassis.database import Database, Transaction
+from chassis.outbox import Outbox
+from event_service.adapters import events, recipients, schedules
+from event_service.application import notices
+from event_service.application.occurrences import HORIZON, rule_of, settle
+from event_service.domain.events import Event
+from event_service.domain.recipients import Recipient
+from event_service.domain.schedules import Schedule, Status
+from event_service.domain.type_rules import Rulebook
+
+
+async def schedule_next(
+    tx: Transaction,
+    rules: Rulebook,
+    ended: Iterable[tuple[Event, Schedule]],
+    people: Mapping[UUID, Recipient],
+    traceparent_of: Callable[[Event], str | None],
+    now: datetime,
+) -> list[Event]:
+    """Make the next event of each schedule whose live event has ended: in the same transaction (design §14).
+
+    Occurrences that came due while that one was in hand, or while nothing ran, are made up for inside their grace. The
+    caller holds the locks of the schedules. A user who is not among ``people`` gets no more events.
+    """
+    inserts: list[Event] = []
+    advanced: list[Schedule] = []
+    for event, schedule in ended:
+        if (recipient := people.get(event.user_id)) is None:
+            continue
+        went_on = replace(schedule, last_occurrence=event.occurrence)
+        if schedule.status is Status.PAUSED:
+            advanced.append(replace(went_on, live_event_id=None, next_at=None))
+            continue
+        earliest = now - rules[schedule.event_type].grace_of(schedule)
+        following = rule_of(rules, went_on).first_from(earliest, after=went_on.pattern.after(event.occurrence))
+        settled, made = settle(rules, went_on, following, recipient, traceparent_of(event), now)
+        advanced.append(settled)
+        if made is not None:
+            inserts.append(made)
+    await events.insert(tx, inserts)
+    await schedules.advance(tx, advanced)
+    return inserts
+
+
+async def make_near(database: Database, outbox: Outbox, rules: Rulebook, *, limit: int) -> int:
+    """Make the events of schedules whose next occurrence has come nearer than the horizon, up to ``limit`` of them.
+
+    Returns how many schedules were looked at: fewer than ``limit`` means that no more are near. Safe in many processes.
+    """
+    async with database.transaction() as tx:
+        now = await events.current_time(tx)
+        waiting = await schedules.take_waiting(tx, now + HORIZON, limit)
+        if not waiting:
+            return 0
+        people = await recipients.find(tx, {schedule.user_id for schedule in waiting})
+        inserts: list[Event] = []
+        advanced: list[Schedule] = []
+        for schedule in waiting:
+            # Worked out anew: the zone's rules may have changed since.
+            occurrence = rule_of(rules, schedule).first_from(
+                now, after=schedule.pattern.after(schedule.last_occurrence)
+            )
+            recipient = people[schedule.user_id]
+            settled, made = settle(rules, schedule, occurrence, recipient, schedule.traceparent, now)
+            advanced.append(settled)
+            if made is not None:
+                inserts.append(made)
+        await events.insert(tx, inserts)
+        await schedules.advance(tx, advanced)
+        await outbox.append(tx, notices.scheduled(inserts, now))
+    return len(waiting)

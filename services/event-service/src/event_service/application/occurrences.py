@@ -1,0 +1,80 @@
+"""A schedule's next occurrence: an event, or a time that is too far ahead for one, or the schedule's end."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from chassis.zones import zone
+from contracts.identity import derive_id
+from event_service.application.strategies import STRATEGIES
+from event_service.domain import templates
+from event_service.domain.events import Event
+from event_service.domain.recipients import Recipient
+from event_service.domain.recurrence import Occurrence, Rule
+from event_service.domain.schedules import Schedule, Status
+from event_service.domain.type_rules import Rulebook
+
+HORIZON = timedelta(days=403)
+"""Thirteen months: events further ahead are not made yet (design §4). Partitions reach further than this."""
+
+
+def rule_of(rules: Rulebook, schedule: Schedule) -> Rule:
+    policies = rules[schedule.event_type].policies_of(schedule)
+    return schedule.pattern.rule(zone(schedule.timezone), policies)
+
+
+def settle(
+    rules: Rulebook,
+    schedule: Schedule,
+    occurrence: Occurrence | None,
+    recipient: Recipient,
+    traceparent: str | None,
+    now: datetime,
+) -> tuple[Schedule, Event | None]:
+    """The schedule with ``occurrence`` as its next, and the event to make of it."""
+    if occurrence is None:
+        return replace(schedule, status=Status.ENDED, live_event_id=None, next_at=None), None
+    if occurrence.instant - now > HORIZON:
+        return replace(schedule, status=Status.ACTIVE, live_event_id=None, next_at=occurrence.instant), None
+    event = event_of(rules, schedule, occurrence, recipient, traceparent)
+    return replace(schedule, status=Status.ACTIVE, live_event_id=event.id, next_at=event.target), event
+
+
+def event_of(
+    rules: Rulebook, schedule: Schedule, occurrence: Occurrence, recipient: Recipient, traceparent: str | None
+) -> Event:
+    own = rules[schedule.event_type]
+    return Event(
+        id=event_id(schedule.id, occurrence.key),
+        target=occurrence.instant,
+        schedule_id=schedule.id,
+        user_id=schedule.user_id,
+        event_type=schedule.event_type,
+        occurrence=occurrence.key,
+        priority=schedule.priority,
+        timezone=schedule.timezone,
+        grace_until=occurrence.instant + own.grace_of(schedule),
+        expires_at=occurrence.instant + own.expiry_of(schedule),
+        payload={**schedule.payload, "message": message_of(rules, schedule, occurrence.key, recipient)},
+        tags=recipient.tags,
+        email=recipient.email,
+        phone=recipient.phone,
+        traceparent=traceparent,
+        wall=occurrence.wall,
+        follows_user=schedule.follows_user,
+    )
+
+
+def message_of(rules: Rulebook, schedule: Schedule, occurrence: str, recipient: Recipient) -> str:
+    own = STRATEGIES[schedule.event_type].values(schedule, occurrence)
+    return templates.render(rules[schedule.event_type].message_of(schedule), {**person_of(recipient), **own})
+
+
+def person_of(recipient: Recipient) -> dict[str, str]:
+    """What every template may say of its user."""
+    return templates.person(recipient.first_name, recipient.last_name)
+
+
+def event_id(owner: UUID, occurrence: str) -> UUID:
+    """One identity per occurrence (design §3 "Identity")."""
+    return derive_id(owner, occurrence)

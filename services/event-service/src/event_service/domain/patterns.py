@@ -1,0 +1,87 @@
+"""What a schedule repeats, apart from zone and policies: with those it becomes a rule.
+
+``after`` is the key that all occurrences to come are later than, where the ``last`` that has ended is given.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+from event_service.domain.recurrence import Once, Policies, Recurring, Rule, Yearly
+
+
+@dataclass(frozen=True, slots=True)
+class YearlyPattern:
+    """On a month and day, at a local time, from ``first`` on. ``since`` is the year of the date itself: number 0."""
+
+    month: int
+    day: int
+    local_time: time
+    since: int
+    first: int
+
+    def after(self, last: str | None) -> str:
+        return str(max(self.first - 1, int(last or 0)))
+
+    def rule(self, zone: ZoneInfo, policies: Policies) -> Rule:
+        return Yearly(self.month, self.day, self.local_time, zone, policies)
+
+
+@dataclass(frozen=True, slots=True)
+class OncePattern:
+    """At one local time."""
+
+    at: datetime
+
+    def after(self, last: str | None) -> str | None:
+        return last
+
+    @property
+    def local_time(self) -> time:
+        return self.at.time()
+
+    def rule(self, zone: ZoneInfo, policies: Policies) -> Rule:
+        return Once(self.at, zone, policies)
+
+
+@dataclass(frozen=True, slots=True)
+class RecurringPattern:
+    """From a local time on, by a rule of RFC 5545, but for the local times ``exdates``."""
+
+    start: datetime
+    rrule: str
+    exdates: tuple[datetime, ...] = ()
+
+    def after(self, last: str | None) -> str | None:
+        return last
+
+    @property
+    def local_time(self) -> time:
+        return self.start.time()
+
+    def rule(self, zone: ZoneInfo, policies: Policies) -> Rule:
+        return Recurring(self.start, self.rrule, frozenset(self.exdates), zone, policies)
+
+
+Pattern = YearlyPattern | OncePattern | RecurringPattern
+
+
+def moved_key(old: Pattern, new: Pattern, key: str) -> str | None:
+    """The key by which ``new`` knows the occurrence ``key`` of ``old``, where that is the same one at another time.
+
+    None where the days differ: then it is another occurrence.
+    """
+    match old, new:
+        case YearlyPattern(), YearlyPattern():
+            return key if (old.month, old.day) == (new.month, new.day) else None
+        case OncePattern(), OncePattern():
+            return new.at.isoformat() if old.at.date() == new.at.date() else None
+        case RecurringPattern(), RecurringPattern():
+            if old.start == new.start:
+                same = (old.rrule, old.exdates) == (new.rrule, new.exdates)
+                return key if same else None
+            if (old.rrule, old.start.date()) != (new.rrule, new.start.date()):
+                return None
+            day = datetime.fromisoformat(key).date()
+            return datetime.combine(day, new.start.time()).isoformat()
+    return None

@@ -1,0 +1,48 @@
+"""Message templates: text with placeholders in braces."""
+
+from collections.abc import Collection, Mapping
+from string import Formatter
+
+PERSON = frozenset({"first_name", "last_name", "full_name"})
+"""Placeholders that every template may have."""
+NUMBER = frozenset({"occurrence_number", "ordinal"})
+"""Of events that are counted: ``30`` and ``30th``."""
+LABEL = frozenset({"label"})
+"""Of events that have a name of their own."""
+
+
+def check_template(template: str, known: Collection[str]) -> None:
+    """Raise ValueError, with the rule, where ``template`` cannot be filled in from the placeholders ``known``."""
+    try:
+        parts = list(Formatter().parse(template))
+    except ValueError as error:
+        raise ValueError(f"not a template: {error}; write {{{{ and }}}} for braces") from None
+    for _, name, form, conversion in parts:
+        if name is None:
+            continue
+        # Bare names only: an attribute, an index or a format would reach into the value.
+        if name not in known or form or conversion:
+            written = name + (f"!{conversion}" if conversion else "") + (f":{form}" if form else "")
+            raise ValueError(f"unknown placeholder {{{written}}}: known are {', '.join(sorted(known))}")
+
+
+def render(template: str, values: Mapping[str, str]) -> str:
+    """Fill in a template that :func:`check_template` lets pass."""
+    return template.format_map(values)
+
+
+def person(first_name: str, last_name: str) -> dict[str, str]:
+    """The values of ``PERSON``."""
+    return {"first_name": first_name, "last_name": last_name, "full_name": f"{first_name} {last_name}"}
+
+
+def counted(number: int) -> dict[str, str]:
+    """The values of ``NUMBER``."""
+    return {"occurrence_number": str(number), "ordinal": ordinal(number)}
+
+
+def ordinal(number: int) -> str:
+    """``1st``, ``2nd``, ``3rd``, ``4th``, ``11th``, ``21st``."""
+    if number % 100 in (11, 12, 13):
+        return f"{number}th"
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
