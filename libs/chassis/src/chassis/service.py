@@ -36,12 +36,17 @@ async def _nothing_more(_: object) -> int:
     return 0
 
 
+def _no_state(_: object) -> Mapping[str, object]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Service(Generic[S]):
     """What differs between services.
 
     ``roles`` maps a role's name to what it runs; ``api`` and ``relay`` are the chassis' own and always there.
     ``parts`` are roles that run a part of another one: only where they are named.
+    ``state`` is what the service's own routes need beyond what every service has: it goes into the application's state.
     ``replay`` does, beyond the outbox, what a bus that has lost its queues needs, and returns how many it concerned.
     """
 
@@ -53,6 +58,7 @@ class Service(Generic[S]):
     roles: Mapping[str, Callable[[Runtime[S]], Sequence[Role]]]
     relays: bool = True
     parts: Mapping[str, Callable[[Runtime[S]], Sequence[Role]]] = field(default_factory=dict)
+    state: Callable[[Runtime[S]], Mapping[str, object]] = _no_state
     replay: Callable[[Runtime[S]], Awaitable[int]] = _nothing_more
 
     @property
@@ -72,6 +78,7 @@ class Service(Generic[S]):
             clock=runtime.clock,
             outbox=runtime.outbox,
             cache=runtime.cache,
+            state=self.state(runtime) if with_api else {},
         )
 
     async def run(self, settings: S, names: Sequence[str]) -> int:

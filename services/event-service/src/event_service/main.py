@@ -1,6 +1,6 @@
 """The composition root of event-service."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,10 @@ def maintenance(runtime: Runtime[Settings]) -> Sequence[Role]:
     ]
 
 
+def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
+    return {"rules": _rulebook(runtime.settings), "partitions": Partitions(runtime.database, runtime.clock)}
+
+
 async def replay(runtime: Runtime[Settings]) -> int:
     return await claims.expect_all_again(runtime.database)
 
@@ -126,5 +130,6 @@ SERVICE = Service(
     error=EventServiceError,
     routers=(events.router, forecast.router),
     roles={"scheduler": scheduler, "consumer": consumer, "maintenance": maintenance},
+    state=state,
     replay=replay,
 )

@@ -1,6 +1,7 @@
 """The application of every service: routes, errors, health, metrics, OpenAPI, tracing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -28,11 +29,13 @@ def create_app(
     clock: Clock,
     outbox: Outbox,
     cache: ReadCache,
+    state: Mapping[str, object] = MappingProxyType({}),
 ) -> FastAPI:
     """Build the application.
 
     Args:
         routers: the service's own; health, metrics and dead-letter messages are added. None: only health and metrics.
+        state: what those routers ask for beyond what every service has.
         service_error: root of the service's error tree, see :class:`chassis.errors.Problem`.
     """
     app = FastAPI(
@@ -46,6 +49,8 @@ def create_app(
     )
     app.state.keyring = Keyring(keys)
     app.state.database, app.state.clock, app.state.outbox, app.state.cache = database, clock, outbox, cache
+    for name, value in state.items():
+        setattr(app.state, name, value)
     install_handlers(app, service_error)
     app.include_router(health.router(readiness))
     if routers:

@@ -1,10 +1,11 @@
 """The projection of users."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_json
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from chassis.database import Database, Transaction
 from event_service.domain.recipients import Recipient
@@ -31,6 +32,8 @@ _FIND = text(
     "SELECT user_id, version, deleted, first_name, last_name, date_of_birth, timezone, delivery_time, anniversaries,"
     " tags, contact FROM recipients WHERE user_id = ANY(CAST(:user_ids AS uuid[])) AND NOT deleted"
 )
+# A user's change, which updates the row, waits for this and comes after; others who lock so do not.
+_LOCK = text(f"{_FIND.text} ORDER BY user_id FOR SHARE")
 _SWEEP_TOMBSTONES = text("DELETE FROM recipients WHERE deleted AND updated_at < clock_timestamp() - interval '30 days'")
 
 
@@ -49,7 +52,18 @@ async def upsert_newer(tx: Transaction, recipients: Sequence[Recipient]) -> dict
 
 async def find(tx: Transaction, user_ids: Collection[UUID]) -> dict[UUID, Recipient]:
     """Those of the users that exist and are not deleted."""
-    rows = await tx.execute(_FIND, {"user_ids": list(user_ids)})
+    return _by_id(await tx.execute(_FIND, {"user_ids": list(user_ids)}))
+
+
+async def lock(tx: Transaction, user_ids: Collection[UUID]) -> dict[UUID, Recipient]:
+    """The same, kept as they are until the transaction ends: for whoever adds or changes what is theirs.
+
+    It comes before the locks of schedules and events.
+    """
+    return _by_id(await tx.execute(_LOCK, {"user_ids": list(user_ids)}))
+
+
+def _by_id(rows: Iterable[Row[Any]]) -> dict[UUID, Recipient]:
     return {
         row.user_id: Recipient(
             user_id=row.user_id,

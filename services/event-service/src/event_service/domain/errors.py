@@ -4,7 +4,15 @@
 
     EventServiceError
     ├── EventNotFoundError            404
-    └── InvalidRuleError              422
+    ├── InvalidRuleError              422
+    ├── InvalidTemplateError          422
+    ├── PriorityTooLowError           422
+    ├── UnknownUserError              404
+    ├── ScheduleNotFoundError         404
+    ├── StaleScheduleError            412
+    ├── DerivedScheduleError          409
+    ├── ScheduleEndedError            409
+    └── ExpiryBeforeGraceError        422
 """
 
 
@@ -35,3 +43,78 @@ class InvalidRuleError(EventServiceError, ValueError):
     def __init__(self, detail: str, field: str) -> None:
         super().__init__(detail)
         self.field = field
+
+
+class InvalidTemplateError(EventServiceError):
+    """A message that cannot be filled in."""
+
+    status = 422
+    slug = "invalid-template"
+    title = "Message cannot be filled in"
+    field = "message"
+
+
+class PriorityTooLowError(EventServiceError):
+    """Less urgent than the type can be: a request may raise the priority, never lower it."""
+
+    status = 422
+    slug = "priority-too-low"
+    title = "Priority below the type's"
+    field = "priority"
+
+
+class UnknownUserError(EventServiceError):
+    """No user with this id, or none that user-service has told us of yet."""
+
+    status = 404
+    slug = "user-not-found"
+    title = "User not found"
+    field = "userId"
+
+
+class ScheduleNotFoundError(EventServiceError):
+    """No schedule with this id."""
+
+    status = 404
+    slug = "schedule-not-found"
+    title = "Schedule not found"
+    field = "scheduleId"
+
+
+class StaleScheduleError(EventServiceError):
+    """The schedule has changed since the client read it (RFC 9110 §13.1.1)."""
+
+    status = 412
+    slug = "stale-version"
+    title = "Changed in the meantime"
+    field = "If-Match"
+
+
+class DerivedScheduleError(EventServiceError):
+    """The schedule follows from data that user-service owns: it changes there."""
+
+    status = 409
+    slug = "schedule-derived"
+    title = "Schedule follows from the user"
+
+    def __init__(self, detail: str, field: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class ScheduleEndedError(EventServiceError):
+    """The schedule has no occurrence left to wait for."""
+
+    status = 409
+    slug = "schedule-ended"
+    title = "Schedule has ended"
+    field = "status"
+
+
+class ExpiryBeforeGraceError(EventServiceError):
+    """What fires at the end of its grace would have expired already."""
+
+    status = 422
+    slug = "expiry-before-grace"
+    title = "Expires before its grace ends"
+    field = "expirySeconds"

@@ -1,0 +1,22 @@
+"""What routes may ask for beyond what every service has. ``main`` put it into the application's state."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from event_service.adapters.partitions import Partitions
+from event_service.domain.type_rules import Rulebook
+
+
+async def _rules(request: Request) -> Rulebook:
+    rules: Rulebook = request.app.state.rules
+    return rules
+
+
+async def _partitions(request: Request) -> Partitions:
+    partitions: Partitions = request.app.state.partitions
+    return partitions
+
+
+CurrentRules = Annotated[Rulebook, Depends(_rules)]
+CurrentPartitions = Annotated[Partitions, Depends(_partitions)]
