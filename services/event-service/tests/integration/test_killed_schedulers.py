@@ -22,14 +22,14 @@ from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.topology import Queue
 from contracts.vocabulary import EventType, OutcomeStatus, Priority
 from event_service.settings import Settings
-from local_stack.testkit import AwsAccount
+from local_stack.testkit import AwsAccount, eventually
 
 EVENTS = int(os.environ.get("KILL_EVENTS", "300"))
 SECONDS = max(3.0, EVENTS / 150)
 """In which they come due."""
 SCHEDULERS = 2
-KILL_EVERY = 20
-"""Messages received, on average, between two kills."""
+KILLS = EVENTS // 20
+_CLAIMED = "SELECT 1 FROM events WHERE status = 'PROCESSING' AND published_at IS NULL LIMIT 1"
 NURSERY = Path(__file__).parents[1] / "support" / "nursery.py"
 
 
@@ -48,7 +48,14 @@ class Schedulers:
         self._nursery.stdin.write(b"scheduler maintenance\n")
         self._running.append(int(await self._nursery.stdout.readline()))
 
-    async def kill_one(self) -> None:
+    async def kill_at_random(self, scenario: Scenario) -> None:
+        """Again and again, a moment after something was claimed: before, in, or after its publication or its stamp."""
+        while self.kills < KILLS:
+            await eventually(lambda: scenario.rows(_CLAIMED), timeout=60, interval=0.002)
+            await asyncio.sleep(self._chance.random() * 0.03)
+            await self._kill_one()
+
+    async def _kill_one(self) -> None:
         victim = self._running.pop(self._chance.randrange(len(self._running)))
         with suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
@@ -144,14 +151,14 @@ async def test_killing_schedulers_at_random_loses_nothing_and_repeats_nothing_in
         " stops_at = simulated_anchor + interval '1 h'",
         speed=3600 / SECONDS,
     )
-    until_kill = chance.randrange(2 * KILL_EVERY)
+    killing = asyncio.create_task(schedulers.kill_at_random(scenario))
     while await _unfinished(scenario):
-        until_kill -= await inbox.receive()
-        if until_kill <= 0:
-            # Just now a batch was published: its stamp may or may not have been made.
-            await schedulers.kill_one()
-            until_kill = 1 + chance.randrange(2 * KILL_EVERY)
-    assert schedulers.kills >= EVENTS / (4 * KILL_EVERY)
+        await inbox.receive()
+    killing.cancel()
+    await asyncio.gather(killing, return_exceptions=True)
+    assert schedulers.kills > KILLS / 3
+    [(struck,)] = await scenario.rows('SELECT count(*) FROM events WHERE history @> \'[{"cause": "lease expired"}]\'')
+    assert struck > 0  # some held claims when they were killed
     assert len(inbox.seen) == EVENTS
     assert len(inbox.identities) == EVENTS  # what came twice came as the same
     # Each ended once, and each has its next occurrence once.
