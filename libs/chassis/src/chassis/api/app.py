@@ -5,12 +5,13 @@ from types import MappingProxyType
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.openapi.utils import get_openapi
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
 from chassis.api import dead_letters, health
 from chassis.api.auth import Keyring
-from chassis.api.problems import ProblemBody, documented, install_handlers
+from chassis.api.intake import STORABLE, Intake
+from chassis.api.openapi import document
+from chassis.api.problems import documented, install_handlers
 from chassis.cache import ReadCache
 from chassis.clock import Clock
 from chassis.database import Database
@@ -44,10 +45,13 @@ def create_app(
         docs_url="/docs" if routers else None,
         redoc_url=None,
         openapi_url="/openapi.json" if routers else None,
-        responses=documented(400, 401, 403, 422, 500, 503),
+        responses=documented(400, 401, 403, 408, 413, 422, 500, 503),
+        dependencies=[STORABLE],
         separate_input_output_schemas=False,
+        redirect_slashes=False,
     )
-    app.state.keyring = Keyring(keys)
+    app.state.keyring = keyring = Keyring(keys)
+    app.add_middleware(Intake, keyring=keyring)
     app.state.database, app.state.clock, app.state.outbox, app.state.cache = database, clock, outbox, cache
     for name, value in state.items():
         setattr(app.state, name, value)
@@ -59,11 +63,7 @@ def create_app(
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
-            problem = ProblemBody.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
-            definitions = problem.pop("$defs", {})
-            schema.setdefault("components", {}).setdefault("schemas", {}).update({"Problem": problem, **definitions})
-            app.openapi_schema = schema
+            app.openapi_schema = document(app)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI's documentation extends the schema

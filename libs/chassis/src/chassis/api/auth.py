@@ -31,25 +31,27 @@ class Keyring:
     def __init__(self, keys: Sequence[ApiKey]) -> None:
         self._by_hash = {key.sha256: Principal(key.name, key.scopes) for key in keys}
 
-    def find(self, secret: str) -> Principal | None:
-        return self._by_hash.get(hashlib.sha256(secret.encode()).hexdigest())
+    def holder(self, authorization: str | None) -> Principal:
+        """Who sent this ``Authorization`` header.
+
+        Raises:
+            UnauthenticatedError: no key, another scheme, or an unknown key.
+        """
+        scheme, _, secret = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not secret.strip():
+            raise UnauthenticatedError("send `Authorization: Bearer <api key>`")
+        principal = self._by_hash.get(hashlib.sha256(secret.strip().encode()).hexdigest())
+        if principal is None:
+            raise UnauthenticatedError("this key is not known")
+        return principal
 
 
 async def authenticate(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+    request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 ) -> Principal:
-    """The holder of the request's key.
-
-    Raises:
-        UnauthenticatedError: no key, another scheme, or an unknown key.
-    """
-    if credentials is None:
-        raise UnauthenticatedError("send `Authorization: Bearer <api key>`")
+    """The holder of the request's key. Raises UnauthenticatedError, see :meth:`Keyring.holder`."""
     keyring: Keyring = request.app.state.keyring
-    principal = keyring.find(credentials.credentials)
-    if principal is None:
-        raise UnauthenticatedError("this key is not known")
-    return principal
+    return keyring.holder(request.headers.get("authorization"))
 
 
 CurrentPrincipal = Annotated[Principal, Depends(authenticate)]

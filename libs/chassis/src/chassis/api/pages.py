@@ -7,19 +7,22 @@ from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime, TypeAdapter
+from pydantic import TypeAdapter
 
-from chassis.api.wire import WireModel
+from chassis.api.wire import Instant, WireModel
 from chassis.errors import InvalidParameterError
 
 T = TypeVar("T")
 
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
-Cursor = Annotated[str | None, Query(max_length=200, description="`nextCursor` of the page before.")]
+Cursor = Annotated[
+    str | None,
+    Query(max_length=200, description="`nextCursor` of the page before.", json_schema_extra={"format": "cursor"}),
+]
 Position = tuple[datetime, UUID]
 """Where a page ended: the last row's instant and id, the order of every list."""
 
-_position = TypeAdapter(tuple[AwareDatetime, UUID])
+_position = TypeAdapter(tuple[Instant, UUID])
 
 
 class Page(WireModel, Generic[T]):

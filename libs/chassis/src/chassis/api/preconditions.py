@@ -4,22 +4,32 @@ import re
 from typing import Annotated
 
 from fastapi import Depends, Header, Request, Response
+from pydantic import JsonValue
 
 from chassis.api.auth import CurrentPrincipal
 from chassis.errors import InvalidParameterError, PreconditionRequiredError
 from chassis.idempotency import IdempotencyKey
 
-_ETAG = re.compile(r'^"(\d{1,18})"$')
+_ETAG = re.compile(r'"([0-9]{1,18})"')
+_PRINTABLE = r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"
+_IF_MATCH: dict[str, JsonValue] = {"format": "etag", "examples": ["*", '"3"']}
 
 
 def set_etag(response: Response, version: int) -> None:
     response.headers["ETag"] = f'"{version}"'
 
 
-async def _if_match(if_match: Annotated[str | None, Header()] = None) -> int | None:
+async def _if_match(
+    if_match: Annotated[
+        str | None,
+        Header(
+            description="The `ETag` that was read, or `*`.", json_schema_extra={"pattern": _IF_MATCH, "minLength": 1}
+        ),
+    ] = None,
+) -> int | None:
     if if_match is None or if_match.strip() == "*":
         return None
-    match = _ETAG.match(if_match.strip())
+    match = _ETAG.fullmatch(if_match.strip())
     if match is None:
         raise InvalidParameterError("If-Match", 'must be an ETag as given, like "3", or *')
     return int(match[1])
@@ -44,7 +54,12 @@ async def _idempotency_key(
     principal: CurrentPrincipal,
     idempotency_key: Annotated[
         str | None,
-        Header(min_length=1, max_length=200, description="One key, one resource, for 48 hours."),
+        Header(
+            min_length=1,
+            max_length=200,
+            description="One key, one resource, for 48 hours.",
+            json_schema_extra={"pattern": _PRINTABLE},
+        ),
     ] = None,
 ) -> IdempotencyKey | None:
     if idempotency_key is None:

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from chassis.database import is_outage
 from chassis.errors import Problem, ProblemError, ServiceUnavailableError
@@ -20,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:almanac:problem:"
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+_BODY_STATUSES = (408, 413)
 
 
 class FieldError(BaseModel):
@@ -40,6 +44,18 @@ class ProblemBody(BaseModel):
     detail: str
     errors: list[FieldError] = Field(default=[], description="The fields at fault.")
     trace_id: str | None = Field(default=None, serialization_alias="traceId")
+
+
+class InvalidRequestError(ProblemError):
+    """Several fields are at fault, or one deep inside."""
+
+    status = 422
+    slug = "invalid-request"
+    title = "Request not valid"
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(f"{error.field}: {error.detail}" for error in errors))
+        self.errors = errors
 
 
 def problem_response(
@@ -83,12 +99,19 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def problem_of(error: Problem | ProblemError) -> Response:
+    """The answer to an error of a tree."""
+    detail = str(error) or error.title
+    errors = [FieldError(field=error.field, detail=detail)] if error.field else []
+    if isinstance(error, InvalidRequestError):
+        errors = list(error.errors)
+    return problem_response(error.status, error.slug, error.title, detail, errors, getattr(error, "headers", None))
+
+
 async def _problem(_: Request, error: Exception) -> Response:
     if not isinstance(error, Problem):
         raise error
-    detail = str(error) or error.title
-    errors = [FieldError(field=error.field, detail=detail)] if error.field else []
-    return problem_response(error.status, error.slug, error.title, detail, errors, getattr(error, "headers", None))
+    return problem_of(error)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
@@ -114,7 +137,7 @@ def _fault(error: Mapping[str, Any]) -> FieldError:
     return FieldError(field=field, detail=detail)
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     phrase = HTTPStatus(error.status_code).phrase
@@ -124,8 +147,24 @@ async def _http(_: Request, error: Exception) -> Response:
         return problem_response(
             400, "malformed-body", "Body is not JSON", detail, [FieldError(field="body", detail=detail)]
         )
+    if error.status_code == 405:
+        allowed = ", ".join(_methods_of(request))
+        detail = f"this resource takes {allowed}"
+        return problem_response(405, "method-not-allowed", phrase, detail, headers={"Allow": allowed})
     slug = phrase.lower().replace(" ", "-")
-    return problem_response(error.status_code, slug, phrase, str(error.detail), headers=error.headers)
+    errors = [FieldError(field="body", detail=str(error.detail))] if error.status_code in _BODY_STATUSES else []
+    return problem_response(error.status_code, slug, phrase, str(error.detail), errors, error.headers)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Every method of the requested path: its routes may be many, and the router asks only the first that fits."""
+    place: Scope = {key: request.scope[key] for key in ("type", "path", "root_path", "headers") if key in request.scope}
+    routes = request.app.router.routes
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**place, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

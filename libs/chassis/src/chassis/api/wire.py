@@ -1,9 +1,19 @@
 """Base of request and reply models: camelCase JSON, unknown fields refused, text without control characters."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from chassis.zones import TZDATA_VERSION, is_zone
 from contracts.wire import wire_name
@@ -25,7 +35,8 @@ NOT_SENT: Any = None
 """The default of a :class:`PatchModel`'s fields. A field's type alone says whether null is allowed."""
 
 
-def _without_defaults(schema: dict[str, Any]) -> None:
+def _as_patch(schema: dict[str, Any]) -> None:
+    schema["minProperties"] = 1
     for field in schema.get("properties", {}).values():
         field.pop("default", None)
 
@@ -36,7 +47,7 @@ class PatchModel(RequestModel):
     Declare fields as ``name: Name = NOT_SENT`` or ``email: Email | None = NOT_SENT``, and read :meth:`changes` alone.
     """
 
-    model_config = ConfigDict(json_schema_extra=_without_defaults)
+    model_config = ConfigDict(json_schema_extra=_as_patch)
 
     def changes(self) -> dict[str, Any]:
         """The fields that the client sent, by their Python names."""
@@ -50,16 +61,29 @@ class PatchModel(RequestModel):
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_PLAIN = r"^([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*)?$"
 
 
 def _plain(value: str) -> str:
     if _CONTROL.search(value):
         raise ValueError("must not contain control characters")
+    if value.isspace():
+        raise ValueError("must not be blank")
     return value.strip()
 
 
-PlainText = Annotated[str, AfterValidator(_plain)]
+PlainText = Annotated[str, AfterValidator(_plain), Field(json_schema_extra={"pattern": _PLAIN})]
 """Text of one line, trimmed, without control characters. Add length bounds after it."""
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be an integer")  # noqa: TRY004 - of which Pydantic would know nothing
+    return value
+
+
+Integer = Annotated[int, BeforeValidator(_number)]
+"""A whole number, as JSON has it: 23.0 is one, "23" and true are not. Add bounds after it."""
 
 
 def _zone_name(value: str) -> str:
@@ -70,5 +94,35 @@ def _zone_name(value: str) -> str:
     return value
 
 
-ZoneName = Annotated[str, AfterValidator(_zone_name), Field(examples=["Europe/Berlin"])]
+ZoneName = Annotated[
+    str, AfterValidator(_zone_name), Field(examples=["Europe/Berlin"], json_schema_extra={"format": "time-zone"})
+]
 """The name of a time zone, spelled exactly as the IANA database does."""
+
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+_YEARS = range(1900, 9000)
+
+
+# Pydantic itself also takes Unix timestamps; this takes the one form that is documented.
+def _rfc3339(value: Any) -> Any:
+    if not isinstance(value, datetime) and not (isinstance(value, str) and _INSTANT.fullmatch(value)):
+        raise ValueError("must be an instant with an offset, like 2027-02-28T09:00:00Z (RFC 3339)")
+    return value
+
+
+def _in_range(value: datetime) -> datetime:
+    # What lies at the ends of the calendar overflows as soon as a zone or a period is added to it.
+    if value.year not in _YEARS:
+        raise ValueError(f"must be in the years {_YEARS.start} to {_YEARS.stop - 1}")
+    return value.astimezone(UTC)
+
+
+Instant = Annotated[
+    AwareDatetime,
+    BeforeValidator(_rfc3339),
+    AfterValidator(_in_range),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^(19|[2-8][0-9])[0-9]{2}-"}),
+]
+"""An instant that a client sends: RFC 3339 with an offset. UTC is what comes of it."""

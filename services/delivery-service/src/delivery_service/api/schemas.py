@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from chassis.api.pages import Cursor, Limit, decode_cursor
-from chassis.api.wire import NOT_SENT, PatchModel, PlainText, RequestModel, WireModel
+from chassis.api.wire import NOT_SENT, Integer, PatchModel, PlainText, RequestModel, WireModel
 from contracts.vocabulary import EventType, Priority
 from delivery_service.application.endpoints import CreatedEndpoint
 from delivery_service.domain.attempts import Attempt, Verdict
@@ -57,7 +57,7 @@ EventTypes = Annotated[
 ]
 DisabledReason = Annotated[PlainText, Field(min_length=1, max_length=MAX_REASON)]
 TimeoutSeconds = Annotated[
-    int, Field(strict=True, ge=1, le=TIMEOUT_SECONDS, description="For one attempt, from connecting to the last byte.")
+    Integer, Field(ge=1, le=TIMEOUT_SECONDS, description="For one attempt, from connecting to the last byte.")
 ]
 Priorities = Annotated[
     list[Priority] | None, AfterValidator(_distinct), Field(description="None or null: all of them.")
@@ -76,7 +76,7 @@ OperationalEvents = Annotated[
 RateLimit = Annotated[
     float, Field(strict=True, gt=0, le=MAX_RATE, description="Attempts a second; what is over it waits.")
 ]
-Concurrency = Annotated[int, Field(strict=True, ge=1, le=MAX_CONCURRENCY, description="Attempts at a time.")]
+Concurrency = Annotated[Integer, Field(ge=1, le=MAX_CONCURRENCY, description="Attempts at a time.")]
 RetrySchedule = Annotated[
     list[Annotated[float, Field(strict=True, ge=0, le=MAX_RETRY_SECONDS)]] | None,
     Field(

@@ -4,12 +4,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
 from chassis.api.auth import READ
 from chassis.api.dependencies import CurrentReads
 from chassis.api.pages import Cursor, Limit, Page, cut, decode_cursor, encode_cursor
 from chassis.api.problems import documented
+from chassis.api.wire import Instant
 from chassis.zones import zone
 from contracts.vocabulary import EventStatus, EventType, Priority
 from event_service.api.schemas import EventBody, EventDetailBody, SummaryBody, TransitionBody
@@ -24,8 +24,8 @@ async def list_all(
     user_id: Annotated[UUID | None, Query(alias="userId")] = None,
     event_type: Annotated[EventType | None, Query(alias="eventType")] = None,
     status: Annotated[EventStatus | None, Query()] = None,
-    start: Annotated[AwareDatetime | None, Query(alias="from", description="Earliest target, inclusive.")] = None,
-    end: Annotated[AwareDatetime | None, Query(alias="to", description="Latest target, exclusive.")] = None,
+    start: Annotated[Instant | None, Query(alias="from", description="Earliest target, inclusive.")] = None,
+    end: Annotated[Instant | None, Query(alias="to", description="Latest target, exclusive.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[EventBody]:

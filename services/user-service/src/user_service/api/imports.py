@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Path, Query, Request
 
 from chassis.api.auth import READ, WRITE, CurrentPrincipal
 from chassis.api.dependencies import CurrentClock, CurrentDatabase, CurrentOutbox
+from chassis.api.intake import UNBOUNDED_BODY
 from chassis.api.pages import Cursor, Limit, Page, cut, decode_cursor, encode_cursor
 from chassis.api.problems import documented
 from chassis.errors import InvalidParameterError
@@ -26,7 +27,7 @@ ImportKey = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=200,
-        pattern=r"^[\x20-\x7e]+$",
+        pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$",
         description="One key, one import: the same request again goes on with it, whenever that is.",
     ),
 ]
@@ -35,7 +36,9 @@ _FORMATS = {"text/csv": ImportFormat.CSV, "application/x-ndjson": ImportFormat.N
 _BODY = {"required": True, "content": {name: {"schema": {"type": "string"}} for name in _FORMATS}}
 
 
-@router.post("", dependencies=[WRITE], responses=documented(408, 409, 415), openapi_extra={"requestBody": _BODY})
+@router.post(
+    "", dependencies=[WRITE, UNBOUNDED_BODY], responses=documented(409, 415), openapi_extra={"requestBody": _BODY}
+)
 async def import_users(
     request: Request,
     principal: CurrentPrincipal,
@@ -79,7 +82,14 @@ async def list_import_errors(
     import_id: ImportId,
     database: CurrentDatabase,
     limit: Limit = 50,
-    cursor: Annotated[str | None, Query(max_length=20, description="`nextCursor` of the page before.")] = None,
+    cursor: Annotated[
+        str | None,
+        Query(
+            max_length=18,
+            description="`nextCursor` of the page before.",
+            json_schema_extra={"pattern": "^[0-9]{1,18}$"},
+        ),
+    ] = None,
 ) -> Page[ImportErrorBody]:
     """The refused lines with their faults, in their order. The first 10,000 are kept; all are counted."""
     page, more = cut(await imports.list_errors(database, import_id, _line(cursor), limit + 1), limit)
@@ -98,6 +108,6 @@ def _format(request: Request) -> ImportFormat:
 def _line(cursor: str | None) -> int:
     if cursor is None:
         return 0
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
+    if not (cursor.isascii() and cursor.isdigit()):
         raise InvalidParameterError("cursor", "not a cursor of this list")
     return int(cursor)

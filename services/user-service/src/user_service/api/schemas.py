@@ -32,6 +32,7 @@ from user_service.domain.user import (
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
 _DAY = re.compile(r"[0-9]{2}-[0-9]{2}")
+_DAY_SCHEMA = r"^((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|[12]\d))$"
 
 
 # Pydantic itself also takes Unix timestamps for dates and times; these take the one form that is documented.
@@ -89,7 +90,7 @@ Important = Annotated[bool, Field(strict=True, description="An important anniver
 Birthday = Annotated[
     date,
     BeforeValidator(_day_of_year),
-    WithJsonSchema({"type": "string", "pattern": r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"}),
+    WithJsonSchema({"type": "string", "pattern": _DAY_SCHEMA}),
     Field(description="Born on this day of any year, as MM-DD."),
 ]
 

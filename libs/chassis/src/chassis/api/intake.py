@@ -1,0 +1,142 @@
+"""What is let in: nothing under ``/v1`` without a key, and no body that is too long, too slow, too deep or not text."""
+
+import asyncio
+import math
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Depends, HTTPException, Request
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis.api.auth import Keyring
+from chassis.api.problems import FieldError, InvalidRequestError, problem_of
+from chassis.errors import UnauthenticatedError
+
+MAX_BODY_BYTES = 1024 * 1024
+MAX_BODY_SECONDS = 30.0
+MAX_DEPTH = 32
+"""Of objects and lists in each other. PostgreSQL and JSON libraries take more, but none of them says how much."""
+MAX_INTEGER = 2**63 - 1
+_PROTECTED = "/v1"
+_BODY = "almanac.body"
+_FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
+
+
+class Intake:
+    """ASGI middleware: the key comes before the body, and the body has bounds."""
+
+    def __init__(self, app: ASGIApp, *, keyring: Keyring) -> None:
+        self._app = app
+        self._keyring = keyring
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if scope["path"] == _PROTECTED or scope["path"].startswith(f"{_PROTECTED}/"):
+            try:
+                self._keyring.holder(_header(scope, b"authorization"))
+            except UnauthenticatedError as error:
+                await problem_of(error)(scope, receive, send)
+                return
+        body = _BoundedBody(scope, receive)
+        scope[_BODY] = body
+        await self._app(scope, body.receive, send)
+
+
+class _BoundedBody:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._receive = receive
+        self._announced = _header(scope, b"content-length")
+        self._taken = 0
+        self._deadline: float | None = None
+        self._ended = False
+        self.bounded = True
+
+    async def receive(self) -> Message:
+        if self._ended or not self.bounded:
+            return await self._receive()
+        if self._announced is not None and self._announced.isdigit() and int(self._announced) > MAX_BODY_BYTES:
+            raise _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body may have {MAX_BODY_BYTES} bytes")
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().time() + MAX_BODY_SECONDS
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            detail = f"the body has not come within {MAX_BODY_SECONDS:g} s"
+            raise _refused(HTTPStatus.REQUEST_TIMEOUT, detail) from None
+        self._taken += len(message.get("body", b""))
+        self._ended = not message.get("more_body", False)
+        if self._taken > MAX_BODY_BYTES:
+            raise _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body may have {MAX_BODY_BYTES} bytes")
+        return message
+
+
+def _refused(status: HTTPStatus, detail: str) -> HTTPException:
+    # What is left of the body is not read, so the connection is of no more use.
+    return HTTPException(status, detail, headers={"Connection": "close"})
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    found: bytes | None = next((value for key, value in scope["headers"] if key == name), None)
+    return None if found is None else found.decode("latin-1")
+
+
+async def _unbounded(request: Request) -> None:
+    request.scope[_BODY].bounded = False
+
+
+UNBOUNDED_BODY = Depends(_unbounded)
+"""For a route that reads its body as a stream, with bounds of its own."""
+
+
+async def _storable(request: Request) -> None:
+    faults = [fault for name, value in request.query_params.multi_items() for fault in _faults(value, (name,), 0)]
+    route = request.scope.get("route")
+    if isinstance(route, APIRoute) and route.body_field is not None and _is_json(request) and await request.body():
+        # FastAPI has parsed it by now, and the request remembers the result.
+        faults.extend(_faults(await request.json(), (), 0))
+    if faults:
+        raise InvalidRequestError(faults[:10])
+
+
+STORABLE = Depends(_storable)
+"""Refuses what PostgreSQL or JSON cannot hold, wherever it is: U+0000, half a surrogate pair, NaN, what is too deep."""
+
+
+def _is_json(request: Request) -> bool:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
+
+
+def _faults(value: Any, path: tuple[str, ...], depth: int) -> Iterator[FieldError]:
+    if isinstance(value, str):
+        if found := _FORBIDDEN.search(value):
+            yield _fault(path, f"must not contain the character U+{ord(found[0]):04X}")
+    elif isinstance(value, bool) or value is None:
+        return
+    elif isinstance(value, int):
+        if not -MAX_INTEGER - 1 <= value <= MAX_INTEGER:
+            yield _fault(path, "must be an integer of 64 bits")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield _fault(path, "must be a finite number")
+    elif depth == MAX_DEPTH:
+        yield _fault(path, f"must not be nested deeper than {MAX_DEPTH}")
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _faults(each, (*path, str(index)), depth + 1)
+    else:
+        for name, each in value.items():
+            if found := _FORBIDDEN.search(name):
+                yield _fault(path, f"must not have a name with the character U+{ord(found[0]):04X}")
+            else:
+                yield from _faults(each, (*path, name), depth + 1)
+
+
+def _fault(path: tuple[str, ...], detail: str) -> FieldError:
+    return FieldError(field=".".join(path) or "body", detail=detail)
