@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from analytics_service.api import metrics, timelines
+from analytics_service.api import endpoints, engagement, metrics, timelines
 from analytics_service.application.retention import RetentionSweep
 from analytics_service.domain.errors import AnalyticsServiceError
+from analytics_service.domain.grains import Grain
 from analytics_service.settings import Settings
 from analytics_service.subscribers.facts import facts_handler
 from chassis.lifecycle import Loop, Role
@@ -18,7 +19,13 @@ def consumer(runtime: Runtime[Settings]) -> Sequence[Role]:
     settings, database = runtime.settings, runtime.database
     facts, dead_letters = runtime.topology.queue("analytics"), runtime.topology.queue("dlq-alerts")
     retention = RetentionSweep(
-        database, rollup_days=settings.rollup_retention_days, timeline_days=settings.timeline_retention_days
+        database,
+        rollup_days={
+            Grain.MINUTE: settings.minute_retention_days,
+            Grain.HOUR: settings.hour_retention_days,
+            Grain.DAY: settings.day_retention_days,
+        },
+        timeline_days=settings.timeline_retention_days,
     )
     return [
         *runtime.consume(
@@ -39,7 +46,7 @@ SERVICE = Service(
     settings=Settings,
     migrations=Path(__file__).parents[2] / "migrations",
     error=AnalyticsServiceError,
-    routers=(metrics.router, timelines.router),
+    routers=(metrics.router, endpoints.router, engagement.router, timelines.router),
     roles={"consumer": consumer},
     relays=False,
 )

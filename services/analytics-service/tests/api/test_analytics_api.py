@@ -1,6 +1,9 @@
 """The metrics and timeline API over HTTP."""
 
+import csv
+import io
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,7 +13,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from analytics_service.application.facts import record
-from analytics_service.domain.facts import Fact, Kind, Measure
+from analytics_service.domain.facts import EndpointResult, Fact, Kind, Measure
 from analytics_service.domain.histogram import RELATIVE_ERROR
 from analytics_service.settings import Settings
 from chassis.runtime import Runtime
@@ -106,7 +109,115 @@ async def test_a_parameter_out_of_range_is_named(client: httpx.AsyncClient, path
     assert [each["field"] for each in answer.json()["errors"]] == [field]
 
 
-@pytest.mark.parametrize("path", ["/v1/metrics/overview", f"/v1/events/{EVENT}/timeline"])
+async def test_a_timeseries_counts_by_span_and_by_what_is_asked_to_be_told_apart(
+    client: httpx.AsyncClient, runtime: Runtime[Settings]
+) -> None:
+    at = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
+    facts = [_fact(kind, priority=priority) for kind in (Kind.COMPLETED, Kind.FAILED) for priority in (0, 2)]
+    await record(
+        runtime.database,
+        [replace(fact, at=at + timedelta(hours=index % 3)) for index, fact in enumerate(facts)],
+    )
+    window = {"from": "2026-11-23T14:59:00Z", "to": "2026-11-23T18:00:00Z", "grain": "hour"}
+    everything = (await client.get("/v1/metrics/timeseries", params=window)).json()
+    assert (everything["since"], everything["until"]) == ("2026-11-23T14:00:00Z", "2026-11-23T18:00:00Z")
+    assert [(each["start"][11:13], each["outcome"], each["count"]) for each in everything["points"]] == [
+        ("14", "completed", 1),
+        ("14", "failed", 1),
+        ("15", "completed", 1),
+        ("16", "failed", 1),
+    ]
+    assert {each["priority"] for each in everything["points"]} == {None}
+    day = {**window, "grain": "day", "outcome": "completed", "groupBy": ["priority", "eventType"]}
+    points = (await client.get("/v1/metrics/timeseries", params=day)).json()["points"]
+    assert [(each["priority"], each["eventType"], each["count"]) for each in points] == [
+        ("CRITICAL", "BIRTHDAY", 1),
+        ("NORMAL", "BIRTHDAY", 1),
+    ]
+
+
+async def test_latency_over_time_is_percentiles_and_a_spreadsheet_gets_the_same_rows(
+    client: httpx.AsyncClient, runtime: Runtime[Settings]
+) -> None:
+    await record(
+        runtime.database,
+        [_fact(Kind.COMPLETED, latencies=((Measure.END_TO_END, seconds),)) for seconds in (0.2, 0.2, 0.2, 5.0)],
+    )
+    ask = {"measure": "end_to_end", "groupBy": "priority", "grain": "day"}
+    body = (await client.get("/v1/metrics/latency", params=ask)).json()
+    (point,) = body["points"]
+    assert (point["count"], point["priority"], point["eventType"]) == (4, "CRITICAL", None)
+    assert point["p50"] == pytest.approx(0.2, rel=RELATIVE_ERROR)
+    assert point["p99"] == pytest.approx(5.0, rel=RELATIVE_ERROR)
+    answer = await client.get("/v1/metrics/latency", params={**ask, "format": "csv"})
+    assert answer.headers["content-type"].startswith("text/csv")
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert {name: row[name] for name in ("start", "measure", "priority", "count")} == {
+        name: str(point[name]) for name in ("start", "measure", "priority", "count")
+    }
+
+
+async def test_endpoints_are_told_apart_by_how_their_deliveries_ended(
+    client: httpx.AsyncClient, runtime: Runtime[Settings]
+) -> None:
+    endpoint = uuid4()
+    results = (EndpointResult(endpoint, "webhook", "succeeded", 2, 0.3),)
+    failures = (EndpointResult(endpoint, "webhook", "exhausted", 3, 30.0),)
+    await record(
+        runtime.database,
+        [_fact(Kind.DELIVERY_SUCCEEDED, endpoints=results), _fact(Kind.DELIVERY_FAILED, endpoints=failures)],
+    )
+    (summary,) = (await client.get("/v1/endpoints/results")).json()["endpoints"]
+    assert summary["results"] == {"succeeded": 1, "exhausted": 1}
+    assert (summary["endpointId"], summary["attempts"], summary["successRate"]) == (str(endpoint), 5, 0.5)
+    assert summary["latency"]["count"] == 2
+    other = (await client.get("/v1/endpoints/results", params={"endpointId": str(uuid4())})).json()
+    assert other["endpoints"] == []
+
+
+async def test_engagement_is_listed_latest_first_and_found_by_user(
+    client: httpx.AsyncClient, runtime: Runtime[Settings]
+) -> None:
+    users = [uuid4() for _ in range(3)]
+    await record(
+        runtime.database,
+        [_fact(Kind.COMPLETED, timedelta(minutes=index), user_id=user) for index, user in enumerate(users)],
+    )
+    first = (await client.get("/v1/engagement/users", params={"limit": 2})).json()
+    rest = (await client.get("/v1/engagement/users", params={"limit": 2, "cursor": first["nextCursor"]})).json()
+    assert [each["userId"] for each in first["items"] + rest["items"]] == [str(user) for user in users]
+    assert rest["nextCursor"] is None
+    one = (await client.get(f"/v1/engagement/users/{users[1]}")).json()
+    assert (one["delivered"], one["failed"]) == (1, 0)
+    unknown = await client.get(f"/v1/engagement/users/{uuid4()}")
+    assert (unknown.status_code, unknown.json()["type"]) == (404, "urn:almanac:problem:user-not-found")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "grain=minute&from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z",
+        "from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z",
+    ],
+)
+async def test_a_range_that_is_too_long_or_empty_is_refused(client: httpx.AsyncClient, query: str) -> None:
+    answer = await client.get(f"/v1/metrics/timeseries?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:almanac:problem:range-too-long"
+    assert [each["field"] for each in answer.json()["errors"]] == ["from"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/metrics/overview",
+        "/v1/metrics/timeseries",
+        "/v1/metrics/latency",
+        "/v1/endpoints/results",
+        "/v1/engagement/users",
+        f"/v1/events/{EVENT}/timeline",
+    ],
+)
 async def test_the_api_asks_for_a_key_with_the_read_scope(client: httpx.AsyncClient, path: str) -> None:
     assert (await client.get(path, headers={"Authorization": ""})).status_code == 401
     assert (await client.get(path, headers={"Authorization": "Bearer writer"})).status_code == 403

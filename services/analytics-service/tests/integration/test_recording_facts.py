@@ -11,17 +11,20 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-from sqlalchemy import text
+from sqlalchemy import CursorResult, Executable, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from analytics_service.adapters import rollups, timelines
 from analytics_service.application.facts import record
 from analytics_service.application.retention import RetentionSweep
-from analytics_service.domain.facts import Fact, Kind, Measure
+from analytics_service.domain.facts import EndpointResult, Fact, Kind, Measure
+from analytics_service.domain.grains import Grain, cover
+from analytics_service.domain.series import Range, endpoint_summaries
 from analytics_service.main import SERVICE, consumer
 from analytics_service.settings import Settings
 from chassis import provisioning
-from chassis.database import Database
+from chassis.database import Database, Parameters
 from chassis.lifecycle import Role
 from chassis.messaging.publisher import Outgoing
 from chassis.runtime import Runtime, open_runtime
@@ -43,7 +46,7 @@ from local_stack.testkit import eventually
 
 Running = Callable[[Sequence[Role]], AbstractAsyncContextManager[None]]
 NOW = datetime.now(UTC).replace(microsecond=0)
-LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+EVER = cover(datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 
 def _facts(count: int, kind: Kind = Kind.COMPLETED, **more: Any) -> list[Fact]:
@@ -57,14 +60,14 @@ def _facts(count: int, kind: Kind = Kind.COMPLETED, **more: Any) -> list[Fact]:
 async def _totals(database: Database) -> dict[Kind, int]:
     totals: dict[Kind, int] = {}
     async with database.read() as connection:
-        for each in await rollups.counts_since(connection, LONG_AGO):
+        for each in await rollups.counts(connection, EVER):
             totals[each.kind] = totals.get(each.kind, 0) + each.count
     return totals
 
 
 async def _latencies(database: Database) -> int:
     async with database.read() as connection:
-        return sum(each.count for each in await rollups.latencies_since(connection, LONG_AGO))
+        return sum(each.count for each in await rollups.latencies(connection, EVER))
 
 
 async def _scalar(database: Database, statement: str) -> Any:
@@ -126,7 +129,7 @@ async def test_what_comes_out_of_order_is_told_in_order_and_counted_in_its_own_m
     async with runtime.database.read() as connection:
         entries = await timelines.read(connection, event_id)
     assert [entry.kind for entry in entries] == [Kind.SCHEDULED, Kind.PUBLISHED, Kind.COMPLETED]
-    assert await _scalar(runtime.database, "SELECT count(DISTINCT minute) FROM counts_per_minute") == 3
+    assert await _scalar(runtime.database, "SELECT count(*) FROM counts WHERE grain = 'minute'") == 3
 
 
 async def test_two_writers_with_overlapping_batches_count_exactly(
@@ -239,8 +242,8 @@ async def test_users_are_counted_and_nothing_personal_is_stored(runtime: Runtime
     await _publish(runtime, list(_messages(MessageType.USER_CREATED, [user], 1)))
     async with running(consumer(runtime)):
         assert await eventually(lambda: _totals(runtime.database)) == {Kind.USER_CREATED: 1}
-    assert await _scalar(runtime.database, "SELECT minute FROM counts_per_minute") == NOW.replace(second=0)
-    for table in ("counts_per_minute", "event_timeline", "dead_letter_alerts", "inbox", "dead_letters"):
+    assert await _scalar(runtime.database, "SELECT start FROM counts WHERE grain = 'minute'") == NOW.replace(second=0)
+    for table in ("counts", "engagement", "event_timeline", "dead_letter_alerts", "inbox", "dead_letters"):
         everything = await _scalar(
             runtime.database,
             f"SELECT coalesce(string_agg(CAST(t AS text), ' '), '') FROM {table} AS t",  # noqa: S608
@@ -253,12 +256,91 @@ async def test_what_is_past_its_retention_is_deleted_and_the_rest_stays(runtime:
     database = runtime.database
     old = [replace(fact, at=NOW - timedelta(days=40)) for fact in _facts(3, Kind.DEAD_LETTERED)]
     await record(database, [*_facts(2), *old])
-    sweep = RetentionSweep(database, rollup_days=31, timeline_days=31)
+    sweep = RetentionSweep(database, rollup_days=dict.fromkeys(Grain, 31), timeline_days=31)
     assert await sweep.step() > 0
     assert await _totals(database) == {Kind.COMPLETED: 2}
     assert await _latencies(database) == 2
     assert await _scalar(database, "SELECT count(*) FROM event_timeline") == 2
     assert await _scalar(database, "SELECT count(*) FROM dead_letter_alerts") == 0
+
+
+async def test_minutes_hours_and_days_say_the_same(runtime: Runtime[Settings]) -> None:
+    facts = [replace(fact, at=NOW - timedelta(minutes=40 * index)) for index, fact in enumerate(_facts(80))]
+    await record(runtime.database, facts)
+    sums = "SELECT array_agg(total ORDER BY grain) FROM (SELECT grain, sum(count) AS total FROM {} GROUP BY grain) AS t"
+    assert await _scalar(runtime.database, sums.format("counts")) == [80, 80, 80]
+    assert await _scalar(runtime.database, sums.format("latencies")) == [80, 80, 80]
+    async with runtime.database.read() as connection:
+        for hours in (1, 7, 30):
+            since = NOW - timedelta(hours=hours)
+            counted = sum(each.count for each in await rollups.counts(connection, cover(since, NOW)))
+            assert counted == sum(Grain.MINUTE.floor(since) <= fact.at < Grain.MINUTE.ceil(NOW) for fact in facts)
+
+
+async def test_results_add_up_by_endpoint_in_whatever_batches_they_come(runtime: Runtime[Settings]) -> None:
+    healthy, broken = uuid4(), uuid4()
+    results = (
+        EndpointResult(healthy, "webhook", "succeeded", 1, 0.1),
+        EndpointResult(broken, "webhook", "exhausted", 3, 2.0),
+        EndpointResult(broken, "webhook", "cancelled", 0, None),
+    )
+    for _ in range(3):
+        await record(runtime.database, _facts(2, Kind.DELIVERY_FAILED, latencies=(), endpoints=results))
+    async with runtime.database.read() as connection:
+        summaries = endpoint_summaries(await rollups.results(connection, EVER, None))
+        (alone,) = endpoint_summaries(await rollups.results(connection, EVER, healthy))
+    assert [(each.endpoint_id, each.results, each.attempts, each.latency.count) for each in summaries] == [
+        (broken, {"exhausted": 6, "cancelled": 6}, 18, 6),
+        (healthy, {"succeeded": 6}, 6, 6),
+    ]
+    assert (alone.success_rate, summaries[0].success_rate) == (1.0, 0.0)
+
+
+async def test_engagement_counts_by_user_and_a_deleted_user_is_forgotten(runtime: Runtime[Settings]) -> None:
+    ada, grace = uuid4(), uuid4()
+    later = NOW + timedelta(minutes=1)
+    (completed,), (failed,), (published,) = (
+        _facts(1, kind, user_id=ada) for kind in (Kind.COMPLETED, Kind.FAILED, Kind.PUBLISHED)
+    )
+    await record(runtime.database, [completed, published, *_facts(2, user_id=grace)])
+    await record(runtime.database, [replace(failed, at=later), completed])
+    rows = "SELECT array_agg(delivered || '/' || failed || '@' || (last_at = '{}') ORDER BY failed) FROM engagement"
+    assert await _scalar(runtime.database, rows.format(later)) == ["2/0@false", "1/1@true"]
+    await record(runtime.database, [Fact(uuid7(), Kind.USER_DELETED, NOW, "user-service", user_id=ada)])
+    assert await _scalar(runtime.database, "SELECT user_id FROM engagement") == grace
+
+
+async def test_ranges_are_read_by_the_key_however_much_there_is(runtime: Runtime[Settings]) -> None:
+    fill = (
+        "INSERT INTO counts SELECT 'minute', s, k, t, p, 5 FROM generate_series(now() - interval '10 days', now(),"
+        " interval '1 minute') AS s, unnest(ARRAY['completed', 'failed']) AS k, unnest(ARRAY['BIRTHDAY', 'REMINDER'])"
+        " AS t, generate_series(0, 3) AS p"
+    )
+    async with runtime.database.transaction() as tx:
+        await tx.execute(text(fill))
+        await tx.execute(text("ANALYZE counts"))
+    series = Range.of(Grain.MINUTE, NOW - timedelta(hours=2), NOW)
+    async with runtime.database.read() as connection:
+        reader = _Explaining(connection)
+        await rollups.count_series(reader, series, [Kind.COMPLETED], by_type=False, by_priority=False)
+        await rollups.counts(reader, cover(NOW - timedelta(hours=2), NOW))
+    assert len(reader.plans) == 2
+    for plan in reader.plans:
+        assert "Index" in plan
+        assert "Seq Scan" not in plan
+
+
+class _Explaining:
+    """Has each statement explained before it is executed."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self.plans: list[str] = []
+
+    async def execute(self, statement: Executable, parameters: Parameters = None, /) -> CursorResult[Any]:
+        plan = await self._connection.execute(text(f"EXPLAIN {statement}"), parameters)
+        self.plans.append("\n".join(plan.scalars()))
+        return await self._connection.execute(statement, parameters)
 
 
 async def test_the_service_has_no_relay_but_forgets_old_inbox_ids(runtime: Runtime[Settings], running: Running) -> None:

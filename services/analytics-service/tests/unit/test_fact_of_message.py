@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from analytics_service.domain.facts import Fact, Kind, Measure, Rollup
+from analytics_service.domain.grains import Grain
 from analytics_service.subscribers.facts import KINDS, fact_of
 from chassis.messaging.domain import ReceivedItem
 from contracts.messages.parsing import parse_message
@@ -92,13 +93,18 @@ def test_users_are_counted_at_their_messages_time_and_nothing_is_kept_of_them(ty
         assert (fact.event_id, fact.data) == (None, "{}")
 
 
-def test_facts_are_counted_by_the_minute_in_which_they_happened() -> None:
+def test_facts_are_counted_by_the_minute_the_hour_and_the_day_in_which_they_happened() -> None:
     (published,), (scheduled,) = _facts(MessageType.EVENT_PUBLISHED), _facts(MessageType.EVENT_SCHEDULED)
     rollup = Rollup.of([published, published, scheduled])
-    assert sorted((key[0].isoformat(), key[1], count) for key, count in rollup.counts.items()) == [
-        ("2025-12-01T10:00:00+00:00", Kind.SCHEDULED, 1),
-        ("2026-11-23T14:00:00+00:00", Kind.PUBLISHED, 2),
+    assert sorted((key[1].isoformat(), key[0], key[2], count) for key, count in rollup.counts.items()) == [
+        ("2025-12-01T00:00:00+00:00", Grain.DAY, Kind.SCHEDULED, 1),
+        ("2025-12-01T10:00:00+00:00", Grain.HOUR, Kind.SCHEDULED, 1),
+        ("2025-12-01T10:00:00+00:00", Grain.MINUTE, Kind.SCHEDULED, 1),
+        ("2026-11-23T00:00:00+00:00", Grain.DAY, Kind.PUBLISHED, 2),
+        ("2026-11-23T14:00:00+00:00", Grain.HOUR, Kind.PUBLISHED, 2),
+        ("2026-11-23T14:00:00+00:00", Grain.MINUTE, Kind.PUBLISHED, 2),
     ]
-    assert [(*key[1:], count) for key, count in rollup.latencies.items()] == [
+    assert {(*key[2:], count) for key, count in rollup.latencies.items()} == {
         (Measure.LATENESS, "BIRTHDAY", 0, -24, 2),  # 2^-3 = 0.125 s is the bound of bucket -24
-    ]
+    }
+    assert rollup.latencies.total() == 2 * len(Grain)

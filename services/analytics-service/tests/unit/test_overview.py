@@ -41,7 +41,7 @@ def test_where_nothing_ended_there_is_no_success_rate() -> None:
 def test_percentiles_are_given_over_all_priorities_and_for_each() -> None:
     fast, slow = bucket_of(0.1), bucket_of(10.0)
     latencies = {
-        (each.measure, each.priority): each
+        (each.measure, each.priority): each.percentiles
         for each in summarise(
             [LatencyBucket(Measure.LATENESS, 0, fast, 98), LatencyBucket(Measure.LATENESS, 3, slow, 2)]
         )

@@ -1,17 +1,38 @@
 """``/v1/metrics``."""
 
+from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
-from analytics_service.api.schemas import OverviewBody
+from analytics_service.api.csv import DOCUMENTED, CsvResponse, Format
+from analytics_service.api.ranges import CurrentRange
+from analytics_service.api.schemas import (
+    CountPointBody,
+    CountSeriesBody,
+    LatencyPointBody,
+    LatencySeriesBody,
+    OverviewBody,
+)
 from analytics_service.application.overview import overview
+from analytics_service.application.series import count_series, latency_series
+from analytics_service.domain.facts import Kind, Measure
 from chassis.api.auth import READ
 from chassis.api.dependencies import CurrentClock, CurrentReads
 
 router = APIRouter(prefix="/v1/metrics", tags=["metrics"], dependencies=[READ])
 
 WEEK_MINUTES = 7 * 24 * 60
+
+
+class Grouping(StrEnum):
+    """What is told apart beyond span and outcome, or measure."""
+
+    EVENT_TYPE = "eventType"
+    PRIORITY = "priority"
+
+
+GroupBy = Annotated[list[Grouping], Query(alias="groupBy", max_length=2, description="Nothing: all together.")]
 
 
 @router.get("/overview")
@@ -22,3 +43,47 @@ async def get_overview(
 ) -> OverviewBody:
     """Counts by type, priority and outcome, latency percentiles and the success rate of the last minutes."""
     return OverviewBody.of(await overview(reads, clock, minutes))
+
+
+@router.get("/timeseries", response_model=CountSeriesBody, responses=DOCUMENTED)
+async def get_timeseries(
+    reads: CurrentReads,
+    range: CurrentRange,
+    outcome: Annotated[list[Kind], Query(max_length=len(Kind), description="None: all of them.")] = [],  # noqa: B006
+    group_by: GroupBy = [],  # noqa: B006
+    format: Format = Format.JSON,
+) -> CountSeriesBody | Response:
+    """How often what happened, by minute, hour or day. At most 2,000 spans; empty ones are left out."""
+    points = await count_series(
+        reads,
+        range,
+        outcome or list(Kind),
+        by_type=Grouping.EVENT_TYPE in group_by,
+        by_priority=Grouping.PRIORITY in group_by,
+    )
+    rows = [CountPointBody.of(point) for point in points]
+    if format is Format.CSV:
+        return CsvResponse(CountPointBody, rows)
+    return CountSeriesBody(grain=range.grain, since=range.start, until=range.end, points=rows)
+
+
+@router.get("/latency", response_model=LatencySeriesBody, responses=DOCUMENTED)
+async def get_latency(
+    reads: CurrentReads,
+    range: CurrentRange,
+    measure: Annotated[list[Measure], Query(max_length=len(Measure), description="None: all of them.")] = [],  # noqa: B006
+    group_by: GroupBy = [],  # noqa: B006
+    format: Format = Format.JSON,
+) -> LatencySeriesBody | Response:
+    """Percentiles, by minute, hour or day. At most 2,000 spans; empty ones are left out."""
+    points = await latency_series(
+        reads,
+        range,
+        measure or list(Measure),
+        by_type=Grouping.EVENT_TYPE in group_by,
+        by_priority=Grouping.PRIORITY in group_by,
+    )
+    rows = [LatencyPointBody.of(point) for point in points]
+    if format is Format.CSV:
+        return CsvResponse(LatencyPointBody, rows)
+    return LatencySeriesBody(grain=range.grain, since=range.start, until=range.end, points=rows)

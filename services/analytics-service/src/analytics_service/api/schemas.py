@@ -1,5 +1,6 @@
 """Replies."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -7,9 +8,11 @@ from uuid import UUID
 from pydantic import Field
 
 from analytics_service.domain.facts import Kind, Measure
+from analytics_service.domain.grains import Grain
 from analytics_service.domain.overview import Overview
+from analytics_service.domain.series import CountPoint, EndpointSummary, LatencyPoint
 from chassis.api.wire import WireModel
-from contracts.vocabulary import EventType, Priority
+from contracts.vocabulary import Channel, EventType, Priority
 
 
 class CountBody(WireModel):
@@ -21,15 +24,20 @@ class CountBody(WireModel):
     count: int
 
 
-class LatencyBody(WireModel):
-    """Percentiles in seconds, within 4.4 % (and 1 ms); null where nothing was measured."""
+class PercentilesBody(WireModel):
+    """In seconds, within 4.4 % (and 1 ms); null where nothing was measured."""
 
-    measure: Measure
-    priority: Priority | None = Field(description="Null: over all priorities.")
     count: int
     p50: float | None
     p95: float | None
     p99: float | None
+
+
+class LatencyBody(PercentilesBody):
+    """Percentiles of one measure."""
+
+    measure: Measure
+    priority: Priority | None = Field(description="Null: over all priorities.")
 
 
 class OverviewBody(WireModel):
@@ -63,14 +71,111 @@ class OverviewBody(WireModel):
                 LatencyBody(
                     measure=each.measure,
                     priority=None if each.priority is None else Priority(each.priority),
-                    count=each.count,
-                    p50=each.p50,
-                    p95=each.p95,
-                    p99=each.p99,
+                    **asdict(each.percentiles),
                 )
                 for each in overview.latencies
             ],
         )
+
+
+class CountPointBody(WireModel):
+    """How often something happened in the span that begins at ``start``."""
+
+    start: datetime
+    outcome: Kind
+    event_type: EventType | None = Field(description="Null where not grouped by, or where it happens to no event.")
+    priority: Priority | None = Field(description="As for the type.")
+    count: int
+
+    @classmethod
+    def of(cls, point: CountPoint) -> "CountPointBody":
+        return cls(
+            start=point.start,
+            outcome=point.kind,
+            event_type=None if point.event_type is None else EventType(point.event_type),
+            priority=None if point.priority is None else Priority(point.priority),
+            count=point.count,
+        )
+
+
+class SeriesBody(WireModel):
+    """Spans of a grain, from the first to before the last."""
+
+    grain: Grain
+    since: datetime
+    until: datetime
+
+
+class CountSeriesBody(SeriesBody):
+    """Oldest first; spans in which nothing happened are left out."""
+
+    points: list[CountPointBody]
+
+
+class LatencyPointBody(PercentilesBody):
+    """Percentiles of the span that begins at ``start``."""
+
+    start: datetime
+    measure: Measure
+    event_type: EventType | None = Field(description="Null where not grouped by.")
+    priority: Priority | None = Field(description="Null where not grouped by.")
+
+    @classmethod
+    def of(cls, point: LatencyPoint) -> "LatencyPointBody":
+        return cls(
+            start=point.start,
+            measure=point.measure,
+            event_type=None if point.event_type is None else EventType(point.event_type),
+            priority=None if point.priority is None else Priority(point.priority),
+            **asdict(point.percentiles),
+        )
+
+
+class LatencySeriesBody(SeriesBody):
+    """Oldest first; spans in which nothing was measured are left out."""
+
+    points: list[LatencyPointBody]
+
+
+class EndpointSummaryBody(WireModel):
+    """What became of the deliveries to one endpoint."""
+
+    endpoint_id: UUID
+    channel: Channel
+    deliveries: int
+    success_rate: float
+    results: dict[str, int] = Field(description="How many ended in each way: `succeeded`, or a reason.")
+    attempts: int
+    latency: PercentilesBody
+
+    @classmethod
+    def of(cls, summary: EndpointSummary) -> "EndpointSummaryBody":
+        return cls(
+            endpoint_id=summary.endpoint_id,
+            channel=Channel(summary.channel),
+            deliveries=summary.deliveries,
+            success_rate=summary.success_rate,
+            results=summary.results,
+            attempts=summary.attempts,
+            latency=PercentilesBody(**asdict(summary.latency)),
+        )
+
+
+class EndpointResultsBody(WireModel):
+    """The busiest endpoint first."""
+
+    since: datetime
+    until: datetime
+    endpoints: list[EndpointSummaryBody]
+
+
+class EngagementBody(WireModel):
+    """What became of one user's events: ``failed`` counts those that were missed, too."""
+
+    user_id: UUID
+    delivered: int
+    failed: int
+    last_at: datetime = Field(description="When the last of them ended.")
 
 
 class TimelineEntryBody(WireModel):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from analytics_service.adapters import rollups
+from analytics_service.domain.grains import Grain, cover
 from analytics_service.domain.overview import Overview, summarise
 from chassis.clock import Clock
 from chassis.reads import Reads
@@ -11,8 +12,9 @@ from chassis.reads import Reads
 async def overview(reads: Reads, clock: Clock, minutes: int) -> Overview:
     """What happened in the current minute and those before it, ``minutes`` in all."""
     now = clock.now()
-    since = now.replace(second=0, microsecond=0) - timedelta(minutes=minutes - 1)
+    since = Grain.MINUTE.floor(now) - timedelta(minutes=minutes - 1)
+    segments = cover(since, Grain.MINUTE.floor(now) + Grain.MINUTE.length)
     async with reads.open() as reader:
-        counts = await rollups.counts_since(reader, since)
-        buckets = await rollups.latencies_since(reader, since)
+        counts = await rollups.counts(reader, segments)
+        buckets = await rollups.latencies(reader, segments)
     return Overview(since, now, counts, summarise(buckets))

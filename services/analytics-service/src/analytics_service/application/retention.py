@@ -1,6 +1,7 @@
 """Forgetting what is past its retention."""
 
 from analytics_service.adapters import retention
+from analytics_service.domain.grains import Grain
 from chassis.database import Database
 from chassis.leases import Lease
 
@@ -10,7 +11,7 @@ PAUSE_SECONDS = 60.0
 class RetentionSweep:
     """A step of a :class:`chassis.lifecycle.Loop`; one process at a time deletes."""
 
-    def __init__(self, database: Database, *, rollup_days: int, timeline_days: int) -> None:
+    def __init__(self, database: Database, *, rollup_days: dict[Grain, int], timeline_days: int) -> None:
         self._database = database
         self._lease = Lease(database, "retention", seconds=PAUSE_SECONDS * 3)
         self._rollup_days = rollup_days

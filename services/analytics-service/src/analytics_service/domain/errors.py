@@ -3,7 +3,9 @@
 ::
 
     AnalyticsServiceError
-    └── EventNotFoundError            404
+    ├── EventNotFoundError            404
+    ├── UserNotFoundError             404
+    └── RangeTooLongError             422
 """
 
 
@@ -22,3 +24,20 @@ class EventNotFoundError(AnalyticsServiceError):
     status = 404
     slug = "event-not-found"
     title = "Event not found"
+
+
+class UserNotFoundError(AnalyticsServiceError):
+    """No event of this user has ended, or the user was deleted."""
+
+    status = 404
+    slug = "user-not-found"
+    title = "User not found"
+
+
+class RangeTooLongError(AnalyticsServiceError):
+    """A range of time that cannot be answered at once."""
+
+    status = 422
+    slug = "range-too-long"
+    title = "Range of time not valid"
+    field = "from"

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TypeAlias
 from uuid import UUID
 
+from analytics_service.domain.grains import Grain
 from analytics_service.domain.histogram import bucket_of
 
 
@@ -44,8 +45,19 @@ class Measure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointResult:
+    """How a delivery ended at one endpoint: ``succeeded``, or the reason why not. Latency is the last attempt's."""
+
+    endpoint_id: UUID
+    channel: str
+    result: str
+    attempts: int
+    latency_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that happened, at an instant of the (maybe simulated) clock. Nothing personal is in it."""
+    """One thing that happened, at an instant of the (maybe simulated) clock. No name, address or date is in it."""
 
     item_id: UUID
     kind: Kind
@@ -55,30 +67,91 @@ class Fact:
     event_type: str | None = None
     priority: int | None = None
     trace_id: str | None = None
+    user_id: UUID | None = None
     latencies: tuple[tuple[Measure, float], ...] = ()
+    endpoints: tuple[EndpointResult, ...] = ()
     data: str = "{}"
     """What else the publisher said, as JSON."""
 
 
-CountKey: TypeAlias = tuple[datetime, Kind, str | None, int | None]
-"""Minute, kind, event type, priority."""
-LatencyKey: TypeAlias = tuple[datetime, Measure, str | None, int | None, int]
-"""Minute, measure, event type, priority, bucket of the histogram."""
+CountKey: TypeAlias = tuple[Grain, datetime, Kind, str | None, int | None]
+"""Grain, its start, kind, event type, priority."""
+LatencyKey: TypeAlias = tuple[Grain, datetime, Measure, str | None, int | None, int]
+"""Grain, its start, measure, event type, priority, bucket of the histogram."""
+ResultKey: TypeAlias = tuple[Grain, datetime, UUID, str, str, int | None]
+"""Grain, its start, endpoint, channel, result, bucket of the histogram."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """Facts counted by the minute in which they happened."""
+    """Facts counted by the minute, the hour and the day in which they happened."""
 
     counts: Counter[CountKey] = field(default_factory=Counter)
     latencies: Counter[LatencyKey] = field(default_factory=Counter)
+    results: Counter[ResultKey] = field(default_factory=Counter)
+    attempts: Counter[ResultKey] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, facts: Iterable[Fact]) -> "Rollup":
         rollup = cls()
         for fact in facts:
-            minute = fact.at.replace(second=0, microsecond=0)
-            rollup.counts[minute, fact.kind, fact.event_type, fact.priority] += 1
-            for measure, seconds in fact.latencies:
-                rollup.latencies[minute, measure, fact.event_type, fact.priority, bucket_of(seconds)] += 1
+            rollup._add(fact, Grain.MINUTE.floor(fact.at))
+        rollup._fold()
         return rollup
+
+    def _add(self, fact: Fact, minute: datetime) -> None:
+        self.counts[Grain.MINUTE, minute, fact.kind, fact.event_type, fact.priority] += 1
+        for measure, seconds in fact.latencies:
+            key = Grain.MINUTE, minute, measure, fact.event_type, fact.priority, bucket_of(seconds)
+            self.latencies[key] += 1
+        for each in fact.endpoints:
+            bucket = None if each.latency_seconds is None else bucket_of(each.latency_seconds)
+            result = Grain.MINUTE, minute, each.endpoint_id, each.channel, each.result, bucket
+            self.results[result] += 1
+            self.attempts[result] += each.attempts
+
+    def _fold(self) -> None:
+        # A batch has many facts and few minutes: hours and days are summed up from those.
+        for grain in (Grain.HOUR, Grain.DAY):
+            for count_key, count in list(self.counts.items()):
+                if count_key[0] is Grain.MINUTE:
+                    self.counts[grain, grain.floor(count_key[1]), *count_key[2:]] += count
+            for latency_key, count in list(self.latencies.items()):
+                if latency_key[0] is Grain.MINUTE:
+                    self.latencies[grain, grain.floor(latency_key[1]), *latency_key[2:]] += count
+            for result_key, count in list(self.results.items()):
+                if result_key[0] is Grain.MINUTE:
+                    folded = grain, grain.floor(result_key[1]), *result_key[2:]
+                    self.results[folded] += count
+                    self.attempts[folded] += self.attempts[result_key]
+
+
+@dataclass(frozen=True, slots=True)
+class Engagement:
+    """What became of the events of one user."""
+
+    user_id: UUID
+    delivered: int
+    failed: int
+    last_at: datetime
+    """When the last of them ended."""
+
+    @classmethod
+    def of(cls, facts: Iterable[Fact]) -> list["Engagement"]:
+        """By user, in order of their ids, from the facts that tell how an event ended."""
+        by_user: dict[UUID, Engagement] = {}
+        for fact in facts:
+            if fact.user_id is None or fact.kind not in _ENDS:
+                continue
+            known = by_user.get(fact.user_id, cls(fact.user_id, 0, 0, fact.at))
+            delivered = int(fact.kind is Kind.COMPLETED)
+            by_user[fact.user_id] = cls(
+                fact.user_id,
+                known.delivered + delivered,
+                known.failed + 1 - delivered,
+                max(known.last_at, fact.at),
+            )
+        return [by_user[user_id] for user_id in sorted(by_user)]
+
+
+_ENDS = frozenset({Kind.COMPLETED, Kind.FAILED, Kind.MISSED})

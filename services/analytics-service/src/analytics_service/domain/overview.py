@@ -30,15 +30,28 @@ class LatencyBucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
-    """Percentiles in seconds, of one priority or of all (None)."""
+class Percentiles:
+    """Of so many latencies, in seconds; None where there were none."""
 
-    measure: Measure
-    priority: int | None
     count: int
     p50: float | None
     p95: float | None
     p99: float | None
+
+    @classmethod
+    def of(cls, histogram: Mapping[int, int]) -> "Percentiles":
+        """Of a histogram, bucket → count."""
+        p50, p95, p99 = (percentile(histogram, fraction) for fraction in (0.5, 0.95, 0.99))
+        return cls(sum(histogram.values()), p50, p95, p99)
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Percentiles of one priority or of all (None)."""
+
+    measure: Measure
+    priority: int | None
+    percentiles: Percentiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +86,5 @@ def summarise(buckets: Sequence[LatencyBucket]) -> list[Latency]:
         for priority in (None, each.priority):
             histograms.setdefault((each.measure, priority), Counter())[each.bucket] += each.count
     return [
-        Latency(
-            measure,
-            priority,
-            histogram.total(),
-            *(percentile(histogram, fraction) for fraction in (0.5, 0.95, 0.99)),
-        )
-        for (measure, priority), histogram in histograms.items()
+        Latency(measure, priority, Percentiles.of(histogram)) for (measure, priority), histogram in histograms.items()
     ]

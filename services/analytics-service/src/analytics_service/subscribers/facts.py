@@ -5,17 +5,18 @@ from functools import partial
 from types import MappingProxyType
 
 from analytics_service.application.facts import record
-from analytics_service.domain.facts import Fact, Kind, Measure
+from analytics_service.domain.facts import EndpointResult, Fact, Kind, Measure
+from analytics_service.domain.series import SUCCEEDED
 from chassis.database import Database
 from chassis.messaging.consumer import Handler
 from chassis.messaging.domain import ReceivedItem, domain_handler
-from contracts.messages.delivery import DeadLetteredItem, DeliveryOutcomeItem, EndpointDisabledItem
+from contracts.messages.delivery import DeadLetteredItem, DeliveryOutcomeItem, EndpointDisabledItem, EndpointOutcome
 from contracts.messages.event import EventCompletedItem, EventItem, EventPublishedItem
 from contracts.messages.registry import find_spec
 from contracts.messages.spec import Item, MessageType
 from contracts.messages.user import UserDeletedItem, UserItem
 from contracts.topology import Queue
-from contracts.vocabulary import Channel
+from contracts.vocabulary import Channel, OutcomeStatus
 
 KINDS: Mapping[MessageType, Kind] = MappingProxyType(
     {
@@ -67,6 +68,7 @@ def fact_of(received: ReceivedItem) -> Fact:
                 event_id=item.event_id,
                 event_type=item.event_type.value,
                 priority=item.priority.value,
+                user_id=item.user_id,
                 latencies=_event_latencies(item),
                 data=_data(item),
             )
@@ -77,6 +79,7 @@ def fact_of(received: ReceivedItem) -> Fact:
                 event_type=item.event_type.value,
                 priority=item.priority.value,
                 latencies=_delivery_latencies(item),
+                endpoints=tuple(map(_result, item.endpoints)),
                 data=_data(item),
             )
         case DeadLetteredItem():
@@ -89,8 +92,11 @@ def fact_of(received: ReceivedItem) -> Fact:
             )
         case EndpointDisabledItem():
             return fact(at=item.occurred_at)
-        case UserItem() | UserDeletedItem():
-            # Counted and nothing else: who it was stays with user-service. Items of users carry no instant.
+        # Items of users carry no instant.
+        case UserDeletedItem():
+            return fact(at=received.sent_at, user_id=item.user_id)
+        case UserItem():
+            # Counted and nothing else: who it was stays with user-service.
             return fact(at=received.sent_at)
         case _:
             raise TypeError(f"no fact is known for {type(item).__name__}")
@@ -113,6 +119,17 @@ def _delivery_latencies(item: DeliveryOutcomeItem) -> tuple[tuple[Measure, float
         if endpoint.channel is Channel.WEBHOOK and endpoint.latency_seconds is not None
     ]
     return (*attempts, (Measure.QUEUE, item.queue_seconds)) if item.queue_seconds is not None else tuple(attempts)
+
+
+def _result(outcome: EndpointOutcome) -> EndpointResult:
+    succeeded = outcome.status is OutcomeStatus.SUCCEEDED
+    return EndpointResult(
+        endpoint_id=outcome.endpoint_id,
+        channel=outcome.channel.value,
+        result=SUCCEEDED if succeeded else outcome.reason or "failed",
+        attempts=outcome.attempts,
+        latency_seconds=outcome.latency_seconds,
+    )
 
 
 def _data(item: Item) -> str:

@@ -1,0 +1,27 @@
+"""``/v1/endpoints``: how they did; what they are is delivery-service's to say."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from analytics_service.api.ranges import CurrentRange
+from analytics_service.api.schemas import EndpointResultsBody, EndpointSummaryBody
+from analytics_service.application.series import endpoint_results
+from chassis.api.auth import READ
+from chassis.api.dependencies import CurrentReads
+
+router = APIRouter(prefix="/v1/endpoints", tags=["endpoints"], dependencies=[READ])
+
+
+@router.get("/results")
+async def get_results(
+    reads: CurrentReads,
+    range: CurrentRange,
+    endpoint_id: Annotated[UUID | None, Query(alias="endpointId", description="None: all of them.")] = None,
+) -> EndpointResultsBody:
+    """How deliveries ended at each endpoint, the busiest first, with the latency of their last attempts."""
+    found = await endpoint_results(reads, range, endpoint_id)
+    return EndpointResultsBody(
+        since=range.start, until=range.end, endpoints=[EndpointSummaryBody.of(each) for each in found]
+    )
