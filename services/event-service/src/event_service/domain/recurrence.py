@@ -1,5 +1,6 @@
 """Rules that recur, or come once, and their occurrences (design §4 "Schedule → event")."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, date, datetime, time, timedelta
@@ -22,10 +23,12 @@ from event_service.domain.wall_series import WallSeries
 LONGEST_PAUSE_YEARS = 10
 """Between two leap days are at most eight years (1896 to 1904); a skipped gap may cost one more occurrence."""
 
-LONGEST_GAP = timedelta(days=1)
-"""Samoa and Kiribati left out a whole day."""
+LONGEST_SHIFT = timedelta(days=1, seconds=1)
+"""From a wall time to that which clocks show instead: Samoa and Kiribati left out a whole day."""
 
 LEAP_YEAR = 2000
+
+_YEAR = re.compile("[0-9]{4}")
 
 MOST_EXDATES = 1000
 
@@ -63,7 +66,7 @@ class Rule(Protocol):
         """That of the key; None where the policies leave it out, or the rule has no such occurrence."""
 
     def first_from(self, earliest: datetime, *, after: str | None = None) -> Occurrence | None:
-        """The first at or after ``earliest`` whose key is later than ``after``; None where the rule has ended.
+        """The first at or after ``earliest`` that is later than the one keyed ``after``; None where the rule has ended.
 
         The work is bounded, however sparse the rule and however long ago it began.
         """
@@ -98,9 +101,10 @@ class Yearly:
             raise InvalidRuleError(f"no year has a day {self.day} in month {self.month}", "day") from error
 
     def occurrence(self, key: str) -> Occurrence | None:
-        if not key.isdecimal():
-            return None
-        kept_on = anniversary_date(self.month, self.day, int(key), self.policies.leap_day)
+        return self._in_year(int(key)) if _YEAR.fullmatch(key) else None
+
+    def _in_year(self, year: int) -> Occurrence | None:
+        kept_on = anniversary_date(self.month, self.day, year, self.policies.leap_day)
         if kept_on is None:
             return None
         wall = datetime.combine(kept_on, self.local_time)
@@ -108,16 +112,18 @@ class Yearly:
         if resolved is None:
             return None
         if kept_on.day == self.day:
-            return _occurrence(key, wall, resolved)
+            return _occurrence(str(year), wall, resolved)
         backward = self.policies.leap_day is LeapDayPolicy.BACKWARD
-        return _occurrence(key, wall, resolved, Applied.LEAP_DAY_BACKWARD if backward else Applied.LEAP_DAY_FORWARD)
+        moved = Applied.LEAP_DAY_BACKWARD if backward else Applied.LEAP_DAY_FORWARD
+        return _occurrence(str(year), wall, resolved, moved)
 
     def first_from(self, earliest: datetime, *, after: str | None = None) -> Occurrence | None:
-        year = earliest.astimezone(self.zone).year - 1  # a shifted or late one may belong to the year before
+        # A gap may shift the last days of the year before into this one.
+        year = (earliest.astimezone(self.zone) - LONGEST_SHIFT).year
         if after is not None:
             year = max(year, int(after) + 1)
         for candidate in range(year, min(year + LONGEST_PAUSE_YEARS, MAXYEAR)):
-            found = self.occurrence(str(candidate))
+            found = self._in_year(candidate)
             if found is not None and found.instant >= earliest:
                 return found
         return None
@@ -185,7 +191,7 @@ class Recurring:
 
     def first_from(self, earliest: datetime, *, after: str | None = None) -> Occurrence | None:
         # A shifted one shows a wall time later than its own, one of an overlap perhaps an earlier one than now's.
-        since = earliest.astimezone(self.zone).replace(tzinfo=None) - LONGEST_GAP
+        since = earliest.astimezone(self.zone).replace(tzinfo=None) - LONGEST_SHIFT
         if after is not None:
             since = max(since, datetime.fromisoformat(after) + timedelta(seconds=1))
         for wall in self._walls_from(since):

@@ -12,8 +12,10 @@ from event_service.domain.wall_series import FIRST_YEAR, LAST_YEAR, DayFilter, W
 LONGEST_RULE = 500
 """Characters of an RRULE."""
 
+LONGEST_INTERVAL = 1_000_000
+
 MOST_OCCURRENCES = 10_000
-"""Of COUNT: hourly for a year, daily for 27."""
+"""Of COUNT: hourly for a year, daily for 27. More is as good as endless, and would have to be counted."""
 
 LARGEST_OFFSET = timedelta(days=1)
 """No zone is further from UTC."""
@@ -43,9 +45,9 @@ _WITHOUT = {
 }
 """Which part makes no sense with which frequencies, as the RFC has it."""
 
-_DAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
-_NUMBER = re.compile(r"[+-]?\d{1,9}")
-_UNTIL = re.compile(r"\d{8}(T\d{6}Z?)?")
+_DAY = re.compile(r"([+-]?[0-9]{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,9}")
+_UNTIL = re.compile(r"[0-9]{8}(T[0-9]{6}Z?)?")
 
 
 def require_whole_second(wall: datetime, field: str) -> None:
@@ -75,7 +77,7 @@ def wall_series(start: datetime, text: str) -> WallSeries:
     series = WallSeries(
         start=start,
         frequency=frequency,
-        interval=_positive("INTERVAL", parts.get("INTERVAL", "1")),
+        interval=_size_of("INTERVAL", parts, LONGEST_INTERVAL) or 1,
         days=_with_defaults(
             DayFilter(
                 months=numbers.get("BYMONTH", ()),
@@ -103,7 +105,7 @@ def _parts_of(text: str) -> dict[str, str]:
     if len(text) > LONGEST_RULE:
         raise InvalidRuleError(f"an RRULE has at most {LONGEST_RULE} characters, not {len(text)}", "rrule")
     parts: dict[str, str] = {}
-    for part in text.upper().removeprefix("RRULE:").split(";"):
+    for part in text.strip().upper().removeprefix("RRULE:").split(";"):
         name, equals, value = part.partition("=")
         if not equals or not value:
             raise InvalidRuleError(f"{part!r} is not a part like FREQ=WEEKLY", "rrule")
@@ -140,9 +142,12 @@ def _list_of(name: str, text: str) -> tuple[int, ...]:
     return tuple(sorted(values))
 
 
-def _positive(name: str, text: str) -> int:
-    if not _NUMBER.fullmatch(text) or int(text) < 1:
-        raise InvalidRuleError(f"{name}={text}: a number from 1 on", "rrule")
+def _size_of(name: str, parts: dict[str, str], most: int) -> int | None:
+    text = parts.get(name)
+    if text is None:
+        return None
+    if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= most:
+        raise InvalidRuleError(f"{name}={text}: a number from 1 to {most}", "rrule")
     return int(text)
 
 
@@ -227,6 +232,8 @@ def _until(parts: dict[str, str], start: datetime) -> datetime | None:
         raise InvalidRuleError(
             f"UNTIL={text}: a local time like 20261231T090000, an instant like 20261231T090000Z, or a date", "rrule"
         )
+    if until.year > LAST_YEAR:
+        return None
     if "T" not in text:
         until = datetime.combine(until, time(23, 59, 59))
     if _latest_wall(until) < start:
@@ -244,11 +251,8 @@ def _moment(text: str) -> datetime | None:
 def _last(series: WallSeries, parts: dict[str, str]) -> datetime:
     if series.until is not None:
         return min(series.last, _latest_wall(series.until))
-    if "COUNT" not in parts:
+    if (count := _size_of("COUNT", parts, MOST_OCCURRENCES)) is None:
         return series.last
-    count = _positive("COUNT", parts["COUNT"])
-    if count > MOST_OCCURRENCES:
-        raise InvalidRuleError(f"COUNT={count}: at most {MOST_OCCURRENCES}; without it a rule is endless", "rrule")
     return next(islice(series.walls_from(series.start), count - 1, None), series.last)
 
 
