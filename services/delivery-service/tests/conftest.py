@@ -44,6 +44,7 @@ from delivery_service.subscribers.due_events import due_event_handler
 from local_stack.testkit import AwsAccount, Receiver
 from local_stack.testkit.plugin import DatabaseFactory
 
+OUTCOMES = "SELECT item FROM outbox WHERE type IN ('DeliverySucceeded', 'DeliveryFailed') ORDER BY id"
 # Retries at once, so that no test waits for one.
 IMPATIENT = RetryPolicy(max_tries=3, base=0.05, factor=2.0, cap=0.1, retry_after_cap=0.2)
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -245,7 +246,7 @@ def outcomes() -> Callable[[Database], Awaitable[list[DeliveryOutcomeItem]]]:
 
     async def read(database: Database) -> list[DeliveryOutcomeItem]:
         async with database.read() as connection:
-            rows = (await connection.execute(text("SELECT item, traceparent FROM outbox ORDER BY id"))).all()
+            rows = (await connection.execute(text(OUTCOMES))).all()
         return [DeliveryOutcomeItem.model_validate_json(row.item) for row in rows]
 
     return read

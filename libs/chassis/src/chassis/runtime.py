@@ -22,7 +22,7 @@ from chassis.database import Database
 from chassis.leases import Lease
 from chassis.lifecycle import Loop, Role, pause
 from chassis.messaging.bus import Bus
-from chassis.messaging.consumer import Handler, QueueConsumer
+from chassis.messaging.consumer import Handler, QueueConsumer, Rejection
 from chassis.messaging.drain import DlqDrain
 from chassis.messaging.publisher import Publisher
 from chassis.notifications import Listener
@@ -64,17 +64,19 @@ class Runtime(Generic[S]):
         receivers: int = 1,
         handlers: int = 2,
         max_batch: int = 50,
+        reject: Callable[[Sequence[Rejection]], Awaitable[None]] | None = None,
     ) -> list[Role]:
         """The roles that work on ``queue`` and drain its DLQ.
 
-        ``check`` raises ContractError for a body that never can be applied.
+        ``check`` raises ContractError for a body that never can be applied. ``reject`` keeps what cannot be; without
+        one it goes into the chassis' own table of dead letters.
         """
 
         async def queue_there() -> str | None:
             return await provisioning.missing(self.bus, (queue,))
 
         self.readiness.add(queue.name, queue_there)
-        keep = dead_letters.keeper(self.database, queue.name)
+        keep = reject or dead_letters.keeper(self.database, queue.name)
         consumer = QueueConsumer(
             self.bus,
             queue,

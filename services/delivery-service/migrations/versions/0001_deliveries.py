@@ -57,7 +57,8 @@ CREATE INDEX events_user ON events (user_id);
 CREATE INDEX events_finished ON events USING brin (finished_at) WITH (pages_per_range = 16);
 
 -- due_at is when to try next while lease is null, and when the lease ends while it is not; both in real time.
--- endpoint_id is null in the one row of an event that no endpoint wanted.
+-- endpoint_id is null in the one row of an event that no endpoint wanted. Where expires_at is null the event's own
+-- holds: who redrives what has expired gives it a later one.
 CREATE TABLE deliveries (
     id              uuid PRIMARY KEY,
     event_id        uuid NOT NULL,
@@ -71,6 +72,7 @@ CREATE TABLE deliveries (
     lease           uuid,
     http_status     smallint,
     latency_seconds double precision,
+    expires_at      timestamptz,
     created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at     timestamptz,
     UNIQUE (event_id, endpoint_id),
@@ -93,6 +95,50 @@ CREATE TABLE attempts (
     trace_id         text,
     PRIMARY KEY (delivery_id, number)
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.05);
+
+-- What was given up (design §5). A delivery that fails again after a redrive gets a row of its own. A message that
+-- could not be read has a queue and no delivery; what no endpoint wanted has neither. created_at and resolved_at are
+-- almanac_now() time. The chassis' table of dead letters has no row of this service.
+CREATE TABLE delivery_dead_letters (
+    id          uuid PRIMARY KEY,
+    status      text NOT NULL CHECK (status IN ('OPEN', 'REDRIVEN', 'DISCARDED')),
+    reason      text NOT NULL,
+    detail      text,
+    delivery_id uuid,
+    event_id    uuid,
+    user_id     uuid,
+    event_type  text,
+    priority    smallint,
+    endpoint_id uuid,
+    payload     text NOT NULL,
+    attempts    integer NOT NULL,
+    http_status smallint,
+    trace_id    text,
+    queue       text,
+    message_id  text,
+    created_at  timestamptz NOT NULL,
+    resolved_at timestamptz,
+    note        text,
+    UNIQUE (queue, message_id),
+    CHECK ((status = 'OPEN') = (resolved_at IS NULL))
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.05);
+CREATE INDEX delivery_dead_letters_event ON delivery_dead_letters (event_id);
+CREATE INDEX delivery_dead_letters_endpoint ON delivery_dead_letters (endpoint_id, id);
+CREATE INDEX delivery_dead_letters_created ON delivery_dead_letters USING brin (created_at) WITH (pages_per_range = 16);
+
+-- Redrives of many: the filter, how far it has come (by the letters' ids, up to the newest at its beginning).
+CREATE TABLE redrives (
+    id          uuid PRIMARY KEY,
+    selection   jsonb NOT NULL,
+    last        uuid NOT NULL,
+    position    uuid,
+    total       bigint NOT NULL,
+    redriven    bigint NOT NULL DEFAULT 0,
+    skipped     bigint NOT NULL DEFAULT 0,
+    created_at  timestamptz NOT NULL,
+    finished_at timestamptz
+);
+CREATE INDEX redrives_running ON redrives (id) WHERE finished_at IS NULL;
 
 -- UUIDv7 (RFC 9562 §5.7): the order of ids is the order of creation, so lists need no index but the key.
 CREATE FUNCTION new_id() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $$

@@ -9,13 +9,17 @@ from chassis.service import Service
 from contracts.vocabulary import Priority
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.webhooks import WebhookSender
-from delivery_service.api import deliveries, endpoints
+from delivery_service.api import dead_letters, deliveries, endpoints
+from delivery_service.application.arrivals import check_due_event
+from delivery_service.application.dead_letters import keeper
 from delivery_service.application.pool import DeliveryPool, PoolLimits
+from delivery_service.application.redrives import Redriver
 from delivery_service.application.retention import Retention
+from delivery_service.domain.dead_letters import HORIZON_SECONDS
 from delivery_service.domain.errors import DeliveryServiceError
 from delivery_service.domain.retries import RetryPolicy
 from delivery_service.settings import Settings
-from delivery_service.subscribers.due_events import check_due_event, due_event_handler
+from delivery_service.subscribers.due_events import due_event_handler
 from delivery_service.subscribers.worker import Worker
 
 
@@ -52,6 +56,7 @@ def worker(runtime: Runtime[Settings], priority: Priority) -> Role:
         check=check_due_event,
         gate=room,
         receivers=settings.receivers(priority),
+        reject=keeper(database, runtime.outbox, queue.name),
     )
     claimer = Loop(f"claimer-{priority.name.lower()}", pool.claim, wake=pool.wake)
     return Worker(pool, [*consumer, claimer], close=sender.aclose, grace_seconds=settings.shutdown_grace_seconds)
@@ -59,8 +64,16 @@ def worker(runtime: Runtime[Settings], priority: Priority) -> Role:
 
 def workers(*priorities: Priority) -> Callable[[Runtime[Settings]], Sequence[Role]]:
     def roles(runtime: Runtime[Settings]) -> Sequence[Role]:
-        retention = Retention(runtime.database, days=runtime.settings.retention_days)
-        return [*(worker(runtime, priority) for priority in priorities), Loop("retention", retention.step)]
+        settings, database = runtime.settings, runtime.database
+        retention = Retention(
+            database, days=settings.retention_days, dead_letter_days=settings.dead_letter_retention_days
+        )
+        redriver = Redriver(database, runtime.outbox, horizon=HORIZON_SECONDS)
+        return [
+            *(worker(runtime, priority) for priority in priorities),
+            Loop("retention", retention.step),
+            Loop("redriver", redriver.step),
+        ]
 
     return roles
 
@@ -72,7 +85,7 @@ SERVICE = Service(
     settings=Settings,
     migrations=Path(__file__).parents[2] / "migrations",
     error=DeliveryServiceError,
-    routers=(endpoints.router, deliveries.router),
+    routers=(endpoints.router, deliveries.router, dead_letters.router),
     roles={"worker": workers(*Priority)},
     parts={f"worker-{priority.name.lower()}": workers(priority) for priority in Priority},
 )

@@ -51,6 +51,8 @@ class Settings(ServiceSettings):
     """For name, connection and TLS; the whole attempt has the endpoint's own timeout."""
     retention_days: float = Field(30.0, gt=0)
     """How long finished events are kept with their deliveries and attempts."""
+    dead_letter_retention_days: float = Field(90.0, gt=0)
+    """How long dead letters are kept, open or not. An event whose dead letter is open is kept with it."""
 
     @property
     def reach(self) -> Reach:

@@ -1,5 +1,6 @@
 """``/v1/deliveries``."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -113,3 +114,74 @@ async def test_an_unknown_delivery_is_not_found(api: httpx.AsyncClient) -> None:
     answer = await api.get(f"/v1/deliveries/{uuid4()}")
     assert answer.status_code == 404
     assert answer.json()["errors"][0]["field"] == "deliveryId"
+
+
+async def test_a_delivery_that_waits_is_tried_at_once_or_cancelled(
+    api: httpx.AsyncClient,
+    runtime: Runtime[Settings],
+    receiver: Receiver,
+    new_endpoint: Callable[..., Awaitable[tuple[UUID, str]]],
+    open_pool: OpenPool,
+    due_event: Callable[..., dict[str, Any]],
+    receive: Callable[..., Awaitable[Any]],
+) -> None:
+    await new_endpoint(runtime.database, retry_schedule=(3600.0,))
+    receiver.answer(503, 503)
+    hurried, cancelled = due_event(), due_event()
+
+    async def waiting() -> dict[str, str]:
+        items = (await api.get("/v1/deliveries", params={"status": "PENDING"})).json()["items"]
+        return {each["eventId"]: each["id"] for each in items if each["nextAttemptAt"]}
+
+    async with open_pool(runtime.database) as pool:
+        await receive(pool, hurried, cancelled)
+        await eventually(lambda: _both(waiting()))
+        ids = await waiting()
+        answer = await api.post(f"/v1/deliveries/{ids[cancelled['eventId']]}/cancel")
+        assert (answer.status_code, answer.json()["status"], answer.json()["reason"]) == (200, "FAILED", "cancelled")
+        assert (await api.post(f"/v1/deliveries/{ids[hurried['eventId']]}/retry")).status_code == 200
+        await receiver.wait_for(3)
+        await eventually(lambda: _status(api, ids[hurried["eventId"]], "SUCCEEDED"))
+    for verb in ("retry", "cancel"):
+        refused = await api.post(f"/v1/deliveries/{ids[hurried['eventId']]}/{verb}")
+        assert (refused.status_code, refused.json()["type"]) == (409, "urn:almanac:problem:delivery-ended")
+    found = (await api.get("/v1/deliveries", params={"reason": "cancelled"})).json()["items"]
+    assert [each["eventId"] for each in found] == [cancelled["eventId"]]
+    created = found[0]["createdAt"]
+    assert len((await api.get("/v1/deliveries", params={"from": created, "reason": "cancelled"})).json()["items"]) == 1
+    assert (await api.get("/v1/deliveries", params={"to": created, "reason": "cancelled"})).json()["items"] == []
+    # What was cancelled is no dead letter, and can be sent after all.
+    assert (await api.get("/v1/dead-letters")).json()["items"] == []
+    assert (await api.post(f"/v1/deliveries/{found[0]['id']}/retry")).json()["status"] == "PENDING"
+
+
+async def test_a_delivery_in_hand_is_left_alone(
+    api: httpx.AsyncClient,
+    runtime: Runtime[Settings],
+    receiver: Receiver,
+    new_endpoint: Callable[..., Awaitable[tuple[UUID, str]]],
+    open_pool: OpenPool,
+    due_event: Callable[..., dict[str, Any]],
+    receive: Callable[..., Awaitable[Any]],
+) -> None:
+    await new_endpoint(runtime.database)
+    gate = asyncio.Event()
+    receiver.always(Answer(gate=gate))
+    async with open_pool(runtime.database) as pool:
+        await receive(pool, due_event())
+        await receiver.wait_for(1)
+        [delivery] = (await api.get("/v1/deliveries")).json()["items"]
+        for verb in ("retry", "cancel"):
+            refused = await api.post(f"/v1/deliveries/{delivery['id']}/{verb}")
+            assert (refused.status_code, refused.json()["type"]) == (409, "urn:almanac:problem:delivery-in-hand")
+        gate.set()
+        await eventually(lambda: _status(api, delivery["id"], "SUCCEEDED"))
+    assert len(receiver.requests) == 1
+
+
+async def _both(read: Awaitable[dict[str, str]]) -> bool:
+    return len(await read) == 2
+
+
+async def _status(api: httpx.AsyncClient, delivery_id: str, status: str) -> bool:
+    return bool((await api.get(f"/v1/deliveries/{delivery_id}")).json()["status"] == status)

@@ -83,7 +83,7 @@ async def test_a_poison_message_becomes_a_dead_letter_and_the_queue_goes_on(
     await publish(due)
     async with work(Priority.CRITICAL):
         [request] = await receiver.wait_for(1)
-        letters = await eventually(lambda: _count(rows, runtime.database, "SELECT * FROM dead_letters", 3))
+        letters = await eventually(lambda: _count(rows, runtime.database, "SELECT * FROM delivery_dead_letters", 3))
     assert request.headers["webhook-id"] == due["eventId"]
     assert {letter.reason for letter in letters} == {"poison"}
     assert any("idempotencyKey" in letter.detail for letter in letters)

@@ -249,7 +249,7 @@ async def test_what_ended_long_ago_is_forgotten_and_the_rest_kept(
         "UPDATE events SET finished_at = finished_at - interval '31 days' WHERE id = :id",
         id=UUID(old["eventId"]),
     )
-    await Retention(store, days=30).step()
+    await Retention(store, days=30, dead_letter_days=90).step()
     kept = {str(row.id) for row in await rows(store, "SELECT id FROM events")}
     assert kept == {recent["eventId"], waiting["eventId"]}
     assert {str(row.event_id) for row in await rows(store, "SELECT event_id FROM deliveries")} == kept

@@ -21,11 +21,13 @@ WITH due AS (
     UPDATE deliveries d
     SET lease = CAST(:lease AS uuid), due_at = clock_timestamp() + make_interval(secs => :lease_seconds)
     FROM due WHERE d.id = due.id
-    RETURNING d.id, d.event_id, d.endpoint_id, d.tries, due.abandoned
+    RETURNING d.id, d.event_id, d.endpoint_id, d.tries, d.expires_at, due.abandoned
 )
-SELECT c.id AS delivery_id, c.event_id, c.endpoint_id, c.tries, c.abandoned, e.due, e.expires_at, e.traceparent,
-       e.expires_at <= (SELECT almanac_now()) AS expired, p.enabled, {TARGET}
-FROM claimed c JOIN events e ON e.id = c.event_id LEFT JOIN endpoints p ON p.id = c.endpoint_id
+SELECT c.id AS delivery_id, c.event_id, c.endpoint_id, c.tries, c.abandoned, e.due, x.expires_at, e.traceparent,
+       x.expires_at <= (SELECT almanac_now()) AS expired, p.enabled, {TARGET}
+FROM claimed c JOIN events e ON e.id = c.event_id
+CROSS JOIN LATERAL (SELECT coalesce(c.expires_at, e.expires_at) AS expires_at) x
+LEFT JOIN endpoints p ON p.id = c.endpoint_id
 """)
 _NEXT_DUE = text(
     "SELECT CAST(extract(epoch FROM min(due_at) - clock_timestamp()) AS float8) FROM deliveries"
@@ -84,6 +86,15 @@ _RELEASE = text(
     " FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS uuid[])) AS r (id, lease)"
     " WHERE d.id = r.id AND d.lease = r.lease AND d.status = 'PENDING'"
 )
+_HURRY = text(
+    "UPDATE deliveries SET due_at = clock_timestamp() WHERE id = :id AND status = 'PENDING' AND lease IS NULL"
+)
+_SEIZE = text("""
+UPDATE deliveries d SET lease = CAST(:lease AS uuid), due_at = clock_timestamp() + make_interval(secs => :lease_seconds)
+FROM events e WHERE d.id = :id AND d.status = 'PENDING' AND d.lease IS NULL AND e.id = d.event_id
+RETURNING d.id AS delivery_id, d.event_id, d.tries, e.due, coalesce(d.expires_at, e.expires_at) AS expires_at,
+          e.traceparent
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,4 +181,27 @@ async def release(tx: Transaction, dispatches: Sequence[Dispatch]) -> None:
             "ids": [each.delivery_id for each in dispatches],
             "leases": [each.lease.token for each in dispatches],
         },
+    )
+
+
+async def hurry(tx: Transaction, delivery_id: UUID) -> bool:
+    """Make a delivery that waits due now. False where it does not wait."""
+    return (await tx.execute(_HURRY, {"id": delivery_id})).rowcount == 1
+
+
+async def seize(tx: Transaction, delivery_id: UUID, lease: Lease) -> Dispatch | None:
+    """Take a delivery that waits out of everybody's reach, to be cancelled. None where it does not wait."""
+    values = {"id": delivery_id, "lease": lease.token, "lease_seconds": lease.seconds}
+    row = (await tx.execute(_SEIZE, values)).one_or_none()
+    if row is None:
+        return None
+    return Dispatch(
+        delivery_id=row.delivery_id,
+        event_id=row.event_id,
+        lease=lease,
+        tries=row.tries,
+        due=row.due,
+        expires_at=row.expires_at,
+        traceparent=row.traceparent,
+        target=Reason.CANCELLED,
     )

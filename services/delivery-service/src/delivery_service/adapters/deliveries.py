@@ -16,7 +16,7 @@ from delivery_service.domain.deliveries import Delivery, DeliveryStatus, Search
 _SELECT = (
     "SELECT d.id, d.event_id, e.user_id, e.event_type, d.endpoint_id, d.priority, d.status, d.reason, d.attempts,"
     " CASE WHEN d.status = 'PENDING' AND d.lease IS NULL THEN d.due_at END AS next_attempt_at, d.http_status,"
-    " d.latency_seconds, e.target_at, e.expires_at, d.created_at, d.finished_at"
+    " d.latency_seconds, e.target_at, coalesce(d.expires_at, e.expires_at) AS expires_at, d.created_at, d.finished_at"
     " FROM deliveries d JOIN events e ON e.id = d.event_id"
 )
 _FIND = text(f"{_SELECT} WHERE d.id = :id")
@@ -25,6 +25,9 @@ _CONDITIONS = {
     "endpoint_id": "d.endpoint_id = :endpoint_id",
     "user_id": "e.user_id = :user_id",
     "status": "d.status = :status",
+    "reason": "d.reason = :reason",
+    "from_at": "d.created_at >= :from_at",
+    "to_at": "d.created_at < :to_at",
     "before": "d.id < :before",
 }
 _ATTEMPTS = text(

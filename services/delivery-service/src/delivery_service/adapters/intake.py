@@ -68,7 +68,8 @@ _LOCK = text(
 _REOPEN = text(f"""
 WITH arrival AS ({_ARRIVAL}), reopened AS (
     UPDATE deliveries d
-    SET status = 'PENDING', reason = NULL, tries = 0, lease = NULL, due_at = clock_timestamp(), finished_at = NULL
+    SET status = 'PENDING', reason = NULL, tries = 0, lease = NULL, due_at = clock_timestamp(), finished_at = NULL,
+        expires_at = NULL
     FROM arrival a WHERE d.event_id = a.id AND d.status = 'FAILED' AND d.endpoint_id IS NOT NULL
     RETURNING d.event_id
 ), matched AS (

@@ -5,19 +5,20 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
-from chassis.api.auth import READ
-from chassis.api.dependencies import CurrentDatabase
+from chassis.api.auth import READ, WRITE
+from chassis.api.dependencies import CurrentDatabase, CurrentOutbox
 from chassis.api.pages import Page, cut, encode_cursor
 from chassis.api.problems import documented
 from delivery_service.api.schemas import AttemptBody, DeliveryBody, DeliveryDetailBody, DeliveryQuery
 from delivery_service.application import deliveries
+from delivery_service.domain.dead_letters import HORIZON_SECONDS
 
-router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"], dependencies=[READ])
+router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 
 DeliveryId = Annotated[UUID, Path(alias="deliveryId")]
 
 
-@router.get("")
+@router.get("", dependencies=[READ])
 async def list_deliveries(query: Annotated[DeliveryQuery, Query()], database: CurrentDatabase) -> Page[DeliveryBody]:
     """Newest first. An event that no endpoint wanted is here too, without an endpoint and with that reason."""
     found = await deliveries.search_deliveries(database, query.search(), query.limit + 1)
@@ -28,8 +29,23 @@ async def list_deliveries(query: Annotated[DeliveryQuery, Query()], database: Cu
     )
 
 
-@router.get("/{deliveryId}", responses=documented(404))
+@router.get("/{deliveryId}", dependencies=[READ], responses=documented(404))
 async def get_delivery(delivery_id: DeliveryId, database: CurrentDatabase) -> DeliveryDetailBody:
     """One delivery with every attempt that was made."""
     delivery, attempts = await deliveries.find_delivery(database, delivery_id)
     return DeliveryDetailBody.of(delivery, history=[AttemptBody.of(attempt) for attempt in attempts])
+
+
+@router.post("/{deliveryId}/retry", dependencies=[WRITE], responses=documented(404, 409))
+async def retry_delivery(delivery_id: DeliveryId, database: CurrentDatabase) -> DeliveryBody:
+    """Try now: what waits for its next try, or what failed, which gets new tries with the same `webhook-id`.
+
+    409 during an attempt, after a success, and where the endpoint is deleted or not enabled.
+    """
+    return DeliveryBody.of(await deliveries.retry_delivery(database, delivery_id, HORIZON_SECONDS))
+
+
+@router.post("/{deliveryId}/cancel", dependencies=[WRITE], responses=documented(404, 409))
+async def cancel_delivery(delivery_id: DeliveryId, database: CurrentDatabase, outbox: CurrentOutbox) -> DeliveryBody:
+    """End what waits for its next try as `cancelled`. 409 during an attempt, and once it has ended."""
+    return DeliveryBody.of(await deliveries.cancel_delivery(database, outbox, delivery_id))

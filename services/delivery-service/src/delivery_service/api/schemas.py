@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Self, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, Field, WithJsonSchema
 
 from chassis.api.pages import Cursor, Limit, decode_cursor
 from chassis.api.wire import NOT_SENT, Integer, PatchModel, PlainText, RequestModel, WireModel
@@ -198,6 +198,9 @@ class DeliveryQuery(PageQuery):
     endpoint_id: UUID | None = None
     user_id: UUID | None = None
     status: DeliveryStatus | None = None
+    reason: Annotated[str | None, Field(max_length=50, description="Why it failed, as `exhausted`.")] = None
+    from_at: Annotated[AwareDatetime | None, Field(alias="from", description="Created then or later.")] = None
+    to_at: Annotated[AwareDatetime | None, Field(alias="to", description="Created before.")] = None
 
     def search(self) -> Search:
         position = decode_cursor(self.cursor)
@@ -206,6 +209,9 @@ class DeliveryQuery(PageQuery):
             endpoint_id=self.endpoint_id,
             user_id=self.user_id,
             status=self.status,
+            reason=self.reason,
+            from_at=self.from_at,
+            to_at=self.to_at,
             before=position[1] if position else None,
         )
 

@@ -1,13 +1,22 @@
-"""Looking at deliveries."""
+"""Looking at deliveries, hurrying and cancelling them."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 from chassis.database import Database
-from delivery_service.adapters import deliveries
+from chassis.outbox import Outbox
+from delivery_service.adapters import claims, dead_letters, deliveries, intake, redrives
+from delivery_service.application.recording import record_within
 from delivery_service.domain.attempts import Attempt
-from delivery_service.domain.deliveries import Delivery, Search
-from delivery_service.domain.errors import DeliveryNotFoundError
+from delivery_service.domain.deliveries import Delivery, DeliveryStatus, Lease, Reason, Search, hindered
+from delivery_service.domain.errors import (
+    DeliveryEndedError,
+    DeliveryInHandError,
+    DeliveryNotFoundError,
+    NotRedrivableError,
+)
+
+LEASE_SECONDS = 60.0
 
 
 async def search_deliveries(database: Database, wanted: Search, limit: int) -> Sequence[Delivery]:
@@ -23,3 +32,49 @@ async def find_delivery(database: Database, delivery_id: UUID) -> tuple[Delivery
         if delivery is None:
             raise DeliveryNotFoundError(f"there is no delivery {delivery_id}")
         return delivery, await deliveries.attempts(connection, delivery_id)
+
+
+async def retry_delivery(database: Database, delivery_id: UUID, horizon: float) -> Delivery:
+    """Have a delivery tried now: one that waits, or one that failed, which gets new tries.
+
+    Raises:
+        DeliveryNotFoundError
+        DeliveryInHandError: an attempt is under way.
+        DeliveryEndedError: it has succeeded.
+        NotRedrivableError: its endpoint is deleted or not enabled, or no endpoint wanted the event.
+    """
+    delivery, _ = await find_delivery(database, delivery_id)
+    async with database.transaction() as tx:
+        if delivery.status is DeliveryStatus.SUCCEEDED:
+            raise DeliveryEndedError("it has succeeded: there is nothing to try again")
+        if delivery.status is DeliveryStatus.PENDING:
+            if not await claims.hurry(tx, delivery_id):
+                raise DeliveryInHandError("an attempt is under way; what comes of it is known in a moment")
+        elif delivery.endpoint_id is None:
+            raise NotRedrivableError("no endpoint wanted the event: redrive its dead letter")
+        else:
+            await intake.lock(tx, [delivery.event_id])
+            if not await redrives.revive(tx, [delivery_id], horizon):
+                raise NotRedrivableError(f"endpoint {delivery.endpoint_id} is deleted or not enabled")
+            await dead_letters.resolve_redriven(tx, [delivery.event_id], [delivery_id])
+    return (await find_delivery(database, delivery_id))[0]
+
+
+async def cancel_delivery(database: Database, outbox: Outbox, delivery_id: UUID) -> Delivery:
+    """End a delivery that waits, as ``cancelled``.
+
+    Raises:
+        DeliveryNotFoundError
+        DeliveryInHandError: an attempt is under way.
+        DeliveryEndedError
+    """
+    async with database.transaction() as tx:
+        dispatch = await claims.seize(tx, delivery_id, Lease.begin(LEASE_SECONDS))
+        if dispatch is not None:
+            await record_within(tx, outbox, [hindered(dispatch, Reason.CANCELLED)])
+    delivery, _ = await find_delivery(database, delivery_id)
+    if dispatch is None:
+        if delivery.status is DeliveryStatus.PENDING:
+            raise DeliveryInHandError("an attempt is under way; what comes of it is known in a moment")
+        raise DeliveryEndedError(f"it has ended: {delivery.reason or 'succeeded'}")
+    return delivery

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chassis.database import Database
+from chassis.database import Database, Transaction
 from chassis.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem
-from delivery_service.adapters import intake
+from delivery_service.adapters import dead_letters, intake
+from delivery_service.application.dead_letters import bury_unwanted
 from delivery_service.application.outcomes import announce
 from delivery_service.domain.deliveries import Arrival, Dispatch, Lease
 
@@ -26,20 +27,28 @@ async def take_in(database: Database, outbox: Outbox, arrivals: Sequence[Arrival
     An event that is known and finished has its outcome sent again (a lost one heals so); one that is still in hand
     is left alone; a higher attempt opens what had failed again; a lower one is old and ignored.
     """
-    newest = {each.event_id: each for each in sorted(arrivals, key=lambda each: each.attempt)}
     async with database.transaction() as tx:
-        inserted = await intake.insert(tx, newest, lease)
-        unwanted = await announce(tx, outbox, inserted.unwanted)
-        known = newest.keys() - inserted.event_ids
-        again, reopened = [], []
-        if known:
-            for event in await intake.lock(tx, list(known)):
-                arrival = newest[event.event_id]
-                if arrival.attempt > event.attempt:
-                    reopened.append(arrival)
-                elif arrival.attempt == event.attempt and event.finished:
-                    again.append(event.event_id)
-        if reopened:
-            again += await intake.reopen(tx, reopened)
-        await announce(tx, outbox, again)
+        return await take_in_within(tx, outbox, arrivals, lease)
+
+
+async def take_in_within(tx: Transaction, outbox: Outbox, arrivals: Sequence[Arrival], lease: Lease) -> TakenIn:
+    """The same in a transaction of the caller's."""
+    newest = {each.event_id: each for each in sorted(arrivals, key=lambda each: each.attempt)}
+    inserted = await intake.insert(tx, newest, lease)
+    await bury_unwanted(tx, outbox, inserted.unwanted)
+    unwanted = await announce(tx, outbox, inserted.unwanted)
+    known = newest.keys() - inserted.event_ids
+    again, reopened = [], []
+    if known:
+        for event in await intake.lock(tx, list(known)):
+            arrival = newest[event.event_id]
+            if arrival.attempt > event.attempt:
+                reopened.append(arrival)
+            elif arrival.attempt == event.attempt and event.finished:
+                again.append(event.event_id)
+    if reopened:
+        finished = await intake.reopen(tx, reopened)
+        await dead_letters.resolve_redriven(tx, {each.event_id for each in reopened} - set(finished))
+        again += finished
+    await announce(tx, outbox, again)
     return TakenIn(inserted.dispatches, bool(reopened), unwanted)

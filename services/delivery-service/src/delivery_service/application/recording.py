@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chassis.database import Database
+from chassis.database import Database, Transaction
 from chassis.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem
 from delivery_service.adapters import claims
 from delivery_service.adapters.claims import Recorded
+from delivery_service.application.dead_letters import bury_deliveries
 from delivery_service.application.outcomes import announce
-from delivery_service.domain.deliveries import Dispatch, Result
+from delivery_service.domain.deliveries import Dispatch, Reason, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,16 @@ class RecordedBatch:
 async def record(database: Database, outbox: Outbox, results: Sequence[Result]) -> RecordedBatch:
     """Record ``results``; the outcome of an event leaves with its last one."""
     async with database.transaction() as tx:
-        recorded = await claims.record(tx, results)
-        finished = {each.event_id for each in recorded if each.finished}
-        return RecordedBatch(recorded, await announce(tx, outbox, list(finished)))
+        return await record_within(tx, outbox, results)
+
+
+async def record_within(tx: Transaction, outbox: Outbox, results: Sequence[Result]) -> RecordedBatch:
+    """The same in a transaction of the caller's."""
+    recorded = await claims.record(tx, results)
+    dead = [each.delivery_id for each in recorded if each.reason not in (None, Reason.CANCELLED)]
+    await bury_deliveries(tx, outbox, dead)
+    finished = {each.event_id for each in recorded if each.finished}
+    return RecordedBatch(recorded, await announce(tx, outbox, list(finished)))
 
 
 async def release(database: Database, dispatches: Sequence[Dispatch]) -> None:

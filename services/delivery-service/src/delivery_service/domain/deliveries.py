@@ -162,10 +162,16 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Which deliveries are wanted: those that meet everything given. ``before`` is the last one's id of a page."""
+    """Which deliveries are wanted: those that meet everything given. ``before`` is the last one's id of a page.
+
+    From ``from_at`` on and before ``to_at`` is when they were created, in real time.
+    """
 
     event_id: UUID | None = None
     endpoint_id: UUID | None = None
     user_id: UUID | None = None
     status: DeliveryStatus | None = None
+    reason: str | None = None
+    from_at: datetime | None = None
+    to_at: datetime | None = None
     before: UUID | None = None

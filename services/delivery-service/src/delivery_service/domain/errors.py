@@ -5,6 +5,12 @@
     DeliveryServiceError
     ├── EndpointNotFoundError           404
     ├── DeliveryNotFoundError           404
+    ├── DeadLetterNotFoundError         404
+    ├── RedriveNotFoundError            404
+    ├── DeadLetterNotOpenError          409
+    ├── NotRedrivableError              409
+    ├── DeliveryInHandError             409
+    ├── DeliveryEndedError              409
     ├── StaleVersionError               412
     ├── UrlRefusedError                 422
     └── ReasonWhileEnabledError         422
@@ -63,3 +69,56 @@ class ReasonWhileEnabledError(DeliveryServiceError):
     slug = "reason-while-enabled"
     title = "Reason without disabling"
     field = "disabledReason"
+
+
+class DeadLetterNotFoundError(DeliveryServiceError):
+    """No dead letter with this id, or one that is past its retention."""
+
+    status = 404
+    slug = "dead-letter-not-found"
+    title = "Dead letter not found"
+    field = "deadLetterId"
+
+
+class DeadLetterNotOpenError(DeliveryServiceError):
+    """A dead letter that was redriven or discarded before."""
+
+    status = 409
+    slug = "dead-letter-not-open"
+    title = "Dead letter not open"
+    field = "deadLetterId"
+
+
+class NotRedrivableError(DeliveryServiceError):
+    """What hindered a delivery hinders it still: no enabled endpoint takes it, or it cannot be read."""
+
+    status = 409
+    slug = "not-redrivable"
+    title = "Cannot be redriven now"
+
+
+class DeliveryInHandError(DeliveryServiceError):
+    """A worker has the delivery in hand: what comes of it is known in a moment."""
+
+    status = 409
+    slug = "delivery-in-hand"
+    title = "Delivery in hand"
+    field = "deliveryId"
+
+
+class DeliveryEndedError(DeliveryServiceError):
+    """The delivery has ended in a way that leaves nothing to do."""
+
+    status = 409
+    slug = "delivery-ended"
+    title = "Delivery ended"
+    field = "deliveryId"
+
+
+class RedriveNotFoundError(DeliveryServiceError):
+    """No redrive with this id."""
+
+    status = 404
+    slug = "redrive-not-found"
+    title = "Redrive not found"
+    field = "redriveId"

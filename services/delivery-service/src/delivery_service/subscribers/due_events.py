@@ -8,22 +8,12 @@ from opentelemetry.trace import Span
 
 from chassis.messaging.consumer import Handler, ReceivedMessage, Rejection
 from chassis.telemetry import tracing
-from contracts.due import DueEvent, parse_due_event
+from contracts.due import DueEvent
 from contracts.errors import ContractError
 from contracts.trace import trace_id
 from contracts.vocabulary import FailureReason
+from delivery_service.application.arrivals import arrival_of, check_due_event
 from delivery_service.domain.deliveries import Arrival
-
-MAX_KEY = 255
-
-
-def check_due_event(body: str) -> DueEvent:
-    """Parse a due event that can be delivered. Raises ContractError for what never can."""
-    due = parse_due_event(body)
-    key = due.idempotency_key
-    if not (key.isascii() and key.isprintable() and len(key) <= MAX_KEY):
-        raise ContractError(f"idempotencyKey: goes into a header: at most {MAX_KEY} printable ASCII characters")
-    return due
 
 
 def due_event_handler(queue: str, take_in: Callable[[Sequence[Arrival]], Awaitable[None]]) -> Handler:
@@ -41,7 +31,7 @@ def due_event_handler(queue: str, take_in: Callable[[Sequence[Arrival]], Awaitab
             with _process_spans(queue, parsed) as traceparents:
                 await take_in(
                     [
-                        _arrival(message, due, traceparent)
+                        arrival_of(due, message.body, traceparent, _seconds_since(message.sent_at))
                         for (message, due), traceparent in zip(parsed, traceparents, strict=True)
                     ]
                 )
@@ -50,22 +40,8 @@ def due_event_handler(queue: str, take_in: Callable[[Sequence[Arrival]], Awaitab
     return handle
 
 
-def _arrival(message: ReceivedMessage, due: DueEvent, traceparent: str) -> Arrival:
-    metadata = due.metadata
-    return Arrival(
-        event_id=due.event_id,
-        attempt=metadata.attempt,
-        user_id=metadata.user_id,
-        event_type=due.event_type,
-        priority=metadata.priority,
-        due=message.body,
-        target_at=metadata.target_timestamp_utc,
-        expires_at=metadata.expires_at,
-        late=metadata.late,
-        tags=tuple(metadata.tags),
-        traceparent=traceparent,
-        queue_seconds=max(0.0, time.time() - message.sent_at) if message.sent_at else None,
-    )
+def _seconds_since(sent_at: float) -> float | None:
+    return max(0.0, time.time() - sent_at) if sent_at else None
 
 
 @contextmanager
