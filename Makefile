@@ -16,11 +16,12 @@ help: ## Show this list
 
 # -- set-up -----------------------------------------------------------------------------------------------------------
 
-$(VENV)/installed: requirements/bootstrap.txt requirements/dev.txt $(addsuffix /pyproject.toml,$(PACKAGES))
+$(VENV)/installed: requirements/bootstrap.txt requirements/dev.txt requirements/tzdata-2022.txt $(addsuffix /pyproject.toml,$(PACKAGES))
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	$(UV) pip sync --quiet --require-hashes requirements/dev.txt
 	$(UV) pip install --quiet --no-deps --no-build-isolation $(foreach package,$(PACKAGES),-e $(package))
+	$(UV) pip install --quiet --require-hashes --target $(VENV)/tzdata-2022 -r requirements/tzdata-2022.txt
 	touch $@
 
 .PHONY: install
@@ -37,6 +38,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 lock: ## Compile requirements/*.txt from the packages' pyproject.toml
 	@$(COMPILE) --group bootstrap -o requirements/bootstrap.txt
 	@$(COMPILE) --group dev -o requirements/dev.txt
+	@$(COMPILE) --group tzdata-2022 -o requirements/tzdata-2022.txt
 	@$(foreach service,$(SERVICES),cd services/$(service) && $(subst $(BIN),../../$(BIN),$(COMPILE)) \
 	  -c ../../requirements/dev.txt pyproject.toml -o ../../requirements/$(service).txt && cd ../.. &&) true
 

@@ -5,10 +5,10 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import uuid4
 
 import structlog
@@ -30,6 +30,7 @@ from chassis.telemetry.tracing import start_tracing
 
 log = structlog.get_logger(__name__)
 S = TypeVar("S", bound=ServiceSettings)
+R = TypeVar("R")
 
 
 async def _nothing_more(_: object) -> int:
@@ -111,6 +112,18 @@ class Service(Generic[S]):
     async def replay_all(self, settings: S) -> int:
         async with open_runtime(settings, name=self.name) as runtime:
             return await outbox.replay(runtime.database) + await self.replay(runtime)
+
+
+def execute(service: Service[S], work: Callable[[Runtime[S]], Coroutine[Any, Any, R]]) -> R:
+    """Do a command's ``work`` with the adapters that the service's settings name. Its return value."""
+    settings = _settings(service)
+    start_logging(service.name, level=settings.log_level, format=settings.log_format)
+
+    async def run() -> R:
+        async with open_runtime(settings, name=service.name) as runtime:
+            return await work(runtime)
+
+    return asyncio.run(run())
 
 
 def command_line(service: Service[S]) -> typer.Typer:

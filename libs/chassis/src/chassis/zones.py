@@ -4,6 +4,8 @@ So that every image agrees on the rules, and an update of them is an update of a
 module turns the whole process away from the system's files: ``ZoneInfo`` means the same everywhere in it.
 """
 
+import hashlib
+import importlib.resources
 import zoneinfo
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -23,6 +25,16 @@ _NAMES = frozenset(zoneinfo.available_timezones() - {"Factory"})
 def is_zone(name: str) -> bool:
     """Whether the database knows a zone of exactly this name; case matters, deprecated names count."""
     return name in _NAMES
+
+
+@cache
+def fingerprints() -> dict[str, str]:
+    """Of each zone a digest of its rules, the same in two releases where those are. A difference may be in the past."""
+    return {name: hashlib.sha256(_file(name)).hexdigest() for name in sorted(_NAMES)}
+
+
+def _file(name: str) -> bytes:
+    return importlib.resources.files(tzdata).joinpath("zoneinfo", *name.split("/")).read_bytes()
 
 
 @cache

@@ -125,6 +125,25 @@ CREATE INDEX events_user ON events (user_id, target_timestamp_utc);
 CREATE INDEX events_alone ON events (user_id) WHERE status = 'PENDING' AND schedule_id IS NULL;
 CREATE INDEX events_list ON events (event_type, status, target_timestamp_utc, id);
 
+-- What each release of the IANA database that was ever in use said of each zone, and what its changes moved.
+CREATE TABLE zone_rules (
+    tzdata        text NOT NULL,
+    zone          text NOT NULL,
+    fingerprint   text NOT NULL,
+    remembered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (tzdata, zone)
+);
+CREATE TABLE zone_recomputes (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tzdata      text NOT NULL,
+    examined    bigint NOT NULL DEFAULT 0,
+    moved       bigint NOT NULL DEFAULT 0,
+    replaced    bigint NOT NULL DEFAULT 0,
+    zones       jsonb NOT NULL DEFAULT '{}',
+    began_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished_at timestamptz
+);
+
 -- Wakes the schedulers of a priority for what is nearer than their next look (chassis.notifications; they look at least
 -- every two seconds). Whoever inserts or moves, by whatever statement, need not think of it; and no one else notifies,
 -- since commits that notify wait for each other: what comes later than that is seen in time without.

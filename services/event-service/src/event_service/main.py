@@ -16,9 +16,11 @@ from event_service.adapters.recipients import sweep_tombstones
 from event_service.api import events, forecast
 from event_service.application.figures import Figures
 from event_service.application.firing import FiringRules
+from event_service.application.following import NearEvents
 from event_service.application.reaping import Reaper
 from event_service.application.scheduler import Scheduler
 from event_service.application.upkeep import Upkeep
+from event_service.application.zone_changes import ZoneWatch
 from event_service.domain.errors import EventServiceError
 from event_service.domain.recurrence import Policies
 from event_service.domain.type_rules import Rulebook, TypeRules
@@ -36,7 +38,8 @@ def _firing(settings: Settings) -> FiringRules:
     )
 
 
-def _rulebook(settings: Settings) -> Rulebook:
+def rulebook(settings: Settings) -> Rulebook:
+    """The rules of every type of event."""
     return {type: _type_rules(settings, type.lower()) for type in EventType}
 
 
@@ -82,7 +85,7 @@ def consumer(runtime: Runtime[Settings]) -> Sequence[Role]:
     partitions = Partitions(runtime.database, runtime.clock)
     users = runtime.topology.queue("user-events")
     outcomes = runtime.topology.queue("delivery-outcomes")
-    parts = (runtime.database, runtime.outbox, _rulebook(runtime.settings), partitions)
+    parts = (runtime.database, runtime.outbox, rulebook(runtime.settings), partitions)
     return [
         *runtime.consume(users, user_handler(users, *parts)),
         *runtime.consume(outcomes, outcome_handler(outcomes, *parts)),
@@ -96,10 +99,11 @@ def maintenance(runtime: Runtime[Settings]) -> Sequence[Role]:
         runtime.outbox,
         _due_events(runtime),
         _firing(settings),
-        _rulebook(settings),
+        rulebook(settings),
         every_seconds=settings.reap_seconds,
     )
 
+    near = NearEvents(runtime.database, runtime.outbox, rulebook(settings), batch=settings.claim_batch)
     upkeep = Upkeep(runtime.database, runtime.clock, retention=timedelta(days=settings.retention_days))
 
     async def forget_tombstones() -> float:
@@ -109,6 +113,8 @@ def maintenance(runtime: Runtime[Settings]) -> Sequence[Role]:
     return [
         Loop("reaper", reaper.step),
         Loop("partitions", Partitions(runtime.database, runtime.clock).step),
+        Loop("near", near.step),
+        Loop("zones", ZoneWatch(runtime.database, runtime.outbox, rulebook(settings)).step),
         Loop("upkeep", upkeep.step),
         Loop("figures", Figures(runtime.database, runtime.clock).step),
         Loop("tombstones", forget_tombstones),
@@ -116,7 +122,7 @@ def maintenance(runtime: Runtime[Settings]) -> Sequence[Role]:
 
 
 def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
-    return {"rules": _rulebook(runtime.settings), "partitions": Partitions(runtime.database, runtime.clock)}
+    return {"rules": rulebook(runtime.settings), "partitions": Partitions(runtime.database, runtime.clock)}
 
 
 async def replay(runtime: Runtime[Settings]) -> int:

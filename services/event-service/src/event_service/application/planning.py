@@ -118,24 +118,34 @@ class Changes:
         renewed = replace(event, payload=payload, tags=recipient.tags, email=recipient.email, phone=recipient.phone)
         if not event.follows_user or event.wall is None or event.timezone == recipient.timezone:
             self.renewals.append(renewed)
-            return
-        rule = Once(event.wall, zone(recipient.timezone), self.rules[event.event_type].policies)
+        else:
+            self.rezone(renewed, recipient.timezone)
+
+    def rezone(self, event: Event, timezone: str) -> datetime | None:
+        """Bring a waiting event that comes from no schedule to its local time in a zone. Returns when that is.
+
+        None where that zone's clocks leave it out: then it is cancelled.
+        """
+        if event.wall is None:
+            raise ValueError(f"event {event.id} was given as an instant")
+        rule = Once(event.wall, zone(timezone), self.rules[event.event_type].policies)
         there = rule.occurrence(event.wall.isoformat())
         if there is None:
             self.cancel(event.key, "skipped in a clock change")
-            return
+            return None
         by = there.instant - event.target
-        renewed = replace(
-            renewed,
+        moved = replace(
+            event,
             target=there.instant,
-            timezone=recipient.timezone,
+            timezone=timezone,
             grace_until=event.grace_until + by,
             expires_at=event.expires_at + by,
         )
         if by:
-            self.moves.append((renewed, event.target))
+            self.moves.append((moved, event.target))
         else:
-            self.renewals.append(renewed)
+            self.renewals.append(moved)
+        return moved.target
 
     async def write(self, tx: Transaction, outbox: Outbox, reason: str) -> None:
         """Write all of it and announce it; ``reason`` is why events moved or gave way."""

@@ -1,0 +1,157 @@
+"""What each release of the IANA database says of each zone, and which events were worked out by an older one."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from pydantic_core import to_json
+from sqlalchemy import text
+
+from chassis.database import Database, Transaction
+from event_service.adapters.events import COLUMNS, KEYS, MATCH, key_parameters, to_event
+from event_service.adapters.months import Month
+from event_service.domain.events import Event, EventKey
+
+_REMEMBER = text(
+    "INSERT INTO zone_rules (tzdata, zone, fingerprint)"
+    " SELECT :tzdata, r.* FROM unnest(CAST(:zones AS text[]), CAST(:fingerprints AS text[])) AS r"
+    " ON CONFLICT DO NOTHING"
+)
+# Once for a new release, and hourly for its first day: until the last process of the one before has gone, events may
+# still be made by that.
+_STATE = text(
+    "SELECT max(tzdata) AS newest, bool_or(tzdata <> :tzdata) AS others, (SELECT max(finished_at) IS NULL"
+    "  OR max(finished_at) < clock_timestamp() - interval '1 hour'"
+    "   AND min(r.remembered_at) > clock_timestamp() - interval '1 day'"
+    "  FROM zone_recomputes c, (SELECT min(remembered_at) AS remembered_at FROM zone_rules WHERE tzdata = :tzdata) AS r"
+    "  WHERE c.tzdata = :tzdata AND c.finished_at IS NOT NULL) AS wanted FROM zone_rules"
+)
+# A zone that both releases know by the same rules needs no look. One of a release that nobody remembers does.
+_OUTDATED = text(
+    f"SELECT {COLUMNS} FROM events e WHERE e.status = 'PENDING' AND e.priority = :priority"
+    " AND e.target_timestamp_utc >= :first AND e.target_timestamp_utc < :end"
+    " AND (e.target_timestamp_utc, e.id) > (:after_at, :after_id)"
+    " AND e.tzdata <> :tzdata AND (e.schedule_id IS NOT NULL OR e.wall IS NOT NULL)"
+    " AND NOT EXISTS (SELECT FROM zone_rules o JOIN zone_rules n USING (zone, fingerprint)"
+    "  WHERE n.tzdata = :tzdata AND o.tzdata = e.tzdata AND o.zone = e.timezone)"
+    " ORDER BY e.target_timestamp_utc, e.id LIMIT :limit"
+)
+_STAMP = text(
+    f"UPDATE events e SET tzdata = :tzdata FROM {KEYS} WHERE {MATCH} AND e.status = 'PENDING' AND e.tzdata <> :tzdata"
+)
+_BEGIN = text("INSERT INTO zone_recomputes (tzdata) VALUES (:tzdata) RETURNING id")
+_PROGRESS = text(
+    "UPDATE zone_recomputes SET examined = :examined, moved = :moved, replaced = :replaced,"
+    " zones = CAST(CAST(:zones AS text) AS jsonb) WHERE id = :id"
+)
+_FINISH = text("UPDATE zone_recomputes SET finished_at = clock_timestamp() WHERE id = :id")
+
+
+@dataclass(slots=True)
+class Shifts:
+    """What new rules of a zone did to its waiting events.
+
+    ``replaced`` gave way to another occurrence, or to none: the new rules leave their local time out. ``least`` and
+    ``greatest`` are by how much the moved ones moved; later is positive.
+    """
+
+    examined: int = 0
+    moved: int = 0
+    replaced: int = 0
+    least: timedelta | None = None
+    greatest: timedelta | None = None
+
+    def add(self, by: timedelta) -> None:
+        """Count one that moved."""
+        self.moved += 1
+        self.least = by if self.least is None else min(self.least, by)
+        self.greatest = by if self.greatest is None else max(self.greatest, by)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """``newest`` is the latest release that any process has had. ``wanted``: events may be outdated."""
+
+    newest: str
+    wanted: bool
+
+
+async def remember(database: Database, tzdata: str, fingerprints: Mapping[str, str]) -> None:
+    """Keep what a release says of each zone, to be compared with later ones."""
+    values = {"tzdata": tzdata, "zones": list(fingerprints), "fingerprints": list(fingerprints.values())}
+    async with database.transaction() as tx:
+        await tx.execute(_REMEMBER, values)
+
+
+async def state(database: Database, tzdata: str) -> State:
+    """As of a release that is remembered."""
+    async with database.read() as connection:
+        row = (await connection.execute(_STATE, {"tzdata": tzdata})).one()
+    return State(row.newest, row.others and row.wanted)
+
+
+async def outdated(
+    database: Database, tzdata: str, month: Month, priority: int, *, after: EventKey, limit: int
+) -> list[Event]:
+    """Waiting events later than ``after`` whose zone has other rules in ``tzdata`` than they were worked out by."""
+    values = {
+        "tzdata": tzdata,
+        "priority": priority,
+        "first": month.first,
+        "end": month.end,
+        "after_at": after.target,
+        "after_id": after.id,
+        "limit": limit,
+    }
+    async with database.read() as connection:
+        return [to_event(row) for row in await connection.execute(_OUTDATED, values)]
+
+
+async def stamp(tx: Transaction, keys: Collection[EventKey], tzdata: str) -> None:
+    """These are as ``tzdata`` has them."""
+    if keys:
+        await tx.execute(_STAMP, {**key_parameters(keys), "tzdata": tzdata})
+
+
+async def begin(database: Database, tzdata: str) -> int:
+    """Record that a recompute has begun. Returns its id."""
+    async with database.transaction() as tx:
+        id: int = (await tx.execute(_BEGIN, {"tzdata": tzdata})).scalar_one()
+    return id
+
+
+async def progress(tx: Transaction, id: int, shifts: Mapping[str, Shifts]) -> None:
+    """Record what it has done so far, by zone."""
+    zones = {
+        zone: {
+            "examined": each.examined,
+            "moved": each.moved,
+            "replaced": each.replaced,
+            "leastSeconds": _seconds(each.least),
+            "greatestSeconds": _seconds(each.greatest),
+        }
+        for zone, each in sorted(shifts.items())
+    }
+    values: dict[str, object] = {
+        name: sum(getattr(each, name) for each in shifts.values()) for name in ("examined", "moved", "replaced")
+    }
+    await tx.execute(_PROGRESS, {**values, "zones": to_json(zones).decode(), "id": id})
+
+
+async def finish(database: Database, id: int) -> None:
+    """Record that it has seen all."""
+    async with database.transaction() as tx:
+        await tx.execute(_FINISH, {"id": id})
+
+
+def _seconds(by: timedelta | None) -> float | None:
+    return None if by is None else by.total_seconds()
+
+
+NOWHERE = UUID(int=0)
+
+
+def beginning(month: Month) -> EventKey:
+    """Before every event of the month."""
+    return EventKey(NOWHERE, month.first)

@@ -1,0 +1,178 @@
+"""When the rules of zones change, what waits in those zones moves with them (design §4 "Local time")."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+from opentelemetry import metrics
+
+from chassis.database import Database, Transaction
+from chassis.leases import Lease
+from chassis.outbox import Outbox
+from chassis.zones import TZDATA_VERSION, fingerprints
+from contracts.vocabulary import Priority
+from event_service.adapters import events, months, recipients, schedules, zone_rules
+from event_service.adapters.zone_rules import Shifts, beginning
+from event_service.application.occurrences import rule_of
+from event_service.application.planning import Changes, lock_live_events
+from event_service.domain.events import Event, EventKey
+from event_service.domain.type_rules import Rulebook
+
+log = structlog.get_logger(__name__)
+_moved = metrics.get_meter("almanac.events").create_counter(
+    "almanac_events_rezoned", description="Waiting events that new rules of their zone have moved, by zone"
+)
+
+RULES_CHANGED = "time zone rules changed"
+BATCH = 500
+EVERY_SECONDS = 60.0
+
+Report = dict[str, Shifts]
+"""By zone, of those that have other rules now and in which something waits."""
+
+
+async def recompute(
+    database: Database,
+    outbox: Outbox,
+    rules: Rulebook,
+    *,
+    dry_run: bool = False,
+    going_on: Callable[[], Awaitable[bool]] | None = None,
+    batch: int = BATCH,
+) -> Report:
+    """Work out again, by the rules that this process has, what waits in zones that had others when it was worked out.
+
+    Each batch is a transaction of its own, and one that was done is not done again. ``dry_run`` changes nothing: every
+    batch is rolled back. ``going_on`` is asked after each; where it says no, the rest is left to others.
+    """
+    await zone_rules.remember(database, TZDATA_VERSION, fingerprints())
+    run = None if dry_run else await zone_rules.begin(database, TZDATA_VERSION)
+    report: Report = defaultdict(Shifts)
+    async for outdated in _outdated(database, batch):
+        done: Report = defaultdict(Shifts)
+        async with _transaction(database, dry_run=dry_run) as tx:
+            await _renew(tx, outbox, rules, outdated, done)
+            _add(report, done)
+            if run is not None:
+                await zone_rules.progress(tx, run, report)
+        if not dry_run:
+            for name, each in done.items():
+                _moved.add(each.moved, {"zone": name})
+        if going_on is not None and not await going_on():
+            return report
+    if run is not None:
+        await zone_rules.finish(database, run)
+    return report
+
+
+def _add(report: Report, done: Report) -> None:
+    for name, each in done.items():
+        total = report[name]
+        total.examined += each.examined
+        total.replaced += each.replaced
+        total.moved += each.moved
+        for by in (each.least, each.greatest):
+            if by is not None:
+                total.least = by if total.least is None else min(total.least, by)
+                total.greatest = by if total.greatest is None else max(total.greatest, by)
+
+
+async def _outdated(database: Database, batch: int) -> AsyncIterator[Sequence[Event]]:
+    # Month by month and priority by priority, so that no statement reads for long however rare a zone is.
+    for month in await months.find_months(database):
+        for priority in Priority:
+            after = beginning(month)
+            while page := await zone_rules.outdated(
+                database, TZDATA_VERSION, month, priority, after=after, limit=batch
+            ):
+                yield page
+                after = page[-1].key
+
+
+@asynccontextmanager
+async def _transaction(database: Database, *, dry_run: bool) -> AsyncIterator[Transaction]:
+    if dry_run:
+        async with database.read() as connection:  # nothing it does is kept
+            yield Transaction(connection)
+    else:
+        async with database.transaction() as tx:
+            yield tx
+
+
+async def _renew(tx: Transaction, outbox: Outbox, rules: Rulebook, outdated: Sequence[Event], done: Report) -> None:
+    now = await events.current_time(tx)
+    people = await recipients.lock(tx, {event.user_id for event in outdated})
+    held = await schedules.lock_live(tx, [event.id for event in outdated if event.schedule_id is not None])
+    live = await lock_live_events(tx, held.values())
+    alone = {
+        event.id: event
+        for event in await events.lock_alone(tx, {each.user_id for each in outdated if each.schedule_id is None})
+    }
+    changes, right = Changes(rules, now), list[EventKey]()
+    for event in outdated:
+        recipient = people.get(event.user_id)
+        if recipient is None:
+            continue
+        schedule, current = held.get(event.id), alone.get(event.id)
+        if schedule is not None:
+            waiting = live.get(schedule.id)
+            # What moved or was claimed since it was read is somebody else's by now.
+            if waiting is None or not waiting.pending or waiting.target != event.target:
+                continue
+            done[event.timezone].examined += 1
+            there = rule_of(rules, schedule).occurrence(event.occurrence)
+            if there is not None and there.instant == event.target:
+                right.append(event.key)
+                continue
+            planned = changes.plan(schedule, schedule, waiting, recipient, schedule.traceparent)
+            if planned.live_event_id == event.id and planned.next_at is not None:
+                done[event.timezone].add(planned.next_at - event.target)
+            else:
+                done[event.timezone].replaced += 1
+        elif current is not None and current.target == event.target:
+            done[event.timezone].examined += 1
+            moved_to = changes.rezone(current, current.timezone)
+            if moved_to is None:
+                done[event.timezone].replaced += 1
+            elif moved_to == event.target:
+                right.append(event.key)
+            else:
+                done[event.timezone].add(moved_to - event.target)
+    await changes.write(tx, outbox, RULES_CHANGED)
+    await zone_rules.stamp(tx, right, TZDATA_VERSION)
+
+
+class ZoneWatch:
+    """A step of a loop: recomputes once this process has a newer release of the rules than events were made by.
+
+    Safe in many processes. One that has an older release than another has had leaves all to that: two releases that
+    are rolled out side by side must not move events to and fro.
+    """
+
+    def __init__(self, database: Database, outbox: Outbox, rules: Rulebook) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._rules = rules
+        self._lease = Lease(database, "zone-recompute", seconds=3 * EVERY_SECONDS)
+        self._remembered = False
+
+    async def step(self) -> float:
+        if not self._remembered:
+            await zone_rules.remember(self._database, TZDATA_VERSION, fingerprints())
+            self._remembered = True
+        state = await zone_rules.state(self._database, TZDATA_VERSION)
+        if state.newest <= TZDATA_VERSION and state.wanted and await self._lease.held():
+            report = await recompute(self._database, self._outbox, self._rules, going_on=self._lease.held)
+            for name, each in sorted(report.items()):
+                log.warning(
+                    "zone rules changed",
+                    zone=name,
+                    tzdata=TZDATA_VERSION,
+                    examined=each.examined,
+                    moved=each.moved,
+                    replaced=each.replaced,
+                    least=str(each.least),
+                    greatest=str(each.greatest),
+                )
+        return EVERY_SECONDS

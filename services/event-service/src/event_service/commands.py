@@ -1,0 +1,46 @@
+"""Commands of event-service beyond those that every service has."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from chassis.service import execute
+from chassis.zones import TZDATA_VERSION
+from event_service.application.zone_changes import Report, recompute
+from event_service.main import SERVICE, rulebook
+
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would move; change nothing.")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add them to the service's command line."""
+
+    @app.command()
+    def tzdata(dry_run: _DryRun = False) -> None:
+        """Move what waits in zones whose rules are others in the installed tzdata package."""
+        report = execute(
+            SERVICE,
+            lambda runtime: recompute(runtime.database, runtime.outbox, rulebook(runtime.settings), dry_run=dry_run),
+        )
+        _show(report, dry_run=dry_run)
+
+
+def _show(report: Report, *, dry_run: bool) -> None:
+    moved = sum(each.moved for each in report.values())
+    examined = sum(each.examined for each in report.values())
+    if report:
+        table = Table("zone", "waiting", "move", "are replaced", "by, at least", "at most")
+        for name, each in sorted(report.items()):
+            table.add_row(
+                name, str(each.examined), str(each.moved), str(each.replaced), _by(each.least), _by(each.greatest)
+            )
+        Console(soft_wrap=True).print(table)
+    verb = "would move" if dry_run else "moved"
+    typer.echo(f"tzdata {TZDATA_VERSION}: {moved} of {examined} waiting events in {len(report)} changed zones {verb}")
+
+
+def _by(shift: timedelta | None) -> str:
+    return "" if shift is None else f"{shift.total_seconds() / 60:+g} min"
