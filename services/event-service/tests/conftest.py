@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from event_scenario import Scenario, open_without_bus
+from event_scenario import RULES, Scenario, open_without_bus
 from pydantic import SecretStr
+from reminders import Reminders
 
 from chassis import provisioning
 from chassis.runtime import Runtime, open_runtime
 from chassis.settings import ApiKey, Scope
+from contracts.vocabulary import EventType
 from event_service.main import SERVICE
 from event_service.settings import Settings
 from local_stack.testkit import AwsAccount
@@ -23,10 +25,11 @@ def _key(name: str, *scopes: Scope) -> ApiKey:
 
 @pytest.fixture
 async def settings(database: DatabaseFactory) -> Settings:
-    """The keys `reader` and `writer` are their holders' names."""
+    """The keys `reader`, `writer` and `editor` are their holders' names."""
     return Settings(
         database_url=SecretStr(await database("event-service")),
-        api_keys=(_key("reader", "read"), _key("writer", "write")),
+        api_keys=(_key("reader", "read"), _key("writer", "write"), _key("editor", "read", "write")),
+        reminder_message=RULES[EventType.REMINDER].message,
         time_lapse=True,
     )
 
@@ -61,7 +64,27 @@ def scenario(runtime: Runtime[Settings]) -> Scenario:
 @pytest.fixture
 async def api(runtime: Runtime[Settings]) -> AsyncIterator[httpx.AsyncClient]:
     """A client with the scope `read`."""
-    transport = httpx.ASGITransport(SERVICE.app(runtime))
-    headers = {"Authorization": "Bearer reader"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+    async with _client(runtime, "reader") as client:
         yield client
+
+
+@pytest.fixture
+async def editor(runtime: Runtime[Settings]) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with the scopes `read` and `write`."""
+    async with _client(runtime, "editor") as client:
+        yield client
+
+
+def _client(runtime: Runtime[Settings], key: str) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(SERVICE.app(runtime))
+    return httpx.AsyncClient(transport=transport, base_url="http://test", headers={"Authorization": f"Bearer {key}"})
+
+
+@pytest.fixture
+async def reminders(scenario: Scenario, editor: httpx.AsyncClient) -> Reminders:
+    """Of Ada in New York; it is Thursday, 1 October 2026, 8 in the evening there on the day before."""
+    await scenario.at("2026-10-01T00:00Z")
+    user = scenario.user()
+    await scenario.receive(user)
+    await scenario.announced()
+    return Reminders(scenario, editor, user.user_id)

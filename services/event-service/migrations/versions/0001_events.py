@@ -58,7 +58,7 @@ CREATE TABLE schedules (
     CHECK (CASE status WHEN 'ACTIVE' THEN next_at IS NOT NULL WHEN 'ENDED' THEN next_at IS NULL ELSE true END)
 ) WITH (fillfactor = 85);
 CREATE INDEX schedules_user ON schedules (user_id);
-CREATE INDEX schedules_newest ON schedules (created_at, id);
+CREATE INDEX schedules_list ON schedules (event_type, status, created_at, id);
 CREATE UNIQUE INDEX schedules_live_event ON schedules (live_event_id) WHERE live_event_id IS NOT NULL;
 CREATE INDEX schedules_waiting ON schedules (next_at) WHERE live_event_id IS NULL AND next_at IS NOT NULL;
 

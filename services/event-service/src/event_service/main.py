@@ -13,7 +13,7 @@ from event_service.adapters import claims
 from event_service.adapters.due_events import SnsDueEvents
 from event_service.adapters.partitions import Partitions
 from event_service.adapters.recipients import sweep_tombstones
-from event_service.api import events, forecast
+from event_service.api import events, forecast, schedules
 from event_service.application.figures import Figures
 from event_service.application.firing import FiringRules
 from event_service.application.following import NearEvents
@@ -134,7 +134,7 @@ SERVICE = Service(
     settings=Settings,
     migrations=Path(__file__).parents[2] / "migrations",
     error=EventServiceError,
-    routers=(events.router, forecast.router),
+    routers=(events.router, forecast.router, schedules.router),
     roles={"scheduler": scheduler, "consumer": consumer, "maintenance": maintenance},
     state=state,
     replay=replay,

@@ -4,9 +4,11 @@
 """
 
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import date, datetime, time
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from event_service.domain.errors import InvalidRuleError
 from event_service.domain.recurrence import Once, Policies, Recurring, Rule, Yearly
 
 
@@ -63,6 +65,24 @@ class RecurringPattern:
         return Recurring(self.start, self.rrule, frozenset(self.exdates), zone, policies)
 
 
+class Kind(StrEnum):
+    """The kinds of pattern."""
+
+    ONCE = "ONCE"
+    RRULE = "RRULE"
+    YEARLY = "YEARLY"
+
+
+@dataclass(frozen=True, slots=True)
+class PatternParts:
+    """A pattern of any kind as someone writes it down: ``start`` is its first time."""
+
+    kind: Kind
+    start: datetime
+    rrule: str | None = None
+    exdates: tuple[datetime, ...] = ()
+
+
 Pattern = YearlyPattern | OncePattern | RecurringPattern
 
 
@@ -85,3 +105,29 @@ def moved_key(old: Pattern, new: Pattern, key: str) -> str | None:
             day = datetime.fromisoformat(key).date()
             return datetime.combine(day, new.start.time()).isoformat()
     return None
+
+
+def parts_of(pattern: Pattern) -> PatternParts:
+    match pattern:
+        case YearlyPattern():
+            day = date(pattern.since, pattern.month, pattern.day)
+            return PatternParts(Kind.YEARLY, datetime.combine(day, pattern.local_time))
+        case OncePattern():
+            return PatternParts(Kind.ONCE, pattern.at)
+        case RecurringPattern():
+            return PatternParts(Kind.RRULE, pattern.start, pattern.rrule, pattern.exdates)
+
+
+def pattern_of(parts: PatternParts) -> Pattern:
+    """Raises InvalidRuleError for parts that do not go together."""
+    if parts.kind is Kind.RRULE:
+        if parts.rrule is None:
+            raise InvalidRuleError("a rule of the kind RRULE needs one", "rrule")
+        return RecurringPattern(parts.start, parts.rrule, parts.exdates)
+    for name in ("rrule", "exdates"):
+        if getattr(parts, name):
+            raise InvalidRuleError(f"goes with the kind RRULE only, not with {parts.kind}", name)
+    if parts.kind is Kind.ONCE:
+        return OncePattern(parts.start)
+    start = parts.start
+    return YearlyPattern(start.month, start.day, start.time(), start.year, start.year)

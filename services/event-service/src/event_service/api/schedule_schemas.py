@@ -1,0 +1,266 @@
+"""Request and reply models of schedules."""
+
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, Field
+
+from chassis.api.wire import NOT_SENT, PatchModel, PlainText, RequestModel, WireModel, ZoneName
+from chassis.zones import zone
+from contracts.vocabulary import EventType, Priority
+from event_service.adapters.schedule_views import ScheduleView
+from event_service.api.inputs import LocalDateTime, Payload, Template
+from event_service.application.schedule_requests import NewSchedule
+from event_service.domain.local_time import Applied, GapPolicy, LeapDayPolicy, OverlapPolicy
+from event_service.domain.patterns import Kind, PatternParts, parts_of
+from event_service.domain.recurrence import Occurrence
+from event_service.domain.schedules import Schedule, Source, Status
+
+MAX_LABEL = 200
+MAX_EXDATES = 500
+_SETTINGS = ("gap", "overlap", "leap_day", "message")
+
+
+def _only_reminders(value: EventType) -> EventType:
+    if value is not EventType.REMINDER:
+        raise ValueError(
+            "must be REMINDER: birthdays and anniversaries follow from their users, notifications are events"
+        )
+    return value
+
+
+Label = Annotated[PlainText, Field(min_length=1, max_length=MAX_LABEL, description="`{label}` in the message.")]
+Start = Annotated[LocalDateTime, Field(description="The local time of the first occurrence: DTSTART.")]
+RRule = Annotated[str, Field(min_length=1, max_length=500, examples=["FREQ=WEEKLY;BYDAY=MO,FR;COUNT=10"])]
+ExDates = Annotated[
+    tuple[LocalDateTime, ...], Field(max_length=MAX_EXDATES, description="Local times that are left out.")
+]
+OwnZone = Annotated[ZoneName | None, Field(description="A fixed zone. Null: the user's, wherever that is.")]
+Raised = Annotated[Priority | None, Field(description="At least as urgent as the type is.")]
+Urgent = Annotated[bool, Field(strict=True, description="An urgent reminder is HIGH.")]
+Gap = Annotated[GapPolicy | None, Field(description="For a local time that a clock change leaves out.")]
+Overlap = Annotated[OverlapPolicy | None, Field(description="For a local time that a clock change brings twice.")]
+LeapDay = Annotated[LeapDayPolicy | None, Field(description="For 29 February in common years; of YEARLY rules only.")]
+Grace = Annotated[int | None, Field(ge=1, le=1_209_600, strict=True, description="How late an event may be fired.")]
+Expiry = Annotated[
+    int | None,
+    Field(ge=1, le=31_536_000, strict=True, description="How late an event may be delivered; not less than the grace."),
+]
+ReminderType = Annotated[EventType, AfterValidator(_only_reminders)]
+
+
+class RuleInput(RequestModel):
+    """When: once, by an RRULE (RFC 5545), or each year on the same day."""
+
+    kind: Kind
+    start_local: Start
+    rrule: RRule | None = None
+    exdates: ExDates = ()
+
+    def parts(self) -> PatternParts:
+        return PatternParts(self.kind, self.start_local, self.rrule, self.exdates)
+
+
+class CreateSchedule(RequestModel):
+    """A new schedule. Policies, grace, expiry and message are the type's where they are absent or null."""
+
+    user_id: UUID
+    event_type: ReminderType = EventType.REMINDER
+    label: Label
+    rule: RuleInput
+    timezone: OwnZone = None
+    priority: Raised = None
+    urgent: Urgent = False
+    gap: Gap = None
+    overlap: Overlap = None
+    leap_day: LeapDay = None
+    grace_seconds: Grace = None
+    expiry_seconds: Expiry = None
+    message: Template | None = None
+    payload: Payload = Field(default_factory=dict)
+
+    def new_schedule(self) -> NewSchedule:
+        settings = {name: getattr(self, name) for name in _SETTINGS}
+        lengths = {"grace": _length(self.grace_seconds), "expiry": _length(self.expiry_seconds)}
+        return NewSchedule(
+            user_id=self.user_id,
+            event_type=self.event_type,
+            label=self.label,
+            parts=self.rule.parts(),
+            timezone=self.timezone,
+            priority=self.priority,
+            urgent=self.urgent,
+            payload=self.payload,
+            settings={**settings, **lengths},
+        )
+
+
+class PatchRule(PatchModel):
+    """Changes of a rule. With another kind, `rrule` and `exdates` begin anew."""
+
+    kind: Kind = NOT_SENT
+    start_local: Start = NOT_SENT
+    rrule: RRule | None = NOT_SENT
+    exdates: ExDates | None = NOT_SENT
+
+    def parts(self) -> dict[str, Any]:
+        sent = self.changes()
+        if "start_local" in sent:
+            sent["start"] = sent.pop("start_local")
+        if "exdates" in sent:
+            sent["exdates"] = sent["exdates"] or ()
+        return sent
+
+
+class PatchSchedule(PatchModel):
+    """A partial update (RFC 7396). Null takes a field back to its default. `urgent` and `priority` are set together."""
+
+    label: Label = NOT_SENT
+    rule: PatchRule = NOT_SENT
+    timezone: OwnZone = NOT_SENT
+    priority: Raised = NOT_SENT
+    urgent: Urgent = NOT_SENT
+    gap: Gap = NOT_SENT
+    overlap: Overlap = NOT_SENT
+    leap_day: LeapDay = NOT_SENT
+    grace_seconds: Grace = NOT_SENT
+    expiry_seconds: Expiry = NOT_SENT
+    message: Template | None = NOT_SENT
+    payload: Payload | None = NOT_SENT
+
+    def patch(self) -> dict[str, Any]:
+        """By the names of :func:`event_service.application.schedules.update_schedule`."""
+        sent = self.changes()
+        if "rule" in sent:
+            sent["rule"] = self.rule.parts()
+        for name in ("grace", "expiry"):
+            if f"{name}_seconds" in sent:
+                sent[name] = _length(sent.pop(f"{name}_seconds"))
+        return sent
+
+
+class RuleBody(WireModel):
+    kind: Kind
+    start_local: str
+    rrule: str | None
+    exdates: Sequence[str]
+
+
+class ScheduleBody(WireModel):
+    """A schedule. Null in a policy, grace, expiry or message: as its type has it.
+
+    `nextAt` without a `liveEventId` is too far ahead for an event yet. A schedule whose `source` is `user` follows from
+    what user-service says of its user.
+    """
+
+    id: UUID
+    version: int
+    user_id: UUID
+    event_type: EventType
+    source: Source
+    status: Status
+    priority: Priority
+    label: str | None
+    rule: RuleBody
+    local_time: time
+    timezone: str
+    follows_user: bool
+    gap: GapPolicy | None
+    overlap: OverlapPolicy | None
+    leap_day: LeapDayPolicy | None
+    grace_seconds: int | None
+    expiry_seconds: int | None
+    message: str | None
+    payload: dict[str, object]
+    last_occurrence: str | None
+    live_event_id: UUID | None
+    next_at: datetime | None
+    next_at_local: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, view: ScheduleView) -> Self:
+        schedule = view.schedule
+        parts = parts_of(schedule.pattern)
+        next_at = schedule.next_at
+        return cls(
+            id=schedule.id,
+            version=schedule.version,
+            user_id=schedule.user_id,
+            event_type=EventType(schedule.event_type),
+            source=schedule.source,
+            status=schedule.status,
+            priority=Priority(schedule.priority),
+            label=schedule.label,
+            rule=RuleBody(
+                kind=parts.kind,
+                start_local=parts.start.isoformat(),
+                rrule=parts.rrule,
+                exdates=[each.isoformat() for each in parts.exdates],
+            ),
+            local_time=schedule.pattern.local_time,
+            timezone=schedule.timezone,
+            follows_user=schedule.follows_user,
+            gap=schedule.gap,
+            overlap=schedule.overlap,
+            leap_day=schedule.leap_day,
+            grace_seconds=_seconds(schedule.grace),
+            expiry_seconds=_seconds(schedule.expiry),
+            message=schedule.message,
+            payload=dict(schedule.payload),
+            last_occurrence=schedule.last_occurrence,
+            live_event_id=schedule.live_event_id,
+            next_at=next_at,
+            next_at_local=next_at.astimezone(zone(schedule.timezone)) if next_at else None,
+            created_at=view.created_at,
+            updated_at=view.updated_at,
+        )
+
+
+class UpcomingBody(WireModel):
+    """One time to come. `wall` is the local time that the rule asks for, `policies` what was done to keep it."""
+
+    occurrence: str
+    target_timestamp_utc: datetime
+    target_timestamp_local: datetime
+    wall: str
+    policies: Sequence[Applied]
+
+
+class UpcomingListBody(WireModel):
+    """The next times of a schedule; fewer than asked for where it ends."""
+
+    schedule_id: UUID
+    status: Status
+    timezone: str
+    items: Sequence[UpcomingBody]
+
+    @classmethod
+    def of(cls, schedule: Schedule, coming: Sequence[Occurrence]) -> Self:
+        there = zone(schedule.timezone)
+        return cls(
+            schedule_id=schedule.id,
+            status=schedule.status,
+            timezone=schedule.timezone,
+            items=[
+                UpcomingBody(
+                    occurrence=each.key,
+                    target_timestamp_utc=each.instant,
+                    target_timestamp_local=each.instant.astimezone(there),
+                    wall=each.wall.isoformat(),
+                    policies=each.policy,
+                )
+                for each in coming
+            ],
+        )
+
+
+def _length(seconds: int | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+def _seconds(length: timedelta | None) -> int | None:
+    return None if length is None else int(length.total_seconds())

@@ -1,0 +1,146 @@
+"""What is asked of a schedule: built, patched and checked before anything is stored."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+from chassis.telemetry.tracing import current_traceparent
+from contracts.vocabulary import EventType, Priority, raise_priority
+from event_service.application.occurrences import rule_of
+from event_service.application.strategies import STRATEGIES
+from event_service.domain.errors import (
+    DerivedScheduleError,
+    ExpiryBeforeGraceError,
+    InvalidRuleError,
+    InvalidTemplateError,
+    PriorityTooLowError,
+)
+from event_service.domain.patterns import PatternParts, YearlyPattern, parts_of, pattern_of
+from event_service.domain.recipients import Recipient
+from event_service.domain.schedules import Schedule, Source
+from event_service.domain.templates import check_template
+from event_service.domain.type_rules import Rulebook
+
+OVERRIDES = frozenset({"gap", "overlap", "leap_day", "grace", "expiry", "message"})
+"""What may be set for a schedule that follows from its user: all else comes from there."""
+
+_FIELDS = {
+    "start": "rule.startLocal",
+    "wall": "rule.startLocal",
+    "day": "rule.startLocal",
+    "rrule": "rule.rrule",
+    "exdates": "rule.exdates",
+}
+"""What a rule calls its parts, and what the client does."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewSchedule:
+    """A schedule as it is asked for. ``timezone`` None: the user's, wherever that is. ``settings``: ``OVERRIDES``."""
+
+    user_id: UUID
+    event_type: EventType
+    label: str
+    parts: PatternParts
+    timezone: str | None = None
+    priority: Priority | None = None
+    urgent: bool = False
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def build(schedule_id: UUID, new: NewSchedule, recipient: Recipient) -> Schedule:
+    return Schedule(
+        id=schedule_id,
+        user_id=new.user_id,
+        event_type=new.event_type,
+        source=Source.API,
+        priority=resolve_priority(new.event_type, new.priority, urgent=new.urgent),
+        pattern=pattern_of(new.parts),
+        timezone=new.timezone or recipient.timezone,
+        follows_user=new.timezone is None,
+        label=new.label,
+        payload=new.payload,
+        traceparent=current_traceparent(),
+        **new.settings,
+    )
+
+
+def resolve_priority(event_type: str, requested: Priority | None, *, urgent: bool) -> Priority:
+    type = EventType(event_type)
+    floor = raise_priority(type)
+    if requested is not None and requested > floor:
+        raise PriorityTooLowError(
+            f"{type} is {floor.name} or more urgent: a request may raise the priority, not lower it to {requested.name}"
+        )
+    return raise_priority(type, requested, important=urgent)
+
+
+def patched(have: Schedule, patch: Mapping[str, Any], recipient: Recipient) -> Schedule:
+    changes = {name: patch[name] for name in ("label", "payload", *OVERRIDES) if name in patch}
+    if "payload" in patch:
+        changes["payload"] = {} if patch["payload"] is None else _merged(have.payload, patch["payload"])
+    if "timezone" in patch:
+        changes["follows_user"] = patch["timezone"] is None
+        changes["timezone"] = patch["timezone"] or recipient.timezone
+    if "priority" in patch or "urgent" in patch:
+        urgent = bool(patch.get("urgent"))
+        changes["priority"] = resolve_priority(have.event_type, patch.get("priority"), urgent=urgent)
+    if rule := patch.get("rule"):
+        parts = parts_of(have.pattern)
+        if rule.get("kind", parts.kind) is not parts.kind:
+            parts = PatternParts(rule["kind"], parts.start)
+        changes["pattern"] = pattern_of(replace(parts, **rule))
+    return replace(have, **changes)
+
+
+def _merged(target: Any, patch: Any) -> Any:
+    """JSON merge patch (RFC 7396 §2)."""
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merged(merged.get(name), value)
+    return merged
+
+
+def check(rules: Rulebook, schedule: Schedule) -> None:
+    """Raises what a schedule that cannot be kept is refused with."""
+    rule_of(rules, schedule)
+    if schedule.leap_day is not None and not isinstance(schedule.pattern, YearlyPattern):
+        raise InvalidRuleError("goes with the kind YEARLY only: others leave out a date that does not exist", "leapDay")
+    if schedule.message is not None:
+        try:
+            check_template(schedule.message, STRATEGIES[schedule.event_type].placeholders)
+        except ValueError as error:
+            raise InvalidTemplateError(str(error)) from None
+    grace = rules[schedule.event_type].grace_of(schedule)
+    if schedule.expiry is not None and schedule.expiry < grace:
+        raise ExpiryBeforeGraceError(
+            f"must not be less than the grace of {int(grace.total_seconds())} s, while which an event may be fired"
+        )
+
+
+def derived_error(schedule: Schedule, field: str) -> DerivedScheduleError:
+    own = ", ".join(sorted(OVERRIDES))
+    return DerivedScheduleError(
+        f"user-service owns this {schedule.event_type} schedule: change the user {schedule.user_id} there; here only"
+        f" its policies can be set ({own})",
+        field,
+    )
+
+
+@contextmanager
+def fields_named() -> Iterator[None]:
+    """Names what a rule finds at fault by the field in which the client sent it."""
+    try:
+        yield
+    except InvalidRuleError as error:
+        if error.field in _FIELDS:
+            raise InvalidRuleError(str(error), _FIELDS[error.field]) from None
+        raise

@@ -1,0 +1,278 @@
+"""Use cases of schedules. Each change moves, makes or cancels the live event in the transaction that makes it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from chassis import idempotency
+from chassis.database import Database, Transaction
+from chassis.idempotency import IdempotencyKey
+from chassis.outbox import Outbox
+from chassis.reads import Reads
+from chassis.telemetry.tracing import current_traceparent
+from event_service.adapters import events, recipients, schedule_views, schedules
+from event_service.adapters.schedule_views import Position, ScheduleFilter, ScheduleView
+from event_service.application.occurrences import rule_of
+from event_service.application.planning import Changes, lock_live_events
+from event_service.application.schedule_requests import (
+    OVERRIDES,
+    NewSchedule,
+    build,
+    check,
+    derived_error,
+    fields_named,
+    patched,
+)
+from event_service.domain.errors import (
+    InvalidRuleError,
+    ScheduleEndedError,
+    ScheduleNotFoundError,
+    StaleScheduleError,
+    UnknownUserError,
+)
+from event_service.domain.events import EventKey
+from event_service.domain.patterns import RecurringPattern, parts_of
+from event_service.domain.recipients import Recipient
+from event_service.domain.recurrence import Occurrence, upcoming
+from event_service.domain.schedules import LiveEvent, Schedule, Source, Status
+from event_service.domain.type_rules import Rulebook
+
+CHANGED = "schedule changed"
+PAUSED = "schedule paused"
+DELETED = "schedule deleted"
+
+
+async def create_schedule(
+    database: Database, outbox: Outbox, rules: Rulebook, new: NewSchedule, key: IdempotencyKey | None
+) -> ScheduleView:
+    """Store a schedule and make its first event. Under a key that has created one before, that one is returned.
+
+    Raises:
+        InvalidRuleError, InvalidTemplateError, PriorityTooLowError, ExpiryBeforeGraceError
+        UnknownUserError
+        IdempotencyKeyReusedError: the key came with another schedule.
+        ScheduleNotFoundError: the schedule that the key created is deleted.
+    """
+    schedule_id = uuid7()
+    async with database.transaction() as tx:
+        claimed = await idempotency.claim(tx, key, schedule_id)
+        if claimed != schedule_id:
+            return _found(await schedule_views.find(tx, claimed), claimed)
+        recipient = await _recipient(tx, new.user_id)
+        with fields_named():
+            schedule = build(schedule_id, new, recipient)
+            check(rules, schedule)
+            changes = Changes(rules, await events.current_time(tx))
+            _refuse_ended(changes.plan(schedule, None, None, recipient, schedule.traceparent))
+        await changes.write(tx, outbox, CHANGED)
+        return _found(await schedule_views.find(tx, schedule_id), schedule_id)
+
+
+async def get_schedule(reads: Reads, schedule_id: UUID) -> ScheduleView:
+    """Raises ScheduleNotFoundError."""
+    return _found(await reads.find(lambda reader: schedule_views.find(reader, schedule_id)), schedule_id)
+
+
+async def list_schedules(
+    reads: Reads, wanted: ScheduleFilter, *, before: Position | None, limit: int
+) -> Sequence[ScheduleView]:
+    """Newest first; ``before`` is where the page before ended."""
+    async with reads.open() as reader:
+        return await schedule_views.search(reader, wanted, before=before, limit=limit)
+
+
+async def preview(
+    reads: Reads, rules: Rulebook, schedule_id: UUID, *, now: datetime, count: int
+) -> tuple[Schedule, list[Occurrence]]:
+    """The next occurrences from now on, or of a paused schedule those that would come if it went on.
+
+    Raises ScheduleNotFoundError.
+    """
+    schedule = (await get_schedule(reads, schedule_id)).schedule
+    if schedule.status is Status.ENDED:
+        return schedule, []
+    coming = upcoming(rule_of(rules, schedule), now, after=schedule.pattern.after(schedule.last_occurrence))
+    return schedule, list(islice(coming, count))
+
+
+async def update_schedule(
+    database: Database,
+    outbox: Outbox,
+    rules: Rulebook,
+    schedule_id: UUID,
+    patch: Mapping[str, Any],
+    expected: int | None,
+) -> ScheduleView:
+    """Apply a partial update: the names of ``NewSchedule``, ``rule`` for changes of its parts, and ``OVERRIDES``.
+
+    What changes nothing keeps the version. A schedule that had ended goes on where its new rule does.
+
+    Raises:
+        ScheduleNotFoundError, DerivedScheduleError
+        StaleScheduleError: the version is not ``expected`` (None: any will do).
+        InvalidRuleError, InvalidTemplateError, PriorityTooLowError, ExpiryBeforeGraceError
+    """
+    async with database.transaction() as tx:
+        held = await _hold(tx, schedule_id, expected)
+        have = held.schedule
+        if have.source is Source.USER and (owned := sorted(patch.keys() - OVERRIDES)):
+            raise derived_error(have, owned[0])
+        with fields_named():
+            want = patched(have, patch, held.recipient)
+            if want != have:
+                want = replace(want, version=have.version + 1, traceparent=current_traceparent())
+                check(rules, want)
+                await _bring_in_line(tx, outbox, rules, want, held)
+        return _found(await schedule_views.find(tx, schedule_id), schedule_id)
+
+
+async def pause_schedule(
+    database: Database, outbox: Outbox, rules: Rulebook, schedule_id: UUID, expected: int | None
+) -> ScheduleView:
+    """Cancel what waits, and make no more. An event in hand is the last. Paused again, nothing changes.
+
+    Raises ScheduleNotFoundError, StaleScheduleError, DerivedScheduleError, ScheduleEndedError.
+    """
+    async with database.transaction() as tx:
+        held = await _hold(tx, schedule_id, expected)
+        have, live = held.schedule, held.live
+        _require_own(have, "paused")
+        if have.status is Status.ACTIVE:
+            changes = Changes(rules, await events.current_time(tx))
+            paused = replace(have, status=Status.PAUSED, version=have.version + 1)
+            if live is None or live.pending:
+                paused = replace(paused, live_event_id=None, next_at=None)
+            if live is not None:
+                changes.cancel(EventKey(live.id, live.target), PAUSED)
+            changes.keep(paused, have)
+            await changes.write(tx, outbox, PAUSED)
+        return _found(await schedule_views.find(tx, schedule_id), schedule_id)
+
+
+async def resume_schedule(
+    database: Database, outbox: Outbox, rules: Rulebook, schedule_id: UUID, expected: int | None
+) -> ScheduleView:
+    """Go on from the first instant from now on; one whose rule has come to its end meanwhile has ended.
+
+    Raises ScheduleNotFoundError, StaleScheduleError, DerivedScheduleError, ScheduleEndedError.
+    """
+    async with database.transaction() as tx:
+        held = await _hold(tx, schedule_id, expected)
+        have = held.schedule
+        _require_own(have, "resumed")
+        if have.status is Status.PAUSED:
+            changes = Changes(rules, await events.current_time(tx))
+            want = replace(have, status=Status.ACTIVE, version=have.version + 1, traceparent=current_traceparent())
+            changes.plan(want, have, held.live, held.recipient, want.traceparent, reviving=True)
+            await changes.write(tx, outbox, CHANGED)
+        return _found(await schedule_views.find(tx, schedule_id), schedule_id)
+
+
+async def delete_schedule(
+    database: Database, outbox: Outbox, rules: Rulebook, schedule_id: UUID, expected: int | None
+) -> None:
+    """Delete a schedule and cancel what waits. An event in hand still fires.
+
+    Raises ScheduleNotFoundError, StaleScheduleError, DerivedScheduleError.
+    """
+    async with database.transaction() as tx:
+        held = await _hold(tx, schedule_id, expected)
+        if held.schedule.source is Source.USER:
+            raise derived_error(held.schedule, "scheduleId")
+        changes = Changes(rules, await events.current_time(tx))
+        changes.end(held.schedule, held.live, DELETED)
+        await changes.write(tx, outbox, DELETED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A schedule with its user and its live event, all kept from others until the transaction ends."""
+
+    schedule: Schedule
+    live: LiveEvent | None
+    recipient: Recipient
+
+
+async def _hold(tx: Transaction, schedule_id: UUID, expected: int | None) -> _Held:
+    # The order of locks: recipient, schedule, event. Who the user is has to be known before the schedule is locked.
+    user_id = _found(await schedule_views.find(tx, schedule_id), schedule_id).schedule.user_id
+    recipient = (await recipients.lock(tx, [user_id])).get(user_id)
+    schedule = (await schedules.lock(tx, [schedule_id])).get(schedule_id)
+    if recipient is None or schedule is None:
+        raise _missing(schedule_id)
+    if expected is not None and schedule.version != expected:
+        raise StaleScheduleError(f'the schedule is at version "{schedule.version}", not "{expected}": read it again')
+    live = await lock_live_events(tx, [schedule])
+    return _Held(schedule, live.get(schedule_id), recipient)
+
+
+async def _recipient(tx: Transaction, user_id: UUID) -> Recipient:
+    recipient = (await recipients.lock(tx, [user_id])).get(user_id)
+    if recipient is None:
+        raise UnknownUserError(
+            f"there is no user {user_id}, or user-service has not told us yet: a new user is known here after a moment"
+        )
+    return recipient
+
+
+async def _bring_in_line(tx: Transaction, outbox: Outbox, rules: Rulebook, want: Schedule, held: _Held) -> None:
+    have = held.schedule
+    changes = Changes(rules, await events.current_time(tx))
+    if have.status is Status.PAUSED:
+        _refuse_ended_rule(rules, want, have, changes.now)
+        changes.keep(want, have)
+    elif have.status is Status.ENDED and _timing(want) == _timing(have):
+        changes.keep(want, have)
+    else:
+        planned = changes.plan(want, have, held.live, held.recipient, want.traceparent)
+        if _timing(want) != _timing(have):
+            _refuse_ended(planned)
+    await changes.write(tx, outbox, CHANGED)
+
+
+def _timing(schedule: Schedule) -> tuple[object, ...]:
+    return (schedule.pattern, schedule.timezone, schedule.gap, schedule.overlap, schedule.leap_day)
+
+
+def _refuse_ended_rule(rules: Rulebook, want: Schedule, have: Schedule, now: datetime) -> None:
+    if _timing(want) == _timing(have):
+        return
+    if rule_of(rules, want).first_from(now, after=want.pattern.after(want.last_occurrence)) is None:
+        raise _never_fires(want)
+
+
+def _refuse_ended(planned: Schedule) -> None:
+    if planned.status is Status.ENDED:
+        raise _never_fires(planned)
+
+
+def _never_fires(schedule: Schedule) -> InvalidRuleError:
+    if isinstance(schedule.pattern, RecurringPattern):
+        return InvalidRuleError("never fires: it has no occurrence from now on in " + schedule.timezone, "rrule")
+    return InvalidRuleError(
+        f"never fires: {parts_of(schedule.pattern).start.isoformat()} in {schedule.timezone} has passed, or a policy"
+        " leaves it out",
+        "start",
+    )
+
+
+def _require_own(schedule: Schedule, what: str) -> None:
+    if schedule.source is Source.USER:
+        raise derived_error(schedule, "scheduleId")
+    if schedule.status is Status.ENDED:
+        raise ScheduleEndedError(f"the schedule has ended and cannot be {what}: give it a rule with more to come")
+
+
+def _found(view: ScheduleView | None, schedule_id: UUID) -> ScheduleView:
+    if view is None:
+        raise _missing(schedule_id)
+    return view
+
+
+def _missing(schedule_id: UUID) -> ScheduleNotFoundError:
+    return ScheduleNotFoundError(f"there is no schedule {schedule_id}")
