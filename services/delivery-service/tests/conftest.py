@@ -3,9 +3,11 @@
 import asyncio
 import hashlib
 import json
+import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -29,15 +31,17 @@ from chassis.telemetry.tracing import start_tracing
 from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.vocabulary import EventType, Priority
 from delivery_service.adapters.guard import Guard
-from delivery_service.adapters.secrets import generate_secret
+from delivery_service.adapters.signatures import generate_secret
+from delivery_service.adapters.vault import Confidential, Vault
 from delivery_service.adapters.webhooks import WebhookSender
-from delivery_service.application.endpoints import create_endpoint
+from delivery_service.application.endpoints import Security, Signing, create_endpoint
 from delivery_service.application.pool import DeliveryPool, PoolLimits
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.attempts import Reply
 from delivery_service.domain.deliveries import Dispatch, Lease, Target
 from delivery_service.domain.endpoints import EndpointConfig, Kind
 from delivery_service.domain.retries import RetryPolicy
+from delivery_service.domain.signing import KEY_BYTES, Secret
 from delivery_service.main import SERVICE
 from delivery_service.settings import Settings
 from delivery_service.subscribers.due_events import due_event_handler
@@ -50,6 +54,8 @@ IMPATIENT = RetryPolicy(max_tries=3, base=0.05, factor=2.0, cap=0.1, retry_after
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 # Where the receivers of these tests listen.
 LOOPBACK = Reach((ip_network("127.0.0.0/8"),))
+VAULT = Vault([b"k" * KEY_BYTES])
+SECURITY = Security(Guard(LOOPBACK), VAULT)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -62,6 +68,12 @@ def _key(name: str, *scopes: Scope) -> ApiKey:
     return ApiKey(name=name, sha256=hashlib.sha256(name.encode()).hexdigest(), scopes=frozenset(scopes))
 
 
+def look_up_by_heart(name: str) -> Sequence[str]:
+    if name.endswith(".invalid"):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    return ["10.0.0.1"] if name.endswith(".internal") else ["93.184.216.34"]
+
+
 @pytest.fixture
 async def runtime(
     database: DatabaseFactory, aws: AwsAccount, monkeypatch: pytest.MonkeyPatch
@@ -69,6 +81,7 @@ async def runtime(
     """The keys `reader`, `writer` and `editor` (both scopes) are their holders' names."""
     for name, value in aws.environment().items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SECRET_KEYS", b64encode(b"k" * KEY_BYTES).decode())
     settings = Settings(
         database_url=SecretStr(await database("delivery-service")),
         api_keys=(_key("reader", "read"), _key("writer", "write"), _key("editor", "read", "write")),
@@ -85,7 +98,10 @@ async def runtime(
 @pytest.fixture
 async def api(runtime: Runtime[Settings]) -> AsyncIterator[httpx.AsyncClient]:
     """A client with the scopes `read` and `write`."""
-    transport = httpx.ASGITransport(SERVICE.app(runtime))
+    app = SERVICE.app(runtime)
+    # No name leaves the test: every one is at a public address, but for those that say that they are nowhere.
+    app.state.security = Security(Guard(LOOPBACK, lookup=look_up_by_heart), VAULT)
+    transport = httpx.ASGITransport(app)
     headers = {"Authorization": "Bearer editor"}
     async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
         yield client
@@ -108,7 +124,8 @@ def new_endpoint(receiver: Receiver) -> NewEndpoint:
 
     async def create(database: Database, **config: Any) -> tuple[UUID, str]:
         clock = DatabaseClock(database, time_lapse=False)
-        created = await create_endpoint(database, clock, EndpointConfig(**{"url": receiver.url, **config}), None)
+        wanted = EndpointConfig(**{"url": receiver.url, **config})
+        created = await create_endpoint(database, clock, SECURITY, wanted, Signing(), None)
         assert created.secret is not None
         return created.endpoint.id, created.secret
 
@@ -175,12 +192,15 @@ def attempt(due_event: Callable[..., dict[str, Any]]) -> Callable[..., Awaitable
         due: dict[str, Any] | None = None,
         *,
         timeout_seconds: int = 5,
-        secret: str | None = None,
+        secrets: Sequence[Secret] = (),
+        headers: Mapping[str, str] | None = None,
         guard: Guard | None = None,
         tls: ssl.SSLContext | None = None,
         sender: WebhookSender | None = None,
     ) -> Reply:
-        target = Target(uuid4(), 1, Kind.WEBHOOK, url, secret or generate_secret(), timeout_seconds)
+        endpoint_id = uuid4()
+        sealed = VAULT.seal(endpoint_id, Confidential(tuple(secrets) or (Secret(generate_secret()),), headers or {}))
+        target = Target(endpoint_id, 1, Kind.WEBHOOK, url, sealed, timeout_seconds)
         dispatch = Dispatch(
             delivery_id=uuid4(),
             event_id=uuid4(),
@@ -193,7 +213,7 @@ def attempt(due_event: Callable[..., dict[str, Any]]) -> Callable[..., Awaitable
         )
         if sender is not None:
             return await sender.send(dispatch, target, TRACEPARENT)
-        sender = WebhookSender(connections=2, connect_seconds=1, guard=guard or Guard(LOOPBACK), tls=tls)
+        sender = WebhookSender(connections=2, connect_seconds=1, guard=guard or Guard(LOOPBACK), vault=VAULT, tls=tls)
         try:
             return await sender.send(dispatch, target, TRACEPARENT)
         finally:
@@ -217,7 +237,7 @@ def open_pool() -> Callable[..., AbstractAsyncContextManager[DeliveryPool]]:
         claiming: bool = True,
         grace_seconds: float = 5,
     ) -> AsyncIterator[DeliveryPool]:
-        sender = WebhookSender(connections=slots, connect_seconds=2, guard=Guard(LOOPBACK))
+        sender = WebhookSender(connections=slots, connect_seconds=2, guard=Guard(LOOPBACK), vault=VAULT)
         pool = DeliveryPool(
             priority,
             database=database,

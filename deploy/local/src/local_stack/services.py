@@ -3,10 +3,12 @@
 import hashlib
 import json
 import sys
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from secrets import token_bytes
 
 from local_stack import ports
 from local_stack.child import Child, Command, StartupError, tail
@@ -14,6 +16,7 @@ from local_stack.emulator import REGION, Emulator
 from local_stack.postgres import PostgresServer
 from local_stack.settings import StackSettings
 
+_SECRET_KEY_BYTES = 32
 _ACCOUNT = "000000000000"
 
 
@@ -79,9 +82,9 @@ def bus_environment(emulator: Emulator) -> dict[str, str]:
 
 
 def service_environment(
-    service: Service, settings: StackSettings, postgres: PostgresServer, emulator: Emulator
+    service: Service, settings: StackSettings, postgres: PostgresServer, emulator: Emulator, secret_key: str
 ) -> dict[str, str]:
-    """The whole configuration of one service."""
+    """The whole configuration of one service. `secret_key` is what delivery-service seals endpoints' secrets with."""
     digest = hashlib.sha256(settings.api_key.encode()).hexdigest()
     keys = [{"name": "local", "sha256": digest, "scopes": ["read", "write", "admin"]}]
     return bus_environment(emulator) | {
@@ -93,10 +96,21 @@ def service_environment(
         "LOG_LEVEL": settings.log_level,
         "TIME_LAPSE": "true",
         "SHUTDOWN_GRACE_SECONDS": str(settings.shutdown_grace_seconds),
-        # Of delivery-service: the inbox, and whatever a person tries here, listens on this machine.
+        # Of delivery-service alone: the inbox, and whatever a person tries here, listens on this machine.
         "WEBHOOK_ALLOWED_NETWORKS": '["127.0.0.0/8", "::1/128"]',
         "WEBHOOK_ALLOWED_PORTS": "[]",
+        "SECRET_KEYS": secret_key,
     }
+
+
+def kept_secret_key(file: Path) -> str:
+    """The key in `file`, readable by us alone; a new one where there is none yet. Without it the secrets are lost."""
+    if not file.exists():
+        new = file.with_suffix(".new")
+        new.touch(mode=0o600)
+        new.write_text(b64encode(token_bytes(_SECRET_KEY_BYTES)).decode())
+        new.replace(file)
+    return file.read_text().strip()
 
 
 async def run_once(name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:

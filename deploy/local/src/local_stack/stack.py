@@ -16,7 +16,15 @@ from local_stack.emulator import Emulator
 from local_stack.inbox.process import InboxProcess
 from local_stack.postgres import PostgresServer
 from local_stack.processes import Supervisor, end_orphans
-from local_stack.services import ServiceProcess, bus_environment, run_once, service_environment, services
+from local_stack.services import (
+    Service,
+    ServiceProcess,
+    bus_environment,
+    kept_secret_key,
+    run_once,
+    service_environment,
+    services,
+)
 from local_stack.settings import StackSettings
 
 T = TypeVar("T")
@@ -104,7 +112,7 @@ class Stack:
             *(
                 ServiceProcess(
                     service,
-                    service_environment(service, self.settings, self.postgres, self.emulator),
+                    self._environment(service),
                     self._logs / f"{service.name}.log",
                 )
                 for service in self.services
@@ -141,12 +149,16 @@ class Stack:
                 run_once(
                     f"{service.name} {command}",
                     [service.module, command],
-                    service_environment(service, self.settings, self.postgres, self.emulator),
+                    self._environment(service),
                     self._logs / f"{service.name}-{command}.log",
                 )
                 for service in self.services
             )
         )
+
+    def _environment(self, service: Service) -> dict[str, str]:
+        key = kept_secret_key(self.data_dir / "secret-key")
+        return service_environment(service, self.settings, self.postgres, self.emulator, key)
 
     def _api(self) -> AbstractAsyncContextManager[Almanac]:
         user, event, delivery, _ = self.services

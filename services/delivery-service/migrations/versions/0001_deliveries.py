@@ -7,7 +7,8 @@ revision = "0001"
 down_revision = None
 
 CREATE = """
--- url is null where the address is the person's own (email, sms). A null array stands for all, a null limit for none.
+-- url is null where the address is the person's own (email, sms) or a secret itself (slack). Secrets and custom headers
+-- are in sealed, which no one reads without a key of the settings. A null array stands for all, a null limit for none.
 -- Seconds are of real time; disabled_at, created_at and updated_at are almanac_now() time.
 CREATE TABLE endpoints (
     id                 uuid PRIMARY KEY,
@@ -26,7 +27,7 @@ CREATE TABLE endpoints (
     enabled            boolean NOT NULL,
     disabled_reason    text,
     disabled_at        timestamptz,
-    secret             text NOT NULL,
+    sealed             text NOT NULL,
     created_at         timestamptz NOT NULL,
     updated_at         timestamptz NOT NULL,
     CHECK (NOT enabled OR disabled_reason IS NULL AND disabled_at IS NULL)

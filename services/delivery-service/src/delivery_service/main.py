@@ -1,6 +1,6 @@
 """The composition root of delivery-service."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from chassis.lifecycle import Loop, Role
@@ -8,12 +8,15 @@ from chassis.runtime import Runtime
 from chassis.service import Service
 from contracts.vocabulary import Priority
 from delivery_service.adapters.guard import Guard
+from delivery_service.adapters.vault import Vault
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.api import dead_letters, deliveries, endpoints
 from delivery_service.application.arrivals import check_due_event
 from delivery_service.application.dead_letters import keeper
+from delivery_service.application.endpoints import Security
 from delivery_service.application.pool import DeliveryPool, PoolLimits
 from delivery_service.application.redrives import Redriver
+from delivery_service.application.resealing import Resealing
 from delivery_service.application.retention import Retention
 from delivery_service.domain.dead_letters import HORIZON_SECONDS
 from delivery_service.domain.errors import DeliveryServiceError
@@ -28,7 +31,10 @@ def worker(runtime: Runtime[Settings], priority: Priority) -> Role:
     settings, database = runtime.settings, runtime.database
     slots = settings.slots(priority)
     sender = WebhookSender(
-        connections=slots, connect_seconds=settings.connect_timeout_seconds, guard=Guard(settings.reach)
+        connections=slots,
+        connect_seconds=settings.connect_timeout_seconds,
+        guard=Guard(settings.reach),
+        vault=Vault(settings.key_bytes()),
     )
     pool = DeliveryPool(
         priority,
@@ -73,9 +79,15 @@ def workers(*priorities: Priority) -> Callable[[Runtime[Settings]], Sequence[Rol
             *(worker(runtime, priority) for priority in priorities),
             Loop("retention", retention.step),
             Loop("redriver", redriver.step),
+            Loop("resealing", Resealing(database, Vault(settings.key_bytes())).step),
         ]
 
     return roles
+
+
+def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
+    settings = runtime.settings
+    return {"security": Security(Guard(settings.reach), Vault(settings.key_bytes()))}
 
 
 # A bus that lost its queues needs nothing here beyond the outbox: what had been received is in the database and goes on
@@ -87,5 +99,6 @@ SERVICE = Service(
     error=DeliveryServiceError,
     routers=(endpoints.router, deliveries.router, dead_letters.router),
     roles={"worker": workers(*Priority)},
+    state=state,
     parts={f"worker-{priority.name.lower()}": workers(priority) for priority in Priority},
 )

@@ -1,12 +1,33 @@
 """The environment of delivery-service."""
 
-from typing import Annotated
+from base64 import b64decode
+from typing import Annotated, Any
 
-from pydantic import Field, IPvAnyNetwork
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretBytes
+from pydantic_settings import NoDecode
 
 from chassis.settings import ServiceSettings
 from contracts.vocabulary import Priority
 from delivery_service.domain.addresses import Reach
+from delivery_service.domain.signing import KEY_BYTES
+
+
+def _listed(value: Any) -> Any:
+    return [each.strip() for each in value.split(",")] if isinstance(value, str) else value
+
+
+def _key(value: Any) -> Any:
+    # Without the value in any message: it is one of our secrets.
+    try:
+        key = b64decode(value, validate=True) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError("each key is base64") from None
+    if not isinstance(key, bytes) or len(key) != KEY_BYTES:
+        raise ValueError(f"each key is {KEY_BYTES} bytes in base64")
+    return key
+
+
+SecretKey = Annotated[SecretBytes, BeforeValidator(_key)]
 
 
 class Settings(ServiceSettings):
@@ -42,6 +63,10 @@ class Settings(ServiceSettings):
     """The longest Retry-After that is obeyed as it is. With the other defaults all tries then fit into about an hour,
     which is what event-service takes for the retry horizon."""
 
+    secret_keys: Annotated[tuple[SecretKey, ...], NoDecode, BeforeValidator(_listed), Field(min_length=1)]
+    """Keys that endpoints' secrets are sealed with in the database, 32 random bytes each in base64, between commas. The
+    first seals, all of them open. To change keys put a new one first; the old one can go once the log has said that
+    nothing is sealed with it any more."""
     webhook_allowed_networks: tuple[IPvAnyNetwork, ...] = ()
     """Networks that may be sent to although they are not public, as a JSON list of CIDR. Empty in production: what is
     listed here can be reached by whoever may create an endpoint."""
@@ -53,6 +78,9 @@ class Settings(ServiceSettings):
     """How long finished events are kept with their deliveries and attempts."""
     dead_letter_retention_days: float = Field(90.0, gt=0)
     """How long dead letters are kept, open or not. An event whose dead letter is open is kept with it."""
+
+    def key_bytes(self) -> list[bytes]:
+        return [key.get_secret_value() for key in self.secret_keys]
 
     @property
     def reach(self) -> Reach:

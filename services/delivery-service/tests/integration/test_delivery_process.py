@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -40,6 +41,7 @@ async def test_a_process_killed_during_a_post_loses_nothing_and_the_next_one_goe
     port = ports.free_port()
     environment = os.environ | {
         **aws.environment(),
+        "SECRET_KEYS": b64encode(b"k" * 32).decode(),
         "WEBHOOK_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
         "WEBHOOK_ALLOWED_PORTS": "[]",
         "DATABASE_URL": runtime.settings.database_url.get_secret_value(),

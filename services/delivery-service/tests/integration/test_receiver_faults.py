@@ -6,6 +6,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -16,17 +17,22 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from delivery_service.adapters.guard import Guard
+from delivery_service.adapters.signatures import generate_secret
+from delivery_service.adapters.vault import Vault
 from delivery_service.adapters.webhooks import EXCERPT_BYTES, MAX_RESPONSE_BYTES, WebhookSender
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.attempts import Fault, Reply
+from delivery_service.domain.signing import KEY_BYTES, Secret
 from local_stack import ports
 from local_stack.testkit import Answer, Receiver
 
 Attempt = Callable[..., Awaitable[Reply]]
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 LOOPBACK = Reach((ip_network("127.0.0.0/8"),))
+VAULT = Vault([b"k" * KEY_BYTES])
 NAME = "hooks.example.org"
 CHUNK = b"x" * 2**16
 
@@ -221,7 +227,7 @@ async def test_connections_are_used_again(attempt: Attempt) -> None:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
             await reader.readuntil(b"HTTP/1.1\r\n")
 
-    sender = WebhookSender(connections=2, connect_seconds=1, guard=Guard(LOOPBACK))
+    sender = WebhookSender(connections=2, connect_seconds=1, guard=Guard(LOOPBACK), vault=VAULT)
     async with served(serve) as port:
         for _ in range(3):
             assert (await attempt(at(port), sender=sender)).excerpt == "ok"
@@ -285,7 +291,7 @@ async def test_a_name_that_leads_to_a_private_address_the_second_time_is_not_fol
 
     reach = Reach((ip_network("127.0.0.1/32"),))
     guard = Guard(reach, lookup=lambda _: next(answers), cache_seconds=0)
-    sender = WebhookSender(connections=2, connect_seconds=1, guard=guard)
+    sender = WebhookSender(connections=2, connect_seconds=1, guard=guard, vault=VAULT)
     async with served(serve) as port:
         first, second = [await attempt(f"http://{NAME}:{port}/", sender=sender) for _ in range(2)]
     await sender.aclose()
@@ -406,3 +412,35 @@ async def test_a_certificate_that_does_not_hold_is_a_tls_fault(
 
 async def test_a_server_without_tls_is_a_tls_fault(receiver: Receiver, attempt: Attempt) -> None:
     assert (await attempt(receiver.url.replace("http://", "https://"))).fault is Fault.TLS
+
+
+# -- what receivers say -----------------------------------------------------------------------------------------------
+
+
+async def test_what_a_receiver_repeats_of_secrets_is_not_kept(receiver: Receiver, attempt: Attempt) -> None:
+    secret, token = generate_secret(), "Bearer of-the-receiver"
+    receiver.answer(Answer(401, headers={"WWW-Authenticate": token}, body=f"{token} and {secret}?".encode()))
+    reply = await attempt(receiver.url, secrets=[Secret(secret)], headers={"Authorization": token})
+    assert receiver.requests[0].headers["authorization"] == token
+    assert reply.excerpt == "[redacted] and [redacted]?"
+    assert reply.headers is not None
+    assert reply.headers["www-authenticate"] == "[redacted]"
+
+
+async def test_during_an_overlap_the_old_secret_signs_too(receiver: Receiver, attempt: Attempt) -> None:
+    current, before, past = (generate_secret() for _ in range(3))
+    now = time.time()
+    await attempt(receiver.url, secrets=[Secret(current), Secret(before, now + 60), Secret(past, now - 1)])
+    [request] = receiver.requests
+    for secret in (current, before):
+        Webhook(secret).verify(request.body, dict(request.headers))
+    with pytest.raises(WebhookVerificationError):
+        Webhook(past).verify(request.body, dict(request.headers))
+
+
+async def test_secrets_that_cannot_be_opened_are_a_fault_and_nothing_is_sent(
+    receiver: Receiver, attempt: Attempt
+) -> None:
+    other = WebhookSender(connections=1, connect_seconds=1, guard=Guard(LOOPBACK), vault=Vault([b"o" * KEY_BYTES]))
+    assert (await attempt(receiver.url, sender=other)).fault is Fault.SEALED
+    assert receiver.requests == []

@@ -9,11 +9,14 @@ import pytest
 from standardwebhooks import Webhook
 
 from delivery_service.adapters.guard import Guard
-from delivery_service.adapters.secrets import generate_secret
+from delivery_service.adapters.signatures import generate_secret
+from delivery_service.adapters.vault import Vault
 from delivery_service.adapters.webhooks import HEADER_LENGTH, WebhookSender
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.attempts import Reply
+from delivery_service.domain.signing import KEY_BYTES, Secret
 
+VAULT = Vault([b"k" * KEY_BYTES])
 Due = Callable[..., dict[str, Any]]
 Attempt = Callable[..., Awaitable[Reply]]
 
@@ -24,7 +27,9 @@ def sender_to(answer: httpx.Response, seen: list[httpx.Request]) -> WebhookSende
         seen.append(request)
         return answer
 
-    return WebhookSender(connections=1, connect_seconds=1, guard=Guard(Reach()), transport=httpx.MockTransport(handle))
+    return WebhookSender(
+        connections=1, connect_seconds=1, guard=Guard(Reach()), vault=VAULT, transport=httpx.MockTransport(handle)
+    )
 
 
 async def test_the_signature_is_over_the_bytes_that_are_sent(due_event: Due, attempt: Attempt) -> None:
@@ -32,7 +37,7 @@ async def test_the_signature_is_over_the_bytes_that_are_sent(due_event: Due, att
     secret = generate_secret()
     due = due_event(deliveryPayload={"message": "Grüße an Zoë 🎂"})
     sender = sender_to(httpx.Response(204), seen)
-    reply = await attempt("https://example.org/hooks", due, secret=secret, sender=sender)
+    reply = await attempt("https://example.org/hooks", due, secrets=[Secret(secret)], sender=sender)
     assert reply.http_status == 204
     [request] = seen
     body = Webhook(secret).verify(request.content, dict(request.headers))

@@ -1,4 +1,4 @@
-"""The table ``endpoints``. Only :func:`insert` and the statements that hand out deliveries touch its secrets."""
+"""The table ``endpoints``. What of a row is confidential is in its column ``sealed``, which a :class:`Vault` opens."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,59 +8,92 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Transaction
+from delivery_service.adapters.vault import Confidential, Vault
 from delivery_service.domain.deliveries import Target
 from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind
 
-TARGET = "p.version, p.kind, p.url, p.secret, p.timeout_seconds, p.rate_limit, p.concurrency, p.retry_schedule"
+TARGET = "p.version, p.kind, p.url, p.sealed, p.timeout_seconds, p.rate_limit, p.concurrency, p.retry_schedule"
 """What a statement that hands out deliveries selects of ``endpoints p``, next to its ``endpoint_id``."""
 
 _CONFIG = (
-    "kind", "url", "description", "event_types", "priorities", "tags", "operational_events", "timeout_seconds",
+    "kind", "description", "event_types", "priorities", "tags", "operational_events", "timeout_seconds",
     "rate_limit", "concurrency", "retry_schedule", "enabled", "disabled_reason",
 )  # fmt: skip
-_CHANGING = ("version", *_CONFIG, "disabled_at", "updated_at")
+_CHANGING = ("version", *_CONFIG, "url", "sealed", "disabled_at", "updated_at")
 _SELECT = f"SELECT id, created_at, {', '.join(_CHANGING)} FROM endpoints"
 _FIND = text(f"{_SELECT} WHERE id = :id")
 _LOCK = text(f"{_SELECT} WHERE id = :id FOR NO KEY UPDATE")
+_LOCK_VERSION = text("SELECT version FROM endpoints WHERE id = :id FOR UPDATE")
 _LIST = text(f"{_SELECT} ORDER BY created_at DESC, id DESC LIMIT :limit")
 _LIST_BEFORE = text(
     f"{_SELECT} WHERE (created_at, id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS uuid))"
     " ORDER BY created_at DESC, id DESC LIMIT :limit"
 )
 _INSERT = text(
-    f"INSERT INTO endpoints (id, created_at, secret, {', '.join(_CHANGING)})"
-    f" VALUES (:id, :created_at, :secret, {', '.join(f':{name}' for name in _CHANGING)})"
+    f"INSERT INTO endpoints (id, created_at, {', '.join(_CHANGING)})"
+    f" VALUES (:id, :created_at, {', '.join(f':{name}' for name in _CHANGING)})"
 )
 _UPDATE = text(f"UPDATE endpoints SET {', '.join(f'{name} = :{name}' for name in _CHANGING)} WHERE id = :id")
+_SEALED_BEFORE = text(
+    "SELECT id, sealed FROM endpoints WHERE NOT starts_with(sealed, :current)"
+    " ORDER BY id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED"
+)
+_RESEAL = text(
+    "UPDATE endpoints p SET sealed = s.sealed"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:sealed AS text[])) AS s (id, sealed) WHERE p.id = s.id"
+)
 _DELETE = text("DELETE FROM endpoints WHERE id = :id")
 
 
-async def find(connection: AsyncConnection, endpoint_id: UUID) -> Endpoint | None:
+async def find(connection: AsyncConnection, vault: Vault, endpoint_id: UUID) -> Endpoint | None:
+    """Raises SealedError, as the next two."""
     row = (await connection.execute(_FIND, {"id": endpoint_id})).one_or_none()
-    return _endpoint(row) if row else None
+    return _endpoint(row, vault) if row else None
 
 
-async def lock(tx: Transaction, endpoint_id: UUID) -> Endpoint | None:
+async def lock(tx: Transaction, vault: Vault, endpoint_id: UUID) -> Endpoint | None:
     """The endpoint, kept from other writers until the transaction ends."""
     row = (await tx.execute(_LOCK, {"id": endpoint_id})).one_or_none()
-    return _endpoint(row) if row else None
+    return _endpoint(row, vault) if row else None
 
 
-async def newest(connection: AsyncConnection, before: tuple[Any, UUID] | None, limit: int) -> Sequence[Endpoint]:
+async def lock_version(tx: Transaction, endpoint_id: UUID) -> int | None:
+    """Its version alone, kept from other writers likewise."""
+    version: int | None = (await tx.execute(_LOCK_VERSION, {"id": endpoint_id})).scalar_one_or_none()
+    return version
+
+
+async def newest(
+    connection: AsyncConnection, vault: Vault, before: tuple[Any, UUID] | None, limit: int
+) -> Sequence[Endpoint]:
     """Newest first, after the position ``before`` (created_at, id)."""
     if before is None:
         rows = await connection.execute(_LIST, {"limit": limit})
     else:
         rows = await connection.execute(_LIST_BEFORE, {"limit": limit, "before_at": before[0], "before_id": before[1]})
-    return [_endpoint(row) for row in rows]
+    return [_endpoint(row, vault) for row in rows]
 
 
-async def insert(tx: Transaction, endpoint: Endpoint, secret: str) -> None:
-    await tx.execute(_INSERT, {**_values(endpoint), "created_at": endpoint.created_at, "secret": secret})
+async def insert(tx: Transaction, vault: Vault, endpoint: Endpoint) -> None:
+    await tx.execute(_INSERT, {**_values(endpoint, vault), "created_at": endpoint.created_at})
 
 
-async def update(tx: Transaction, endpoint: Endpoint) -> None:
-    await tx.execute(_UPDATE, _values(endpoint))
+async def update(tx: Transaction, vault: Vault, endpoint: Endpoint) -> None:
+    await tx.execute(_UPDATE, _values(endpoint, vault))
+
+
+async def reseal(tx: Transaction, vault: Vault, limit: int) -> int:
+    """Seal up to ``limit`` endpoints anew that an older key sealed. Returns how many. Raises SealedError."""
+    rows = (await tx.execute(_SEALED_BEFORE, {"current": vault.current_prefix, "limit": limit})).all()
+    if rows:
+        await tx.execute(
+            _RESEAL,
+            {
+                "ids": [row.id for row in rows],
+                "sealed": [vault.seal(row.id, vault.open(row.id, row.sealed)) for row in rows],
+            },
+        )
+    return len(rows)
 
 
 async def delete(tx: Transaction, endpoint_id: UUID) -> None:
@@ -74,7 +107,7 @@ def target(row: Row[Any]) -> Target:
         version=row.version,
         kind=Kind(row.kind),
         url=row.url,
-        secret=row.secret,
+        sealed=row.sealed,
         timeout_seconds=row.timeout_seconds,
         rate_limit=row.rate_limit,
         concurrency=row.concurrency,
@@ -82,8 +115,10 @@ def target(row: Row[Any]) -> Target:
     )
 
 
-def _values(endpoint: Endpoint) -> dict[str, Any]:
+def _values(endpoint: Endpoint, vault: Vault) -> dict[str, Any]:
     config = endpoint.config
+    # Whoever knows the URL of Slack's incoming webhook may write there.
+    secret_url = config.url if config.kind is Kind.SLACK else None
     return {
         "id": endpoint.id,
         "version": endpoint.version,
@@ -94,18 +129,21 @@ def _values(endpoint: Endpoint) -> dict[str, Any]:
         "tags": list(config.tags) or None,
         "operational_events": list(config.operational_events) or None,
         "retry_schedule": None if config.retry_schedule is None else list(config.retry_schedule),
+        "url": None if secret_url else config.url,
+        "sealed": vault.seal(endpoint.id, Confidential(endpoint.secrets, config.headers, secret_url)),
         "disabled_at": endpoint.disabled_at,
         "updated_at": endpoint.updated_at,
     }
 
 
-def _endpoint(row: Row[Any]) -> Endpoint:
+def _endpoint(row: Row[Any], vault: Vault) -> Endpoint:
+    confidential = vault.open(row.id, row.sealed)
     return Endpoint(
         id=row.id,
         version=row.version,
         config=EndpointConfig(
             kind=Kind(row.kind),
-            url=row.url,
+            url=confidential.url or row.url,
             description=row.description,
             event_types=tuple(row.event_types or ()),
             priorities=tuple(row.priorities or ()),
@@ -115,9 +153,11 @@ def _endpoint(row: Row[Any]) -> Endpoint:
             rate_limit=row.rate_limit,
             concurrency=row.concurrency,
             retry_schedule=None if row.retry_schedule is None else tuple(row.retry_schedule),
+            headers=confidential.headers,
             enabled=row.enabled,
             disabled_reason=row.disabled_reason,
         ),
+        secrets=confidential.secrets,
         disabled_at=row.disabled_at,
         created_at=row.created_at,
         updated_at=row.updated_at,

@@ -7,25 +7,31 @@ the cost of a request. aiohttp's connections are beneath it: httpx' own pool cos
 import asyncio
 import ssl
 import time
-from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
 from typing import cast
 
 import aiohttp
 import httpx
+import structlog
 from httpx_aiohttp import AiohttpTransport
 
 from contracts.due import parse_due_event
 from contracts.webhook import build_webhook
 from delivery_service.adapters.guard import ForbiddenAddressError, Guard
-from delivery_service.adapters.secrets import signer
+from delivery_service.adapters.signatures import sign
+from delivery_service.adapters.vault import Confidential, Vault
 from delivery_service.domain.attempts import Fault, Reply
 from delivery_service.domain.deliveries import Dispatch, Target
+from delivery_service.domain.errors import SealedError
+from delivery_service.domain.signing import signing
+
+log = structlog.get_logger(__name__)
 
 MAX_RESPONSE_BYTES = 64 * 1024
 """What is read of a response; the connection is closed on one that goes on."""
 EXCERPT_BYTES = 4 * 1024
+REDACTED = "[redacted]"
 KEPT_HEADERS = (
     "content-type",
     "content-length",
@@ -50,6 +56,7 @@ class WebhookSender:
         connections: how many at most; make it as many as there may be attempts at once, so that none waits for one.
         connect_seconds: for name, connection and TLS together. The whole attempt has the endpoint's own deadline.
         guard: which addresses may be connected to.
+        vault: opens what is sealed at an endpoint.
         tls: which certificates are trusted; the system's where it is None.
         transport: used instead of the network.
     """
@@ -60,45 +67,53 @@ class WebhookSender:
         connections: int,
         connect_seconds: float,
         guard: Guard,
+        vault: Vault,
         tls: ssl.SSLContext | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._transport = transport or _transport(connections, guard, tls or ssl.create_default_context())
+        self._vault = vault
         self._extensions = {"timeout": {"connect": connect_seconds, "pool": connect_seconds}}
 
     async def send(self, dispatch: Dispatch, target: Target, traceparent: str) -> Reply:
         """Make one attempt. Never raises for what the receiver or the network does."""
         due = parse_due_event(dispatch.due)
+        return await self.post(target, due.idempotency_key, build_webhook(due).model_dump_json().encode(), traceparent)
+
+    async def post(self, target: Target, webhook_id: str, body: bytes, traceparent: str) -> Reply:
+        """Sign and POST any JSON body. Never raises for what the receiver or the network does."""
         try:
             url = _parse_url(target.url or "")
+            confidential = self._vault.open(target.endpoint_id, target.sealed)
         except httpx.InvalidURL:
             return Reply(None, Fault.UNUSABLE_URL, 0.0)
-        body = build_webhook(due).model_dump_json()
+        except SealedError as error:
+            log.warning("nothing can be signed", endpoint_id=str(target.endpoint_id), error=str(error))
+            return Reply(None, Fault.SEALED, 0.0)
         now = int(time.time())
         request = httpx.Request(
             "POST",
             url,
             headers={
+                **confidential.headers,
                 "content-type": "application/json",
                 "user-agent": USER_AGENT,
                 "accept-encoding": "identity",
-                "webhook-id": due.idempotency_key,
+                "webhook-id": webhook_id,
                 "webhook-timestamp": str(now),
-                "webhook-signature": signer(target.secret).sign(
-                    due.idempotency_key, datetime.fromtimestamp(now, UTC), body
-                ),
-                "idempotency-key": due.idempotency_key,
+                "webhook-signature": sign(signing(confidential.secrets, now), webhook_id, now, body),
+                "idempotency-key": webhook_id,
                 "traceparent": traceparent,
             },
-            content=body.encode(),
+            content=body,
             extensions=self._extensions,
         )
-        return await self._exchange(request, target.timeout_seconds)
+        return await self._exchange(request, target.timeout_seconds, confidential)
 
     async def aclose(self) -> None:
         await self._transport.aclose()
 
-    async def _exchange(self, request: httpx.Request, timeout_seconds: float) -> Reply:
+    async def _exchange(self, request: httpx.Request, timeout_seconds: float, confidential: Confidential) -> Reply:
         started = time.monotonic()
         response: httpx.Response | None = None
         fault: Fault | None = None
@@ -118,13 +133,17 @@ class WebhookSender:
         if response is None:
             return Reply(None, fault, duration)
         # The receiver has spoken with its status line; how its body ended changes nothing.
-        headers = {name: text[:HEADER_LENGTH] for name in KEPT_HEADERS if (text := response.headers.get(name))}
+        headers = {
+            name: _redacted(text, confidential)[:HEADER_LENGTH]
+            for name in KEPT_HEADERS
+            if (text := response.headers.get(name))
+        }
         return Reply(
             http_status=response.status_code,
             fault=None,
             duration_seconds=duration,
             # A body is taken as it came: unpacked, a few bytes can become gigabytes.
-            excerpt=None if "content-encoding" in headers else _excerpt(content),
+            excerpt=None if "content-encoding" in headers else _excerpt(content, confidential),
             retry_after=response.headers.get("retry-after"),
             headers=headers,
         )
@@ -156,9 +175,16 @@ async def _read(response: httpx.Response, content: bytearray) -> None:
             return
 
 
-def _excerpt(content: bytearray) -> str | None:
+def _excerpt(content: bytearray, confidential: Confidential) -> str | None:
+    return _redacted(content.decode(errors="replace"), confidential)[:EXCERPT_BYTES] or None
+
+
+def _redacted(text: str, confidential: Confidential) -> str:
+    """What a receiver said, as it may be kept and shown: some of them repeat what they were sent."""
+    for secret in confidential.spoken:
+        text = text.replace(secret, REDACTED)
     # PostgreSQL's text has no NUL; a body may.
-    return content[:EXCERPT_BYTES].decode(errors="replace").replace("\0", "\ufffd") or None
+    return text.replace("\0", "\ufffd")
 
 
 def _classify(error: Exception) -> Fault:

@@ -10,8 +10,19 @@ from chassis.api.dependencies import CurrentClock, CurrentDatabase
 from chassis.api.pages import Page, cut, decode_cursor, encode_cursor
 from chassis.api.preconditions import ExpectedVersion, OptionalIdempotencyKey, OptionalVersion, set_etag
 from chassis.api.problems import documented
-from delivery_service.api.schemas import CreatedEndpointBody, CreateEndpoint, EndpointBody, PageQuery, PatchEndpoint
+from delivery_service.api.dependencies import CurrentSecurity
+from delivery_service.api.endpoint_schemas import (
+    CreateEndpoint,
+    DisableEndpoint,
+    EndpointBody,
+    PatchEndpoint,
+    RotateSecret,
+    SecuredEndpointBody,
+)
+from delivery_service.api.schemas import PageQuery
 from delivery_service.application import endpoints
+from delivery_service.application.endpoints import View
+from delivery_service.domain.endpoints import Endpoint
 
 router = APIRouter(prefix="/v1/endpoints", tags=["endpoints"])
 
@@ -24,37 +35,40 @@ async def create_endpoint(
     response: Response,
     database: CurrentDatabase,
     clock: CurrentClock,
+    security: CurrentSecurity,
     key: OptionalIdempotencyKey,
-) -> CreatedEndpointBody:
+) -> SecuredEndpointBody:
     """Create an endpoint. The reply alone holds its secret.
 
     With an `Idempotency-Key`, a repeated request gives the endpoint that the first one created, its secret then null.
     """
-    created = await endpoints.create_endpoint(database, clock, body.config(), key)
+    created = await endpoints.create_endpoint(database, clock, security, body.config(), body.signing(), key)
     response.headers["Location"] = f"{router.prefix}/{created.endpoint.id}"
-    # It holds a secret: nobody on the way may keep it (RFC 9111 §5.2.2.5).
-    response.headers["Cache-Control"] = "no-store"
+    _keep_from_caches(response)
     set_etag(response, created.endpoint.version)
-    return CreatedEndpointBody.created(created)
+    return SecuredEndpointBody.secured(created)
 
 
 @router.get("", dependencies=[READ])
-async def list_endpoints(query: Annotated[PageQuery, Query()], database: CurrentDatabase) -> Page[EndpointBody]:
+async def list_endpoints(
+    query: Annotated[PageQuery, Query()], database: CurrentDatabase, security: CurrentSecurity
+) -> Page[EndpointBody]:
     """Newest first."""
-    found = await endpoints.list_endpoints(database, decode_cursor(query.cursor), query.limit + 1)
+    before = decode_cursor(query.cursor)
+    found = await endpoints.list_endpoints(database, security.vault, before, query.limit + 1)
     page, more = cut(found, query.limit)
     return Page(
-        items=[EndpointBody.of(endpoint) for endpoint in page],
+        items=[EndpointBody.of(View.of(endpoint)) for endpoint in page],
         next_cursor=encode_cursor((page[-1].created_at, page[-1].id)) if more else None,
     )
 
 
 @router.get("/{endpointId}", dependencies=[READ], responses=documented(404))
-async def get_endpoint(endpoint_id: EndpointId, response: Response, database: CurrentDatabase) -> EndpointBody:
+async def get_endpoint(
+    endpoint_id: EndpointId, response: Response, database: CurrentDatabase, security: CurrentSecurity
+) -> EndpointBody:
     """One endpoint; its `ETag` is what an update needs as `If-Match`."""
-    endpoint = await endpoints.find_endpoint(database, endpoint_id)
-    set_etag(response, endpoint.version)
-    return EndpointBody.of(endpoint)
+    return _shown(await endpoints.find_endpoint(database, security.vault, endpoint_id), response)
 
 
 @router.patch("/{endpointId}", dependencies=[WRITE], responses=documented(404, 412, 428))
@@ -65,18 +79,88 @@ async def update_endpoint(
     response: Response,
     database: CurrentDatabase,
     clock: CurrentClock,
+    security: CurrentSecurity,
 ) -> EndpointBody:
     """Change some fields (RFC 7396). A patch that changes nothing keeps the version.
 
     Deliveries that wait for a retry follow the endpoint: to its new URL, or to an end as `cancelled` while it is not
     enabled. Which events it gets is decided when an event is due, by the endpoints of that moment.
     """
-    endpoint = await endpoints.update_endpoint(database, clock, endpoint_id, body.changes(), expected)
-    set_etag(response, endpoint.version)
-    return EndpointBody.of(endpoint)
+    endpoint = await endpoints.update_endpoint(database, clock, security, endpoint_id, body.changes(), expected)
+    return _shown(endpoint, response)
+
+
+@router.post("/{endpointId}/rotate-secret", dependencies=[WRITE], responses=documented(404, 409, 412))
+async def rotate_secret(
+    endpoint_id: EndpointId,
+    expected: OptionalVersion,
+    response: Response,
+    database: CurrentDatabase,
+    clock: CurrentClock,
+    security: CurrentSecurity,
+    body: RotateSecret | None = None,
+) -> SecuredEndpointBody:
+    """Sign with a new secret. The reply alone holds it.
+
+    Until the overlap has passed, each webhook has a signature by every secret, so that a receiver may change over at
+    any time in between.
+    """
+    wanted = body or RotateSecret()
+    rotated = await endpoints.rotate_secret(
+        database,
+        clock,
+        security.vault,
+        endpoint_id,
+        wanted.secret,
+        overlap_seconds=wanted.overlap_seconds,
+        expected=expected,
+    )
+    _keep_from_caches(response)
+    set_etag(response, rotated.endpoint.version)
+    return SecuredEndpointBody.secured(rotated)
+
+
+@router.post("/{endpointId}/enable", dependencies=[WRITE], responses=documented(404))
+async def enable_endpoint(
+    endpoint_id: EndpointId,
+    response: Response,
+    database: CurrentDatabase,
+    clock: CurrentClock,
+    security: CurrentSecurity,
+) -> EndpointBody:
+    """Let it get events again. The reason for which it was disabled is forgotten."""
+    endpoint = await endpoints.switch_endpoint(database, clock, security.vault, endpoint_id, enabled=True, reason=None)
+    return _shown(endpoint, response)
+
+
+@router.post("/{endpointId}/disable", dependencies=[WRITE], responses=documented(404))
+async def disable_endpoint(
+    endpoint_id: EndpointId,
+    response: Response,
+    database: CurrentDatabase,
+    clock: CurrentClock,
+    security: CurrentSecurity,
+    body: DisableEndpoint | None = None,
+) -> EndpointBody:
+    """Let it get nothing more. Deliveries that wait for a retry end as `cancelled`."""
+    reason = body.reason if body else None
+    endpoint = await endpoints.switch_endpoint(
+        database, clock, security.vault, endpoint_id, enabled=False, reason=reason
+    )
+    return _shown(endpoint, response)
 
 
 @router.delete("/{endpointId}", status_code=204, dependencies=[WRITE], responses=documented(404, 412))
 async def delete_endpoint(endpoint_id: EndpointId, expected: OptionalVersion, database: CurrentDatabase) -> None:
     """Delete an endpoint and its secret for good. Its deliveries stay to be read; waiting ones end as `cancelled`."""
     await endpoints.delete_endpoint(database, endpoint_id, expected)
+
+
+def _shown(endpoint: Endpoint, response: Response) -> EndpointBody:
+    set_etag(response, endpoint.version)
+    return EndpointBody.of(View.of(endpoint))
+
+
+def _keep_from_caches(response: Response) -> None:
+    # It holds a secret: nobody on the way may keep it (RFC 9111 §5.2.2.5).
+    response.headers["Cache-Control"] = "no-store"

@@ -21,6 +21,8 @@ class Fault(StrEnum):
     CONNECTION = "connection"
     PROTOCOL = "protocol"
     UNUSABLE_URL = "unusable_url"
+    SEALED = "sealed"
+    """The secrets cannot be opened with the keys of the settings."""
 
 
 class Verdict(StrEnum):

@@ -74,7 +74,7 @@ class Target:
     version: int
     kind: Kind
     url: str | None
-    secret: str = field(repr=False)
+    sealed: str = field(repr=False)
     timeout_seconds: int
     rate_limit: float | None = None
     concurrency: int | None = None

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv6Address
@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from delivery_service.domain.errors import ReasonWhileEnabledError
+from delivery_service.domain.errors import HeaderRefusedError, NotOfThisKindError, ReasonWhileEnabledError
+from delivery_service.domain.signing import Secret
 
 MAX_URL = 2048
 """Characters."""
@@ -24,9 +25,34 @@ MAX_RETRY_SECONDS = 86_400.0
 MAX_RATE = 10_000.0
 """Per second."""
 MAX_CONCURRENCY = 1_000
+MAX_HEADERS = 20
+MAX_HEADER_VALUE = 1_024
+RESERVED_HEADERS = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "idempotency-key",
+        "keep-alive",
+        "te",
+        "traceparent",
+        "tracestate",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+    }
+)
+RESERVED_HEADER_PREFIXES = ("webhook-", "proxy-", "sec-")
 TIMEOUT_SECONDS = 30
 """Default and upper bound of what one attempt may take in total (design §5)."""
 
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_HEADER_VALUE = re.compile(rf"[!-~]([ -~]{{0,{MAX_HEADER_VALUE - 2}}}[!-~])?")
 _UNSAFE = re.compile(r"[\s\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 
@@ -102,7 +128,7 @@ class EndpointConfig:
     second; ``retry_schedule`` has the longest wait before each retry in seconds, None for the service's own.
     """
 
-    url: str | None
+    url: str | None = field(repr=False)
     kind: Kind = Kind.WEBHOOK
     description: str | None = None
     event_types: tuple[str, ...] = ()
@@ -113,6 +139,7 @@ class EndpointConfig:
     rate_limit: float | None = None
     concurrency: int | None = None
     retry_schedule: tuple[float, ...] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     enabled: bool = True
     disabled_reason: str | None = None
 
@@ -120,40 +147,86 @@ class EndpointConfig:
         """With the patch's values (RFC 7396). Enabling forgets the reason for which it was disabled.
 
         Raises:
-            ReasonWhileEnabledError
+            DeliveryServiceError: as :meth:`checked`.
         """
+        if "headers" in patch:
+            patch = {**patch, "headers": _merged_headers(self.headers, patch["headers"])}
         changed = replace(self, **patch)
         if changed.enabled and "disabled_reason" not in patch:
             changed = replace(changed, disabled_reason=None)
         return changed.checked()
 
     def checked(self) -> "EndpointConfig":
-        """Itself. Raises ReasonWhileEnabledError."""
+        """Itself.
+
+        Raises:
+            NotOfThisKindError: a field that its kind does not have, or lacks one that it needs.
+            HeaderRefusedError, ReasonWhileEnabledError
+        """
+        addressed = self.kind in (Kind.WEBHOOK, Kind.SLACK)
+        if addressed != (self.url is not None):
+            rule = "needs a URL" if addressed else "has no URL: it writes to the user's own address"
+            raise NotOfThisKindError("url", f"an endpoint of kind {self.kind} {rule}")
+        if self.kind is Kind.SLACK and not (self.url or "").startswith("https://"):
+            raise NotOfThisKindError("url", "an incoming webhook of Slack begins with https://")
+        if self.headers and self.kind is not Kind.WEBHOOK:
+            raise NotOfThisKindError("headers", f"an endpoint of kind {self.kind} has no headers")
+        check_headers(self.headers)
         if self.enabled and self.disabled_reason is not None:
             raise ReasonWhileEnabledError("a reason is only for an endpoint that is not enabled")
         return self
 
 
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Raises HeaderRefusedError for a header that is ours, or that HTTP does not allow."""
+    if len(headers) > MAX_HEADERS:
+        raise HeaderRefusedError(list(headers)[-1], f"at most {MAX_HEADERS} headers")
+    seen: set[str] = set()
+    for name, value in headers.items():
+        lower = name.lower()
+        if not _HEADER_NAME.fullmatch(name):
+            raise HeaderRefusedError(name, "a header's name has 1 to 64 letters, digits and marks, no spaces")
+        if lower in RESERVED_HEADERS or lower.startswith(RESERVED_HEADER_PREFIXES):
+            raise HeaderRefusedError(name, f"{lower} is set by Almanac or by HTTP itself")
+        if lower in seen:
+            raise HeaderRefusedError(name, "the same header twice: case does not matter")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise HeaderRefusedError(name, f"a header's value has 1 to {MAX_HEADER_VALUE} printable ASCII characters")
+        seen.add(lower)
+
+
+def _merged_headers(headers: Mapping[str, str], patch: Mapping[str, str | None] | None) -> Mapping[str, str]:
+    # Of names only the case of which differs, the patch's is meant.
+    given = {name.lower() for name in patch or {}}
+    kept = {name: value for name, value in headers.items() if patch and name.lower() not in given}
+    return kept | {name: value for name, value in (patch or {}).items() if value is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A stored endpoint, without its secret. ``version`` grows by one with every change.
+    """A stored endpoint. ``version`` grows by one with every change; ``disabled_at`` is None while it is enabled.
 
-    ``disabled_at`` is None while it is enabled.
+    ``secrets`` has the current one first; there are none where the kind signs nothing.
     """
 
     id: UUID
     version: int
     config: EndpointConfig
+    secrets: tuple[Secret, ...]
     disabled_at: datetime | None
     created_at: datetime
     updated_at: datetime
 
     @classmethod
-    def new(cls, endpoint_id: UUID, config: EndpointConfig, now: datetime) -> "Endpoint":
-        """Raises ReasonWhileEnabledError."""
-        return cls(endpoint_id, 1, config.checked(), None if config.enabled else now, now, now)
+    def new(cls, endpoint_id: UUID, config: EndpointConfig, secrets: tuple[Secret, ...], now: datetime) -> "Endpoint":
+        """Of a checked configuration."""
+        return cls(endpoint_id, 1, config, secrets, None if config.enabled else now, now, now)
 
     def changed(self, config: EndpointConfig, now: datetime) -> "Endpoint":
         """The next version. It counts as disabled since it first was."""
         disabled_at = None if config.enabled else self.disabled_at or now
         return replace(self, version=self.version + 1, config=config, disabled_at=disabled_at, updated_at=now)
+
+    def resecured(self, secrets: tuple[Secret, ...], now: datetime) -> "Endpoint":
+        """The next version, with other secrets."""
+        return replace(self, version=self.version + 1, secrets=secrets, updated_at=now)

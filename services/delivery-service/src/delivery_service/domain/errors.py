@@ -12,8 +12,13 @@
     ├── DeliveryInHandError             409
     ├── DeliveryEndedError              409
     ├── StaleVersionError               412
+    ├── TooManySecretsError             409
     ├── UrlRefusedError                 422
-    └── ReasonWhileEnabledError         422
+    ├── SecretRefusedError              422
+    ├── HeaderRefusedError              422
+    ├── NotOfThisKindError              422
+    ├── ReasonWhileEnabledError         422
+    └── SealedError                     503
 """
 
 
@@ -60,6 +65,55 @@ class UrlRefusedError(DeliveryServiceError):
     slug = "url-refused"
     title = "URL refused"
     field = "url"
+
+
+class TooManySecretsError(DeliveryServiceError):
+    """Too many secrets of an endpoint would sign at a time."""
+
+    status = 409
+    slug = "too-many-secrets"
+    title = "Too many secrets"
+
+
+class SecretRefusedError(DeliveryServiceError):
+    """A secret without the form that its algorithm wants."""
+
+    status = 422
+    slug = "secret-refused"
+    title = "Secret refused"
+    field = "secret"
+
+
+class HeaderRefusedError(DeliveryServiceError):
+    """A header that no endpoint may set, or that is none."""
+
+    status = 422
+    slug = "header-refused"
+    title = "Header refused"
+
+    def __init__(self, name: str, rule: str) -> None:
+        super().__init__(rule)
+        self.field = f"headers.{name}"
+
+
+class NotOfThisKindError(DeliveryServiceError):
+    """A field that endpoints of this kind do not have."""
+
+    status = 422
+    slug = "not-of-this-kind"
+    title = "Not of this kind"
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(rule)
+        self.field = field
+
+
+class SealedError(DeliveryServiceError):
+    """What is sealed at an endpoint cannot be opened: a key is missing from the settings."""
+
+    status = 503
+    slug = "sealed"
+    title = "Secrets cannot be opened"
 
 
 class ReasonWhileEnabledError(DeliveryServiceError):

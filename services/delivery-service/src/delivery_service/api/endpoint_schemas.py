@@ -1,0 +1,277 @@
+"""Request and reply models of endpoints."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self, TypeVar
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from chassis.api.wire import NOT_SENT, Integer, PatchModel, PlainText, RequestModel, WireModel
+from contracts.vocabulary import EventType, Priority
+from delivery_service.application.endpoints import SecuredEndpoint, Signing, View
+from delivery_service.domain.endpoints import (
+    MAX_CONCURRENCY,
+    MAX_DESCRIPTION,
+    MAX_HEADER_VALUE,
+    MAX_HEADERS,
+    MAX_RATE,
+    MAX_REASON,
+    MAX_RETRIES,
+    MAX_RETRY_SECONDS,
+    MAX_TAG,
+    MAX_TAGS,
+    MAX_URL,
+    TIMEOUT_SECONDS,
+    EndpointConfig,
+    Kind,
+    OperationalEvent,
+    check_url,
+)
+from delivery_service.domain.signing import MAX_OVERLAP_SECONDS, MAX_SECRET, OVERLAP_SECONDS, Algorithm
+
+T = TypeVar("T", EventType, Priority, OperationalEvent, str)
+
+SHOWN_BEFORE = "The secret was shown when the endpoint was created with this Idempotency-Key; it is not shown again."
+BROUGHT = "The secret is the one that was sent; it is not shown again."
+PUBLIC = "Verify with publicKey. The private key never leaves Almanac."
+UNSIGNED = "An endpoint of this kind signs nothing."
+
+
+def _distinct(values: list[T] | None) -> tuple[T, ...]:
+    return tuple(sorted(set(values or ())))
+
+
+def _in_order(seconds: list[float] | None) -> tuple[float, ...] | None:
+    return None if seconds is None else tuple(seconds)
+
+
+EndpointUrl = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_URL,
+        description="http or https, without credentials and fragment, at a public address and an open port."
+        " For `webhook` and `slack`; the other kinds write to the user's own address.",
+    ),
+    AfterValidator(check_url),
+    WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https?://", "maxLength": MAX_URL}),
+]
+Description = Annotated[PlainText, Field(max_length=MAX_DESCRIPTION)]
+EventTypes = Annotated[
+    list[EventType] | None, AfterValidator(_distinct), Field(description="None or null: all types, new ones too.")
+]
+DisabledReason = Annotated[PlainText, Field(min_length=1, max_length=MAX_REASON)]
+TimeoutSeconds = Annotated[
+    Integer, Field(ge=1, le=TIMEOUT_SECONDS, description="For one attempt, from connecting to the last byte.")
+]
+Priorities = Annotated[
+    list[Priority] | None, AfterValidator(_distinct), Field(description="None or null: all of them.")
+]
+Tag = Annotated[PlainText, Field(min_length=1, max_length=MAX_TAG)]
+Tags = Annotated[
+    list[Tag] | None,
+    Field(max_length=MAX_TAGS, description="The user must have one of them. None or null: every user."),
+    AfterValidator(_distinct),
+]
+OperationalEvents = Annotated[
+    list[OperationalEvent] | None,
+    AfterValidator(_distinct),
+    Field(description="What to be told about troubles of deliveries and endpoints."),
+]
+RateLimit = Annotated[
+    float, Field(strict=True, gt=0, le=MAX_RATE, description="Attempts a second; what is over it waits.")
+]
+Concurrency = Annotated[Integer, Field(ge=1, le=MAX_CONCURRENCY, description="Attempts at a time.")]
+RetrySchedule = Annotated[
+    list[Annotated[float, Field(strict=True, ge=0, le=MAX_RETRY_SECONDS)]] | None,
+    Field(
+        max_length=MAX_RETRIES,
+        description="Seconds before each retry; an empty list: no retry. None or null: the service's own backoff.",
+    ),
+    AfterValidator(_in_order),
+]
+Enabled = Annotated[bool, Field(strict=True, description="An endpoint that is not enabled gets nothing.")]
+
+
+HeaderText = Annotated[str, Field(min_length=1, max_length=MAX_HEADER_VALUE)]
+Headers = Annotated[
+    dict[str, HeaderText],
+    Field(max_length=MAX_HEADERS, description="Sent with every webhook. Their values are never shown again."),
+]
+HeadersPatch = Annotated[
+    dict[str, HeaderText | None] | None,
+    Field(
+        max_length=MAX_HEADERS, description="Headers to set, or to remove where null; others stay. Null: no headers."
+    ),
+]
+SecretText = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_SECRET,
+        description="`whsec_` and 24 to 64 bytes in base64, or for ed25519 `whsk_` and 32 or 64. Null: a new one.",
+    ),
+]
+
+
+class CreateEndpoint(RequestModel):
+    """A new endpoint."""
+
+    kind: Kind = Kind.WEBHOOK
+    url: EndpointUrl | None = None
+    description: Description | None = None
+    event_types: EventTypes = None
+    priorities: Priorities = None
+    tags: Tags = None
+    operational_events: OperationalEvents = None
+    timeout_seconds: TimeoutSeconds = TIMEOUT_SECONDS
+    rate_limit: RateLimit | None = None
+    concurrency: Concurrency | None = None
+    retry_schedule: RetrySchedule = None
+    headers: Headers | None = None
+    signature_algorithm: Annotated[
+        Algorithm | None, Field(description="Of webhooks; null: hmac-sha256. It cannot be changed later.")
+    ] = None
+    secret: SecretText | None = None
+    enabled: Enabled = True
+    disabled_reason: DisabledReason | None = None
+
+    def config(self) -> EndpointConfig:
+        return EndpointConfig(
+            url=self.url,
+            kind=self.kind,
+            description=self.description,
+            event_types=tuple(self.event_types or ()),
+            priorities=tuple(self.priorities or ()),
+            tags=tuple(self.tags or ()),
+            operational_events=tuple(self.operational_events or ()),
+            timeout_seconds=self.timeout_seconds,
+            rate_limit=self.rate_limit,
+            concurrency=self.concurrency,
+            retry_schedule=None if self.retry_schedule is None else tuple(self.retry_schedule),
+            headers=self.headers or {},
+            enabled=self.enabled,
+            disabled_reason=self.disabled_reason,
+        )
+
+    def signing(self) -> Signing:
+        return Signing(self.signature_algorithm, self.secret)
+
+
+class PatchEndpoint(PatchModel):
+    """A partial update of an endpoint. Enabling it clears the reason for which it was disabled."""
+
+    url: EndpointUrl | None = NOT_SENT
+    description: Description | None = NOT_SENT
+    event_types: EventTypes = NOT_SENT
+    priorities: Priorities = NOT_SENT
+    tags: Tags = NOT_SENT
+    operational_events: OperationalEvents = NOT_SENT
+    timeout_seconds: TimeoutSeconds = NOT_SENT
+    rate_limit: RateLimit | None = NOT_SENT
+    concurrency: Concurrency | None = NOT_SENT
+    retry_schedule: RetrySchedule = NOT_SENT
+    headers: HeadersPatch = NOT_SENT
+    enabled: Enabled = NOT_SENT
+    disabled_reason: DisabledReason | None = NOT_SENT
+
+
+class RotateSecret(RequestModel):
+    """How to go over to a new secret."""
+
+    overlap_seconds: Annotated[
+        Integer, Field(ge=0, le=MAX_OVERLAP_SECONDS, description="How long the secrets of before sign too.")
+    ] = OVERLAP_SECONDS
+    secret: SecretText | None = None
+
+
+class DisableEndpoint(RequestModel):
+    """Why it is disabled."""
+
+    reason: DisabledReason | None = None
+
+
+class EndpointBody(WireModel):
+    """An endpoint."""
+
+    id: UUID
+    version: int
+    kind: Kind
+    url: Annotated[str | None, Field(description="Only its beginning where it is a secret itself, as Slack's are.")]
+    description: str | None
+    event_types: Sequence[EventType]
+    priorities: Sequence[Priority]
+    tags: Sequence[str]
+    operational_events: Sequence[OperationalEvent]
+    timeout_seconds: int
+    rate_limit: float | None
+    concurrency: int | None
+    retry_schedule: Sequence[float] | None
+    header_names: Annotated[Sequence[str], Field(description="Of the custom headers, whose values are not shown.")]
+    signature_algorithm: Annotated[Algorithm | None, Field(description="Null where nothing is signed.")]
+    public_key: Annotated[str | None, Field(description="`whpk_…`, what verifies ed25519 signatures.")]
+    previous_secret_until: Annotated[
+        datetime | None, Field(description="Until when an earlier secret signs too, in real time.")
+    ]
+    enabled: bool
+    disabled_reason: str | None
+    disabled_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, view: View, **more: Any) -> Self:
+        endpoint, config = view.endpoint, view.endpoint.config
+        until = view.overlap_until
+        return cls(
+            id=endpoint.id,
+            version=endpoint.version,
+            kind=config.kind,
+            url=_shortened(config.url) if config.kind is Kind.SLACK else config.url,
+            description=config.description,
+            event_types=[EventType(each) for each in config.event_types],
+            priorities=[Priority(each) for each in config.priorities],
+            tags=config.tags,
+            operational_events=[OperationalEvent(each) for each in config.operational_events],
+            timeout_seconds=config.timeout_seconds,
+            rate_limit=config.rate_limit,
+            concurrency=config.concurrency,
+            retry_schedule=config.retry_schedule,
+            header_names=list(config.headers),
+            signature_algorithm=view.algorithm,
+            public_key=view.public_key,
+            previous_secret_until=None if until is None else datetime.fromtimestamp(until, UTC),
+            enabled=config.enabled,
+            disabled_reason=config.disabled_reason,
+            disabled_at=endpoint.disabled_at,
+            created_at=endpoint.created_at,
+            updated_at=endpoint.updated_at,
+            **more,
+        )
+
+
+class SecuredEndpointBody(EndpointBody):
+    """An endpoint with the secret that its webhooks are signed with, in the form of Standard Webhooks."""
+
+    secret: Annotated[str | None, Field(description="Shown this once.")]
+    note: Annotated[str | None, Field(description="Why there is no secret, where there is none.")]
+
+    @classmethod
+    def secured(cls, secured: SecuredEndpoint) -> Self:
+        view = View.of(secured.endpoint)
+        return cls.of(view, secret=secured.secret, note=None if secured.secret else _note(secured, view))
+
+
+def _note(secured: SecuredEndpoint, view: View) -> str:
+    if view.algorithm is None:
+        return UNSIGNED
+    if view.algorithm is Algorithm.ED25519:
+        return PUBLIC
+    return SHOWN_BEFORE if secured.repeated else BROUGHT
+
+
+def _shortened(url: str | None) -> str:
+    parts = urlsplit(url or "")
+    return f"{parts.scheme}://{parts.netloc}/…"

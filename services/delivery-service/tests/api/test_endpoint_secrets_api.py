@@ -1,0 +1,246 @@
+"""Secrets, custom headers and addresses of endpoints: what is taken, what is refused, what is never shown again."""
+
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from chassis.database import Database
+from chassis.runtime import Runtime
+from delivery_service.adapters import endpoints
+from delivery_service.adapters.vault import Vault
+from delivery_service.application.resealing import Resealing
+from delivery_service.domain.signing import KEY_BYTES
+from delivery_service.settings import Settings
+
+URL = "https://example.org/hooks"
+SLACK = "https://hooks.slack.com/services/T0/B0/very-secret"
+OWN = "whsec_" + b64encode(b"s" * 32).decode()
+OWN_KEY = "whsk_" + b64encode(b"s" * 32).decode()
+VAULT = Vault([b"k" * KEY_BYTES])
+
+
+async def create(api: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
+    answer = await api.post("/v1/endpoints", json={"url": URL, **fields})
+    assert answer.status_code == 201, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+async def at_rest(database: Database) -> str:
+    """The whole table as text."""
+    async with database.read() as connection:
+        rows = await connection.execute(text("SELECT CAST(to_jsonb(p) AS text) FROM endpoints p"))
+        return "\n".join(rows.scalars())
+
+
+async def secrets_of(database: Database, endpoint: dict[str, Any]) -> list[str]:
+    async with database.read() as connection:
+        found = await endpoints.find(connection, VAULT, UUID(endpoint["id"]))
+    assert found is not None
+    return [each.value for each in found.secrets]
+
+
+def faults(answer: httpx.Response) -> list[str]:
+    return [error["field"] for error in answer.json()["errors"]]
+
+
+async def test_nothing_confidential_is_in_the_database_or_in_a_later_answer(
+    api: httpx.AsyncClient, runtime: Runtime[Settings]
+) -> None:
+    headers = {"Authorization": "Bearer of-the-receiver", "X-Team": "almanac"}
+    created = await create(api, headers=headers)
+    slack = await create(api, kind="slack", url=SLACK)
+    assert created["headerNames"] == ["Authorization", "X-Team"]
+    assert (slack["url"], slack["secret"], slack["note"]) == (
+        "https://hooks.slack.com/…",
+        None,
+        "An endpoint of this kind signs nothing.",
+    )
+    shown = (await api.get("/v1/endpoints")).text + (await api.get(f"/v1/endpoints/{created['id']}")).text
+    stored = await at_rest(runtime.database)
+    for secret in (created["secret"], "of-the-receiver", "very-secret"):
+        assert secret not in shown
+        assert secret not in stored
+    assert await secrets_of(runtime.database, created) == [created["secret"]]
+
+
+async def test_a_client_may_bring_its_own_secret(api: httpx.AsyncClient, runtime: Runtime[Settings]) -> None:
+    created = await create(api, secret=OWN)
+    assert (created["secret"], created["signatureAlgorithm"]) == (None, "hmac-sha256")
+    assert "the one that was sent" in created["note"]
+    assert await secrets_of(runtime.database, created) == [OWN]
+
+
+@pytest.mark.parametrize("fields", [{}, {"secret": OWN_KEY}])
+async def test_an_asymmetric_endpoint_shows_its_public_key_alone(
+    api: httpx.AsyncClient, fields: dict[str, str]
+) -> None:
+    created = await create(api, signatureAlgorithm="ed25519", **fields)
+    assert (created["secret"], created["signatureAlgorithm"]) == (None, "ed25519")
+    assert created["publicKey"].startswith("whpk_")
+    assert "never leaves" in created["note"]
+    assert (await api.get(f"/v1/endpoints/{created['id']}")).json()["publicKey"] == created["publicKey"]
+
+
+async def test_a_rotation_shows_the_new_secret_and_keeps_the_old_one_for_a_while(
+    api: httpx.AsyncClient, runtime: Runtime[Settings]
+) -> None:
+    created = await create(api)
+    path = f"/v1/endpoints/{created['id']}"
+    stale = await api.post(f"{path}/rotate-secret", json={}, headers={"If-Match": '"7"'})
+    assert stale.status_code == 412
+    answer = await api.post(f"{path}/rotate-secret", json={"overlapSeconds": 3600}, headers={"If-Match": '"1"'})
+    rotated = answer.json()
+    assert (answer.status_code, answer.headers["etag"], answer.headers["cache-control"]) == (200, '"2"', "no-store")
+    assert rotated["secret"].startswith("whsec_")
+    assert await secrets_of(runtime.database, created) == [rotated["secret"], created["secret"]]
+    until = datetime.fromisoformat(rotated["previousSecretUntil"])
+    assert timedelta(minutes=59) < until - datetime.now(UTC) < timedelta(minutes=61)
+    assert rotated["secret"] not in (await api.get(path)).text
+    own = (await api.post(f"{path}/rotate-secret", json={"secret": OWN, "overlapSeconds": 0})).json()
+    assert (own["secret"], own["previousSecretUntil"]) == (None, None)
+    assert await secrets_of(runtime.database, created) == [OWN]
+    at_once = await api.post(f"{path}/rotate-secret")
+    assert at_once.json()["previousSecretUntil"] is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"overlapSeconds": -1}, "overlapSeconds"),
+        ({"overlapSeconds": 604_801}, "overlapSeconds"),
+        ({"overlapSeconds": "60"}, "overlapSeconds"),
+        ({"secret": OWN_KEY}, "secret"),
+        ({"secret": OWN}, "secret"),
+        ({"secret": ""}, "secret"),
+        ({"algorithm": "ed25519"}, "algorithm"),
+    ],
+)
+async def test_a_bad_rotation_changes_nothing(
+    api: httpx.AsyncClient, runtime: Runtime[Settings], body: dict[str, Any], field: str
+) -> None:
+    created = await create(api, secret=OWN)
+    answer = await api.post(f"/v1/endpoints/{created['id']}/rotate-secret", json=body)
+    assert (answer.status_code, faults(answer)) == (422, [field])
+    assert OWN not in answer.text
+    assert await secrets_of(runtime.database, created) == [OWN]
+
+
+async def test_what_signs_nothing_has_nothing_to_rotate(api: httpx.AsyncClient) -> None:
+    slack = await create(api, kind="slack", url=SLACK)
+    answer = await api.post(f"/v1/endpoints/{slack['id']}/rotate-secret", json={})
+    assert (answer.status_code, faults(answer)) == (422, ["endpointId"])
+
+
+async def test_too_many_secrets_at_a_time_are_refused(api: httpx.AsyncClient) -> None:
+    created = await create(api)
+    path = f"/v1/endpoints/{created['id']}/rotate-secret"
+    statuses = [(await api.post(path, json={})).status_code for _ in range(5)]
+    assert statuses == [200, 200, 200, 200, 409]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "rule"),
+    [
+        ({"url": "http://10.0.0.1/"}, "url", "private"),
+        ({"url": "http://[::ffff:8.8.8.8]/"}, "url", "public"),
+        ({"url": "http://169.254.169.254/latest"}, "url", "link-local"),
+        ({"url": "https://vault.internal/"}, "url", "private"),
+        ({"url": "https://nowhere.invalid/"}, "url", "cannot be resolved"),
+        ({"secret": "whsec_mine"}, "secret", "base64"),
+        ({"secret": OWN_KEY}, "secret", "begins with whsec_"),
+        ({"signatureAlgorithm": "rsa"}, "signatureAlgorithm", "ed25519"),
+        ({"headers": {"Host": "example.org"}}, "headers.Host", "set by Almanac or by HTTP"),
+        ({"headers": {"webhook-signature": "v1,x"}}, "headers.webhook-signature", "set by Almanac or by HTTP"),
+        ({"headers": {"Content-Length": "0"}}, "headers.Content-Length", "set by Almanac or by HTTP"),
+        ({"headers": {"X Team": "a"}}, "headers.X Team", "no spaces"),
+        ({"headers": {"X-Team": "a\r\nX-Other: b"}}, "headers.X-Team", "printable ASCII"),
+        ({"headers": {"X-Team": " "}}, "headers.X-Team", "printable ASCII"),
+        ({"headers": {"X-Team": "a", "x-team": "b"}}, "headers.x-team", "twice"),
+        ({"headers": {"X-Team": ""}}, "headers.X-Team", "at least 1"),
+        ({"headers": {f"X-{number}": "a" for number in range(21)}}, "headers", "at most 20"),
+        ({"kind": "pigeon"}, "kind", "webhook"),
+        ({"kind": "sms"}, "url", "has no URL"),
+        ({"kind": "slack", "url": "http://hooks.slack.com/services/T"}, "url", "https://"),
+        ({"kind": "slack", "headers": {"X-Team": "a"}}, "headers", "has no headers"),
+        ({"kind": "slack", "secret": OWN}, "secret", "signs nothing"),
+        ({"kind": "slack", "signatureAlgorithm": "ed25519"}, "signatureAlgorithm", "signs nothing"),
+    ],
+)
+async def test_what_is_refused_is_named_with_its_rule_and_stores_nothing(
+    api: httpx.AsyncClient, runtime: Runtime[Settings], fields: dict[str, Any], field: str, rule: str
+) -> None:
+    answer = await api.post("/v1/endpoints", json={"url": URL, **fields})
+    assert (answer.status_code, faults(answer)) == (422, [field]), answer.text
+    assert rule in answer.json()["errors"][0]["detail"]
+    assert await at_rest(runtime.database) == ""
+
+
+async def test_an_update_to_a_url_that_leads_nowhere_is_refused(api: httpx.AsyncClient) -> None:
+    created = await create(api)
+    for url in ("http://10.0.0.1/", "https://vault.internal/", "https://nowhere.invalid/"):
+        answer = await api.patch(f"/v1/endpoints/{created['id']}", json={"url": url}, headers={"If-Match": "*"})
+        assert (answer.status_code, faults(answer)) == (422, ["url"])
+    assert (await api.get(f"/v1/endpoints/{created['id']}")).json()["url"] == URL
+
+
+async def test_headers_are_changed_one_by_one_without_being_seen(
+    api: httpx.AsyncClient, runtime: Runtime[Settings]
+) -> None:
+    created = await create(api, headers={"Authorization": "Bearer first", "X-Team": "a"})
+    path, anything = f"/v1/endpoints/{created['id']}", {"If-Match": "*"}
+    changed = await api.patch(
+        path, json={"headers": {"authorization": "Bearer second", "X-More": "b"}}, headers=anything
+    )
+    assert sorted(changed.json()["headerNames"]) == ["X-More", "X-Team", "authorization"]
+    same = await api.patch(path, json={"headers": {"X-More": "b"}}, headers=anything)
+    assert same.headers["etag"] == changed.headers["etag"]
+    removed = await api.patch(path, json={"headers": {"X-Team": None}}, headers=anything)
+    assert sorted(removed.json()["headerNames"]) == ["X-More", "authorization"]
+    bad = await api.patch(path, json={"headers": {"Host": "b"}}, headers=anything)
+    assert (bad.status_code, faults(bad)) == (422, ["headers.Host"])
+    none = await api.patch(path, json={"headers": None}, headers=anything)
+    assert none.json()["headerNames"] == []
+
+
+async def test_an_endpoint_is_switched_off_with_a_reason_and_on_again(api: httpx.AsyncClient) -> None:
+    created = await create(api)
+    path = f"/v1/endpoints/{created['id']}"
+    off = await api.post(f"{path}/disable", json={"reason": "moving"})
+    assert [off.json()[name] for name in ("enabled", "disabledReason", "version")] == [False, "moving", 2]
+    assert off.json()["disabledAt"] is not None
+    assert (await api.post(f"{path}/disable", json={"reason": "moving"})).json() == off.json()
+    on = await api.post(f"{path}/enable")
+    assert [on.json()[name] for name in ("enabled", "disabledReason", "disabledAt")] == [True, None, None]
+    assert (await api.post(f"{path}/disable")).json()["disabledReason"] is None
+    for action in ("enable", "disable", "rotate-secret"):
+        missing = await api.post(f"/v1/endpoints/{UUID(int=0)}/{action}")
+        assert (missing.status_code, faults(missing)) == (404, ["endpointId"])
+
+
+async def test_after_a_change_of_keys_everything_is_sealed_with_the_new_one(
+    api: httpx.AsyncClient, runtime: Runtime[Settings]
+) -> None:
+    created = [await create(api) for _ in range(3)]
+    both = Vault([b"n" * KEY_BYTES, b"k" * KEY_BYTES])
+    assert await Resealing(runtime.database, both).step() > 60
+    async with runtime.database.read() as connection:
+        found = await endpoints.newest(connection, Vault([b"n" * KEY_BYTES]), None, 10)
+    assert {each.secrets[0].value for each in found} == {each["secret"] for each in created}
+    assert {each.version for each in found} == {1}
+
+
+async def test_an_endpoint_whose_key_is_lost_says_so_and_can_still_be_deleted(
+    api: httpx.AsyncClient, runtime: Runtime[Settings]
+) -> None:
+    created = await create(api)
+    async with runtime.database.transaction() as tx:
+        await tx.execute(text("UPDATE endpoints SET sealed = '1.00000000.AAAA'"))
+    lost = await api.get(f"/v1/endpoints/{created['id']}")
+    assert (lost.status_code, lost.json()["type"]) == (503, "urn:almanac:problem:sealed")
+    assert (await api.delete(f"/v1/endpoints/{created['id']}")).status_code == 204
