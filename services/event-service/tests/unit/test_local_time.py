@@ -1,29 +1,28 @@
 """From wall times to instants: gaps, overlaps, odd offsets and leap days, and an independent library's opinion."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import available_timezones
 
 import pytest
-import whenever
 from hypothesis import given
 from hypothesis import strategies as st
+from second_opinion import ZONES, second_opinion
 
-from chassis.zones import is_zone, zone
-from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy, anniversary_date, to_instant
+from chassis.zones import zone
+from event_service.domain.local_time import (
+    Applied,
+    GapPolicy,
+    LeapDayPolicy,
+    OverlapPolicy,
+    Resolved,
+    anniversary_date,
+    instants_by_zone,
+    resolve,
+    to_instant,
+)
 
-ZONES = sorted(filter(is_zone, available_timezones()))
 WALLS = st.datetimes(*map(datetime.fromisoformat, ("1900-01-01", "2150-01-01"))).map(
     lambda wall: wall.replace(microsecond=0)
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def same_rules() -> Iterator[None]:
-    """Let the other library read the same release of the IANA database."""
-    whenever.reset_tzpath(())
-    yield
-    whenever.reset_tzpath()
 
 
 def _instant(text: str) -> datetime:
@@ -54,7 +53,7 @@ OVERLAPS = [
 def test_a_time_in_a_gap_moves_by_the_length_of_the_gap_or_is_skipped(name: str, wall: str, shifted: str) -> None:
     local = datetime.fromisoformat(wall)
     for overlap in OverlapPolicy:
-        assert to_instant(local, zone(name), overlap=overlap) == _instant(shifted)
+        assert resolve(local, zone(name), overlap=overlap) == Resolved(_instant(shifted), Applied.GAP_SHIFTED)
         assert to_instant(local, zone(name), gap=GapPolicy.SKIP, overlap=overlap) is None
 
 
@@ -62,8 +61,9 @@ def test_a_time_in_a_gap_moves_by_the_length_of_the_gap_or_is_skipped(name: str,
 def test_a_time_that_comes_twice_is_the_first_or_the_second(name: str, wall: str, first: str, second: str) -> None:
     local = datetime.fromisoformat(wall)
     for gap in GapPolicy:
-        assert to_instant(local, zone(name), gap=gap) == _instant(first)
-        assert to_instant(local, zone(name), gap=gap, overlap=OverlapPolicy.SECOND) == _instant(second)
+        assert resolve(local, zone(name), gap=gap) == Resolved(_instant(first), Applied.OVERLAP_FIRST)
+        later = resolve(local, zone(name), gap=gap, overlap=OverlapPolicy.SECOND)
+        assert later == Resolved(_instant(second), Applied.OVERLAP_SECOND)
 
 
 @pytest.mark.parametrize(
@@ -86,23 +86,10 @@ def test_nine_in_the_morning_is_found_at_any_offset(name: str, instant: str) -> 
 
 
 @given(st.sampled_from(ZONES), WALLS)
-def test_an_independent_library_finds_the_same_instants(name: str, wall: datetime) -> None:
-    there = whenever.PlainDateTime(wall.year, wall.month, wall.day, wall.hour, wall.minute, wall.second)
-    compatible = there.assume_tz(name, disambiguation="compatible")
-    assert to_instant(wall, zone(name)) == datetime.fromtimestamp(compatible.timestamp(), UTC)
-    try:
-        strict = there.assume_tz(name, disambiguation="raise")
-    except whenever.SkippedTime:
-        assert to_instant(wall, zone(name), gap=GapPolicy.SKIP) is None
-    except whenever.RepeatedTime:
-        later = there.assume_tz(name, disambiguation="later")
-        second = to_instant(wall, zone(name), overlap=OverlapPolicy.SECOND)
-        assert second == datetime.fromtimestamp(later.timestamp(), UTC)
-    else:
-        expected = datetime.fromtimestamp(strict.timestamp(), UTC)
-        for gap in GapPolicy:
-            for overlap in OverlapPolicy:
-                assert to_instant(wall, zone(name), gap=gap, overlap=overlap) == expected
+def test_an_independent_library_finds_the_same_instants_and_the_same_reasons(name: str, wall: datetime) -> None:
+    for (gap, overlap), expected in second_opinion(wall, name).items():
+        assert resolve(wall, zone(name), gap=gap, overlap=overlap) == expected
+        assert to_instant(wall, zone(name), gap=gap, overlap=overlap) == (expected and expected.instant)
 
 
 @given(st.sampled_from(ZONES), WALLS, st.sampled_from(GapPolicy), st.sampled_from(OverlapPolicy))
@@ -136,3 +123,11 @@ def test_a_leap_day_is_kept_in_common_years_as_its_policy_says(policy: LeapDayPo
 def test_a_date_that_no_year_has_is_an_error() -> None:
     with pytest.raises(ValueError, match="day"):
         anniversary_date(2, 30, 2028, LeapDayPolicy.BACKWARD)
+
+
+def test_one_wall_time_has_an_instant_in_each_zone_but_where_a_gap_skips_it() -> None:
+    zones = [zone(name) for name in ("Africa/Cairo", "Asia/Tokyo", "Europe/Berlin")]
+    midnight = datetime.fromisoformat("2026-04-24T00:00")
+    elsewhere = {"Asia/Tokyo": _instant("2026-04-23T15:00Z"), "Europe/Berlin": _instant("2026-04-23T22:00Z")}
+    assert instants_by_zone(midnight, zones, gap=GapPolicy.SKIP) == elsewhere
+    assert instants_by_zone(midnight, zones) == {"Africa/Cairo": _instant("2026-04-23T22:00Z"), **elsewhere}
