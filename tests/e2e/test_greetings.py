@@ -49,6 +49,34 @@ async def test_a_greeted_users_event_completes_and_next_years_waits(
     await eventually(told, timeout=20, interval=0.1)
 
 
+async def test_an_anniversary_and_a_reminder_arrive_as_they_were_asked_for(
+    people: People, almanac: RunningStack, http: httpx.AsyncClient
+) -> None:
+    at = datetime.now(UTC) + timedelta(seconds=6)
+    wedding = {"label": "Wedding", "date": f"{at.year - 28}-{at:%m-%d}", "important": True}
+    user = await people.create(
+        dateOfBirth=f"1992-{at - timedelta(days=40):%m-%d}", deliveryTime=f"{at:%H:%M:%S}", anniversaries=[wedding]
+    )
+    rule = {"kind": "ONCE", "startLocal": f"{at:%Y-%m-%dT%H:%M:%S}"}
+    schedule = await people.remind(user, label="Flowers", rule=rule, urgent=True, payload={"colour": "red"})
+
+    requests = await eventually(
+        lambda: found if len(found := people.greetings(user)) == 2 else None, timeout=30, interval=0.1
+    )
+    bodies = {body["type"]: body["data"] for body in (json.loads(each.body) for each in requests or ())}
+    anniversary, reminder = bodies["event.anniversary"], bodies["event.reminder"]
+    assert anniversary["message"] == "Hey, Ada Lovelace it's your 28th anniversary: Wedding"
+    assert (anniversary["priority"], anniversary["occurrence"]) == ("CRITICAL", f"{at.year}")
+    assert (reminder["message"], reminder["colour"]) == ("Hey, Ada Lovelace don't forget: Flowers", "red")
+    assert (reminder["priority"], reminder["occurrence"]) == ("HIGH", rule["startLocal"])
+
+    async def over() -> bool:
+        answer = await http.get(f"{almanac.event}/v1/schedules/{schedule['id']}")
+        return bool(answer.json()["status"] == "ENDED")
+
+    await eventually(over, timeout=20, interval=0.1)
+
+
 async def test_a_changed_birthday_moves_the_greeting(people: People) -> None:
     user = await people.create(dateOfBirth="1990-01-01", timezone="UTC")
     await people.has_event(user, "PENDING")

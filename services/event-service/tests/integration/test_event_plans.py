@@ -16,7 +16,7 @@ from sqlalchemy import TextClause, text
 from uuid_utils.compat import uuid7
 
 from chassis.migrations import upgrade
-from event_service.adapters import claims, event_views, events, forecasts, schedules
+from event_service.adapters import claims, event_views, events, forecasts, schedule_views, schedules
 from event_service.domain.events import EventKey
 from event_service.settings import Settings
 from local_stack.postgres import PostgresServer
@@ -247,3 +247,32 @@ async def _keys_in_hand(year: Scenario) -> list[EventKey]:
         " BETWEEN '2026-06-01' AND '2026-06-09' LIMIT 20"
     )
     return [EventKey(row.id, row.at) for row in rows]
+
+
+async def test_what_a_changed_user_has_is_found_by_index(year: Scenario) -> None:
+    rows = await year.rows("SELECT user_id, id FROM events WHERE status = 'PENDING' ORDER BY id LIMIT 100")
+    users = [row.user_id for row in rows]
+    nodes = await _explain(year, schedules._LOCK_OF_USERS, user_ids=users)
+    assert {node["Index Name"] for node in nodes if "Index Name" in node} == {"schedules_user"}
+    nodes = await _explain(year, events._LOCK_ALONE, user_ids=users)
+    # Of months without events the table is no longer than its index.
+    assert all(node["Actual Rows"] == 0 for node in nodes if node["Node Type"] == "Seq Scan")
+    assert _indexes(nodes) == {"user_id_idx"}
+    nodes = await _explain(year, schedules._NAMING, event_ids=[row.id for row in rows])
+    assert {node["Index Name"] for node in nodes if "Index Name" in node} == {"schedules_live_event"}
+
+
+async def test_schedules_that_wait_are_found_nearest_first_without_the_others(year: Scenario) -> None:
+    nodes = await _explain(year, schedules._TAKE_WAITING, before=datetime(2027, 7, 1, tzinfo=UTC), limit=100)
+    assert {node["Index Name"] for node in nodes if "Index Name" in node} == {"schedules_waiting"}
+
+
+@pytest.mark.parametrize("status", [["ACTIVE"], ["ACTIVE", "PAUSED", "ENDED"]])
+async def test_a_list_of_schedules_reads_one_page_of_each_kind(year: Scenario, status: list[str]) -> None:
+    page = {"types": ["BIRTHDAY", "REMINDER"], "statuses": status, "before_at": None, "before_id": None, "limit": 51}
+    nodes = await _explain(year, schedule_views._BY_KIND, **page)
+    assert _tables_read_whole(nodes) == []
+    assert _rows_read(nodes, "schedules_list") <= 2 * 51
+    [someone] = await year.rows("SELECT user_id FROM schedules LIMIT 1")
+    nodes = await _explain(year, schedule_views._OF_USER, **page, user_id=someone.user_id)
+    assert {node["Index Name"] for node in nodes if "Index Name" in node} == {"schedules_user"}

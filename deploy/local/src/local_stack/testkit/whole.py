@@ -84,7 +84,7 @@ class People:
         self._http = http
         self._receiver = receiver
 
-    async def create(self, **fields: str) -> dict[str, Any]:
+    async def create(self, **fields: Any) -> dict[str, Any]:
         person = {"firstName": "Ada", "lastName": "Lovelace", "dateOfBirth": "1990-01-01", "timezone": "UTC"}
         answer = await self._http.post(f"{self._almanac.user}/v1/users", json={**person, **fields})
         return _expect(answer, 201)
@@ -96,6 +96,16 @@ class People:
 
     async def delete(self, user: Mapping[str, Any]) -> None:
         _expect(await self._http.delete(f"{self._almanac.user}/v1/users/{user['id']}"), 204)
+
+    async def remind(self, user: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
+        """Make a reminder's schedule, as soon as event-service knows the user."""
+
+        async def made() -> dict[str, Any] | None:
+            body = {"userId": user["id"], **fields}
+            answer = await self._http.post(f"{self._almanac.event}/v1/schedules", json=body)
+            return None if answer.status_code == 404 else _expect(answer, 201)
+
+        return await eventually(made, timeout=20, interval=0.1) or {}
 
     async def events(self, user: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The user's events, latest target first."""

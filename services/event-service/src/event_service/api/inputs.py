@@ -13,7 +13,7 @@ MAX_MESSAGE = 2000
 MAX_PAYLOAD = 16_384
 """Bytes of JSON: a due event shares a message of 256 KiB with nine others."""
 
-_LOCAL = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?")
+_LOCAL = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?", re.ASCII)
 _TAKEN = RESERVED_KEYS | WITHHELD_KEYS | {"message"}
 
 
