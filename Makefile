@@ -78,7 +78,8 @@ format: install ## Rewrite the code in the project's style
 # -- measure ----------------------------------------------------------------------------------------------------------
 
 N ?= 5000
-.PHONY: bench-pipeline bench-peers bench-bus bench-import
+ROWS ?= 1000000
+.PHONY: bench-pipeline bench-peers bench-bus bench-import bench-claim
 bench-pipeline: install ## N events due at one instant, through everything: make bench-pipeline N=5000
 	@$(BIN)/python -m bench.pipeline --n $(N)
 
@@ -87,6 +88,9 @@ bench-peers: install ## The same POSTs by procrastinate and pgqueuer: make bench
 
 bench-import: install ## N users through an import until all are scheduled: make bench-import N=100000
 	@$(BIN)/python -m bench.imports --n $(N)
+
+bench-claim: install ## Claims where so many events wait, at one size or several: make bench-claim ROWS="1000000 10000000"
+	@$(BIN)/python -m bench.claims --rows $(ROWS)
 
 bench-bus: install ## What SNS and SQS calls cost on the emulator
 	@$(BIN)/python -m bench.bus

@@ -19,7 +19,8 @@ _LIMIT = "(SELECT CAST(:limit AS bigint))"
 # What is fresh and what is late are two scans of one index, so that a long backlog costs the fresh nothing.
 _WAITING = (
     "SELECT id, target_timestamp_utc FROM events"
-    " WHERE status = 'PENDING' AND priority = :priority AND grace_until > (SELECT now FROM clock) AND {when}"
+    " WHERE status = 'PENDING' AND priority = (SELECT CAST(:priority AS smallint))"
+    " AND grace_until > (SELECT now FROM clock) AND {when}"
     " ORDER BY target_timestamp_utc LIMIT {limit} FOR UPDATE SKIP LOCKED"
 )
 _FRESH = _WAITING.format(
