@@ -22,6 +22,7 @@ LARGEST_OFFSET = timedelta(days=1)
 
 FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY")
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+_MOST_DAYS = {"YEARLY": 366, "MONTHLY": 31, "WEEKLY": 7, "DAILY": 1}
 _DAYS_IN = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 _LISTS = {
@@ -96,6 +97,7 @@ def wall_series(start: datetime, text: str) -> WallSeries:
         positions=numbers.get("BYSETPOS", ()),
         until=_until(parts, start),
     )
+    _refuse_positions(series)
     if next(series.fitting_from(start), None) is None:
         raise InvalidRuleError(f"{text}: no date fits all its parts up to the year {LAST_YEAR}", "rrule")
     return replace(series, last=_last(series, parts))
@@ -197,6 +199,13 @@ def _refuse_combinations(parts: dict[str, str], frequency: str) -> None:
         raise InvalidRuleError("COUNT and UNTIL exclude each other", "rrule")
     if "BYSETPOS" in parts and not any(name.startswith("BY") for name in parts if name != "BYSETPOS"):
         raise InvalidRuleError("BYSETPOS chooses among what another BY part allows: there is none", "rrule")
+
+
+def _refuse_positions(series: WallSeries) -> None:
+    most = 1 if series.frequency == "HOURLY" else _MOST_DAYS[series.frequency] * len(series.hours)
+    if series.positions and min(map(abs, series.positions)) > most:
+        listed = ",".join(map(str, series.positions))
+        raise InvalidRuleError(f"BYSETPOS={listed}: there are at most {most} to choose among", "rrule")
 
 
 def _with_defaults(days: DayFilter, frequency: str, start: datetime) -> DayFilter:

@@ -103,8 +103,6 @@ class WallSeries:
                 yield from self._positioned(list(walls)) if self.positions else walls
 
     def _hourly_from(self, since: datetime) -> Iterator[datetime]:
-        if self.positions and not {1, -1} & set(self.positions):
-            return  # in each hour there is one
         first = self.start.toordinal() * 24 + self.start.hour
         for day in self._days_from(since.date()):
             for hour in range((first - day * 24) % self.interval, 24, self.interval):
@@ -116,6 +114,8 @@ class WallSeries:
             if self.frequency == "YEARLY" and (year - self.start.year) % self.interval:
                 continue
             days = days_of(year, self.days)
+            if self.frequency == "DAILY" and self.interval > 1:
+                days = tuple([day for day in days if (day - self.start.toordinal()) % self.interval == 0])
             yield from days[bisect_left(days, first.toordinal()) :] if year == first.year else days
 
     def _period(self) -> Callable[[int], int]:
