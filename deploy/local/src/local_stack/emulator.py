@@ -42,7 +42,7 @@ class Emulator:
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": ports.LOOPBACK,
             "MINISTACK_HOST": ports.LOOPBACK,
-            "SERVICES": "sqs,sns",
+            "SERVICES": "sqs,sns,ses",
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
             "LOG_LEVEL": "WARNING",

@@ -80,6 +80,7 @@ class FailureReason(StrEnum):
     EXPIRED = "expired"
     REJECTED = "rejected"
     GONE = "gone"
+    NO_CONTACT = "no_contact"
     NO_ENDPOINT = "no_endpoint"
     CANCELLED = "cancelled"
     POISON = "poison"

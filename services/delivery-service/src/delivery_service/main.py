@@ -1,13 +1,19 @@
 """The composition root of delivery-service."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from chassis.lifecycle import Loop, Role
 from chassis.runtime import Runtime
 from chassis.service import Service
 from contracts.vocabulary import Priority
+from delivery_service.adapters.aws import AwsAccess, AwsCaller
+from delivery_service.adapters.email import EmailSender
 from delivery_service.adapters.guard import Guard
+from delivery_service.adapters.posting import Poster
+from delivery_service.adapters.slack import SlackSender
+from delivery_service.adapters.sms import SmsSender
 from delivery_service.adapters.vault import Vault
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.api import dead_letters, deliveries, endpoints
@@ -18,7 +24,9 @@ from delivery_service.application.pool import DeliveryPool, PoolLimits
 from delivery_service.application.redrives import Redriver
 from delivery_service.application.resealing import Resealing
 from delivery_service.application.retention import Retention
+from delivery_service.application.sending import Channels, Sender
 from delivery_service.domain.dead_letters import HORIZON_SECONDS
+from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.errors import DeliveryServiceError
 from delivery_service.domain.retries import RetryPolicy
 from delivery_service.settings import Settings
@@ -26,16 +34,33 @@ from delivery_service.subscribers.due_events import due_event_handler
 from delivery_service.subscribers.worker import Worker
 
 
+def open_channels(settings: Settings, *, connections: int) -> Channels:
+    """A sender for each kind of endpoint, with connections of their own."""
+    vault = Vault(settings.key_bytes())
+    poster = Poster(
+        connections=connections, connect_seconds=settings.connect_timeout_seconds, guard=Guard(settings.reach)
+    )
+    account = AwsAccess(settings.aws_region, settings.aws_endpoint_url, connections, settings.connect_timeout_seconds)
+    ses, sns = AwsCaller("sesv2", account), AwsCaller("sns", account)
+
+    async def close() -> None:
+        for each in (poster, ses, sns):
+            await each.aclose()
+
+    senders: dict[Kind, Sender] = {
+        Kind.WEBHOOK: WebhookSender(poster, vault),
+        Kind.SLACK: SlackSender(poster, vault),
+        Kind.EMAIL: EmailSender(ses, sender=settings.email_from),
+        Kind.SMS: SmsSender(sns, sender_id=settings.sms_sender_id),
+    }
+    return Channels(senders, close=close)
+
+
 def worker(runtime: Runtime[Settings], priority: Priority) -> Role:
     """What works on one priority, with everything that another could exhaust of its own."""
     settings, database = runtime.settings, runtime.database
     slots = settings.slots(priority)
-    sender = WebhookSender(
-        connections=slots,
-        connect_seconds=settings.connect_timeout_seconds,
-        guard=Guard(settings.reach),
-        vault=Vault(settings.key_bytes()),
-    )
+    sender = open_channels(settings, connections=slots)
     pool = DeliveryPool(
         priority,
         database=database,
@@ -87,7 +112,10 @@ def workers(*priorities: Priority) -> Callable[[Runtime[Settings]], Sequence[Rol
 
 def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
     settings = runtime.settings
-    return {"security": Security(Guard(settings.reach), Vault(settings.key_bytes()))}
+    return {
+        "security": Security(Guard(settings.reach), Vault(settings.key_bytes())),
+        "channels": partial(open_channels, settings, connections=1),
+    }
 
 
 # A bus that lost its queues needs nothing here beyond the outbox: what had been received is in the database and goes on

@@ -72,6 +72,11 @@ class Settings(ServiceSettings):
     listed here can be reached by whoever may create an endpoint."""
     webhook_allowed_ports: frozenset[Annotated[int, Field(ge=1, le=65535)]] = frozenset({80, 443, 8080, 8443})
     """Ports that may be sent to, as a JSON list. Empty: every port."""
+    email_from: Annotated[str | None, Field(max_length=320)] = None
+    """The address that e-mails come from, an identity that SES has verified: ``Almanac <almanac@example.org>``. None:
+    deliveries by e-mail fail as ``not_configured``."""
+    sms_sender_id: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9-]{1,11}$")] = None
+    """What a phone shows as the sender of a text message, in countries that allow it."""
     connect_timeout_seconds: float = Field(5.0, gt=0)
     """For name, connection and TLS; the whole attempt has the endpoint's own timeout."""
     retention_days: float = Field(30.0, gt=0)

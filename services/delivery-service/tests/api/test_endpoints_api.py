@@ -118,6 +118,14 @@ async def test_what_an_endpoint_asks_for_is_kept_and_cleared(api: httpx.AsyncCli
     assert (await api.get(path)).json() == cleared.json()
 
 
+async def test_what_a_person_reads_is_kept_and_cleared(api: httpx.AsyncClient) -> None:
+    words = {"subject": "{eventType}", "text": "{message}\n", "html": "<p>{message}</p>"}
+    created = await create(api, kind="email", url=None, **words)
+    assert {name: created[name] for name in words} == words
+    cleared = await api.patch(f"/v1/endpoints/{created['id']}", json=dict.fromkeys(words), headers={"If-Match": "*"})
+    assert {name: cleared.json()[name] for name in words} == dict.fromkeys(words)
+
+
 async def test_a_deleted_endpoint_is_gone(api: httpx.AsyncClient) -> None:
     created = await create(api)
     path = f"/v1/endpoints/{created['id']}"

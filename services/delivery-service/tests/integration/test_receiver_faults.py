@@ -20,9 +20,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from delivery_service.adapters.guard import Guard
+from delivery_service.adapters.posting import EXCERPT_BYTES, MAX_RESPONSE_BYTES, Poster
 from delivery_service.adapters.signatures import generate_secret
 from delivery_service.adapters.vault import Vault
-from delivery_service.adapters.webhooks import EXCERPT_BYTES, MAX_RESPONSE_BYTES, WebhookSender
+from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.attempts import Fault, Reply
 from delivery_service.domain.signing import KEY_BYTES, Secret
@@ -227,11 +228,12 @@ async def test_connections_are_used_again(attempt: Attempt) -> None:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
             await reader.readuntil(b"HTTP/1.1\r\n")
 
-    sender = WebhookSender(connections=2, connect_seconds=1, guard=Guard(LOOPBACK), vault=VAULT)
+    poster = Poster(connections=2, connect_seconds=1, guard=Guard(LOOPBACK))
+    sender = WebhookSender(poster, VAULT)
     async with served(serve) as port:
         for _ in range(3):
             assert (await attempt(at(port), sender=sender)).excerpt == "ok"
-        await sender.aclose()
+        await poster.aclose()
     assert connections == 1
 
 
@@ -291,10 +293,11 @@ async def test_a_name_that_leads_to_a_private_address_the_second_time_is_not_fol
 
     reach = Reach((ip_network("127.0.0.1/32"),))
     guard = Guard(reach, lookup=lambda _: next(answers), cache_seconds=0)
-    sender = WebhookSender(connections=2, connect_seconds=1, guard=guard, vault=VAULT)
+    poster = Poster(connections=2, connect_seconds=1, guard=guard)
+    sender = WebhookSender(poster, VAULT)
     async with served(serve) as port:
         first, second = [await attempt(f"http://{NAME}:{port}/", sender=sender) for _ in range(2)]
-    await sender.aclose()
+    await poster.aclose()
     assert (first.http_status, second.fault) == (200, Fault.FORBIDDEN_ADDRESS)
     assert served_at == ["127.0.0.1"]
 
@@ -441,6 +444,6 @@ async def test_during_an_overlap_the_old_secret_signs_too(receiver: Receiver, at
 async def test_secrets_that_cannot_be_opened_are_a_fault_and_nothing_is_sent(
     receiver: Receiver, attempt: Attempt
 ) -> None:
-    other = WebhookSender(connections=1, connect_seconds=1, guard=Guard(LOOPBACK), vault=Vault([b"o" * KEY_BYTES]))
+    other = WebhookSender(Poster(connections=1, connect_seconds=1, guard=Guard(LOOPBACK)), Vault([b"o" * KEY_BYTES]))
     assert (await attempt(receiver.url, sender=other)).fault is Fault.SEALED
     assert receiver.requests == []

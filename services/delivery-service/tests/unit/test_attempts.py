@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery_service.domain.attempts import Fault, Reply, Verdict, judge
+from delivery_service.domain.attempts import FINAL_FAULTS, Fault, Reply, Verdict, judge
 
 
 def answered(status: int) -> Reply:
@@ -35,10 +35,11 @@ def test_gone_is_final_for_the_endpoint_too() -> None:
     assert judge(answered(410)) is Verdict.GONE
 
 
-@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.UNUSABLE_URL])
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault not in FINAL_FAULTS])
 def test_a_fault_on_the_way_is_tried_again(fault: Fault) -> None:
     assert judge(Reply(None, fault, 0.1)) is Verdict.RETRY
 
 
-def test_a_url_that_cannot_be_used_will_never_do() -> None:
-    assert judge(Reply(None, Fault.UNUSABLE_URL, 0.0)) is Verdict.REJECTED
+@pytest.mark.parametrize("fault", [Fault.UNUSABLE_URL, Fault.NO_CONTACT])
+def test_what_another_try_would_meet_again_is_final(fault: Fault) -> None:
+    assert judge(Reply(None, fault, 0.0)) is Verdict.REJECTED

@@ -9,9 +9,10 @@ import pytest
 from standardwebhooks import Webhook
 
 from delivery_service.adapters.guard import Guard
+from delivery_service.adapters.posting import HEADER_LENGTH, Poster
 from delivery_service.adapters.signatures import generate_secret
 from delivery_service.adapters.vault import Vault
-from delivery_service.adapters.webhooks import HEADER_LENGTH, WebhookSender
+from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.attempts import Reply
 from delivery_service.domain.signing import KEY_BYTES, Secret
@@ -27,9 +28,8 @@ def sender_to(answer: httpx.Response, seen: list[httpx.Request]) -> WebhookSende
         seen.append(request)
         return answer
 
-    return WebhookSender(
-        connections=1, connect_seconds=1, guard=Guard(Reach()), vault=VAULT, transport=httpx.MockTransport(handle)
-    )
+    transport = httpx.MockTransport(handle)
+    return WebhookSender(Poster(connections=1, connect_seconds=1, guard=Guard(Reach()), transport=transport), VAULT)
 
 
 async def test_the_signature_is_over_the_bytes_that_are_sent(due_event: Due, attempt: Attempt) -> None:

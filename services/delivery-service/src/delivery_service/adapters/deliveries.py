@@ -36,8 +36,11 @@ _ATTEMPTS = text(
 )
 _OUTCOMES = text(
     "SELECT e.id, e.user_id, e.event_type, e.priority, e.attempt, e.target_at, e.received_at, e.finished_at, e.late,"
-    " e.queue_seconds, e.traceparent, d.endpoint_id, d.status, d.reason, d.attempts, d.http_status, d.latency_seconds"
-    " FROM events e JOIN deliveries d ON d.event_id = e.id WHERE e.id = ANY (CAST(:ids AS uuid[]))"
+    " e.queue_seconds, e.traceparent, d.endpoint_id, d.status, d.reason, d.attempts, d.http_status, d.latency_seconds,"
+    # Of an endpoint that was deleted meanwhile nobody knows more.
+    " coalesce(p.kind, 'webhook') AS channel"
+    " FROM events e JOIN deliveries d ON d.event_id = e.id LEFT JOIN endpoints p ON p.id = d.endpoint_id"
+    " WHERE e.id = ANY (CAST(:ids AS uuid[]))"
     " ORDER BY e.id, d.id"
 )
 

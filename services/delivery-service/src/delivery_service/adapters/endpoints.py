@@ -11,13 +11,18 @@ from chassis.database import Transaction
 from delivery_service.adapters.vault import Confidential, Vault
 from delivery_service.domain.deliveries import Target
 from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind
+from delivery_service.domain.templates import Template
 
-TARGET = "p.version, p.kind, p.url, p.sealed, p.timeout_seconds, p.rate_limit, p.concurrency, p.retry_schedule"
+TARGET = (
+    "p.version, p.kind, p.url, p.sealed, p.timeout_seconds, p.rate_limit, p.concurrency, p.retry_schedule,"
+    " p.subject, p.text, p.html"
+)
 """What a statement that hands out deliveries selects of ``endpoints p``, next to its ``endpoint_id``."""
 
+_TARGET = text(f"SELECT p.id AS endpoint_id, {TARGET} FROM endpoints p WHERE p.id = :id")
 _CONFIG = (
     "kind", "description", "event_types", "priorities", "tags", "operational_events", "timeout_seconds",
-    "rate_limit", "concurrency", "retry_schedule", "enabled", "disabled_reason",
+    "rate_limit", "concurrency", "retry_schedule", "subject", "text", "html", "enabled", "disabled_reason",
 )  # fmt: skip
 _CHANGING = ("version", *_CONFIG, "url", "sealed", "disabled_at", "updated_at")
 _SELECT = f"SELECT id, created_at, {', '.join(_CHANGING)} FROM endpoints"
@@ -49,6 +54,12 @@ async def find(connection: AsyncConnection, vault: Vault, endpoint_id: UUID) -> 
     """Raises SealedError, as the next two."""
     row = (await connection.execute(_FIND, {"id": endpoint_id})).one_or_none()
     return _endpoint(row, vault) if row else None
+
+
+async def find_target(connection: AsyncConnection, endpoint_id: UUID) -> Target | None:
+    """As the statements that hand out deliveries give it, enabled or not."""
+    row = (await connection.execute(_TARGET, {"id": endpoint_id})).one_or_none()
+    return target(row) if row else None
 
 
 async def lock(tx: Transaction, vault: Vault, endpoint_id: UUID) -> Endpoint | None:
@@ -112,6 +123,7 @@ def target(row: Row[Any]) -> Target:
         rate_limit=row.rate_limit,
         concurrency=row.concurrency,
         retry_schedule=None if row.retry_schedule is None else tuple(row.retry_schedule),
+        template=Template(row.subject, row.text, row.html),
     )
 
 
@@ -154,6 +166,9 @@ def _endpoint(row: Row[Any], vault: Vault) -> Endpoint:
             concurrency=row.concurrency,
             retry_schedule=None if row.retry_schedule is None else tuple(row.retry_schedule),
             headers=confidential.headers,
+            subject=row.subject,
+            text=row.text,
+            html=row.html,
             enabled=row.enabled,
             disabled_reason=row.disabled_reason,
         ),

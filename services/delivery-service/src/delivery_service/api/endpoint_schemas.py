@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from chassis.api.wire import NOT_SENT, Integer, PatchModel, PlainText, RequestModel, WireModel
+from contracts.messages.user import Contact
 from contracts.vocabulary import EventType, Priority
 from delivery_service.application.endpoints import SecuredEndpoint, Signing, View
 from delivery_service.domain.endpoints import (
@@ -30,12 +31,14 @@ from delivery_service.domain.endpoints import (
     check_url,
 )
 from delivery_service.domain.signing import MAX_OVERLAP_SECONDS, MAX_SECRET, OVERLAP_SECONDS, Algorithm
+from delivery_service.domain.templates import MAX_HTML, MAX_SUBJECT, MAX_TEXT
 
 T = TypeVar("T", EventType, Priority, OperationalEvent, str)
 
 SHOWN_BEFORE = "The secret was shown when the endpoint was created with this Idempotency-Key; it is not shown again."
 BROUGHT = "The secret is the one that was sent; it is not shown again."
 PUBLIC = "Verify with publicKey. The private key never leaves Almanac."
+PLACEHOLDERS = "`{message}` stands for the event's message, other names likewise. Null: the message alone."
 UNSIGNED = "An endpoint of this kind signs nothing."
 
 
@@ -45,6 +48,12 @@ def _distinct(values: list[T] | None) -> tuple[T, ...]:
 
 def _in_order(seconds: list[float] | None) -> tuple[float, ...] | None:
     return None if seconds is None else tuple(seconds)
+
+
+def _printable(text: str) -> str:
+    if any(ord(character) < 32 and character not in "\t\r\n" for character in text):
+        raise ValueError("must not contain control characters but tabs and line breaks")
+    return text
 
 
 EndpointUrl = Annotated[
@@ -95,6 +104,10 @@ RetrySchedule = Annotated[
 Enabled = Annotated[bool, Field(strict=True, description="An endpoint that is not enabled gets nothing.")]
 
 
+Subject = Annotated[PlainText, Field(min_length=1, max_length=MAX_SUBJECT, description=f"Of e-mails. {PLACEHOLDERS}")]
+Printable = Annotated[str, AfterValidator(_printable)]
+Text = Annotated[Printable, Field(min_length=1, max_length=MAX_TEXT, description=f"Of messages. {PLACEHOLDERS}")]
+Html = Annotated[Printable, Field(min_length=1, max_length=MAX_HTML, description=f"Of e-mails. {PLACEHOLDERS}")]
 HeaderText = Annotated[str, Field(min_length=1, max_length=MAX_HEADER_VALUE)]
 Headers = Annotated[
     dict[str, HeaderText],
@@ -131,6 +144,9 @@ class CreateEndpoint(RequestModel):
     concurrency: Concurrency | None = None
     retry_schedule: RetrySchedule = None
     headers: Headers | None = None
+    subject: Subject | None = None
+    text: Text | None = None
+    html: Html | None = None
     signature_algorithm: Annotated[
         Algorithm | None, Field(description="Of webhooks; null: hmac-sha256. It cannot be changed later.")
     ] = None
@@ -152,6 +168,9 @@ class CreateEndpoint(RequestModel):
             concurrency=self.concurrency,
             retry_schedule=None if self.retry_schedule is None else tuple(self.retry_schedule),
             headers=self.headers or {},
+            subject=self.subject,
+            text=self.text,
+            html=self.html,
             enabled=self.enabled,
             disabled_reason=self.disabled_reason,
         )
@@ -174,6 +193,9 @@ class PatchEndpoint(PatchModel):
     concurrency: Concurrency | None = NOT_SENT
     retry_schedule: RetrySchedule = NOT_SENT
     headers: HeadersPatch = NOT_SENT
+    subject: Subject | None = NOT_SENT
+    text: Text | None = NOT_SENT
+    html: Html | None = NOT_SENT
     enabled: Enabled = NOT_SENT
     disabled_reason: DisabledReason | None = NOT_SENT
 
@@ -193,6 +215,16 @@ class DisableEndpoint(RequestModel):
     reason: DisabledReason | None = None
 
 
+class TestEndpoint(RequestModel):
+    """To whom a test goes, where the endpoint's channel writes to persons."""
+
+    email: Annotated[str | None, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)] = None
+    phone: Annotated[str | None, Field(pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164")] = None
+
+    def contact(self) -> Contact:
+        return Contact(email=self.email, phone=self.phone)
+
+
 class EndpointBody(WireModel):
     """An endpoint."""
 
@@ -210,6 +242,9 @@ class EndpointBody(WireModel):
     concurrency: int | None
     retry_schedule: Sequence[float] | None
     header_names: Annotated[Sequence[str], Field(description="Of the custom headers, whose values are not shown.")]
+    subject: str | None
+    text: str | None
+    html: str | None
     signature_algorithm: Annotated[Algorithm | None, Field(description="Null where nothing is signed.")]
     public_key: Annotated[str | None, Field(description="`whpk_…`, what verifies ed25519 signatures.")]
     previous_secret_until: Annotated[
@@ -240,6 +275,9 @@ class EndpointBody(WireModel):
             concurrency=config.concurrency,
             retry_schedule=config.retry_schedule,
             header_names=list(config.headers),
+            subject=config.subject,
+            text=config.text,
+            html=config.html,
             signature_algorithm=view.algorithm,
             public_key=view.public_key,
             previous_secret_until=None if until is None else datetime.fromtimestamp(until, UTC),

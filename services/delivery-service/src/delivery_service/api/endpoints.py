@@ -10,7 +10,7 @@ from chassis.api.dependencies import CurrentClock, CurrentDatabase
 from chassis.api.pages import Page, cut, decode_cursor, encode_cursor
 from chassis.api.preconditions import ExpectedVersion, OptionalIdempotencyKey, OptionalVersion, set_etag
 from chassis.api.problems import documented
-from delivery_service.api.dependencies import CurrentSecurity
+from delivery_service.api.dependencies import CurrentChannels, CurrentSecurity
 from delivery_service.api.endpoint_schemas import (
     CreateEndpoint,
     DisableEndpoint,
@@ -18,9 +18,10 @@ from delivery_service.api.endpoint_schemas import (
     PatchEndpoint,
     RotateSecret,
     SecuredEndpointBody,
+    TestEndpoint,
 )
-from delivery_service.api.schemas import PageQuery
-from delivery_service.application import endpoints
+from delivery_service.api.schemas import AttemptBody, PageQuery
+from delivery_service.application import endpoints, trials
 from delivery_service.application.endpoints import View
 from delivery_service.domain.endpoints import Endpoint
 
@@ -148,6 +149,19 @@ async def disable_endpoint(
         database, clock, security.vault, endpoint_id, enabled=False, reason=reason
     )
     return _shown(endpoint, response)
+
+
+@router.post("/{endpointId}/test", dependencies=[WRITE], responses=documented(404))
+async def test_endpoint(
+    endpoint_id: EndpointId, database: CurrentDatabase, channels: CurrentChannels, body: TestEndpoint | None = None
+) -> AttemptBody:
+    """Send a test event now, and say what came of it.
+
+    A webhook is signed as all are, and of the type `test`. Nothing is stored, nothing is tried again, and it does not
+    matter whether the endpoint is enabled.
+    """
+    contact = (body or TestEndpoint()).contact()
+    return AttemptBody.of(await trials.try_endpoint(database, channels, endpoint_id, contact))
 
 
 @router.delete("/{endpointId}", status_code=204, dependencies=[WRITE], responses=documented(404, 412))

@@ -48,7 +48,7 @@ def _outcome(rows: Sequence[Any]) -> DeliveryOutcomeItem:
         endpoints=[
             EndpointOutcome(
                 endpoint_id=row.endpoint_id,
-                channel=Channel.WEBHOOK,
+                channel=Channel(row.channel),
                 status=OutcomeStatus(row.status),
                 reason=row.reason,
                 attempts=row.attempts,

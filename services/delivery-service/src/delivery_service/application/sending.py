@@ -1,14 +1,17 @@
 """One attempt: through a channel, in its trace, and judged."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
 from opentelemetry.trace import Span, SpanKind
 
 from chassis.telemetry import tracing
+from contracts.messages.user import Contact
 from contracts.trace import trace_id
 from delivery_service.domain.attempts import Attempt, Reply, Verdict, judge
 from delivery_service.domain.deliveries import Dispatch, Result, Target, conclude
+from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.retries import RetryPolicy, parse_retry_after
 
 
@@ -17,6 +20,23 @@ class Sender(Protocol):
 
     async def send(self, dispatch: Dispatch, target: Target, traceparent: str) -> Reply:
         """Make one attempt. What the receiver or the network does is a reply, never an exception."""
+
+    async def test(self, target: Target, contact: Contact, traceparent: str) -> Reply:
+        """Send something that says it is a test; ``contact`` is for the channels that write to a person."""
+
+
+class Channels:
+    """A sender for each kind of endpoint. ``close`` closes what they send with."""
+
+    def __init__(self, senders: Mapping[Kind, Sender], *, close: Callable[[], Awaitable[None]]) -> None:
+        self._senders = senders
+        self.aclose = close
+
+    async def send(self, dispatch: Dispatch, target: Target, traceparent: str) -> Reply:
+        return await self._senders[target.kind].send(dispatch, target, traceparent)
+
+    async def test(self, target: Target, contact: Contact, traceparent: str) -> Reply:
+        return await self._senders[target.kind].test(target, contact, traceparent)
 
 
 async def attempt(sender: Sender, dispatch: Dispatch, target: Target, policy: RetryPolicy) -> Result:
@@ -31,7 +51,13 @@ async def attempt(sender: Sender, dispatch: Dispatch, target: Target, policy: Re
     finally:
         if span:
             span.end()
-    made = Attempt(
+    made = attempt_of(reply, verdict, started_at, traceparent)
+    return conclude(dispatch, made, policy, parse_retry_after(reply.retry_after, datetime.now(UTC)))
+
+
+def attempt_of(reply: Reply, verdict: Verdict, started_at: datetime, traceparent: str) -> Attempt:
+    """What is kept of an attempt."""
+    return Attempt(
         verdict=verdict,
         http_status=reply.http_status,
         fault=reply.fault,
@@ -41,7 +67,6 @@ async def attempt(sender: Sender, dispatch: Dispatch, target: Target, policy: Re
         duration_seconds=reply.duration_seconds,
         trace_id=trace_id(traceparent),
     )
-    return conclude(dispatch, made, policy, parse_retry_after(reply.retry_after, datetime.now(UTC)))
 
 
 def _begin(dispatch: Dispatch, target: Target) -> tuple[Span | None, str]:

@@ -21,8 +21,16 @@ class Fault(StrEnum):
     CONNECTION = "connection"
     PROTOCOL = "protocol"
     UNUSABLE_URL = "unusable_url"
+    NO_CONTACT = "no_contact"
+    """The person has no address of the kind that the channel needs."""
+    NOT_CONFIGURED = "not_configured"
+    """The service's own settings, credentials or permissions do not let it use the channel."""
     SEALED = "sealed"
     """The secrets cannot be opened with the keys of the settings."""
+
+
+FINAL_FAULTS = frozenset({Fault.UNUSABLE_URL, Fault.NO_CONTACT})
+"""Those that another try would meet again."""
 
 
 class Verdict(StrEnum):
@@ -72,7 +80,7 @@ def judge(reply: Reply) -> Verdict:
     """
     status = reply.http_status
     if status is None:
-        return Verdict.REJECTED if reply.fault is Fault.UNUSABLE_URL else Verdict.RETRY
+        return Verdict.REJECTED if reply.fault in FINAL_FAULTS else Verdict.RETRY
     if 200 <= status < 300:
         return Verdict.SUCCEEDED
     if status == GONE:

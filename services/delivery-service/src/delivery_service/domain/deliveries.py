@@ -6,9 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from delivery_service.domain.attempts import Attempt, Verdict
+from delivery_service.domain.attempts import Attempt, Fault, Verdict
 from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.retries import RetryPolicy
+from delivery_service.domain.templates import Template
 
 
 class DeliveryStatus(StrEnum):
@@ -26,6 +27,7 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     REJECTED = "rejected"
     GONE = "gone"
+    NO_CONTACT = "no_contact"
     NO_ENDPOINT = "no_endpoint"
     CANCELLED = "cancelled"
 
@@ -79,6 +81,7 @@ class Target:
     rate_limit: float | None = None
     concurrency: int | None = None
     retry_schedule: tuple[float, ...] | None = None
+    template: Template = field(default_factory=Template)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,8 @@ def conclude(dispatch: Dispatch, attempt: Attempt, policy: RetryPolicy, retry_af
         case Verdict.SUCCEEDED:
             return Result(dispatch, DeliveryStatus.SUCCEEDED, attempt=attempt)
         case Verdict.REJECTED:
-            return Result(dispatch, DeliveryStatus.FAILED, Reason.REJECTED, attempt=attempt)
+            reason = Reason.NO_CONTACT if attempt.fault == Fault.NO_CONTACT else Reason.REJECTED
+            return Result(dispatch, DeliveryStatus.FAILED, reason, attempt=attempt)
         case Verdict.GONE:
             return Result(dispatch, DeliveryStatus.FAILED, Reason.GONE, attempt=attempt)
         case Verdict.RETRY:

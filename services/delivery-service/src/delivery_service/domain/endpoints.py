@@ -112,6 +112,14 @@ class Kind(StrEnum):
     SLACK = "slack"
 
 
+_KINDS_WITH = {
+    "headers": {Kind.WEBHOOK},
+    "subject": {Kind.EMAIL},
+    "html": {Kind.EMAIL},
+    "text": {Kind.EMAIL, Kind.SMS, Kind.SLACK},
+}
+
+
 class OperationalEvent(StrEnum):
     """What an endpoint may be told about the service's own troubles."""
 
@@ -125,7 +133,8 @@ class EndpointConfig:
 
     Empty ``event_types``, ``priorities`` or ``tags`` mean all; one of several tags is enough. ``operational_events``
     are what it is told about other endpoints' troubles. The timeout is for a whole attempt; ``rate_limit`` is per
-    second; ``retry_schedule`` has the longest wait before each retry in seconds, None for the service's own.
+    second; ``retry_schedule`` has the seconds before each retry, None for the service's own. ``subject``, ``text`` and
+    ``html`` are templates of what a person reads.
     """
 
     url: str | None = field(repr=False)
@@ -140,6 +149,9 @@ class EndpointConfig:
     concurrency: int | None = None
     retry_schedule: tuple[float, ...] | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    subject: str | None = None
+    text: str | None = None
+    html: str | None = None
     enabled: bool = True
     disabled_reason: str | None = None
 
@@ -169,8 +181,9 @@ class EndpointConfig:
             raise NotOfThisKindError("url", f"an endpoint of kind {self.kind} {rule}")
         if self.kind is Kind.SLACK and not (self.url or "").startswith("https://"):
             raise NotOfThisKindError("url", "an incoming webhook of Slack begins with https://")
-        if self.headers and self.kind is not Kind.WEBHOOK:
-            raise NotOfThisKindError("headers", f"an endpoint of kind {self.kind} has no headers")
+        for name, kinds in _KINDS_WITH.items():
+            if getattr(self, name) and self.kind not in kinds:
+                raise NotOfThisKindError(name, f"an endpoint of kind {self.kind} has no {name}")
         check_headers(self.headers)
         if self.enabled and self.disabled_reason is not None:
             raise ReasonWhileEnabledError("a reason is only for an endpoint that is not enabled")

@@ -17,6 +17,7 @@
     ├── SecretRefusedError              422
     ├── HeaderRefusedError              422
     ├── NotOfThisKindError              422
+    ├── ContactNeededError              422
     ├── ReasonWhileEnabledError         422
     └── SealedError                     503
 """
@@ -102,6 +103,18 @@ class NotOfThisKindError(DeliveryServiceError):
     status = 422
     slug = "not-of-this-kind"
     title = "Not of this kind"
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(rule)
+        self.field = field
+
+
+class ContactNeededError(DeliveryServiceError):
+    """A test that would write to nobody."""
+
+    status = 422
+    slug = "contact-needed"
+    title = "Contact needed"
 
     def __init__(self, field: str, rule: str) -> None:
         super().__init__(rule)

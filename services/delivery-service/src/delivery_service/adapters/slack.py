@@ -1,0 +1,45 @@
+"""The channel ``slack``: a message to the incoming webhook of a channel."""
+
+from collections.abc import Mapping
+
+import structlog
+from pydantic_core import to_json
+
+from contracts.due import parse_due_event
+from contracts.messages.user import Contact
+from delivery_service.adapters.letters import TEST_WORDS, words
+from delivery_service.adapters.posting import USER_AGENT, Poster
+from delivery_service.adapters.vault import Vault
+from delivery_service.domain.attempts import Fault, Reply
+from delivery_service.domain.deliveries import Dispatch, Target
+from delivery_service.domain.errors import SealedError
+
+log = structlog.get_logger(__name__)
+
+# What Slack reads as markup; a name must not call a whole channel.
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+class SlackSender:
+    """``vault`` opens an endpoint's URL, which is a secret."""
+
+    def __init__(self, poster: Poster, vault: Vault) -> None:
+        self._poster = poster
+        self._vault = vault
+
+    async def send(self, dispatch: Dispatch, target: Target, traceparent: str) -> Reply:
+        return await self._send(target, words(parse_due_event(dispatch.due)))
+
+    async def test(self, target: Target, contact: Contact, traceparent: str) -> Reply:
+        return await self._send(target, TEST_WORDS)
+
+    async def _send(self, target: Target, said: Mapping[str, object]) -> Reply:
+        try:
+            url = self._vault.open(target.endpoint_id, target.sealed).url or ""
+        except SealedError as error:
+            log.warning("an address cannot be opened", endpoint_id=str(target.endpoint_id), error=str(error))
+            return Reply(None, Fault.SEALED, 0.0)
+        escaped = {name: str(value).translate(_ESCAPES) for name, value in said.items() if value is not None}
+        headers = {"content-type": "application/json", "user-agent": USER_AGENT, "accept-encoding": "identity"}
+        body = to_json({"text": target.template.render_text(escaped)})
+        return await self._poster.post(url, headers, body, timeout_seconds=target.timeout_seconds, spoken=[url])

@@ -1,0 +1,181 @@
+"""The channels besides webhooks: e-mail and text messages on the emulator, Slack over HTTP."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from respx import MockRouter
+
+from chassis.messaging.consumer import Rejection
+from chassis.runtime import Runtime
+from contracts.messages.delivery import DeliveryOutcomeItem
+from contracts.messages.user import Contact
+from contracts.vocabulary import Channel, OutcomeStatus
+from delivery_service.adapters.aws import AwsAccess, AwsCaller
+from delivery_service.adapters.email import EmailSender
+from delivery_service.adapters.guard import Guard
+from delivery_service.adapters.posting import Poster
+from delivery_service.adapters.slack import SlackSender
+from delivery_service.adapters.sms import SmsSender
+from delivery_service.adapters.vault import Confidential, Vault
+from delivery_service.application.pool import DeliveryPool
+from delivery_service.application.sending import Channels
+from delivery_service.domain.addresses import Reach
+from delivery_service.domain.attempts import Fault, Verdict, judge
+from delivery_service.domain.deliveries import Target
+from delivery_service.domain.endpoints import Kind
+from delivery_service.domain.signing import KEY_BYTES
+from delivery_service.domain.templates import Template
+from delivery_service.main import open_channels
+from delivery_service.settings import Settings
+from local_stack.testkit import Answer, AwsAccount, Receiver, eventually
+
+Due = Callable[..., dict[str, Any]]
+Receive = Callable[..., Awaitable[Sequence[Rejection]]]
+NewEndpoint = Callable[..., Awaitable[tuple[UUID, str]]]
+OpenPool = Callable[..., AbstractAsyncContextManager[DeliveryPool]]
+VAULT = Vault([b"k" * KEY_BYTES])
+SLACK = "https://hooks.slack.com/services/T0/B0/very-secret"
+ADA = Contact(email="ada@example.org", phone="+4915112345678")
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def target(kind: Kind, *, url: str | None = None, template: Template | None = None) -> Target:
+    endpoint_id = uuid4()
+    sealed = VAULT.seal(endpoint_id, Confidential(url=url))
+    return Target(endpoint_id, 1, kind, None, sealed, 5, template=template or Template())
+
+
+@pytest.fixture
+async def channels(runtime: Runtime[Settings]) -> AsyncIterator[Channels]:
+    """All of them, as the service opens them."""
+    settings = runtime.settings.model_copy(update={"email_from": "Almanac <almanac@example.org>"})
+    opened = open_channels(settings, connections=2)
+    yield opened
+    await opened.aclose()
+
+
+async def sent_emails(aws: AwsAccount) -> list[dict[str, Any]]:
+    """What the emulator's SES was given by this account."""
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"{aws.endpoint_url}/_ministack/ses/messages", params={"account": aws.access_key_id})
+    messages: list[dict[str, Any]] = answer.json()["messages"].get(aws.access_key_id, [])
+    return messages
+
+
+async def test_an_event_reaches_a_person_by_every_channel_that_has_an_address(
+    runtime: Runtime[Settings],
+    aws: AwsAccount,
+    channels: Channels,
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    open_pool: OpenPool,
+    due_event: Due,
+    receive: Receive,
+    outcomes: Callable[..., Awaitable[list[DeliveryOutcomeItem]]],
+) -> None:
+    database = runtime.database
+    webhook, _ = await new_endpoint(database)
+    email, _ = await new_endpoint(
+        database, kind=Kind.EMAIL, url=None, subject="{eventType}", html="<h1>{message}</h1>", text="{message}!"
+    )
+    sms, _ = await new_endpoint(database, kind=Kind.SMS, url=None)
+    async with open_pool(database, sender=channels) as pool:
+        await receive(pool, due_event(deliveryPayload={"message": "Hey, Zoë <3"}))
+        [item] = await eventually(lambda: outcomes(database))
+    ended = {each.endpoint_id: (each.channel, each.status, each.reason, each.attempts) for each in item.endpoints}
+    assert ended == {
+        webhook: (Channel.WEBHOOK, OutcomeStatus.SUCCEEDED, None, 1),
+        email: (Channel.EMAIL, OutcomeStatus.SUCCEEDED, None, 1),
+        # She has no phone: that is said, and not tried again.
+        sms: (Channel.SMS, OutcomeStatus.FAILED, "no_contact", 1),
+    }
+    [sent] = await sent_emails(aws)
+    assert (sent["To"], sent["Source"]) == (["ada@example.org"], "Almanac <almanac@example.org>")
+    assert (sent["Subject"], sent["BodyText"]) == ("BIRTHDAY", "Hey, Zoë <3!")
+    assert sent["BodyHtml"] == "<h1>Hey, Zoë &lt;3</h1>"
+
+
+async def test_a_text_message_goes_to_the_persons_phone(channels: Channels) -> None:
+    reply = await channels.test(target(Kind.SMS), ADA, TRACEPARENT)
+    assert (reply.http_status, judge(reply)) == (200, Verdict.SUCCEEDED)
+    assert reply.excerpt
+
+
+async def test_without_an_address_to_send_from_an_email_is_not_sent_and_not_lost(aws: AwsAccount) -> None:
+    sender = EmailSender(AwsCaller("sesv2", AwsAccess("us-east-1", aws.endpoint_url, 1, 1)), sender=None)
+    reply = await sender.test(target(Kind.EMAIL), ADA, TRACEPARENT)
+    assert (reply.fault, judge(reply)) == (Fault.NOT_CONFIGURED, Verdict.RETRY)
+
+
+# -- what AWS may answer, from a stand-in for it ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "http_status", "fault", "verdict"),
+    [
+        (400, "MessageRejected", 400, None, Verdict.REJECTED),
+        (400, "Throttling", 429, None, Verdict.RETRY),
+        (429, "TooManyRequestsException", 429, None, Verdict.RETRY),
+        (500, "InternalFailure", 500, None, Verdict.RETRY),
+        (403, "AccessDeniedException", None, Fault.NOT_CONFIGURED, Verdict.RETRY),
+    ],
+)
+@pytest.mark.usefixtures("runtime")
+async def test_a_refusal_of_aws_is_kept_without_the_persons_address(
+    receiver: Receiver, status: int, code: str, http_status: int | None, fault: Fault | None, verdict: Verdict
+) -> None:
+    body = json.dumps({"message": "not verified: ada@example.org"}).encode()
+    receiver.answer(Answer(status, headers={"x-amzn-ErrorType": code, "Content-Type": "application/json"}, body=body))
+    ses = AwsCaller("sesv2", AwsAccess("us-east-1", f"http://127.0.0.1:{receiver.port}", 1, 1))
+    reply = await EmailSender(ses, sender="almanac@example.org").test(target(Kind.EMAIL), ADA, TRACEPARENT)
+    await ses.aclose()
+    assert (reply.http_status, reply.fault, judge(reply)) == (http_status, fault, verdict)
+    assert reply.excerpt == f"{code}: not verified: [redacted]"
+    assert len(receiver.requests) == 1
+
+
+@pytest.mark.usefixtures("runtime")
+async def test_aws_that_is_away_is_a_connection_fault(receiver: Receiver) -> None:
+    await receiver.stop()
+    sns = AwsCaller("sns", AwsAccess("us-east-1", f"http://127.0.0.1:{receiver.port}", 1, 1))
+    reply = await SmsSender(sns, sender_id="Almanac").test(target(Kind.SMS), ADA, TRACEPARENT)
+    await sns.aclose()
+    assert reply.fault is Fault.CONNECTION
+
+
+# -- Slack ------------------------------------------------------------------------------------------------------------
+
+
+def slack(router: MockRouter) -> SlackSender:
+    transport = httpx.MockTransport(router.async_handler)
+    return SlackSender(Poster(connections=1, connect_seconds=1, guard=Guard(Reach()), transport=transport), VAULT)
+
+
+async def test_slack_gets_the_message_as_text_that_calls_nobody() -> None:
+    with MockRouter() as router:
+        route = router.post(SLACK).respond(200, text="ok")
+        wanted = target(Kind.SLACK, url=SLACK, template=Template(text="*{message}* <!channel>"))
+        sender = slack(router)
+        reply = await sender.test(wanted, ADA, TRACEPARENT)
+    assert (reply.http_status, reply.excerpt) == (200, "ok")
+    request = route.calls.last.request
+    assert json.loads(request.content) == {
+        "text": "*This is a test of Almanac: if you read it, this endpoint works.* <!channel>"
+    }
+    assert "webhook-signature" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"), [(429, Verdict.RETRY), (404, Verdict.REJECTED), (410, Verdict.GONE), (503, Verdict.RETRY)]
+)
+async def test_slacks_answers_mean_what_a_webhooks_do_and_its_url_is_not_kept(status: int, verdict: Verdict) -> None:
+    with MockRouter() as router:
+        router.post(SLACK).respond(status, text=f"no_service at {SLACK}", headers={"Retry-After": "7"})
+        reply = await slack(router).test(target(Kind.SLACK, url=SLACK), ADA, TRACEPARENT)
+    assert (reply.http_status, judge(reply), reply.retry_after) == (status, verdict, "7")
+    assert reply.excerpt == "no_service at [redacted]"
