@@ -65,8 +65,8 @@ class Settings(ServiceSettings):
 
     secret_keys: Annotated[tuple[SecretKey, ...], NoDecode, BeforeValidator(_listed), Field(min_length=1)]
     """Keys that endpoints' secrets are sealed with in the database, 32 random bytes each in base64, between commas. The
-    first seals, all of them open. To change keys put a new one first; the old one can go once the log has said that
-    nothing is sealed with it any more."""
+    first seals, all of them open. A new one is added at the end, in every process, before it comes first; the old one
+    can go once the log has said that all endpoints are sealed with the first."""
     webhook_allowed_networks: tuple[IPvAnyNetwork, ...] = ()
     """Networks that may be sent to although they are not public, as a JSON list of CIDR. Empty in production: what is
     listed here can be reached by whoever may create an endpoint."""

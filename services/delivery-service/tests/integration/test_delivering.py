@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from chassis.messaging.consumer import Rejection
 from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.vocabulary import EventType, OutcomeStatus, Priority
 from delivery_service.application.pool import DeliveryPool
+from delivery_service.domain.retries import RetryPolicy
 from local_stack.testkit import Answer, Receiver, eventually
 
 Due = Callable[..., dict[str, Any]]
@@ -139,6 +141,30 @@ async def test_a_final_answer_is_not_asked_for_again(
         await receive(pool, due_event())
         [item] = await eventually(lambda: outcomes(store))
     assert (item.reason, item.endpoints[0].http_status) == (reason, status)
+    assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize("as_date", [False, True])
+async def test_a_receiver_that_asks_for_time_is_given_it(
+    store: Database,
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    open_pool: OpenPool,
+    due_event: Due,
+    receive: Receive,
+    rows: Rows,
+    as_date: bool,
+) -> None:
+    await new_endpoint(store)
+    asked = format_datetime(datetime.now(UTC) + timedelta(seconds=121), usegmt=True) if as_date else "120"
+    receiver.answer(Answer(429, headers={"Retry-After": asked}))
+    patient = RetryPolicy(max_tries=3, base=0.05, factor=2, cap=0.1, retry_after_cap=900)
+    async with open_pool(store, policy=patient) as pool:
+        await receive(pool, due_event())
+        [attempt] = await eventually(lambda: rows(store, ATTEMPTS))
+    assert (attempt.verdict, attempt.headers["retry-after"]) == ("retry", asked)
+    [left] = await rows(store, "SELECT CAST(extract(epoch FROM due_at - clock_timestamp()) AS float8) FROM deliveries")
+    assert 110 < left[0] <= 121
     assert len(receiver.requests) == 1
 
 
