@@ -8,7 +8,7 @@ UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 PACKAGES := libs/contracts libs/chassis services/user-service services/event-service \
             services/delivery-service services/analytics-service deploy/local
 SERVICES := user-service event-service delivery-service analytics-service
-CHECKED := libs services deploy/local tests bench
+CHECKED := libs services deploy tests bench
 
 .PHONY: help
 help: ## Show this list
@@ -27,10 +27,19 @@ $(VENV)/installed: requirements/bootstrap.txt requirements/dev.txt requirements/
 .PHONY: install
 install: $(VENV)/installed ## Create .venv and install everything, hash-checked
 
+$(VENV)/deploy-tools: $(VENV)/installed requirements/deploy.txt
+	$(UV) pip install --quiet --require-hashes -r requirements/deploy.txt
+	touch $@
+
+$(VENV)/policies/installed: $(VENV)/installed requirements/policies.txt
+	$(PYTHON) -m venv $(VENV)/policies
+	VIRTUAL_ENV=$(CURDIR)/$(VENV)/policies $(BIN)/uv pip sync --quiet --require-hashes requirements/policies.txt
+	touch $@
+
 .PHONY: system-packages
-system-packages: ## Install what some tests want of Debian, as root: pgbouncer
+system-packages: ## Install what some tests want of Debian, as root: pgbouncer, promtool
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends pgbouncer
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends pgbouncer prometheus
 
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
            $(foreach name,contracts chassis $(SERVICES) local,--no-emit-package almanac-$(name))
@@ -39,6 +48,8 @@ lock: ## Compile requirements/*.txt from the packages' pyproject.toml
 	@$(COMPILE) --group bootstrap -o requirements/bootstrap.txt
 	@$(COMPILE) --group dev -o requirements/dev.txt
 	@$(COMPILE) --group tzdata-2022 -o requirements/tzdata-2022.txt
+	@$(COMPILE) -c requirements/dev.txt --group deploy -o requirements/deploy.txt
+	@$(COMPILE) --group policies -o requirements/policies.txt
 	@$(foreach service,$(SERVICES),cd services/$(service) && $(subst $(BIN),../../$(BIN),$(COMPILE)) \
 	  -c ../../requirements/dev.txt pyproject.toml -o ../../requirements/$(service).txt && cd ../.. &&) true
 
@@ -74,6 +85,23 @@ lint: install ## Style, strict types, import rules
 format: install ## Rewrite the code in the project's style
 	$(BIN)/ruff check --fix $(CHECKED)
 	$(BIN)/ruff format $(CHECKED)
+
+# -- ship -------------------------------------------------------------------------------------------------------------
+
+PROFILE ?= 1m
+.PHONY: chart chart-topology chart-golden test-deploy
+chart: ## Print the Helm chart rendered for a profile: make -s chart PROFILE=dev|10k|100k|1m|5m
+	@$(MAKE) -s $(VENV)/deploy-tools >&2
+	@$(BIN)/python deploy/k8s/almanac_chart.py render $(PROFILE)
+
+chart-topology: install ## Write the chart's file of queues from the contracts
+	$(BIN)/python deploy/k8s/almanac_chart.py topology
+
+chart-golden: $(VENV)/deploy-tools ## Write the renders that reviewers read, tests/deploy/golden
+	$(BIN)/pytest -q tests/deploy/test_chart.py -k reviewed --write-golden
+
+test-deploy: $(VENV)/deploy-tools $(VENV)/policies/installed ## All of what ships: chart, images, compose, rules (minutes)
+	$(BIN)/pytest tests/deploy -m ""
 
 # -- measure ----------------------------------------------------------------------------------------------------------
 

@@ -7,9 +7,10 @@ import pytest
 
 SERVICES = ("user-service", "event-service", "delivery-service", "analytics-service")
 NAMES = ("bootstrap", "dev", "tzdata-2022", *SERVICES)
+TOOLS = ("deploy", "policies")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *TOOLS])
 def test_every_requirement_is_pinned_and_hashed_and_none_has_an_address(name: str, pytestconfig: pytest.Config) -> None:
     text = (Path(pytestconfig.rootpath) / "requirements" / f"{name}.txt").read_text()
     assert "://" not in text

@@ -1,0 +1,88 @@
+{{- define "almanac.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "almanac.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{/* Where a pod of ours may run. Argument: root, selector labels */}}
+{{- define "almanac.placement" -}}
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with .root.Values.pod.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .root.Values.pod.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .root.Values.pod.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Settings that all processes of ours read, Jobs too. Argument: root */}}
+{{- define "almanac.busEnvironment" -}}
+- name: AWS_REGION
+  value: {{ .Values.aws.region }}
+- name: AWS_ACCOUNT_ID
+  value: {{ .Values.aws.accountId | quote }}
+{{- with .Values.aws.endpointUrl }}
+- name: AWS_ENDPOINT_URL
+  value: {{ . }}
+{{- end }}
+- name: TOPOLOGY_PREFIX
+  value: {{ .Values.topology.prefix }}
+{{- end }}
+
+{{/* Settings of one component. Argument: root, component, size */}}
+{{- define "almanac.environment" -}}
+{{- $values := .root.Values -}}
+{{ include "almanac.busEnvironment" .root }}
+- name: API_HOST
+  value: "0.0.0.0"
+- name: API_PORT
+  value: "8000"
+- name: DATABASE_POOL_SIZE
+  value: {{ .size.connections | quote }}
+- name: DATABASE_POOLER
+  value: {{ or $values.database.pooler $values.pgbouncer.enabled | quote }}
+- name: SHUTDOWN_GRACE_SECONDS
+  value: {{ .size.drainSeconds | quote }}
+- name: LOG_LEVEL
+  value: {{ $values.log.level }}
+{{- with include "almanac.otlpEndpoint" .root }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ . }}
+{{- end }}
+- name: OTEL_TRACES_SAMPLER_RATIO
+  value: {{ $values.telemetry.samplerRatio | quote }}
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+- name: OTEL_RESOURCE_ATTRIBUTES
+  value: k8s.namespace.name={{ .root.Release.Namespace }},k8s.pod.name=$(POD_NAME)
+{{- if .component.slots }}
+- name: {{ .component.slots }}
+  value: {{ .size.slots | quote }}
+{{- end }}
+{{- range $name, $value := merge (dict) .size.env (index $values.services .component.service).env }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,45 @@
+"""What ships, as a reader of the repository finds it: the chart's values merged, its golden renders, its components."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from almanac_chart import CHART, PROFILES, profile_values
+
+GOLDEN = Path(__file__).parent / "golden"
+GOLDEN_PROFILES = ("dev", "1m")
+"""The two that are kept whole: everything that the chart can do is in one of them."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-golden", action="store_true", help="write tests/deploy/golden instead of comparing")
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """As Helm merges values: maps key by key, everything else replaced."""
+    result = dict(base)
+    for key, value in over.items():
+        result[key] = merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+    return result
+
+
+@pytest.fixture(scope="session")
+def components() -> dict[str, dict[str, Any]]:
+    """What the chart runs: name → service, roles, queues."""
+    parsed: dict[str, dict[str, Any]] = yaml.safe_load((CHART / "files" / "components.yaml").read_text())
+    return parsed
+
+
+@pytest.fixture(scope="session", params=PROFILES)
+def values(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The values of a profile, over the chart's own."""
+    return merged(yaml.safe_load((CHART / "values.yaml").read_text()), profile_values(request.param))
+
+
+@pytest.fixture(scope="session", params=GOLDEN_PROFILES)
+def golden(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    """The manifests of a profile as they were last reviewed."""
+    documents = yaml.load_all((GOLDEN / f"{request.param}.yaml").read_text(), Loader=yaml.CSafeLoader)
+    return [document for document in documents if document]

@@ -1,0 +1,102 @@
+"""The chart runs every role of every service, in numbers that the contracts and the settings allow."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import yaml
+from almanac_chart import CHART, TOPOLOGY, topology
+
+import analytics_service.main
+import delivery_service.main
+import event_service.main
+import user_service.main
+from chassis.service import Service
+from contracts.topology import build_topology
+from delivery_service.settings import Settings as DeliverySettings
+from event_service.settings import Settings as EventSettings
+
+SERVICES: dict[str, Service[Any]] = {
+    "user": user_service.main.SERVICE,
+    "event": event_service.main.SERVICE,
+    "delivery": delivery_service.main.SERVICE,
+    "analytics": analytics_service.main.SERVICE,
+}
+
+
+def _default(settings: type[Any], name: str) -> Any:
+    return settings.model_fields[name].default
+
+
+def test_the_queues_of_the_chart_are_those_of_the_contracts() -> None:
+    assert TOPOLOGY.read_text() == topology()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_role_is_run_by_exactly_one_component(name: str, components: dict[str, dict[str, Any]]) -> None:
+    service = SERVICES[name]
+    run = Counter(role for each in components.values() if each["service"] == name for role in each["roles"])
+    # Roles that have parts run as their parts, so that each part has pods of its own.
+    whole = {role for role in service.roles if any(part.startswith(f"{role}-") for part in service.parts)}
+    assert run == Counter([*(set(service.role_names) - whole), *service.parts])
+
+
+def test_every_queue_scales_the_component_of_its_owner(components: dict[str, dict[str, Any]]) -> None:
+    scaled = {queue: each["service"] for each in components.values() for queue in each.get("queues", ())}
+    declared = build_topology()
+    assert scaled == {
+        queue.name.removeprefix(f"{declared.prefix}-"): queue.owner.value.removesuffix("-service")
+        for queue in declared.queues
+    }
+
+
+def test_a_fleet_at_its_ceiling_has_in_hand_what_the_contracts_allow(
+    values: dict[str, Any], components: dict[str, dict[str, Any]]
+) -> None:
+    declared = build_topology()
+    for name, component in components.items():
+        size = values["components"][name]
+        in_hand: int = size.get("slots") or component.get("inHand") or 1
+        allowed = [declared.queue(queue).concurrency // in_hand for queue in component.get("queues", ())]
+        if allowed:
+            assert size["min"] <= size["atPeak"] <= min(allowed), name
+        if "slots" in component:
+            (queue,) = component["queues"]
+            assert min(allowed) * in_hand == declared.queue(queue).concurrency, name
+
+
+def test_a_queue_gets_long_enough_to_call_all_workers_there_are(
+    values: dict[str, Any], components: dict[str, dict[str, Any]]
+) -> None:
+    for name, component in components.items():
+        if "slots" in component:
+            size = values["components"][name]
+            ceiling = build_topology().queue(component["queues"][0]).concurrency // size["slots"]
+            # The scheduler stops claiming at this depth: a pod more that asks for a longer queue would never come.
+            assert (ceiling - 1) * size["messagesPerPod"] < _default(EventSettings, "queue_depth_limit"), name
+
+
+def test_a_worker_may_go_on_the_network_where_its_settings_let_it(values: dict[str, Any]) -> None:
+    ports = set(values["networkPolicy"]["webhookPorts"])
+    assert ports == _default(DeliverySettings, "webhook_allowed_ports")
+
+
+def test_connections_stay_within_what_the_database_of_the_size_has(
+    values: dict[str, Any], components: dict[str, dict[str, Any]]
+) -> None:
+    """At their ceilings: straight to a database of 500 connections, or to a pooler that lets 1,000 clients in."""
+    declared = build_topology()
+    total = 0
+    for name, component in components.items():
+        size = values["components"][name]
+        most = size.get("max") or size.get("replicas") or size["min"]
+        if queues := component.get("queues"):
+            in_hand = size.get("slots") or component["inHand"]
+            most = min(declared.queue(queue).concurrency // in_hand for queue in queues)
+        total += most * (size["connections"] + 1)  # and one that listens
+    assert total <= (1_000 if values["database"]["pooler"] else 500)
+
+
+def test_each_component_has_a_size_and_nothing_else_has(components: dict[str, dict[str, Any]]) -> None:
+    sizes = yaml.safe_load((CHART / "values.yaml").read_text())["components"]
+    assert list(sizes) == list(components)

@@ -1,0 +1,110 @@
+"""Each component's command and environment, as rendered, start that role: through the service's own command line."""
+
+from typing import Any
+
+import pytest
+import uvloop
+from pydantic import TypeAdapter
+from typer.testing import CliRunner
+
+import analytics_service.main
+import chassis.__main__
+import chassis.service
+import delivery_service.main
+import event_service.main
+import user_service.main
+from chassis.service import Service, command_line
+from chassis.settings import ServiceSettings
+
+MODULES: dict[str, Service[Any]] = {
+    "user_service": user_service.main.SERVICE,
+    "event_service": event_service.main.SERVICE,
+    "delivery_service": delivery_service.main.SERVICE,
+    "analytics_service": analytics_service.main.SERVICE,
+}
+SECRET = {"DATABASE_URL": "postgresql://almanac:secret@postgres:5432/almanac"}
+
+
+class Started:
+    """What the command line would have run."""
+
+    settings: ServiceSettings
+    roles: list[str]
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Started:
+    """The processes' global parts stay out of the test's own process: logs, spans, metrics, the event loop."""
+    seen = Started()
+
+    def run(self: Service[Any], settings: ServiceSettings, names: list[str]) -> int:
+        seen.settings, seen.roles = settings, names
+        return 0
+
+    class Nothing:
+        def shutdown(self) -> None:
+            pass
+
+    monkeypatch.setattr(Service, "run", run)
+    monkeypatch.setattr(uvloop, "run", lambda status: status)
+    monkeypatch.setattr(chassis.service, "start_tracing", lambda *_, **__: Nothing())
+    monkeypatch.setattr(chassis.service, "start_metrics", lambda *_: None)
+    monkeypatch.setattr(chassis.service, "start_logging", lambda *_, **__: None)
+    return seen
+
+
+def _container(manifest: dict[str, Any]) -> dict[str, Any]:
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+    parsed: dict[str, Any] = container
+    return parsed
+
+
+def _ours(golden: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    of_kind = [each for each in golden if each["kind"] == kind]
+    return [each for each in of_kind if "python" in _container(each).get("command", ())]
+
+
+def test_every_deployment_starts_the_role_that_it_is_named_after(
+    golden: list[dict[str, Any]], started: Started, monkeypatch: pytest.MonkeyPatch, components: dict[str, Any]
+) -> None:
+    for name in (*SECRET, "API_KEYS", "AWS_ENDPOINT_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    deployments = _ours(golden, "Deployment")
+    assert len(deployments) == len(components)
+    for manifest in deployments:
+        container = _container(manifest)
+        python, dash_m, module = container["command"]
+        assert (python, dash_m) == ("python", "-m")
+        environment = {each["name"]: each.get("value", "pod") for each in container["env"]}
+        service = MODULES[module]
+        result = CliRunner().invoke(command_line(service), container["args"], env={**SECRET, **environment})
+        assert result.exit_code == 0, (manifest["metadata"]["name"], result.output)
+        component = manifest["metadata"]["labels"]["app.kubernetes.io/component"]
+        assert started.roles == components[component]["roles"]
+        assert component == f"{components[component]['service']}-{started.roles[0]}"
+        # What a container is told reaches its process: each is a setting, and it was read.
+        for setting, value in environment.items():
+            if setting not in ("POD_NAME", "OTEL_RESOURCE_ATTRIBUTES"):
+                read = getattr(started.settings, setting.lower())
+                assert TypeAdapter(type(read)).validate_python(value) == read, setting
+        assert (
+            started.settings.shutdown_grace_seconds
+            < manifest["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+        )
+
+
+def test_a_job_is_a_command_of_its_module(golden: list[dict[str, Any]]) -> None:
+    jobs = _ours(golden, "Job")
+    assert len(jobs) >= len(MODULES)
+    for manifest in jobs:
+        container = _container(manifest)
+        module = container["command"][2]
+        app = chassis.__main__.app if module == "chassis" else command_line(MODULES[module])
+        result = CliRunner().invoke(app, [*container["args"], "--help"])
+        assert result.exit_code == 0, (manifest["metadata"]["name"], result.output)
+
+
+def test_a_role_that_is_not_there_would_not_pass(started: Started) -> None:
+    result = CliRunner().invoke(command_line(MODULES["user_service"]), ["run", "scheduler"], env=SECRET)
+    assert result.exit_code == 2
+    assert not hasattr(started, "roles")
