@@ -22,7 +22,12 @@ MODULES: dict[str, Service[Any]] = {
     "delivery_service": delivery_service.main.SERVICE,
     "analytics_service": analytics_service.main.SERVICE,
 }
-SECRET = {"DATABASE_URL": "postgresql://almanac:secret@postgres:5432/almanac"}
+# What a store would hold under the keys that ExternalSecrets name.
+STORE = {
+    "DATABASE_URL": "postgresql://almanac:secret@postgres:5432/almanac",
+    "API_KEYS": "[]",
+    "SECRET_KEYS": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+}
 
 
 class Started:
@@ -59,6 +64,22 @@ def _container(manifest: dict[str, Any]) -> dict[str, Any]:
     return parsed
 
 
+def _environment(golden: list[dict[str, Any]], container: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """What the container is told openly, and what its Secret tells it."""
+    secret: dict[str, str] = {}
+    for source in container.get("envFrom", ()):
+        (found,) = (
+            each
+            for each in golden
+            if each["kind"] in ("Secret", "ExternalSecret") and each["metadata"]["name"] == source["secretRef"]["name"]
+        )
+        if found["kind"] == "Secret":
+            secret |= found["stringData"]
+        else:
+            secret |= {each["secretKey"]: STORE[each["secretKey"]] for each in found["spec"]["data"]}
+    return {each["name"]: each.get("value", "pod") for each in container["env"]}, secret
+
+
 def _ours(golden: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     of_kind = [each for each in golden if each["kind"] == kind]
     return [each for each in of_kind if "python" in _container(each).get("command", ())]
@@ -67,7 +88,7 @@ def _ours(golden: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 def test_every_deployment_starts_the_role_that_it_is_named_after(
     golden: list[dict[str, Any]], started: Started, monkeypatch: pytest.MonkeyPatch, components: dict[str, Any]
 ) -> None:
-    for name in (*SECRET, "API_KEYS", "AWS_ENDPOINT_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+    for name in (*STORE, "AWS_ENDPOINT_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
     deployments = _ours(golden, "Deployment")
     assert len(deployments) == len(components)
@@ -75,9 +96,9 @@ def test_every_deployment_starts_the_role_that_it_is_named_after(
         container = _container(manifest)
         python, dash_m, module = container["command"]
         assert (python, dash_m) == ("python", "-m")
-        environment = {each["name"]: each.get("value", "pod") for each in container["env"]}
+        environment, secret = _environment(golden, container)
         service = MODULES[module]
-        result = CliRunner().invoke(command_line(service), container["args"], env={**SECRET, **environment})
+        result = CliRunner().invoke(command_line(service), container["args"], env={**secret, **environment})
         assert result.exit_code == 0, (manifest["metadata"]["name"], result.output)
         component = manifest["metadata"]["labels"]["app.kubernetes.io/component"]
         assert started.roles == components[component]["roles"]
@@ -93,7 +114,7 @@ def test_every_deployment_starts_the_role_that_it_is_named_after(
         )
 
 
-def test_a_job_is_a_command_of_its_module(golden: list[dict[str, Any]]) -> None:
+def test_a_job_is_a_command_of_its_module(golden: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = _ours(golden, "Job")
     assert len(jobs) >= len(MODULES)
     for manifest in jobs:
@@ -101,10 +122,17 @@ def test_a_job_is_a_command_of_its_module(golden: list[dict[str, Any]]) -> None:
         module = container["command"][2]
         app = chassis.__main__.app if module == "chassis" else command_line(MODULES[module])
         result = CliRunner().invoke(app, [*container["args"], "--help"])
+        if module in MODULES:  # it reads all of the service's settings, so its Secret must have what they need
+            environment, secret = _environment(golden, container)
+            for name in STORE:
+                monkeypatch.delenv(name, raising=False)
+            for name, value in {**environment, **secret}.items():
+                monkeypatch.setenv(name, value)
+            assert MODULES[module].settings().database_url.get_secret_value() == secret["DATABASE_URL"]
         assert result.exit_code == 0, (manifest["metadata"]["name"], result.output)
 
 
 def test_a_role_that_is_not_there_would_not_pass(started: Started) -> None:
-    result = CliRunner().invoke(command_line(MODULES["user_service"]), ["run", "scheduler"], env=SECRET)
+    result = CliRunner().invoke(command_line(MODULES["user_service"]), ["run", "scheduler"], env=STORE)
     assert result.exit_code == 2
     assert not hasattr(started, "roles")
