@@ -67,13 +67,17 @@ contracts: install ## Write JSON Schemas and the AsyncAPI document to docs/contr
 
 # -- check ------------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-kills lint format
+.PHONY: test test-kills test-states lint format
 test: install ## Run all tests, in parallel (at most 8 minutes on two cores)
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 KILL_EVENTS ?= 5000
 test-kills: install ## Schedulers are killed at random while many events come due: make test-kills [KILL_EVENTS=5000]
 	KILL_EVENTS=$(KILL_EVENTS) $(BIN)/pytest services/event-service/tests/integration/test_killed_schedulers.py
+
+STATE_EXAMPLES ?= 1000
+test-states: install ## Whatever befalls events, in many orders: make test-states [STATE_EXAMPLES=1000]
+	STATE_EXAMPLES=$(STATE_EXAMPLES) STATE_STEPS=50 $(BIN)/pytest services/event-service/tests/integration/test_event_states.py
 
 lint: install ## Style, strict types, import rules
 	$(BIN)/ruff check $(CHECKED)

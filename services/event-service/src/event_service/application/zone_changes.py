@@ -126,10 +126,12 @@ async def _renew(tx: Transaction, outbox: Outbox, rules: Rulebook, outdated: Seq
                 right.append(event.key)
                 continue
             planned = changes.plan(schedule, schedule, waiting, recipient, schedule.traceparent)
-            if planned.live_event_id == event.id and planned.next_at is not None:
-                done[event.timezone].add(planned.next_at - event.target)
-            else:
+            if planned.live_event_id != event.id or planned.next_at is None:
                 done[event.timezone].replaced += 1
+            elif planned.next_at == event.target:  # it was given an instant of its own
+                right.append(event.key)
+            else:
+                done[event.timezone].add(planned.next_at - event.target)
         elif current is not None and current.target == event.target:
             done[event.timezone].examined += 1
             moved_to = changes.rezone(current, current.timezone)

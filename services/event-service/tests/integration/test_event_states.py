@@ -1,0 +1,316 @@
+"""Whatever happens in whatever order, each occurrence takes effect once: the state machine as a state machine.
+
+Claims, publications, crashes, expired leases, outcomes that are late, repeated, reordered or lost, users who move,
+requests, and downtimes, against the real database; at the end all that is left goes its way, and the sums must come
+out.
+``STATE_EXAMPLES`` and ``STATE_STEPS`` make it longer.
+"""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID, uuid4
+
+import pytest
+from event_scenario import RULES, Scenario, open_without_bus
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from pydantic import SecretStr
+from receiving import CrashError, Inbox, Mood, MoodyBus
+from uuid_utils.compat import uuid7
+
+from chassis.migrations import upgrade
+from contracts.messages.user import UserItem
+from contracts.vocabulary import EventType, Priority
+from event_service.application.firing import FiringRules, NotPublishedError, fire_due, publish_again, return_claims
+from event_service.application.following import make_near
+from event_service.application.outcomes import sweep_missed
+from event_service.application.schedule_requests import NewSchedule
+from event_service.application.schedules import create_schedule
+from event_service.domain.patterns import Kind, PatternParts
+from event_service.settings import Settings
+from local_stack.postgres import PostgresServer
+
+BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
+ZONES = ("America/New_York", "Asia/Tokyo", "Pacific/Kiritimati", "Pacific/Honolulu", "Europe/Berlin")
+GRACE = RULES[EventType.REMINDER].grace
+FIRING = FiringRules(batch=5, lease_seconds=3600, outcome_seconds=3600)
+LAST_ROUNDS = 60
+T = TypeVar("T")
+
+_TABLES = ("events", "schedules", "recipients", "outbox", "inbox")
+_ANY = st.integers(min_value=0, max_value=10_000)
+_MOODS = st.sampled_from([Mood.WELL, Mood.WELL, *Mood])
+
+
+class EventStates(RuleBasedStateMachine):
+    """Two users with a reminder each day, and all that can befall these."""
+
+    runner: ClassVar[asyncio.Runner]
+    scenario: ClassVar[Scenario]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = BEGIN
+        self.bus = MoodyBus()
+        self.inbox = Inbox(BEGIN)
+        self.users: list[UserItem] = []
+        self.old_versions: list[UserItem] = []
+        self.moved = False
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    # -- what there is ------------------------------------------------------------------------------------------------
+
+    @initialize()
+    def begin(self) -> None:
+        self.run(self._begin())
+
+    async def _begin(self) -> None:
+        for table in _TABLES:
+            await self.scenario.execute(f"DELETE FROM {table}")  # noqa: S608 - a constant
+        await self._clock()
+        self.users = [self.scenario.user(timezone=zone) for zone in ZONES[:2]]
+        await self.scenario.receive(*self.users)
+        for user in self.users:
+            parts = PatternParts(Kind.RRULE, start=BEGIN.replace(hour=9, tzinfo=None), rrule="FREQ=DAILY")
+            new = NewSchedule(user.user_id, EventType.REMINDER, "Pills", parts)
+            await create_schedule(self.scenario.runtime.database, self.scenario.runtime.outbox, RULES, new, None)
+
+    async def _clock(self) -> None:
+        self.inbox.now = await self.scenario.at(self.now.isoformat())
+
+    # -- time ---------------------------------------------------------------------------------------------------------
+
+    @rule(minutes=st.integers(1, 24 * 60))
+    def time_passes(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+        self.run(self._clock())
+
+    @rule(days=st.integers(2, 5))
+    def nothing_runs_for_days(self, days: int) -> None:
+        self.now += timedelta(days=days)
+        self.run(self._clock())
+
+    # -- what the service does ----------------------------------------------------------------------------------------
+
+    @rule(mood=_MOODS)
+    def schedulers_fire(self, mood: Mood) -> None:
+        self.run(self._fire(mood))
+
+    async def _fire(self, mood: Mood) -> int:
+        self.bus.mood = mood
+        runtime, fired = self.scenario.runtime, 0
+        for priority in Priority:
+            with suppress(CrashError, NotPublishedError):
+                fired += await fire_due(runtime.database, runtime.outbox, self.bus, FIRING, priority) or 0
+        return fired
+
+    @rule()
+    def leases_expire(self) -> None:
+        self.run(self._expire(published=False))
+        self.run(return_claims(self.scenario.runtime.database, self.scenario.runtime.outbox, FIRING))
+
+    async def _expire(self, *, published: bool) -> None:
+        await self.scenario.execute(
+            "UPDATE events SET claimed_until = clock_timestamp()"
+            " WHERE status = 'PROCESSING' AND (published_at IS NOT NULL) = :published",
+            published=published,
+        )
+
+    @rule(mood=_MOODS)
+    def outcomes_are_given_up(self, mood: Mood) -> None:
+        self.run(self._publish_again(mood))
+
+    async def _publish_again(self, mood: Mood) -> None:
+        await self._expire(published=True)
+        self.bus.mood = mood
+        runtime = self.scenario.runtime
+        for priority in Priority:
+            with suppress(CrashError, NotPublishedError):
+                await publish_again(runtime.database, runtime.outbox, self.bus, FIRING, priority)
+
+    @rule()
+    def graces_end(self) -> None:
+        self.run(sweep_missed(self.scenario.runtime.database, self.scenario.runtime.outbox, RULES, limit=50))
+
+    # -- what the bus and delivery-service do -------------------------------------------------------------------------
+
+    @precondition(lambda self: self.bus.in_flight)
+    @rule(which=_ANY, succeeds=st.booleans(), stays=st.booleans())
+    def a_message_arrives(self, which: int, succeeds: bool, stays: bool) -> None:
+        index = which % len(self.bus.in_flight)
+        self.inbox.receive(self.bus.in_flight[index], succeeds=succeeds)
+        if not stays:
+            del self.bus.in_flight[index]
+
+    @precondition(lambda self: self.bus.in_flight)
+    @rule(which=_ANY)
+    def a_message_is_lost(self, which: int) -> None:
+        del self.bus.in_flight[which % len(self.bus.in_flight)]
+
+    @precondition(lambda self: self.inbox.failed())
+    @rule(which=_ANY)
+    def a_dead_letter_is_redriven(self, which: int) -> None:
+        failed = self.inbox.failed()
+        self.inbox.redrive(failed[which % len(failed)])
+
+    @precondition(lambda self: self.inbox.outcomes)
+    @rule(which=_ANY, stays=st.booleans(), renumbered=st.booleans())
+    def an_outcome_arrives(self, which: int, stays: bool, renumbered: bool) -> None:
+        index = which % len(self.inbox.outcomes)
+        outcome = self.inbox.outcomes[index]
+        if not stays:
+            del self.inbox.outcomes[index]
+        self.run(self.scenario.answer(outcome.model_copy(update={"item_id": uuid7()}) if renumbered else outcome))
+
+    @precondition(lambda self: self.inbox.outcomes)
+    @rule(which=_ANY)
+    def an_outcome_is_lost(self, which: int) -> None:
+        del self.inbox.outcomes[which % len(self.inbox.outcomes)]
+
+    # -- what users do ------------------------------------------------------------------------------------------------
+
+    @rule(which=st.integers(0, 1), zone=st.sampled_from(ZONES))
+    def a_user_moves(self, which: int, zone: str) -> None:
+        self._change(which, timezone=zone)
+        self.moved = True
+
+    @rule(which=st.integers(0, 1))
+    def a_user_is_renamed(self, which: int) -> None:
+        self._change(which, first_name="Augusta")
+
+    def _change(self, which: int, **changes: object) -> None:
+        known = self.users[which]
+        self.old_versions.append(known)
+        self.users[which] = known.model_copy(update={"item_id": uuid7(), "version": known.version + 1, **changes})
+        self.run(self.scenario.receive(self.users[which]))
+
+    @precondition(lambda self: self.old_versions)
+    @rule(which=_ANY)
+    def an_old_version_comes_again(self, which: int) -> None:
+        old = self.old_versions[which % len(self.old_versions)]
+        self.run(self.scenario.receive(old.model_copy(update={"item_id": uuid7()})))
+
+    # -- what must be so at any time ----------------------------------------------------------------------------------
+
+    @invariant()
+    def each_schedule_has_one_live_event(self) -> None:
+        rows = self.run(
+            self.scenario.rows(
+                "SELECT s.id, s.live_event_id, s.next_at, e.id AS event_id, e.target_timestamp_utc AS at"
+                " FROM schedules s LEFT JOIN events e ON e.schedule_id = s.id AND e.status IN ('PENDING', 'PROCESSING')"
+                " WHERE s.status = 'ACTIVE'"
+            )
+        )
+        assert len(rows) == len({row.id for row in rows})
+        for row in rows:
+            assert (row.live_event_id, row.next_at) == (row.event_id, row.at)
+
+    @invariant()
+    def nothing_takes_effect_twice(self) -> None:
+        assert all(times == 1 for times in self.inbox.effects.values())
+
+    # -- how it must end ----------------------------------------------------------------------------------------------
+
+    def teardown(self) -> None:
+        if self.users:
+            self.run(self._settle())
+            self.run(self._check())
+
+    async def _settle(self) -> None:
+        """Everything works from now on, and nothing more becomes due."""
+        runtime = self.scenario.runtime
+        for _ in range(LAST_ROUNDS):
+            await self._expire(published=False)
+            await return_claims(runtime.database, runtime.outbox, FIRING)
+            await sweep_missed(runtime.database, runtime.outbox, RULES, limit=50)
+            await make_near(runtime.database, runtime.outbox, RULES, limit=50)
+            await self._publish_again(Mood.WELL)
+            await self._fire(Mood.WELL)
+            while self.bus.in_flight:
+                self.inbox.receive(self.bus.in_flight.pop(), succeeds=True)
+            if outcomes := self.inbox.outcomes:
+                self.inbox.outcomes = []
+                await self.scenario.answer(*outcomes)
+            if not await self.scenario.rows(
+                "SELECT 1 FROM events WHERE status = 'PROCESSING'"
+                " OR status = 'PENDING' AND target_timestamp_utc <= almanac_now()"
+            ):
+                return
+        raise AssertionError("it does not come to rest")
+
+    async def _check(self) -> None:
+        rows = await self.scenario.rows("SELECT * FROM events ORDER BY target_timestamp_utc")
+        ended = Counter(
+            (type, UUID(item["eventId"]))
+            for type, item in await self.scenario.announced()
+            if type in ("EventCompleted", "EventMissed")
+        )
+        for row in rows:
+            assert (row.status == "COMPLETED") == (self.inbox.effects[row.id] == 1), row
+            assert ended["EventCompleted", row.id] == (row.status == "COMPLETED"), row
+            assert (row.status == "FAILED") == (row.id in {each.event.id for each in self.inbox.failed()}), row
+            assert row.status != "MISSED" or row.grace_until <= self.now, row
+        assert self.inbox.deliveries.keys() <= {row.id for row in rows}
+        keys = Counter((row.schedule_id, row.occurrence) for row in rows)
+        assert max(keys.values()) == 1
+        if not self.moved:
+            self._check_that_none_is_missing([row for row in rows if row.event_type == EventType.REMINDER])
+
+    def _check_that_none_is_missing(self, rows: list[Any]) -> None:
+        """An occurrence is left out only where its grace had ended when its predecessor's end made room for it."""
+        for user in self.users:
+            days = [row for row in rows if row.user_id == user.user_id]
+            for row, following in pairwise(days):
+                made_at = datetime.fromisoformat(following.history[0]["at"])
+                skipped = row.target_timestamp_utc + timedelta(days=1)
+                while skipped < following.target_timestamp_utc:
+                    assert skipped + GRACE <= made_at + timedelta(hours=1), (row, following)
+                    skipped += timedelta(days=1)
+
+
+@pytest.fixture
+def machine(postgres: PostgresServer, pytestconfig: pytest.Config) -> Any:
+    """The machine on a database of its own, in an event loop of its own: hypothesis knows no coroutines."""
+    name = f"states-{uuid4()}"
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+
+        async def open_scenario() -> Scenario:
+            url = await postgres.create_database(name)
+            await upgrade(url, pytestconfig.rootpath / "services/event-service/migrations")
+            there = Settings(database_url=SecretStr(url), time_lapse=True)
+            return Scenario(await stack.enter_async_context(open_without_bus(there)))
+
+        EventStates.runner, EventStates.scenario = runner, runner.run(open_scenario())
+        yield EventStates
+        runner.run(stack.aclose())
+        runner.run(postgres.drop_database(name))
+
+
+@pytest.mark.timeout(120 + int(os.environ.get("STATE_EXAMPLES", "0")) * 5)
+def test_each_occurrence_takes_effect_once_whatever_the_order(machine: type[EventStates]) -> None:
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=int(os.environ.get("STATE_EXAMPLES", "25")),
+            stateful_step_count=int(os.environ.get("STATE_STEPS", "30")),
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
