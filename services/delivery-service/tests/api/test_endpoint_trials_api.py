@@ -1,6 +1,7 @@
-"""`POST /v1/endpoints/{id}/test`: what a test event is, and what is told of its answer."""
+"""Whether an endpoint works: a test event and its answer, and how it has done lately."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import UUID
 
@@ -9,9 +10,10 @@ import pytest
 from standardwebhooks import Webhook
 
 from chassis.runtime import Runtime
+from delivery_service.application.pool import DeliveryPool
 from delivery_service.domain.endpoints import Kind
 from delivery_service.settings import Settings
-from local_stack.testkit import Answer, Receiver
+from local_stack.testkit import Answer, Receiver, eventually
 
 NewEndpoint = Callable[..., Awaitable[tuple[UUID, str]]]
 
@@ -79,3 +81,36 @@ async def test_a_bad_test_is_named(
 async def test_an_unknown_endpoint_cannot_be_tested(api: httpx.AsyncClient) -> None:
     answer = await api.post(f"/v1/endpoints/{UUID(int=0)}/test")
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (404, "endpointId")
+
+
+async def test_statistics_say_how_an_endpoint_has_done(
+    api: httpx.AsyncClient,
+    runtime: Runtime[Settings],
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    open_pool: Callable[..., AbstractAsyncContextManager[DeliveryPool]],
+    due_event: Callable[..., dict[str, Any]],
+    receive: Callable[..., Awaitable[Any]],
+    outcomes: Callable[..., Awaitable[list[Any]]],
+) -> None:
+    endpoint_id, _ = await new_endpoint(runtime.database)
+    path = f"/v1/endpoints/{endpoint_id}/stats"
+    nothing = (await api.get(path)).json()
+    assert nothing["deliveries"] == 0
+    assert [nothing[name] for name in ("successRate", "latency", "lastError")] == [None, None, None]
+    receiver.answer(200, 503, 200, Answer(404, body=b"who?"))
+    async with open_pool(runtime.database) as pool:
+        for expected in (1, 2, 3):
+            await receive(pool, due_event())
+
+            async def ended(count: int = expected) -> bool:
+                return len(await outcomes(runtime.database)) == count
+
+            await eventually(ended)
+    told = (await api.get(path)).json()
+    assert [told[name] for name in ("deliveries", "pending", "succeeded", "failed", "attempts")] == [3, 0, 2, 1, 4]
+    assert told["successRate"] == pytest.approx(2 / 3)
+    assert 0 < told["latency"]["p50"] <= told["latency"]["p95"] <= told["latency"]["p99"]
+    assert (told["lastError"]["httpStatus"], told["lastError"]["excerpt"]) == (404, "who?")
+    missing = await api.get(f"/v1/endpoints/{UUID(int=0)}/stats")
+    assert (missing.status_code, missing.json()["errors"][0]["field"]) == (404, "endpointId")

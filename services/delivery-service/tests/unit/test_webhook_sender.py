@@ -1,8 +1,11 @@
 """What a webhook is, and what its sender makes of answers."""
 
+import json
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -11,10 +14,13 @@ from standardwebhooks import Webhook
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import HEADER_LENGTH, Poster
 from delivery_service.adapters.signatures import generate_secret
-from delivery_service.adapters.vault import Vault
+from delivery_service.adapters.vault import Confidential, Vault
 from delivery_service.adapters.webhooks import WebhookSender
+from delivery_service.application.endpoints import SecuredEndpoint, Signing
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.attempts import Reply
+from delivery_service.domain.deliveries import Dispatch, Lease, Target
+from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind
 from delivery_service.domain.signing import KEY_BYTES, Secret
 
 VAULT = Vault([b"k" * KEY_BYTES])
@@ -56,3 +62,25 @@ async def test_the_headers_that_explain_an_answer_are_kept_and_no_others(attempt
 async def test_a_url_that_cannot_be_used_is_a_fault(attempt: Attempt, url: str) -> None:
     reply = await attempt(url)
     assert (reply.http_status, reply.fault) == (None, "unusable_url")
+
+
+def test_what_is_confidential_is_no_part_of_what_is_shown_of_an_endpoint(due_event: Due) -> None:
+    secret = generate_secret()
+    headers = {"Authorization": "Bearer of-the-receiver"}
+    config = EndpointConfig("https://hooks.slack.com/services/very-secret", headers=headers)
+    endpoint = Endpoint.new(uuid4(), config, (Secret(secret),), datetime.now(UTC))
+    sealed = VAULT.seal(endpoint.id, Confidential(endpoint.secrets, headers, config.url))
+    target = Target(endpoint.id, 1, Kind.WEBHOOK, None, sealed, 5)
+    dispatch = Dispatch(
+        delivery_id=uuid4(),
+        event_id=uuid4(),
+        lease=Lease.begin(90),
+        tries=0,
+        due=json.dumps(due_event()),
+        expires_at=datetime.now(UTC),
+        traceparent=None,
+        target=target,
+    )
+    shown = repr([endpoint, dispatch, SecuredEndpoint(endpoint, secret), Signing(secret=secret)])
+    for confidential in (secret, sealed, "of-the-receiver", "very-secret", "Lovelace"):
+        assert confidential not in shown

@@ -30,10 +30,10 @@ _CONDITIONS = {
     "to_at": "d.created_at < :to_at",
     "before": "d.id < :before",
 }
-_ATTEMPTS = text(
-    "SELECT verdict, http_status, error, headers, excerpt, started_at, duration_seconds, trace_id FROM attempts"
-    " WHERE delivery_id = :id ORDER BY number"
-)
+ATTEMPT = "a.verdict, a.http_status, a.error, a.headers, a.excerpt, a.started_at, a.duration_seconds, a.trace_id"
+"""What a statement selects of ``attempts a``."""
+
+_ATTEMPTS = text(f"SELECT {ATTEMPT} FROM attempts a WHERE a.delivery_id = :id ORDER BY a.number")
 _OUTCOMES = text(
     "SELECT e.id, e.user_id, e.event_type, e.priority, e.attempt, e.target_at, e.received_at, e.finished_at, e.late,"
     " e.queue_seconds, e.traceparent, d.endpoint_id, d.status, d.reason, d.attempts, d.http_status, d.latency_seconds,"
@@ -53,7 +53,12 @@ async def find(connection: AsyncConnection, delivery_id: UUID) -> Delivery | Non
 async def attempts(connection: AsyncConnection, delivery_id: UUID) -> Sequence[Attempt]:
     """Oldest first."""
     rows = await connection.execute(_ATTEMPTS, {"id": delivery_id})
-    return [Attempt(Verdict(verdict), *rest) for verdict, *rest in rows]
+    return [attempt(row) for row in rows]
+
+
+def attempt(row: Row[Any]) -> Attempt:
+    """Of a row with the columns ``ATTEMPT``."""
+    return Attempt(Verdict(row.verdict), *row[1:])
 
 
 async def search(connection: AsyncConnection, wanted: Search, limit: int) -> Sequence[Delivery]:

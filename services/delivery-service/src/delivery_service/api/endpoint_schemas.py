@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from chassis.api.wire import NOT_SENT, Integer, PatchModel, PlainText, RequestModel, WireModel
 from contracts.messages.user import Contact
 from contracts.vocabulary import EventType, Priority
+from delivery_service.api.schemas import AttemptBody
 from delivery_service.application.endpoints import SecuredEndpoint, Signing, View
 from delivery_service.domain.endpoints import (
     MAX_CONCURRENCY,
@@ -31,6 +32,7 @@ from delivery_service.domain.endpoints import (
     check_url,
 )
 from delivery_service.domain.signing import MAX_OVERLAP_SECONDS, MAX_SECRET, OVERLAP_SECONDS, Algorithm
+from delivery_service.domain.statistics import EndpointStatistics
 from delivery_service.domain.templates import MAX_HTML, MAX_SUBJECT, MAX_TEXT
 
 T = TypeVar("T", EventType, Priority, OperationalEvent, str)
@@ -313,3 +315,38 @@ def _note(secured: SecuredEndpoint, view: View) -> str:
 def _shortened(url: str | None) -> str:
     parts = urlsplit(url or "")
     return f"{parts.scheme}://{parts.netloc}/…"
+
+
+class LatencyBody(WireModel):
+    """Seconds that attempts took."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class StatisticsBody(WireModel):
+    """How an endpoint has done lately."""
+
+    deliveries: int
+    pending: int
+    succeeded: int
+    failed: int
+    success_rate: Annotated[float | None, Field(description="Of the deliveries that ended; null where none did.")]
+    attempts: int
+    latency: Annotated[LatencyBody | None, Field(description="Of the attempts; null where there are none.")]
+    last_error: Annotated[AttemptBody | None, Field(description="The newest attempt that did not succeed.")]
+
+    @classmethod
+    def of(cls, found: EndpointStatistics) -> Self:
+        latency = found.latency
+        return cls(
+            deliveries=found.deliveries,
+            pending=found.pending,
+            succeeded=found.succeeded,
+            failed=found.failed,
+            success_rate=found.success_rate,
+            attempts=found.attempts,
+            latency=None if latency is None else LatencyBody(p50=latency.p50, p95=latency.p95, p99=latency.p99),
+            last_error=None if found.last_error is None else AttemptBody.of(found.last_error),
+        )

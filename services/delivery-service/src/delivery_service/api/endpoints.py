@@ -18,6 +18,7 @@ from delivery_service.api.endpoint_schemas import (
     PatchEndpoint,
     RotateSecret,
     SecuredEndpointBody,
+    StatisticsBody,
     TestEndpoint,
 )
 from delivery_service.api.schemas import AttemptBody, PageQuery
@@ -70,6 +71,12 @@ async def get_endpoint(
 ) -> EndpointBody:
     """One endpoint; its `ETag` is what an update needs as `If-Match`."""
     return _shown(await endpoints.find_endpoint(database, security.vault, endpoint_id), response)
+
+
+@router.get("/{endpointId}/stats", dependencies=[READ], responses=documented(404))
+async def get_endpoint_statistics(endpoint_id: EndpointId, database: CurrentDatabase) -> StatisticsBody:
+    """How it has done: over its newest 1,000 deliveries, as far as they are of the last 24 hours."""
+    return StatisticsBody.of(await endpoints.endpoint_statistics(database, endpoint_id))
 
 
 @router.patch("/{endpointId}", dependencies=[WRITE], responses=documented(404, 412, 428))

@@ -13,13 +13,14 @@ from chassis import idempotency
 from chassis.clock import Clock
 from chassis.database import Database, Transaction
 from chassis.idempotency import IdempotencyKey
-from delivery_service.adapters import endpoints
+from delivery_service.adapters import endpoints, statistics
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.signatures import generate_secret, public_key
 from delivery_service.adapters.vault import Vault
 from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind
 from delivery_service.domain.errors import EndpointNotFoundError, NotOfThisKindError, StaleVersionError
 from delivery_service.domain.signing import Algorithm, Secret, check_secret, overlap_until, rotated
+from delivery_service.domain.statistics import EndpointStatistics
 
 CHECK_SECONDS = 5.0
 """How long the names in a new URL may take to resolve."""
@@ -105,6 +106,14 @@ async def find_endpoint(database: Database, vault: Vault, endpoint_id: UUID) -> 
     """Raises EndpointNotFoundError."""
     async with database.read() as connection:
         return _found(await endpoints.find(connection, vault, endpoint_id), endpoint_id)
+
+
+async def endpoint_statistics(database: Database, endpoint_id: UUID) -> EndpointStatistics:
+    """How an endpoint has done lately. Raises EndpointNotFoundError."""
+    async with database.read() as connection:
+        if await endpoints.find_target(connection, endpoint_id) is None:
+            raise EndpointNotFoundError(f"there is no endpoint {endpoint_id}")
+        return await statistics.count(connection, endpoint_id)
 
 
 async def list_endpoints(

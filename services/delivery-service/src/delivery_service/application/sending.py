@@ -73,15 +73,18 @@ def _begin(dispatch: Dispatch, target: Target) -> tuple[Span | None, str]:
     again = dispatch.tries > 0
     if not tracing.recording() and not again and dispatch.traceparent:
         return None, dispatch.traceparent
+    # Only two of the channels are a POST of ours; AWS is spoken to through its SDK.
+    posts = target.kind in (Kind.WEBHOOK, Kind.SLACK)
     span = tracing.start_span(
-        "POST",
+        "POST" if posts else f"send {target.kind}",
         SpanKind.CLIENT,
         parent=None if again else dispatch.traceparent,
         links=[dispatch.traceparent] if again else (),
         root=True,
         attributes={
-            "http.request.method": "POST",
+            **({"http.request.method": "POST"} if posts else {}),
             "http.request.resend_count": dispatch.tries,
+            "almanac.channel": target.kind,
             "event.id": str(dispatch.event_id),
             "almanac.endpoint.id": str(target.endpoint_id),
             "almanac.delivery.id": str(dispatch.delivery_id),
