@@ -58,7 +58,16 @@ async def attempts(connection: AsyncConnection, delivery_id: UUID) -> Sequence[A
 
 def attempt(row: Row[Any]) -> Attempt:
     """Of a row with the columns ``ATTEMPT``."""
-    return Attempt(Verdict(row.verdict), *row[1:])
+    return Attempt(
+        verdict=Verdict(row.verdict),
+        http_status=row.http_status,
+        fault=row.error,
+        headers=row.headers,
+        excerpt=row.excerpt,
+        started_at=row.started_at,
+        duration_seconds=row.duration_seconds,
+        trace_id=row.trace_id,
+    )
 
 
 async def search(connection: AsyncConnection, wanted: Search, limit: int) -> Sequence[Delivery]:
