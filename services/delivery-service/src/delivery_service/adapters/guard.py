@@ -7,35 +7,24 @@ check is the one for them.
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from ipaddress import ip_address
 from ssl import SSLContext
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from delivery_service.adapters.names import Lookup, Names, look_up
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.endpoints import host_and_port
 from delivery_service.domain.errors import UrlRefusedError
 
 DNS_CACHE_SECONDS = 10
 """How long new connections go to the addresses that were found and checked."""
-DNS_THREADS = 16
-"""Names that are looked up at a time. Threads of their own, so that a slow name server holds up nothing else."""
-
-Lookup = Callable[[str], Sequence[str]]
-"""From a name to its addresses; OSError where there are none."""
 
 
 class ForbiddenAddressError(OSError):
     """A connection to where nothing may be sent."""
-
-
-def look_up(name: str) -> Sequence[str]:
-    """The addresses of a name as the system knows them. It blocks."""
-    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-    return [str(sockaddr[0]) for *_, sockaddr in found]
 
 
 class Guard:
@@ -43,9 +32,8 @@ class Guard:
 
     def __init__(self, reach: Reach, *, lookup: Lookup = look_up, cache_seconds: int = DNS_CACHE_SECONDS) -> None:
         self._reach = reach
-        self._lookup = lookup
+        self._names = Names(lookup)
         self._cache_seconds = cache_seconds
-        self._threads = ThreadPoolExecutor(DNS_THREADS, thread_name_prefix="dns")
 
     def connector(self, *, limit: int, tls: SSLContext) -> aiohttp.TCPConnector:
         """A pool of at most ``limit`` connections that all pass this guard. To be called in a running loop."""
@@ -78,16 +66,13 @@ class Guard:
 
     async def resolve(self, host: str) -> Sequence[str]:
         """The addresses of ``host``, all of which may be sent to. Raises ForbiddenAddressError or OSError."""
-        addresses = [host] if _is_address(host) else await self._addresses(host)
+        addresses = [host] if _is_address(host) else await self._names.addresses(host)
         if not addresses:
             raise OSError(f"{host} has no address")
         for address in addresses:
             if rule := self._reach.address_rule(address):
                 raise ForbiddenAddressError(rule)
         return addresses
-
-    async def _addresses(self, host: str) -> Sequence[str]:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._lookup, host)
 
     def _open_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
         family, kind, protocol, _, sockaddr = info
