@@ -111,7 +111,7 @@ test-deploy: $(VENV)/deploy-tools $(VENV)/policies/installed ## All of what ship
 
 N ?= 5000
 ROWS ?= 1000000
-.PHONY: bench-pipeline bench-peers bench-bus bench-import bench-claim
+.PHONY: bench-pipeline bench-peers bench-bus bench-import bench-claim bench-lateness bench-storm
 bench-pipeline: install ## N events due at one instant, through everything: make bench-pipeline N=5000
 	@$(BIN)/python -m bench.pipeline --n $(N)
 
@@ -123,6 +123,14 @@ bench-import: install ## N users through an import until all are scheduled: make
 
 bench-claim: install ## Claims where so many events wait, at one size or several: make bench-claim ROWS="1000000 10000000"
 	@$(BIN)/python -m bench.claims --rows $(ROWS)
+
+SECONDS_DUE ?= 60
+bench-lateness: install ## Random arrivals at 25,000 an hour through everything: make bench-lateness [SECONDS_DUE=60]
+	@$(BIN)/python -m bench.lateness --seconds $(SECONDS_DUE)
+
+STORM ?= 25000
+bench-storm: install ## So many events due at one instant, 1,000 of them critical: make bench-storm [STORM=25000]
+	@$(BIN)/python -m bench.storm --n $(STORM)
 
 bench-bus: install ## What SNS and SQS calls cost on the emulator
 	@$(BIN)/python -m bench.bus
