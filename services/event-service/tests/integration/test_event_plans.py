@@ -16,7 +16,16 @@ from sqlalchemy import TextClause, text
 from uuid_utils.compat import uuid7
 
 from chassis.migrations import upgrade
-from event_service.adapters import claims, event_views, events, forecasts, schedule_views, schedules
+from event_service.adapters import (
+    claims,
+    event_views,
+    events,
+    figures,
+    forecasts,
+    schedule_views,
+    schedules,
+    zone_rules,
+)
 from event_service.domain.events import EventKey
 from event_service.settings import Settings
 from local_stack.postgres import PostgresServer
@@ -183,6 +192,32 @@ async def test_a_forecast_of_a_month_reads_the_index_of_what_waits_and_no_table(
     # Later months are not even opened.
     assert {node["Relation Name"] for node in scans} <= {f"events_2026_0{month}" for month in (5, 6, 7)}
     assert _rows_read(nodes, PENDING) <= 31 * 24 * 60 / 9 + 20
+
+
+async def test_counting_what_is_due_reads_nothing_that_is_not(year: Scenario) -> None:
+    nodes = await _explain(year, figures._WAITING, late_after=60.0, counted=100_000)
+    assert _tables_read_whole(nodes) == []
+    assert _indexes(nodes) == {PENDING}
+    assert 0 < _rows_read(nodes, PENDING) <= 10
+
+
+async def test_what_new_zone_rules_concern_is_looked_for_month_by_month(year: Scenario) -> None:
+    nodes = await _explain(
+        year,
+        zone_rules._OUTDATED,
+        tzdata="2099z",
+        priority=2,
+        first=datetime(2026, 8, 1, tzinfo=UTC),
+        end=datetime(2026, 9, 1, tzinfo=UTC),
+        after_at=datetime(2026, 8, 20, tzinfo=UTC),
+        after_id=uuid7(),
+        limit=100,
+    )
+    assert {table for table in _tables_read_whole(nodes) if table != "zone_rules"} == set()
+    scans = [node for node in nodes if node.get("Relation Name", "").startswith("events_")]
+    assert {node["Relation Name"] for node in scans} == {"events_2026_08"}
+    assert _indexes(nodes) - {"zone_rules_pkey"} == {PENDING}
+    assert _rows_read(nodes, PENDING) <= 12 * 24 * 60 / 36 + 1
 
 
 @pytest.mark.parametrize("before", [None, "2026-09-01T00:00Z"])

@@ -1,0 +1,92 @@
+"""After a day without any process: what is inside its grace is delivered, flagged late, and delays nothing due now."""
+
+from datetime import date, time, timedelta
+from uuid import UUID
+
+import pytest
+from event_scenario import Scenario
+from uuid_utils.compat import uuid7
+
+from contracts.vocabulary import EventType, Priority
+from event_service.adapters import events
+from event_service.application.firing import FiringRules
+from event_service.application.outcomes import sweep_missed
+from event_service.domain.events import Event
+
+BATCH = 20
+BACKLOG = 300
+
+
+async def _events(scenario: Scenario, user_id: UUID, late: list[timedelta], grace: timedelta) -> list[UUID]:
+    """One event for each time since its target."""
+    async with scenario.runtime.database.transaction() as tx:
+        now = await events.current_time(tx)
+        made = [
+            Event(
+                id=uuid7(), target=now - each, schedule_id=None, user_id=user_id, event_type=EventType.NOTIFICATION,
+                occurrence=str(number), priority=Priority.LOW, timezone="UTC", grace_until=now - each + grace,
+                expires_at=now - each + grace, payload={}, tags=(), email=None, phone=None, traceparent=None,
+            )
+            for number, each in enumerate(late)
+        ]  # fmt: skip
+        await events.insert(tx, made)
+    return [each.id for each in made]
+
+
+@pytest.fixture
+async def user_id(scenario: Scenario) -> UUID:
+    await scenario.at("2026-11-24T12:00Z")
+    user = scenario.user(date_of_birth=date(1990, 6, 1), delivery_time=time(9))
+    await scenario.receive(user)
+    scenario.firing = FiringRules(BATCH, 60, 7200)
+    return user.user_id
+
+
+async def test_a_day_of_backlog_is_delivered_late_and_what_is_due_meanwhile_goes_first(
+    scenario: Scenario, user_id: UUID
+) -> None:
+    backlog = await _events(
+        scenario, user_id, [timedelta(hours=24) * (each + 1) / (BACKLOG + 1) for each in range(BACKLOG)],
+        timedelta(hours=24),
+    )  # fmt: skip
+    backlog.reverse()  # the oldest first
+    fresh: list[UUID] = []
+    claimed = 0
+    while True:
+        if len(fresh) < 5 * 4:
+            # While the backlog is worked off, time goes on and more comes due.
+            fresh += await _events(scenario, user_id, [timedelta(0)] * 4, timedelta(hours=24))
+        before = len(scenario.bus.published)
+        if not await scenario.fire(Priority.LOW):
+            break
+        wave = scenario.bus.published[before:]
+        just_now = [each.id for each in wave if each.id in fresh]
+        assert sorted(just_now) == sorted(fresh[claimed : claimed + 4])  # none had to wait for another round
+        if just_now:
+            assert len(wave) - len(just_now) == BATCH // 2
+        claimed += len(just_now)
+    published = [each.id for each in scenario.bus.published]
+    assert [id for id in published if id not in fresh] == backlog
+    assert len(published) == len(set(published)) == BACKLOG + len(fresh)
+    flags = {
+        UUID(item["eventId"]): item["late"] for type, item in await scenario.announced() if type == "EventPublished"
+    }
+    assert all(flags[id] for id in backlog)
+    assert not any(flags[id] for id in fresh)
+
+
+async def test_what_is_past_its_grace_is_given_up_in_batches_and_the_rest_is_delivered(
+    scenario: Scenario, user_id: UUID
+) -> None:
+    past = await _events(scenario, user_id, [timedelta(hours=30)] * 130, timedelta(hours=24))
+    late = await _events(scenario, user_id, [timedelta(hours=20)] * 30, timedelta(hours=24))
+    runtime = scenario.runtime
+    swept = []
+    while count := await sweep_missed(runtime.database, runtime.outbox, scenario.rules, limit=50):
+        swept.append(count)
+    assert swept == [50, 50, 30]
+    while await scenario.fire(Priority.LOW):
+        pass
+    assert {each.id for each in scenario.bus.published} == set(late)
+    rows = await scenario.rows("SELECT id FROM events WHERE status = 'MISSED'")
+    assert {row.id for row in rows} == set(past)
