@@ -18,7 +18,7 @@ from event_service.application.figures import Figures
 from event_service.application.firing import FiringRules
 from event_service.application.following import NearEvents
 from event_service.application.reaping import Reaper
-from event_service.application.scheduler import Scheduler
+from event_service.application.scheduler import Precedence, Scheduler
 from event_service.application.upkeep import Upkeep
 from event_service.application.zone_changes import ZoneWatch
 from event_service.domain.errors import EventServiceError
@@ -63,7 +63,7 @@ def _due_events(runtime: Runtime[Settings]) -> SnsDueEvents:
 
 
 def scheduler(runtime: Runtime[Settings]) -> Sequence[Role]:
-    settings, bus = runtime.settings, _due_events(runtime)
+    settings, bus, precedence = runtime.settings, _due_events(runtime), Precedence()
     return [
         Loop(
             f"scheduler:{priority.name.lower()}",
@@ -74,6 +74,7 @@ def scheduler(runtime: Runtime[Settings]) -> Sequence[Role]:
                 _firing(settings),
                 priority=priority,
                 poll_seconds=settings.scheduler_poll_seconds,
+                precedence=precedence,
             ).step,
             wake=runtime.listener.event(f"events_due_{priority.value}"),
         )

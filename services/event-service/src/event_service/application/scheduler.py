@@ -1,5 +1,8 @@
 """When to fire: a tickless loop per priority (design §4 "Claim")."""
 
+import asyncio
+from contextlib import suppress
+
 from chassis.database import Database
 from chassis.outbox import Outbox
 from event_service.adapters import claims
@@ -16,6 +19,36 @@ CONTENDED_SECONDS = 0.05
 """Pause where all that is due is being claimed by another scheduler."""
 
 
+PATIENCE_SECONDS = 5.0
+"""The longest that a priority waits for more urgent ones before each of its batches: it must get on too."""
+
+
+class Precedence:
+    """Lets the more urgent priorities of a process go first while they have something due and room for it.
+
+    Without it they share the process, and the bus behind it, with whatever else is due at the same instant.
+    """
+
+    def __init__(self, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._patience = patience_seconds
+        self._busy: set[int] = set()
+        self._freed = asyncio.Event()
+
+    async def turn(self, priority: int) -> None:
+        """Take part, and return once nothing more urgent does, or patience has ended."""
+        self._busy.add(priority)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._patience):
+                while min(self._busy) < priority:
+                    self._freed.clear()
+                    await self._freed.wait()
+
+    def leave(self, priority: int) -> None:
+        """Nothing is due, or nothing can be done about it now."""
+        self._busy.discard(priority)
+        self._freed.set()
+
+
 class Scheduler:
     """A step of a loop for one priority. N of them, here and in other pods, run side by side without a leader."""
 
@@ -28,6 +61,7 @@ class Scheduler:
         *,
         priority: int,
         poll_seconds: float,
+        precedence: Precedence | None = None,
     ) -> None:
         """``poll_seconds``: the longest sleep. What is inserted nearer than that wakes the loop (migration 0001)."""
         self._database = database
@@ -36,6 +70,7 @@ class Scheduler:
         self._rules = rules
         self._priority = priority
         self._poll = poll_seconds
+        self._precedence = precedence or Precedence()
 
     async def step(self) -> float:
         """Fire one batch. Returns how long to sleep: not at all while there is more, else until just before the next.
@@ -45,8 +80,15 @@ class Scheduler:
         delay = await claims.delay_until_next(self._database, self._priority)
         ahead = self._rules.ahead_seconds
         if delay is None or delay > ahead:
+            self._precedence.leave(self._priority)
             return self._poll if delay is None else min(delay - ahead + TIMER_SECONDS, self._poll)
-        claimed = await fire_due(self._database, self._outbox, self._bus, self._rules, self._priority)
+        await self._precedence.turn(self._priority)
+        claimed: int | None = None
+        try:
+            claimed = await fire_due(self._database, self._outbox, self._bus, self._rules, self._priority)
+        finally:
+            if not claimed:
+                self._precedence.leave(self._priority)
         if claimed is None:
             return FULL_QUEUE_SECONDS
         return 0.0 if claimed else CONTENDED_SECONDS
