@@ -124,9 +124,7 @@ def _greetings(before: Yearly, changes: datetime, after: Yearly, until: datetime
 @pytest.mark.parametrize(
     ("before", "at", "after", "greeted"), [row[1:] for row in MOVES], ids=[row[0] for row in MOVES]
 )
-def test_whoever_moves_is_greeted_when_the_readme_says(
-    _change: str, before: str, at: str, after: str, greeted: str
-) -> None:
+def test_whoever_moves_is_greeted_when_the_readme_says(before: str, at: str, after: str, greeted: str) -> None:
     changes = datetime.fromisoformat(at.replace(" +", "+"))
     until = datetime(2027, 12, 31, tzinfo=UTC)
     assert ", ".join(_greetings(_birthday(before), changes, _birthday(after), until)) == greeted
