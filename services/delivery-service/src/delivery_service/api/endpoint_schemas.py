@@ -52,6 +52,10 @@ def _in_order(seconds: list[float] | None) -> tuple[float, ...] | None:
     return None if seconds is None else tuple(seconds)
 
 
+_PRINTABLE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]*$"
+_HEADER_NAMES = {"propertyNames": {"pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"}}
+
+
 def _printable(text: str) -> str:
     if any(ord(character) < 32 and character not in "\t\r\n" for character in text):
         raise ValueError("must not contain control characters but tabs and line breaks")
@@ -107,13 +111,19 @@ Enabled = Annotated[bool, Field(strict=True, description="An endpoint that is no
 
 
 Subject = Annotated[PlainText, Field(min_length=1, max_length=MAX_SUBJECT, description=f"Of e-mails. {PLACEHOLDERS}")]
-Printable = Annotated[str, AfterValidator(_printable)]
+Printable = Annotated[str, AfterValidator(_printable), Field(json_schema_extra={"pattern": _PRINTABLE})]
 Text = Annotated[Printable, Field(min_length=1, max_length=MAX_TEXT, description=f"Of messages. {PLACEHOLDERS}")]
 Html = Annotated[Printable, Field(min_length=1, max_length=MAX_HTML, description=f"Of e-mails. {PLACEHOLDERS}")]
-HeaderText = Annotated[str, Field(min_length=1, max_length=MAX_HEADER_VALUE)]
+HeaderText = Annotated[
+    str, Field(min_length=1, max_length=MAX_HEADER_VALUE, json_schema_extra={"pattern": "^[!-~]([ -~]*[!-~])?$"})
+]
 Headers = Annotated[
     dict[str, HeaderText],
-    Field(max_length=MAX_HEADERS, description="Sent with every webhook. Their values are never shown again."),
+    Field(
+        max_length=MAX_HEADERS,
+        description="Sent with every webhook. Their values are never shown again.",
+        json_schema_extra=_HEADER_NAMES,
+    ),
 ]
 HeadersPatch = Annotated[
     dict[str, HeaderText | None] | None,
@@ -126,6 +136,7 @@ SecretText = Annotated[
     Field(
         min_length=1,
         max_length=MAX_SECRET,
+        json_schema_extra={"pattern": "^wh(sec|sk)_[A-Za-z0-9+/]+={0,2}$"},
         description="`whsec_` and 24 to 64 bytes in base64, or for ed25519 `whsk_` and 32 or 64. Null: a new one.",
     ),
 ]
