@@ -40,6 +40,7 @@ from delivery_service.application.pool import DeliveryPool, PoolLimits
 from delivery_service.application.sending import Sender
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.attempts import Reply
+from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.deliveries import Dispatch, Lease, Target
 from delivery_service.domain.endpoints import EndpointConfig, Kind
 from delivery_service.domain.retries import RetryPolicy
@@ -238,6 +239,7 @@ def open_pool() -> Callable[..., AbstractAsyncContextManager[DeliveryPool]]:
         claiming: bool = True,
         grace_seconds: float = 5,
         sender: Sender | None = None,
+        circuits: CircuitPolicy = CircuitPolicy(),  # noqa: B008 - it cannot change
     ) -> AsyncIterator[DeliveryPool]:
         poster = Poster(connections=slots, connect_seconds=2, guard=Guard(LOOPBACK))
         pool = DeliveryPool(
@@ -247,6 +249,7 @@ def open_pool() -> Callable[..., AbstractAsyncContextManager[DeliveryPool]]:
             sender=sender or WebhookSender(poster, VAULT),
             policy=policy,
             limits=PoolLimits(slots, connections=2, lease_seconds=lease_seconds),
+            circuits=circuits,
         )
         stopping = asyncio.Event()
         claimer = asyncio.create_task(Loop("claimer", pool.claim, wake=pool.wake).run(stopping)) if claiming else None

@@ -37,6 +37,30 @@ CREATE TABLE endpoints (
 );
 CREATE INDEX endpoints_newest ON endpoints (created_at DESC, id DESC);
 
+-- Whether an endpoint is to be left alone, for all workers to see. A row comes with the first failure. attempts and
+-- failures are halved with time. probe_at is when to try again where the state is not CLOSED. All in real time.
+CREATE TABLE circuits (
+    endpoint_id   uuid PRIMARY KEY REFERENCES endpoints ON DELETE CASCADE,
+    state         text NOT NULL CHECK (state IN ('CLOSED', 'OPEN', 'HALF_OPEN')),
+    attempts      double precision NOT NULL,
+    failures      double precision NOT NULL,
+    counted_at    timestamptz NOT NULL,
+    in_row        integer NOT NULL,
+    failing_since timestamptz,
+    trips         integer NOT NULL,
+    probe_at      timestamptz,
+    CHECK ((state = 'CLOSED') = (probe_at IS NULL))
+) WITH (fillfactor = 50);
+
+-- A bucket of tokens for each endpoint with a rate limit; granted is what the last claim got of it.
+CREATE TABLE meters (
+    endpoint_id uuid PRIMARY KEY REFERENCES endpoints ON DELETE CASCADE,
+    rate        double precision NOT NULL,
+    tokens      double precision NOT NULL,
+    refilled_at timestamptz NOT NULL,
+    granted     integer NOT NULL
+) WITH (fillfactor = 50);
+
 -- received_at, target_at, expires_at and finished_at are almanac_now() time. No foreign keys between the next three:
 -- one transaction writes an event with its deliveries, one statement sweeps them, and a check for each row would cost
 -- more than the row itself.
@@ -83,7 +107,7 @@ CREATE TABLE deliveries (
     CHECK ((status = 'PENDING') = (finished_at IS NULL)),
     CHECK (endpoint_id IS NOT NULL OR status = 'FAILED')
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
-CREATE INDEX deliveries_due ON deliveries (priority, due_at) WHERE status = 'PENDING';
+CREATE INDEX deliveries_due ON deliveries (priority, endpoint_id, due_at) WHERE status = 'PENDING';
 CREATE INDEX deliveries_endpoint ON deliveries (endpoint_id, id);
 
 CREATE TABLE attempts (

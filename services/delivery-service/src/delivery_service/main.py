@@ -25,6 +25,7 @@ from delivery_service.application.redrives import Redriver
 from delivery_service.application.resealing import Resealing
 from delivery_service.application.retention import Retention
 from delivery_service.application.sending import Channels, Sender
+from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.dead_letters import HORIZON_SECONDS
 from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.errors import DeliveryServiceError
@@ -74,6 +75,15 @@ def worker(runtime: Runtime[Settings], priority: Priority) -> Role:
             retry_after_cap=settings.retry_after_cap_seconds,
         ),
         limits=PoolLimits(slots, settings.pool_connections, settings.lease_seconds),
+        circuits=CircuitPolicy(
+            half_life_seconds=settings.circuit_half_life_seconds,
+            min_attempts=settings.circuit_min_attempts,
+            failure_rate=settings.circuit_failure_rate,
+            open_seconds=settings.circuit_open_seconds,
+            open_cap_seconds=settings.circuit_open_cap_seconds,
+            disable_failures=settings.disable_after_failures,
+            disable_seconds=settings.disable_after_days * 86_400,
+        ),
     )
 
     async def room() -> None:

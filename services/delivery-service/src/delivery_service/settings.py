@@ -77,6 +77,19 @@ class Settings(ServiceSettings):
     deliveries by e-mail fail as ``not_configured``."""
     sms_sender_id: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9-]{1,11}$")] = None
     """What a phone shows as the sender of a text message, in countries that allow it."""
+    circuit_half_life_seconds: float = Field(30.0, gt=0)
+    """How fast an endpoint's attempts and failures are forgotten: the window of its failure rate."""
+    circuit_min_attempts: int = Field(10, ge=1)
+    """Attempts within that window below which a circuit never opens."""
+    circuit_failure_rate: float = Field(0.5, gt=0, le=1)
+    circuit_open_seconds: float = Field(5.0, gt=0)
+    """Until the first probe; doubled by each that fails, up to the cap."""
+    circuit_open_cap_seconds: float = Field(300.0, gt=0)
+    disable_after_failures: int = Field(1_000, ge=1)
+    """Failed attempts in a row after which an endpoint is switched off; an open circuit makes few."""
+    disable_after_days: float = Field(5.0, gt=0)
+    """Days without one success, while there were attempts, after which it is too."""
+
     connect_timeout_seconds: float = Field(5.0, gt=0)
     """For name, connection and TLS; the whole attempt has the endpoint's own timeout."""
     retention_days: float = Field(30.0, gt=0)

@@ -126,7 +126,7 @@ async def test_a_flood_of_low_events_at_a_hanging_endpoint_does_not_delay_critic
         await new_endpoint(runtime.database, event_types=("BIRTHDAY",))
         await publish(*(due_event(event_type=EventType.NOTIFICATION, priority="LOW") for _ in range(150)))
         async with work(*Priority):
-            slots = runtime.settings.slots_low
+            slots = runtime.settings.slots_low // 2
             await hanging.wait_for(slots)
             await publish(*(due_event() for _ in range(10)))
             await receiver.wait_for(10, timeout=5)

@@ -27,6 +27,7 @@ OpenPool = Callable[..., AbstractAsyncContextManager[DeliveryPool]]
 Outcomes = Callable[[Database], Awaitable[list[DeliveryOutcomeItem]]]
 Rows = Callable[..., Awaitable[list[Any]]]
 
+ANYTHING = claims.Rooms({}, 100)
 EXPIRE = "UPDATE deliveries SET due_at = clock_timestamp() - interval '1 second' WHERE status = 'PENDING'"
 
 
@@ -75,7 +76,7 @@ async def test_a_result_whose_lease_has_passed_on_changes_nothing(
     for _ in range(2):
         await rows(store, EXPIRE)
         async with store.transaction() as tx:
-            held += (await claims.claim(tx, Priority.CRITICAL, 10, Lease.begin(90))).dispatches
+            held += (await claims.claim(tx, Priority.CRITICAL, 10, Lease.begin(90), ANYTHING)).dispatches
     old, new = held
     assert (await record(store, Outbox(), [Result(old, DeliveryStatus.SUCCEEDED)])).recorded == []
     assert await outcomes(store) == []
@@ -98,7 +99,7 @@ async def test_two_claimers_never_hold_the_same_delivery(
 
     async def claim() -> list[UUID]:
         async with store.transaction() as tx:
-            claimed = await claims.claim(tx, Priority.CRITICAL, 10, Lease.begin(90))
+            claimed = await claims.claim(tx, Priority.CRITICAL, 10, Lease.begin(90), ANYTHING)
         return [each.delivery_id for each in claimed.dispatches]
 
     held = [delivery_id for claimed in await asyncio.gather(*(claim() for _ in range(8))) for delivery_id in claimed]
@@ -118,7 +119,7 @@ async def test_a_worker_that_stops_finishes_what_it_sends_and_releases_the_rest(
     await new_endpoint(store)
     gate = asyncio.Event()
     receiver.always(Answer(gate=gate))
-    async with open_pool(store, slots=2, claiming=False) as pool:
+    async with open_pool(store, slots=4, claiming=False) as pool:
         await receive(pool, *(due_event() for _ in range(5)))
         await receiver.wait_for(2)
         pool.close()
@@ -186,8 +187,8 @@ async def test_an_endpoint_that_hangs_holds_only_its_own_priority(
         await new_endpoint(store, url=hanging.url, event_types=("NOTIFICATION",))
         await new_endpoint(store, event_types=("BIRTHDAY",))
         async with (
-            open_pool(store, priority=Priority.LOW, slots=5) as low,
-            open_pool(store, priority=Priority.CRITICAL, slots=5) as critical,
+            open_pool(store, priority=Priority.LOW, slots=10) as low,
+            open_pool(store, priority=Priority.CRITICAL, slots=10) as critical,
         ):
             flood = [due_event(event_type="NOTIFICATION", priority="LOW") for _ in range(50)]
             await receive(low, *flood)
@@ -219,12 +220,22 @@ async def test_the_claim_reads_only_what_is_due(
     async with store.transaction() as tx:
         plan = await tx.execute(
             text(f"EXPLAIN {claims._CLAIM.text}"),
-            {"priority": 0, "limit": 50, "lease": lease.token, "lease_seconds": lease.seconds},
+            {
+                "priority": 0,
+                "limit": 50,
+                "lease": lease.token,
+                "lease_seconds": lease.seconds,
+                "rooms_of": [],
+                "rooms": [],
+                "default_room": 50,
+                "probe_seconds": 60,
+            },
         )
         lines = [line.strip() for line in plan.scalars()]
-    assert any("Index Scan using deliveries_due" in line for line in lines), lines
-    [condition] = [line for line in lines if line.startswith("Index Cond: ((priority")]
-    assert "due_at <=" in condition
+    assert not any("Seq Scan on deliveries" in line for line in lines), lines
+    conditions = [line for line in lines if line.startswith("Index Cond: ((") and "due_at" in line]
+    assert conditions, lines
+    assert all("due_at <=" in condition and "endpoint_id =" in condition for condition in conditions)
 
 
 async def test_what_ended_long_ago_is_forgotten_and_the_rest_kept(

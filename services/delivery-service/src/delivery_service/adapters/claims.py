@@ -1,22 +1,82 @@
 """Claiming, recording and releasing deliveries: leases with a fencing token (design §6.4)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from chassis.database import Transaction
 from delivery_service.adapters.endpoints import TARGET, target
-from delivery_service.domain.deliveries import Dispatch, Lease, Reason, Result
+from delivery_service.domain.deliveries import Dispatch, Lease, Reason, Result, Target
 
+PROBE_SECONDS = 60.0
+"""After that a probe counts as lost, with the worker that made it, and another may be made."""
+
+# The endpoints with something pending are found by skipping through the index, and of each no more is taken than it has
+# room for: what waits for an endpoint costs nothing but its place in the index, and hides nothing behind it.
 # (SELECT clock_timestamp()) is evaluated once; written plainly it is volatile and keeps the index from being used.
+_PENDING = """
+pending AS (
+    (SELECT endpoint_id, due_at FROM deliveries WHERE status = 'PENDING' AND priority = :priority
+     ORDER BY endpoint_id, due_at LIMIT 1)
+    UNION ALL
+    SELECT n.endpoint_id, n.due_at FROM pending p CROSS JOIN LATERAL (
+        SELECT d.endpoint_id, d.due_at FROM deliveries d
+        WHERE d.status = 'PENDING' AND d.priority = :priority AND d.endpoint_id > p.endpoint_id
+        ORDER BY d.endpoint_id, d.due_at LIMIT 1
+    ) n
+)"""
+_ROOMS = "unnest(CAST(:rooms_of AS uuid[]), CAST(:rooms AS integer[])) AS r (endpoint_id, room)"
+_ROOM = "coalesce(r.room, least(CAST(:default_room AS integer), 2 * p.concurrency))"
 _CLAIM = text(f"""
-WITH due AS (
-    SELECT id, lease IS NOT NULL AS abandoned FROM deliveries
-    WHERE status = 'PENDING' AND priority = :priority AND due_at <= (SELECT clock_timestamp())
-    ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+WITH RECURSIVE {_PENDING}, gates AS (
+    SELECT w.endpoint_id, p.rate_limit, coalesce(p.enabled, false) AS enabled, {_ROOM} AS room,
+           coalesce(c.state, 'CLOSED') AS state
+    FROM pending w LEFT JOIN endpoints p ON p.id = w.endpoint_id
+    LEFT JOIN circuits c ON c.endpoint_id = w.endpoint_id LEFT JOIN {_ROOMS} ON r.endpoint_id = w.endpoint_id
+    WHERE w.due_at <= (SELECT clock_timestamp())
+), probed AS (
+    UPDATE circuits c SET state = 'HALF_OPEN', probe_at = clock_timestamp() + make_interval(secs => :probe_seconds)
+    FROM gates g WHERE c.endpoint_id = g.endpoint_id AND g.enabled AND g.room > 0 AND g.state <> 'CLOSED'
+      AND c.state <> 'CLOSED' AND c.probe_at <= clock_timestamp()
+    RETURNING c.endpoint_id
+), wanted AS (
+    SELECT g.endpoint_id, g.rate_limit, floor(greatest(1, g.rate_limit)) AS burst, n.deliveries
+    FROM gates g CROSS JOIN LATERAL (
+        SELECT count(*) AS deliveries FROM (
+            SELECT FROM deliveries d WHERE d.status = 'PENDING' AND d.priority = :priority
+              AND d.endpoint_id = g.endpoint_id AND d.due_at <= (SELECT clock_timestamp()) LIMIT g.room
+        ) up_to
+    ) n WHERE g.enabled AND g.room > 0 AND g.state = 'CLOSED' AND g.rate_limit IS NOT NULL
+), metered AS (
+    INSERT INTO meters AS m (endpoint_id, rate, tokens, refilled_at, granted)
+    SELECT endpoint_id, rate_limit, burst - least(deliveries, burst), clock_timestamp(), least(deliveries, burst)
+    FROM wanted ORDER BY endpoint_id
+    ON CONFLICT (endpoint_id) DO UPDATE
+    SET (rate, refilled_at, granted, tokens) = (
+        SELECT excluded.rate, excluded.refilled_at, g.granted, b.tokens - g.granted
+        FROM (SELECT least(
+            excluded.tokens + excluded.granted,
+            m.tokens + greatest(0, extract(epoch FROM excluded.refilled_at - m.refilled_at)) * excluded.rate
+        ) AS tokens) b CROSS JOIN LATERAL (SELECT least(excluded.granted, floor(b.tokens)) AS granted) g
+    )
+    RETURNING m.endpoint_id, m.granted
+), grants AS (
+    SELECT endpoint_id, CAST(:limit AS integer) AS deliveries FROM gates WHERE NOT enabled
+    UNION ALL SELECT endpoint_id, 1 FROM probed
+    UNION ALL SELECT endpoint_id, granted FROM metered WHERE granted > 0
+    UNION ALL SELECT endpoint_id, room FROM gates
+              WHERE enabled AND room > 0 AND state = 'CLOSED' AND rate_limit IS NULL
+), due AS (
+    SELECT d.id, d.abandoned FROM (SELECT * FROM grants ORDER BY random()) g CROSS JOIN LATERAL (
+        SELECT id, lease IS NOT NULL AS abandoned FROM deliveries
+        WHERE status = 'PENDING' AND priority = :priority AND endpoint_id = g.endpoint_id
+          AND due_at <= (SELECT clock_timestamp())
+        ORDER BY due_at LIMIT g.deliveries FOR UPDATE SKIP LOCKED
+    ) d LIMIT CAST(:limit AS integer)
 ), claimed AS (
     UPDATE deliveries d
     SET lease = CAST(:lease AS uuid), due_at = clock_timestamp() + make_interval(secs => :lease_seconds)
@@ -29,10 +89,32 @@ FROM claimed c JOIN events e ON e.id = c.event_id
 CROSS JOIN LATERAL (SELECT coalesce(c.expires_at, e.expires_at) AS expires_at) x
 LEFT JOIN endpoints p ON p.id = c.endpoint_id
 """)
-_NEXT_DUE = text(
-    "SELECT CAST(extract(epoch FROM min(due_at) - clock_timestamp()) AS float8) FROM deliveries"
-    " WHERE status = 'PENDING' AND priority = :priority"
+# What is due and could not be claimed waits for its endpoint: for the circuit's probe, or for a token.
+_QUEUES = text(f"""
+WITH RECURSIVE {_PENDING}
+SELECT w.endpoint_id, CAST(extract(epoch FROM w.due_at - n.now) AS float8) AS due_in,
+       CAST(greatest(extract(epoch FROM c.probe_at - n.now),
+                     (1 - m.tokens) / m.rate - extract(epoch FROM n.now - m.refilled_at)) AS float8) AS open_in
+FROM pending w CROSS JOIN (SELECT clock_timestamp() AS now) n
+LEFT JOIN endpoints p ON p.id = w.endpoint_id
+LEFT JOIN circuits c ON c.endpoint_id = w.endpoint_id
+LEFT JOIN meters m ON m.endpoint_id = w.endpoint_id AND p.rate_limit IS NOT NULL
+""")
+# Those who wait for their endpoint are not looked at one by one, so their expiry is looked for.
+_EXPIRED = text("""
+WITH due AS (
+    SELECT d.id FROM deliveries d JOIN events e ON e.id = d.event_id
+    WHERE d.status = 'PENDING' AND d.priority = :priority AND d.endpoint_id = ANY (CAST(:endpoint_ids AS uuid[]))
+      AND d.due_at <= (SELECT clock_timestamp()) AND d.lease IS NULL
+      AND coalesce(d.expires_at, e.expires_at) <= (SELECT almanac_now())
+    LIMIT CAST(:limit AS integer) FOR UPDATE OF d SKIP LOCKED
 )
+UPDATE deliveries d
+SET lease = CAST(:lease AS uuid), due_at = clock_timestamp() + make_interval(secs => :lease_seconds)
+FROM due JOIN deliveries o ON o.id = due.id JOIN events e ON e.id = o.event_id WHERE d.id = due.id
+RETURNING d.id AS delivery_id, d.event_id, d.tries, e.due, coalesce(d.expires_at, e.expires_at) AS expires_at,
+          e.traceparent
+""")
 
 # One statement decides, keeps the attempt and counts down. Several deliveries of one event may be in the batch, so they
 # are added up first; the events are locked in one order, so that two recorders cannot deadlock.
@@ -106,6 +188,26 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Rooms:
+    """How many deliveries of an endpoint a worker takes in hand; ``default`` of those that are not named."""
+
+    of: Mapping[UUID, int]
+    default: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An endpoint with something pending, the first of it due in ``due_in`` seconds (negative: waiting since).
+
+    ``open_in``: seconds until its circuit or its rate limit lets something through, None where they always do.
+    """
+
+    endpoint_id: UUID
+    due_in: float
+    open_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """A result that counted. ``finished`` says that its event has no delivery left to wait for."""
 
@@ -116,10 +218,23 @@ class Recorded:
     finished: bool
 
 
-async def claim(tx: Transaction, priority: int, limit: int, lease: Lease) -> Claimed:
-    """Take up to ``limit`` deliveries of a priority that are due: retries, and leases that nobody kept."""
+async def claim(tx: Transaction, priority: int, limit: int, lease: Lease, rooms: Rooms) -> Claimed:
+    """Take up to ``limit`` deliveries of a priority that are due: new ones, retries, and leases that nobody kept.
+
+    Of each endpoint as many as there is room for, its rate limit allows and its circuit lets through.
+    """
     rows = await tx.execute(
-        _CLAIM, {"priority": priority, "limit": limit, "lease": lease.token, "lease_seconds": lease.seconds}
+        _CLAIM,
+        {
+            "priority": priority,
+            "limit": limit,
+            "lease": lease.token,
+            "lease_seconds": lease.seconds,
+            "rooms_of": list(rooms.of),
+            "rooms": list(rooms.of.values()),
+            "default_room": rooms.default,
+            "probe_seconds": PROBE_SECONDS,
+        },
     )
     claimed: list[Dispatch] = []
     abandoned = 0
@@ -127,25 +242,31 @@ async def claim(tx: Transaction, priority: int, limit: int, lease: Lease) -> Cla
         abandoned += row.abandoned
         # What was switched off or deleted while a delivery waited gets nothing more.
         hindrance = Reason.EXPIRED if row.expired else None if row.enabled else Reason.CANCELLED
-        claimed.append(
-            Dispatch(
-                delivery_id=row.delivery_id,
-                event_id=row.event_id,
-                lease=lease,
-                tries=row.tries,
-                due=row.due,
-                expires_at=row.expires_at,
-                traceparent=row.traceparent,
-                target=hindrance or target(row),
-            )
-        )
+        claimed.append(_dispatch(row, lease, hindrance or target(row)))
     return Claimed(claimed, abandoned)
 
 
-async def next_due(tx: Transaction, priority: int) -> float | None:
-    """Seconds until the next delivery of a priority is due, None where nothing waits or is in hand."""
-    seconds: float | None = (await tx.execute(_NEXT_DUE, {"priority": priority})).scalar_one()
-    return seconds
+async def queues(tx: Transaction, priority: int) -> list[Waiting]:
+    """The endpoints with something pending of a priority."""
+    rows = await tx.execute(_QUEUES, {"priority": priority})
+    return [Waiting(row.endpoint_id, row.due_in, row.open_in) for row in rows]
+
+
+async def expired(
+    tx: Transaction, priority: int, endpoint_ids: Collection[UUID], limit: int, lease: Lease
+) -> list[Dispatch]:
+    """Take what waits for these endpoints and has expired."""
+    rows = await tx.execute(
+        _EXPIRED,
+        {
+            "priority": priority,
+            "endpoint_ids": list(endpoint_ids),
+            "limit": limit,
+            "lease": lease.token,
+            "lease_seconds": lease.seconds,
+        },
+    )
+    return [_dispatch(row, lease, Reason.EXPIRED) for row in rows]
 
 
 async def record(tx: Transaction, results: Sequence[Result]) -> list[Recorded]:
@@ -195,6 +316,10 @@ async def seize(tx: Transaction, delivery_id: UUID, lease: Lease) -> Dispatch | 
     row = (await tx.execute(_SEIZE, values)).one_or_none()
     if row is None:
         return None
+    return _dispatch(row, lease, Reason.CANCELLED)
+
+
+def _dispatch(row: Row[Any], lease: Lease, where: Target | Reason) -> Dispatch:
     return Dispatch(
         delivery_id=row.delivery_id,
         event_id=row.event_id,
@@ -203,5 +328,5 @@ async def seize(tx: Transaction, delivery_id: UUID, lease: Lease) -> Dispatch | 
         due=row.due,
         expires_at=row.expires_at,
         traceparent=row.traceparent,
-        target=Reason.CANCELLED,
+        target=where,
     )

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from chassis.database import Transaction
+from delivery_service.adapters.claims import Rooms
 from delivery_service.adapters.endpoints import TARGET, target
 from delivery_service.domain.deliveries import Arrival, Dispatch, Lease, Reason
 
@@ -49,13 +50,20 @@ WITH arrival AS ({_ARRIVAL}), inserted AS (
     SELECT new_id(), a.id, p.id, a.priority,
            CASE WHEN p.id IS NULL THEN 'FAILED' ELSE 'PENDING' END,
            CASE WHEN p.id IS NULL THEN '{Reason.NO_ENDPOINT}' END,
-           CASE WHEN p.id IS NOT NULL THEN CAST(:lease AS uuid) END,
-           clock_timestamp() + make_interval(secs => :lease_seconds),
+           CASE WHEN x.held THEN CAST(:lease AS uuid) END,
+           clock_timestamp() + CASE WHEN x.held THEN make_interval(secs => :lease_seconds) ELSE interval '0' END,
            CASE WHEN p.id IS NULL THEN clock_timestamp() END
     FROM (SELECT i.*, r.tags FROM inserted i JOIN arrival r ON r.id = i.id) a LEFT JOIN endpoints p ON {_MATCHES}
-    RETURNING id, event_id, endpoint_id
+    LEFT JOIN circuits c ON c.endpoint_id = p.id
+    LEFT JOIN unnest(CAST(:rooms_of AS uuid[]), CAST(:rooms AS integer[])) AS r (endpoint_id, room)
+           ON r.endpoint_id = p.id
+    CROSS JOIN LATERAL (
+        SELECT p.id IS NOT NULL AND (a.expired OR coalesce(c.state, 'CLOSED') = 'CLOSED' AND p.rate_limit IS NULL
+               AND coalesce(r.room, least(CAST(:default_room AS integer), 2 * p.concurrency)) > 0) AS held
+    ) x
+    RETURNING id, event_id, endpoint_id, lease IS NOT NULL AS held
 )
-SELECT i.id AS event_id, c.id AS delivery_id, c.endpoint_id, i.expired, {TARGET}
+SELECT i.id AS event_id, c.id AS delivery_id, c.endpoint_id, c.held, i.expired, {TARGET}
 FROM inserted i JOIN created c ON c.event_id = i.id LEFT JOIN endpoints p ON p.id = c.endpoint_id
 """)
 
@@ -97,10 +105,14 @@ RETURNING e.id, e.finished_at IS NOT NULL AS finished
 
 @dataclass(frozen=True, slots=True)
 class Inserted:
-    """What was new: the deliveries to be made at once, and the events that no endpoint wants."""
+    """What was new: the deliveries to be made at once, and the events that no endpoint wants.
+
+    ``waiting`` are the endpoints that have something left to be claimed when they can take it.
+    """
 
     event_ids: set[UUID]
     dispatches: list[Dispatch]
+    waiting: set[UUID]
     unwanted: list[UUID]
 
 
@@ -113,16 +125,31 @@ class Known:
     finished: bool
 
 
-async def insert(tx: Transaction, arrivals: Mapping[UUID, Arrival], lease: Lease) -> Inserted:
-    """Insert those of ``arrivals`` that are not there, each with a leased delivery for every endpoint that wants it."""
+async def insert(tx: Transaction, arrivals: Mapping[UUID, Arrival], lease: Lease, rooms: Rooms) -> Inserted:
+    """Insert those of ``arrivals`` that are not there, each with a delivery for every endpoint that wants it.
+
+    A delivery is leased where its endpoint has room, no rate limit, and a closed circuit. How many of them the room is
+    for is not counted: a batch is small.
+    """
     rows = await tx.execute(
-        _TAKE_IN, {**_columns(list(arrivals.values())), "lease": lease.token, "lease_seconds": lease.seconds}
+        _TAKE_IN,
+        {
+            **_columns(list(arrivals.values())),
+            "lease": lease.token,
+            "lease_seconds": lease.seconds,
+            "rooms_of": list(rooms.of),
+            "rooms": list(rooms.of.values()),
+            "default_room": rooms.default,
+        },
     )
-    inserted = Inserted(set(), [], [])
+    inserted = Inserted(set(), [], set(), [])
     for row in rows:
         inserted.event_ids.add(row.event_id)
         if row.endpoint_id is None:
             inserted.unwanted.append(row.event_id)
+            continue
+        if not row.held:
+            inserted.waiting.add(row.endpoint_id)
             continue
         arrival = arrivals[row.event_id]
         inserted.dispatches.append(

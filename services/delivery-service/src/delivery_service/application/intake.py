@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from chassis.database import Database, Transaction
 from chassis.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem
 from delivery_service.adapters import dead_letters, intake
+from delivery_service.adapters.claims import Rooms
 from delivery_service.application.dead_letters import bury_unwanted
 from delivery_service.application.outcomes import announce
 from delivery_service.domain.deliveries import Arrival, Dispatch, Lease
@@ -14,27 +16,34 @@ from delivery_service.domain.deliveries import Arrival, Dispatch, Lease
 
 @dataclass(frozen=True, slots=True)
 class TakenIn:
-    """What to send now; whether older deliveries became due again; the outcomes of what no endpoint wants."""
+    """What to send now; the endpoints that something waits for; whether older deliveries became due again; the outcomes
+    of what no endpoint wants.
+    """
 
     dispatches: list[Dispatch]
+    waiting: set[UUID]
     reopened: bool
     unwanted: list[DeliveryOutcomeItem]
 
 
-async def take_in(database: Database, outbox: Outbox, arrivals: Sequence[Arrival], lease: Lease) -> TakenIn:
-    """Store new events with their deliveries, leased to the caller.
+async def take_in(
+    database: Database, outbox: Outbox, arrivals: Sequence[Arrival], lease: Lease, rooms: Rooms
+) -> TakenIn:
+    """Store new events with their deliveries, leased to the caller where their endpoints have room.
 
     An event that is known and finished has its outcome sent again (a lost one heals so); one that is still in hand
     is left alone; a higher attempt opens what had failed again; a lower one is old and ignored.
     """
     async with database.transaction() as tx:
-        return await take_in_within(tx, outbox, arrivals, lease)
+        return await take_in_within(tx, outbox, arrivals, lease, rooms)
 
 
-async def take_in_within(tx: Transaction, outbox: Outbox, arrivals: Sequence[Arrival], lease: Lease) -> TakenIn:
+async def take_in_within(
+    tx: Transaction, outbox: Outbox, arrivals: Sequence[Arrival], lease: Lease, rooms: Rooms
+) -> TakenIn:
     """The same in a transaction of the caller's."""
     newest = {each.event_id: each for each in sorted(arrivals, key=lambda each: each.attempt)}
-    inserted = await intake.insert(tx, newest, lease)
+    inserted = await intake.insert(tx, newest, lease, rooms)
     await bury_unwanted(tx, outbox, inserted.unwanted)
     unwanted = await announce(tx, outbox, inserted.unwanted)
     known = newest.keys() - inserted.event_ids
@@ -51,4 +60,4 @@ async def take_in_within(tx: Transaction, outbox: Outbox, arrivals: Sequence[Arr
         await dead_letters.resolve_redriven(tx, {each.event_id for each in reopened} - set(finished))
         again += finished
     await announce(tx, outbox, again)
-    return TakenIn(inserted.dispatches, bool(reopened), unwanted)
+    return TakenIn(inserted.dispatches, inserted.waiting, bool(reopened), unwanted)

@@ -5,31 +5,36 @@ Everything that another priority could exhaust is counted here, so that LOW neve
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
+from uuid import UUID
 
 import structlog
 
 from chassis.batching import Batcher
-from chassis.database import Database, is_outage
+from chassis.database import Database, Transaction, is_outage
 from chassis.outbox import Outbox
 from contracts.vocabulary import Priority
 from delivery_service.adapters import claims
+from delivery_service.adapters.claims import Rooms
 from delivery_service.application import measures, sending
 from delivery_service.application.intake import take_in
-from delivery_service.application.recording import record, release
+from delivery_service.application.lanes import Lanes
+from delivery_service.application.recording import DEFAULT_CIRCUITS, record, release
 from delivery_service.application.sending import Sender
-from delivery_service.domain.deliveries import Arrival, Dispatch, Lease, Reason, Result, hindered
+from delivery_service.domain.circuits import CircuitPolicy, Successes, tally
+from delivery_service.domain.deliveries import Arrival, Dispatch, Lease, Reason, Result, Target, hindered
 from delivery_service.domain.retries import RetryPolicy
 
 log = structlog.get_logger(__name__)
 
+MIN_CLAIM_SECONDS = 0.005
 CLAIM_SECONDS = 1.0
 """The longest sleep of the claimer: bounds how late it sees what another process left due."""
 RECORD_SECONDS = 10.0
 """What is left of a lease after the longest attempt, to record its result."""
+EXPIRY_SECONDS = 5.0
+"""How often what waits for its endpoint is searched for what has expired."""
 BATCH = 200
 """Results recorded in one transaction at most."""
 
@@ -41,13 +46,6 @@ class PoolLimits:
     slots: int
     connections: int
     lease_seconds: float
-
-
-class Origin(Enum):
-    """Where a delivery came from. Each has its own bound of what is in hand, so that neither starves the other."""
-
-    QUEUE = "queue"
-    CLAIM = "claim"
 
 
 class DeliveryPool:
@@ -65,6 +63,7 @@ class DeliveryPool:
         sender: Sender,
         policy: RetryPolicy,
         limits: PoolLimits,
+        circuits: CircuitPolicy = DEFAULT_CIRCUITS,
     ) -> None:
         self.priority = priority
         self.wake = asyncio.Event()
@@ -73,16 +72,18 @@ class DeliveryPool:
         self._sender = sender
         self._policy = policy
         self._limits = limits
+        self._circuits = circuits
         self._connections = asyncio.Semaphore(limits.connections)
         self._results: Batcher[Result, None] = Batcher(self._record, max_size=BATCH)
         self._releases: Batcher[Dispatch, None] = Batcher(self._release, max_size=BATCH)
-        self._queued: deque[tuple[Origin, Dispatch]] = deque()
-        self._working: dict[asyncio.Task[None], tuple[Origin, Dispatch]] = {}
-        self._sending = 0
-        self._in_hand = dict.fromkeys(Origin, 0)
+        self._lanes: Lanes[Dispatch] = Lanes(limits.slots)
+        self._working: dict[asyncio.Task[None], Dispatch] = {}
+        self._waiting: set[UUID] = set()
+        self._came: set[UUID] = set()
+        self._unsaid = Successes(circuits.half_life_seconds)
+        self._look_for_expired_at = 0.0
         self._room = asyncio.Event()
         self._room.set()
-        self._more_due = False
         self._closed = False
 
     async def wait_for_room(self) -> None:
@@ -93,30 +94,41 @@ class DeliveryPool:
         """Store due events durably and begin to deliver them. When it returns, their messages can be deleted."""
         async with self._connections:
             lease = Lease.begin(self._limits.lease_seconds)
-            taken = await take_in(self._database, self._outbox, arrivals, lease)
-        self._accept(Origin.QUEUE, taken.dispatches)
-        if taken.reopened:
+            # What waits for an endpoint goes before what comes now.
+            rooms = Rooms(self._lanes.rooms() | dict.fromkeys(self._waiting, 0), self._lanes.default_room)
+            taken = await take_in(self._database, self._outbox, arrivals, lease, rooms)
+        self._accept(taken.dispatches)
+        self._waiting |= taken.waiting
+        self._came |= taken.waiting
+        if taken.reopened or any(self._lanes.hungry(each) for each in taken.waiting):
             self.wake.set()
         measures.taken_in(self.priority, arrivals, taken.unwanted)
 
     async def claim(self) -> float:
-        """Take due retries and expired leases in hand. Returns the seconds until it is worth looking again."""
-        # Twice the slots: half of them are refilled while the other half is being sent.
-        free = 2 * self._limits.slots - self._in_hand[Origin.CLAIM]
-        self._more_due = free <= 0
-        if self._more_due or self._closed:
+        """Take what is due in hand, as far as its endpoints can take it. Returns the seconds until the next look."""
+        if self._closed or not self._has_room():
             return CLAIM_SECONDS
+        limit = 2 * self._limits.slots
+        self._came = set()
         async with self._connections:
             lease = Lease.begin(self._limits.lease_seconds)
             async with self._database.transaction() as tx:
-                claimed = await claims.claim(tx, self.priority, free, lease)
-                self._more_due = len(claimed.dispatches) == free
-                next_due = None if self._more_due else await claims.next_due(tx, self.priority)
+                rooms = Rooms(self._lanes.rooms(), self._lanes.default_room)
+                claimed = await claims.claim(tx, self.priority, limit, lease, rooms)
+                queues = await claims.queues(tx, self.priority)
+                waiting = {each.endpoint_id for each in queues if each.due_in <= 0}
+                expired = await self._find_expired(tx, waiting, lease)
         if claimed.abandoned:
             measures.claimed_again(self.priority, claimed.abandoned)
             log.warning("leases expired; claimed again", priority=self.priority.name, deliveries=claimed.abandoned)
-        self._accept(Origin.CLAIM, claimed.dispatches)
-        return CLAIM_SECONDS if next_due is None else min(CLAIM_SECONDS, max(next_due, 0.001))
+        # What came meanwhile may not have been seen.
+        self._waiting = waiting | self._came
+        self._accept([*claimed.dispatches, *expired])
+        if len(claimed.dispatches) == limit:
+            return 0.0
+        # What is due now and has no gate waits for a place here, which wakes the claimer as it gets free.
+        delays = [each.due_in if each.due_in > 0 else each.open_in or 0.0 for each in queues]
+        return min([CLAIM_SECONDS, *(max(each, MIN_CLAIM_SECONDS) for each in delays if each > 0)])
 
     def close(self) -> None:
         """Begin no further attempt."""
@@ -125,11 +137,11 @@ class DeliveryPool:
     async def drain(self, seconds: float) -> None:
         """Let attempts under way end for up to ``seconds``, then give back all that is left."""
         self.close()
-        left = [dispatch for _, dispatch in self._queued]
-        self._queued.clear()
+        left = self._lanes.take_waiting()
+        measures.in_hand(self.priority, -len(left))
         if self._working:
             _, late = await asyncio.wait(self._working, timeout=max(seconds, 0.0))
-            left += [self._working[task][1] for task in late]
+            left += [self._working[task] for task in late]
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -137,41 +149,59 @@ class DeliveryPool:
             log.info("releasing deliveries", priority=self.priority.name, deliveries=len(left))
             await self._release(left)
 
-    def _accept(self, origin: Origin, dispatches: Sequence[Dispatch]) -> None:
-        self._queued.extend((origin, dispatch) for dispatch in dispatches)
-        self._count(origin, len(dispatches))
+    async def _find_expired(self, tx: Transaction, waiting: set[UUID], lease: Lease) -> list[Dispatch]:
+        now = time.monotonic()
+        if not waiting or now < self._look_for_expired_at:
+            return []
+        self._look_for_expired_at = now + EXPIRY_SECONDS
+        return await claims.expired(tx, self.priority, waiting, BATCH, lease)
+
+    def _accept(self, dispatches: Sequence[Dispatch]) -> None:
+        measures.in_hand(self.priority, len(dispatches))
+        for dispatch in dispatches:
+            if isinstance(dispatch.target, Reason):
+                # It needs no slot: nothing is sent.
+                self._begin(dispatch)
+            else:
+                self._lanes.add(dispatch.target.endpoint_id, dispatch.target.concurrency, dispatch)
         self._fill_slots()
 
     def _fill_slots(self) -> None:
-        while self._queued and self._sending < self._limits.slots and not self._closed:
-            origin, dispatch = self._queued.popleft()
-            self._sending += 1
-            task = asyncio.create_task(self._deliver(dispatch))
-            self._working[task] = origin, dispatch
-            task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        origin, _ = self._working.pop(task)
-        self._count(origin, -1)
-
-    def _count(self, origin: Origin, change: int) -> None:
-        self._in_hand[origin] += change
-        measures.in_hand(self.priority, change)
-        if self._in_hand[Origin.QUEUE] < self._limits.slots:
+        while not self._closed and (dispatch := self._lanes.next()) is not None:
+            self._begin(dispatch)
+        if self._has_room():
             self._room.set()
         else:
             self._room.clear()
-        if self._more_due and self._in_hand[Origin.CLAIM] <= self._limits.slots:
+
+    def _has_room(self) -> bool:
+        # What waits for its own endpoint is in nobody's way; what waits for a slot is better left to other workers.
+        return self._lanes.starving < self._limits.slots
+
+    def _begin(self, dispatch: Dispatch) -> None:
+        task = asyncio.create_task(self._deliver(dispatch))
+        self._working[task] = dispatch
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._working.pop(task)
+        measures.in_hand(self.priority, -1)
+
+    def _ended(self, target: Target | Reason) -> None:
+        if isinstance(target, Reason):
+            return
+        self._lanes.ended(target.endpoint_id)
+        if not self._room.is_set() or (target.endpoint_id in self._waiting and self._lanes.hungry(target.endpoint_id)):
             self.wake.set()
+        # Recording needs no slot: the next POST goes out meanwhile.
+        self._fill_slots()
 
     async def _deliver(self, dispatch: Dispatch) -> None:
         try:
             try:
                 result = await self._attempt(dispatch)
             finally:
-                # Recording needs no slot: the next POST goes out meanwhile.
-                self._sending -= 1
-                self._fill_slots()
+                self._ended(dispatch.target)
             if result is None:
                 await self._releases.submit(dispatch)
             else:
@@ -189,10 +219,16 @@ class DeliveryPool:
         return await sending.attempt(self._sender, dispatch, dispatch.target, self._policy)
 
     async def _record(self, results: Sequence[Result]) -> Sequence[None]:
+        attempts = [
+            (each.dispatch.target.endpoint_id, each.attempt)
+            for each in results
+            if each.attempt is not None and isinstance(each.dispatch.target, Target)
+        ]
+        tallies = tally(attempts, self._unsaid.all())
         while True:
             try:
                 async with self._connections:
-                    batch = await record(self._database, self._outbox, results)
+                    batch = await record(self._database, self._outbox, results, tallies, self._circuits)
                 break
             except Exception as error:
                 if is_outage(error):
@@ -207,9 +243,23 @@ class DeliveryPool:
                     await self._record_alone(result)
                 return [None] * len(results)
         measures.recorded(self.priority, results, batch)
+        self._unsaid.said(tallies, {each.endpoint_id for each in batch.unwell})
+        if shut := [each.endpoint_id for each in batch.unwell if each.closed_to_all]:
+            await self._give_back(shut)
+        if any(not each.closed_to_all and each.endpoint_id in self._waiting for each in batch.unwell):
+            self.wake.set()
         if any(each.retry_in is not None and each.retry_in < CLAIM_SECONDS for each in results):
             self.wake.set()
         return [None] * len(results)
+
+    async def _give_back(self, endpoint_ids: Sequence[UUID]) -> None:
+        """What waits here for endpoints that are to be left alone goes back, to wait for their probes."""
+        waiting = self._lanes.take_waiting(endpoint_ids)
+        if waiting:
+            measures.in_hand(self.priority, -len(waiting))
+            self._waiting.update(endpoint_ids)
+            self._came.update(endpoint_ids)
+            await self._release(waiting)
 
     async def _record_alone(self, result: Result) -> None:
         try:

@@ -1,30 +1,51 @@
 """Results out: attempts, states and outcomes of a whole batch in one transaction (design §5)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from chassis.database import Database, Transaction
 from chassis.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem
 from delivery_service.adapters import claims
+from delivery_service.adapters.circuits import Counted
 from delivery_service.adapters.claims import Recorded
 from delivery_service.application.dead_letters import bury_deliveries
+from delivery_service.application.health import watch
 from delivery_service.application.outcomes import announce
+from delivery_service.domain.circuits import CircuitPolicy, Tally
 from delivery_service.domain.deliveries import Dispatch, Reason, Result
+
+DEFAULT_CIRCUITS = CircuitPolicy()
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedBatch:
-    """What counted, and the outcomes of the events that it finished. The other results had lost their lease."""
+    """What counted, and the outcomes of the events that it finished. The other results had lost their lease.
+
+    ``unwell`` are the endpoints that fail, or have failed until now.
+    """
 
     recorded: list[Recorded]
     outcomes: list[DeliveryOutcomeItem]
+    unwell: list[Counted] = field(default_factory=list)
 
 
-async def record(database: Database, outbox: Outbox, results: Sequence[Result]) -> RecordedBatch:
-    """Record ``results``; the outcome of an event leaves with its last one."""
+async def record(
+    database: Database,
+    outbox: Outbox,
+    results: Sequence[Result],
+    tallies: Sequence[Tally] = (),
+    circuits: CircuitPolicy = DEFAULT_CIRCUITS,
+) -> RecordedBatch:
+    """Record ``results``; the outcome of an event leaves with its last one.
+
+    ``tallies`` say what they mean for endpoints. An endpoint that is gone, or has failed for too long, is switched off.
+    """
     async with database.transaction() as tx:
-        return await record_within(tx, outbox, results)
+        batch = await record_within(tx, outbox, results)
+        if not tallies:
+            return batch
+        return replace(batch, unwell=await watch(tx, outbox, tallies, circuits))
 
 
 async def record_within(tx: Transaction, outbox: Outbox, results: Sequence[Result]) -> RecordedBatch:

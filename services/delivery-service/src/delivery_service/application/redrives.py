@@ -13,7 +13,8 @@ import structlog
 from chassis.database import Database, Transaction
 from chassis.outbox import Outbox
 from contracts.errors import ContractError
-from delivery_service.adapters import claims, dead_letters, intake, redrives
+from delivery_service.adapters import dead_letters, intake, redrives
+from delivery_service.adapters.claims import Rooms
 from delivery_service.application.arrivals import arrival_of, check_due_event
 from delivery_service.application.dead_letters import find_dead_letter
 from delivery_service.application.intake import take_in_within
@@ -138,7 +139,7 @@ async def _read_again(tx: Transaction, outbox: Outbox, letter: DeadLetter) -> bo
     except ContractError:
         return False
     traceparent = None if letter.trace_id is None else f"00-{letter.trace_id}-{letter.id.hex[:16]}-01"
-    taken = await take_in_within(tx, outbox, [arrival_of(due, letter.payload, traceparent, None)], Lease.begin(60))
-    # Any worker may have them.
-    await claims.release(tx, taken.dispatches)
+    # Without room here: any worker may have it.
+    arrival = arrival_of(due, letter.payload, traceparent, None)
+    await take_in_within(tx, outbox, [arrival], Lease.begin(60), Rooms({}, 0))
     return True

@@ -1,0 +1,131 @@
+"""The table ``circuits``: what all workers know about the health of an endpoint."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+
+from chassis.database import Transaction
+from delivery_service.domain.circuits import CircuitPolicy, CircuitState, Tally
+
+# An endpoint that is well costs one look. The rows are locked in one order, so that two recorders cannot deadlock; what
+# is locked is read as it is by then. While a circuit is open, its probe alone counts.
+_COUNT = text("""
+WITH n AS (SELECT clock_timestamp() AS now), told AS (
+    SELECT t.*, c.endpoint_id IS NULL AS new
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:attempts AS float8[]), CAST(:failures AS integer[]),
+        CAST(:succeeded AS boolean[]), CAST(:trailing AS integer[])
+    ) AS t (endpoint_id, made, failed, succeeded, unbroken)
+    JOIN endpoints p ON p.id = t.endpoint_id AND p.enabled
+    LEFT JOIN circuits c ON c.endpoint_id = t.endpoint_id
+    WHERE t.unbroken > 0 OR t.failed > 0 OR c.in_row > 0 OR c.state <> 'CLOSED'
+), locked AS (
+    SELECT c.*, t.made, t.failed, t.succeeded, t.unbroken FROM circuits c JOIN told t ON t.endpoint_id = c.endpoint_id
+    ORDER BY c.endpoint_id FOR UPDATE OF c
+), summed AS (
+    SELECT l.endpoint_id, l.state, l.in_row, l.failing_since, l.trips, l.probe_at, l.failed, l.succeeded, l.unbroken,
+           l.attempts * d.decay + l.made AS attempts, l.failures * d.decay + l.failed AS failures
+    FROM locked l CROSS JOIN n CROSS JOIN LATERAL (
+        SELECT power(
+            0.5, least(greatest(extract(epoch FROM n.now - l.counted_at), 0) / CAST(:half_life AS float8), 100)
+        ) AS decay
+    ) d
+    UNION ALL
+    SELECT endpoint_id, 'CLOSED', 0, NULL, 0, NULL, failed, succeeded, unbroken, made, failed FROM told WHERE new
+), decided AS (
+    SELECT s.*, CASE
+        WHEN state = 'HALF_OPEN' AND failed > 0 THEN 'OPEN'
+        WHEN state = 'HALF_OPEN' AND succeeded THEN 'CLOSED'
+        WHEN state = 'CLOSED' AND attempts >= CAST(:min_attempts AS float8)
+             AND failures >= CAST(:failure_rate AS float8) * attempts THEN 'OPEN'
+        ELSE state END AS next
+    FROM summed s
+), becoming AS (
+    SELECT d.endpoint_id, next, n.now AS counted_at, next = 'OPEN' AND state <> 'OPEN' AS opened,
+           CASE WHEN next = 'CLOSED' AND state <> 'CLOSED' THEN 0 ELSE attempts END AS attempts,
+           CASE WHEN next = 'CLOSED' AND state <> 'CLOSED' THEN 0 ELSE failures END AS failures,
+           CASE WHEN succeeded THEN unbroken ELSE in_row + unbroken END AS in_row,
+           CASE WHEN unbroken = 0 THEN NULL WHEN succeeded THEN n.now ELSE coalesce(failing_since, n.now) END
+               AS failing_since,
+           CASE WHEN next = 'CLOSED' THEN 0 WHEN state <> 'OPEN' AND next = 'OPEN' THEN trips + 1 ELSE trips END
+               AS trips,
+           CASE WHEN next = 'CLOSED' THEN NULL WHEN state <> 'OPEN' AND next = 'OPEN' THEN n.now + make_interval(
+               secs => least(CAST(:open_cap AS float8), CAST(:open_seconds AS float8) * power(2, least(trips, 30))))
+               ELSE probe_at END AS probe_at
+    FROM decided d CROSS JOIN n
+), added AS (
+    INSERT INTO circuits (endpoint_id, state, attempts, failures, counted_at, in_row, failing_since, trips, probe_at)
+    SELECT b.endpoint_id, b.next, b.attempts, b.failures, b.counted_at, b.in_row, b.failing_since, b.trips, b.probe_at
+    FROM becoming b JOIN told t ON t.endpoint_id = b.endpoint_id WHERE t.new ORDER BY b.endpoint_id
+    ON CONFLICT (endpoint_id) DO NOTHING
+), changed AS (
+    UPDATE circuits c
+    SET state = b.next, attempts = b.attempts, failures = b.failures, counted_at = b.counted_at, in_row = b.in_row,
+        failing_since = b.failing_since, trips = b.trips, probe_at = b.probe_at
+    FROM becoming b JOIN told t ON t.endpoint_id = b.endpoint_id WHERE c.endpoint_id = b.endpoint_id AND NOT t.new
+)
+SELECT endpoint_id, next AS state, opened, in_row,
+       CAST(coalesce(extract(epoch FROM counted_at - failing_since), 0) AS float8) AS failing_seconds
+FROM becoming
+""")
+_FORGET = text("DELETE FROM circuits WHERE endpoint_id = :id")
+_DISABLE = text("""
+UPDATE endpoints SET enabled = false, disabled_reason = :reason, disabled_at = c.now, updated_at = c.now,
+                     version = version + 1
+FROM (SELECT almanac_now() AS now) c WHERE id = :id AND enabled
+RETURNING kind, disabled_at
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How an endpoint stands that is not well, or was not. ``failing_seconds``: for how long all have failed."""
+
+    endpoint_id: UUID
+    state: CircuitState
+    opened: bool
+    in_row: int
+    failing_seconds: float
+    disabled: bool = False
+
+    @property
+    def closed_to_all(self) -> bool:
+        """Whether nothing is to be sent there for now, or at all."""
+        return self.disabled or self.state is not CircuitState.CLOSED
+
+
+async def count(tx: Transaction, tallies: Sequence[Tally], policy: CircuitPolicy) -> list[Counted]:
+    """Add what a batch says to what is known, and open or close circuits. Endpoints that are well are left out."""
+    rows = await tx.execute(
+        _COUNT,
+        {
+            "ids": [each.endpoint_id for each in tallies],
+            "attempts": [each.attempts for each in tallies],
+            "failures": [each.failures for each in tallies],
+            "succeeded": [each.succeeded for each in tallies],
+            "trailing": [each.trailing for each in tallies],
+            "half_life": policy.half_life_seconds,
+            "min_attempts": float(policy.min_attempts),
+            "failure_rate": policy.failure_rate,
+            "open_seconds": policy.open_seconds,
+            "open_cap": policy.open_cap_seconds,
+        },
+    )
+    return [
+        Counted(row.endpoint_id, CircuitState(row.state), row.opened, row.in_row, row.failing_seconds) for row in rows
+    ]
+
+
+async def disable(tx: Transaction, endpoint_id: UUID, reason: str) -> tuple[str, datetime] | None:
+    """Switch an endpoint off, with a clean slate for when it is switched on again.
+
+    Returns its kind and the instant, None where it had been switched off or deleted before.
+    """
+    row = (await tx.execute(_DISABLE, {"id": endpoint_id, "reason": reason})).one_or_none()
+    if row is None:
+        return None
+    await tx.execute(_FORGET, {"id": endpoint_id})
+    return row.kind, row.disabled_at

@@ -1,0 +1,101 @@
+"""When an endpoint is left alone for a while, and when for good (design §5 "Per endpoint")."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from delivery_service.domain.attempts import Attempt, Verdict
+
+
+class CircuitState(StrEnum):
+    """OPEN: nothing is sent until a probe may be. HALF_OPEN: one probe is under way, and decides."""
+
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    HALF_OPEN = "HALF_OPEN"
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitPolicy:
+    """Seconds of real time. The rate is that of failures among attempts, both halved every ``half_life_seconds``.
+
+    The first probe comes after ``open_seconds``; each that fails doubles the time, up to ``open_cap_seconds``. An
+    endpoint is switched off after ``disable_failures`` failed attempts in a row, or once all have failed for
+    ``disable_seconds``.
+    """
+
+    half_life_seconds: float = 30.0
+    min_attempts: int = 10
+    failure_rate: float = 0.5
+    open_seconds: float = 5.0
+    open_cap_seconds: float = 300.0
+    disable_failures: int = 1_000
+    disable_seconds: float = 5 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a batch of attempts says about one endpoint.
+
+    ``failures`` are those that may pass, out of ``attempts``; a refusal of one event says nothing about the next.
+    ``trailing`` counts what did not succeed at the end of the batch, refusals too. ``gone``: it answered 410.
+    """
+
+    endpoint_id: UUID
+    attempts: float
+    failures: int
+    succeeded: bool
+    trailing: int
+    gone: bool
+    http_status: int | None
+
+
+class Successes:
+    """Attempts at endpoints that are well, which nobody was told of; they are forgotten as the circuits' counts are."""
+
+    def __init__(self, half_life_seconds: float) -> None:
+        self._half_life = half_life_seconds
+        self._counts: dict[UUID, tuple[float, float]] = {}
+
+    def all(self) -> dict[UUID, float]:
+        now = time.monotonic()
+        return {endpoint_id: self._left(count, now - at) for endpoint_id, (count, at) in self._counts.items()}
+
+    def said(self, tallies: Iterable[Tally], told: set[UUID]) -> None:
+        """Remember what these say, but for the endpoints whose circuits were ``told`` of it."""
+        now = time.monotonic()
+        for each in tallies:
+            if each.endpoint_id in told:
+                self._counts.pop(each.endpoint_id, None)
+            else:
+                self._counts[each.endpoint_id] = each.attempts, now
+
+    def _left(self, count: float, seconds: float) -> float:
+        return float(count * 0.5 ** (seconds / self._half_life))
+
+
+def tally(attempts: Iterable[tuple[UUID, Attempt]], unsaid: dict[UUID, float]) -> list[Tally]:
+    """Add attempts up by endpoint, in their order, on top of successes that were not told before."""
+    by_endpoint: dict[UUID, list[Attempt]] = {}
+    for endpoint_id, attempt in attempts:
+        by_endpoint.setdefault(endpoint_id, []).append(attempt)
+    return [_tally(endpoint_id, made, unsaid.get(endpoint_id, 0.0)) for endpoint_id, made in by_endpoint.items()]
+
+
+def _tally(endpoint_id: UUID, made: list[Attempt], unsaid: float) -> Tally:
+    trailing = 0
+    for attempt in reversed(made):
+        if attempt.verdict is Verdict.SUCCEEDED:
+            break
+        trailing += 1
+    return Tally(
+        endpoint_id=endpoint_id,
+        attempts=len(made) + unsaid,
+        failures=sum(each.verdict in (Verdict.RETRY, Verdict.GONE) for each in made),
+        succeeded=trailing < len(made) or unsaid >= 1,
+        trailing=trailing,
+        gone=any(each.verdict is Verdict.GONE for each in made),
+        http_status=made[-1].http_status,
+    )
