@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -205,7 +206,7 @@ async def test_an_endpoint_that_only_fails_is_switched_off_after_so_many_attempt
     async with open_pool(store, circuits=CircuitPolicy(disable_failures=3)) as pool:
         for count in range(1, 4):
             await receive(pool, due_event())
-            await eventually(lambda count=count: _all(outcomes(store), count))
+            await eventually(partial(_come, outcomes, store, count))
     [endpoint] = await rows(store, "SELECT enabled, disabled_reason FROM endpoints")
     assert (endpoint.enabled, endpoint.disabled_reason) == (False, "3 attempts failed in a row")
     # Switched on again it has a clean slate, and fails once more after days of nothing but failures.
@@ -222,3 +223,7 @@ async def test_an_endpoint_that_only_fails_is_switched_off_after_so_many_attempt
 
 async def _all(read: Awaitable[list[DeliveryOutcomeItem]], count: int) -> bool:
     return len(await read) == count
+
+
+async def _come(outcomes: Outcomes, store: Database, count: int) -> bool:
+    return await _all(outcomes(store), count)
