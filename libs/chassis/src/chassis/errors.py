@@ -12,7 +12,8 @@
     └── ServiceUnavailableError       503
 
 A service's own tree starts at one class in its ``domain/errors.py`` with the same four attributes (:class:`Problem`).
-The domain imports nothing, so the shape is a protocol and not a base class.
+The domain imports nothing, so the shape is a protocol and not a base class. An error with several fields at fault has
+them, each with the rule that was broken, in an attribute ``faults``.
 """
 
 from typing import ClassVar, Protocol, runtime_checkable

@@ -2,6 +2,7 @@
 
 from chassis.migrations import execute_script
 from chassis.schema import CREATE_V1
+from contracts.identity import DERIVE_ID_SQL
 
 revision = "0001"
 down_revision = None
@@ -100,6 +101,9 @@ CREATE TABLE events (
     wall                 timestamp,
     timezone             text NOT NULL,
     follows_user         boolean NOT NULL DEFAULT false,
+    rescheduled          boolean NOT NULL DEFAULT false,  -- someone moved it: its schedule's rule no longer tells when
+    gap                  text,  -- of one that no schedule makes; NULL: as its type has it
+    overlap              text,
     tzdata               text NOT NULL,
     grace_until          timestamptz NOT NULL,
     expires_at           timestamptz,  -- NULL: as grace_until
@@ -124,6 +128,8 @@ CREATE INDEX events_user ON events (user_id, target_timestamp_utc);
 -- Those that no schedule names: a change of their user has to find them by the user alone.
 CREATE INDEX events_alone ON events (user_id) WHERE status = 'PENDING' AND schedule_id IS NULL;
 CREATE INDEX events_list ON events (event_type, status, target_timestamp_utc, id);
+CREATE INDEX events_broadcast ON events (broadcast_id, status, target_timestamp_utc, id)
+    WHERE broadcast_id IS NOT NULL;
 
 -- What each release of the IANA database that was ever in use said of each zone, and what its changes moved.
 CREATE TABLE zone_rules (
@@ -186,4 +192,4 @@ SELECT cover_events(clock_timestamp() - interval '1 month', clock_timestamp() + 
 
 
 def upgrade() -> None:
-    execute_script(CREATE_V1 + CREATE)
+    execute_script(f"{CREATE_V1}{DERIVE_ID_SQL};{CREATE}")

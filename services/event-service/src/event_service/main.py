@@ -14,6 +14,7 @@ from event_service.adapters.due_events import SnsDueEvents
 from event_service.adapters.partitions import Partitions
 from event_service.adapters.recipients import sweep_tombstones
 from event_service.api import events, forecast, schedules
+from event_service.application.event_changes import RETRY_CHANNEL
 from event_service.application.figures import Figures
 from event_service.application.firing import FiringRules
 from event_service.application.following import NearEvents
@@ -112,7 +113,7 @@ def maintenance(runtime: Runtime[Settings]) -> Sequence[Role]:
         return 3600.0
 
     return [
-        Loop("reaper", reaper.step),
+        Loop("reaper", reaper.step, wake=runtime.listener.event(RETRY_CHANNEL)),
         Loop("partitions", Partitions(runtime.database, runtime.clock).step),
         Loop("near", near.step),
         Loop("zones", ZoneWatch(runtime.database, runtime.outbox, rulebook(settings)).step),

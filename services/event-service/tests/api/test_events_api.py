@@ -55,7 +55,12 @@ async def test_one_event_is_shown_with_its_history(api: httpx.AsyncClient, users
         "targetTimestampUTC": "2026-11-23T14:00:00Z",
         "targetTimestampLocal": "2026-11-23T09:00:00-05:00",
         "targetTimezone": "America/New_York",
+        "broadcastId": None,
+        "localTime": "2026-11-23T09:00:00",
+        "followsUser": True,
+        "rescheduled": False,
         "graceUntil": "2026-11-26T14:00:00Z",
+        "expiresAt": "2026-11-26T14:00:00Z",
         "publishedAt": "2026-11-23T14:00:00Z",
         "finishedAt": "2026-11-23T14:00:01Z",
         "reason": None,
@@ -181,7 +186,7 @@ async def test_a_bad_parameter_is_named(api: httpx.AsyncClient, name: str, value
 
 async def test_a_bad_id_is_named(api: httpx.AsyncClient) -> None:
     problem = _problem(await api.get("/v1/events/seven"), 422)
-    assert [error["field"] for error in problem["errors"]] == ["event_id"]
+    assert [error["field"] for error in problem["errors"]] == ["eventId"]
 
 
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/events/summary", f"/v1/events/{UUID(int=0)}"])
@@ -197,9 +202,13 @@ async def test_all_routes_and_their_problems_are_documented(api: httpx.AsyncClie
     assert {path for path in paths if path.startswith("/v1/events")} == {
         "/v1/events",
         "/v1/events/summary",
-        "/v1/events/{event_id}",
+        "/v1/events/batch",
+        "/v1/events/{eventId}",
+        "/v1/events/{eventId}/cancel",
+        "/v1/events/{eventId}/reschedule",
+        "/v1/events/{eventId}/retry",
     }
-    assert "404" in paths["/v1/events/{event_id}"]["get"]["responses"]
+    assert "404" in paths["/v1/events/{eventId}"]["get"]["responses"]
 
 
 async def test_the_service_has_the_roles_of_the_design() -> None:

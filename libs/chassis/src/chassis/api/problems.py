@@ -102,7 +102,8 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def problem_of(error: Problem | ProblemError) -> Response:
     """The answer to an error of a tree."""
     detail = str(error) or error.title
-    errors = [FieldError(field=error.field, detail=detail)] if error.field else []
+    faults = getattr(error, "faults", None) or ([(error.field, detail)] if error.field else [])
+    errors = [FieldError(field=field, detail=rule) for field, rule in faults]
     if isinstance(error, InvalidRequestError):
         errors = list(error.errors)
     return problem_response(error.status, error.slug, error.title, detail, errors, getattr(error, "headers", None))

@@ -1,6 +1,6 @@
 """Events for readers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,9 +15,11 @@ Position = tuple[datetime, UUID]
 
 _COLUMNS = (
     "e.id, e.target_timestamp_utc, e.schedule_id, e.user_id, e.event_type, e.occurrence, e.status, e.priority,"
-    " e.attempt, e.timezone, e.grace_until, e.published_at, e.finished_at, e.reason, e.payload, e.history"
+    " e.attempt, e.timezone, e.grace_until, e.published_at, e.finished_at, e.reason, e.payload, e.history,"
+    " e.broadcast_id, e.wall, e.follows_user, e.rescheduled, coalesce(e.expires_at, e.grace_until) AS expires_at"
 )
 _FIND = text(f"SELECT {_COLUMNS} FROM events e WHERE e.id = :id ORDER BY e.target_timestamp_utc DESC LIMIT 1")
+_FIND_ALL = text(f"SELECT {_COLUMNS} FROM events e WHERE e.id = ANY(CAST(:ids AS uuid[]))")
 _WINDOW = (
     " AND e.target_timestamp_utc >= coalesce(CAST(:start AS timestamptz), '-infinity')"
     " AND e.target_timestamp_utc < coalesce(CAST(:end AS timestamptz), 'infinity')"
@@ -27,7 +29,14 @@ _WINDOW = (
 )
 _OF_USER = text(
     f"SELECT {_COLUMNS} FROM events e WHERE e.user_id = :user_id"
-    " AND e.event_type = ANY(CAST(:types AS text[])) AND e.status = ANY(CAST(:statuses AS text[]))" + _WINDOW
+    " AND e.event_type = ANY(CAST(:types AS text[])) AND e.status = ANY(CAST(:statuses AS text[]))"
+    " AND (CAST(:broadcast_id AS uuid) IS NULL OR e.broadcast_id = CAST(:broadcast_id AS uuid))" + _WINDOW
+)
+_OF_BROADCAST = text(
+    f"SELECT {_COLUMNS} FROM unnest(CAST(:statuses AS text[])) AS s (status), LATERAL ("
+    f"SELECT {_COLUMNS} FROM events e WHERE e.broadcast_id = :broadcast_id AND e.status = s.status"
+    " AND e.event_type = ANY(CAST(:types AS text[]))" + _WINDOW + ") AS e"
+    " ORDER BY e.target_timestamp_utc DESC, e.id DESC LIMIT :limit"
 )
 # One short ordered scan for each (type, status), all of one index: a list must not cost a sort of the table.
 _BY_KIND = text(
@@ -43,6 +52,7 @@ class EventFilter:
     """What to list. None: anything. Targets in [start, end)."""
 
     user_id: UUID | None = None
+    broadcast_id: UUID | None = None
     event_type: EventType | None = None
     status: EventStatus | None = None
     start: datetime | None = None
@@ -69,11 +79,22 @@ class EventView:
     reason: str | None
     payload: dict[str, Any]
     history: list[dict[str, Any]]
+    broadcast_id: UUID | None
+    wall: datetime | None
+    follows_user: bool
+    rescheduled: bool
+    expires_at: datetime
 
 
 async def find(reader: Reader, event_id: UUID) -> EventView | None:
     row: Row[Any] | None = (await reader.execute(_FIND, {"id": event_id})).one_or_none()
     return EventView(*tuple(row)) if row is not None else None
+
+
+async def find_all(reader: Reader, event_ids: Collection[UUID]) -> dict[UUID, EventView]:
+    """Those of the events that are there, by their ids."""
+    views = [EventView(*row) for row in await reader.execute(_FIND_ALL, {"ids": list(event_ids)})]
+    return {view.id: view for view in views}
 
 
 async def search(reader: Reader, wanted: EventFilter, *, before: Position | None, limit: int) -> Sequence[EventView]:
@@ -87,8 +108,11 @@ async def search(reader: Reader, wanted: EventFilter, *, before: Position | None
         "before_id": before[1] if before else None,
         "limit": limit,
     }
+    of_broadcast = {**values, "broadcast_id": wanted.broadcast_id}
     if wanted.user_id is not None:
-        rows = await reader.execute(_OF_USER, {**values, "user_id": wanted.user_id})
+        rows = await reader.execute(_OF_USER, {**of_broadcast, "user_id": wanted.user_id})
+    elif wanted.broadcast_id is not None:
+        rows = await reader.execute(_OF_BROADCAST, of_broadcast)
     else:
         rows = await reader.execute(_BY_KIND, values)
     return [EventView(*row) for row in rows]

@@ -13,13 +13,14 @@ from chassis.database import Reader, Transaction
 from chassis.zones import TZDATA_VERSION
 from contracts.identity import derive_id
 from event_service.domain.events import ENDS_FROM, Event, EventKey
+from event_service.domain.local_time import GapPolicy, OverlapPolicy
 from event_service.domain.schedules import LiveEvent
 
 _NOW = text("SELECT almanac_now()")
 COLUMNS = (
     "e.id, e.target_timestamp_utc, e.schedule_id, e.user_id, e.event_type, e.occurrence, e.priority, e.timezone,"
     " e.grace_until, e.expires_at, e.payload, e.tags, e.contact, e.traceparent, e.attempt, e.broadcast_id, e.wall,"
-    " e.follows_user, e.template"
+    " e.follows_user, e.template, e.rescheduled, e.gap, e.overlap"
 )
 FORGOTTEN = "payload = '{}', contact = '{}', tags = '{}', template = NULL"
 """What is personal in an event, taken out."""
@@ -27,16 +28,19 @@ FORGOTTEN = "payload = '{}', contact = '{}', tags = '{}', template = NULL"
 _RECORDS = (
     "jsonb_to_recordset(CAST(CAST(:events AS text) AS jsonb)) AS i (id uuid, target timestamptz, schedule_id uuid,"
     " broadcast_id uuid, user_id uuid, event_type text, occurrence text, priority smallint, attempt integer,"
-    " wall timestamp, timezone text, follows_user boolean, grace_until timestamptz, expires_at timestamptz,"
-    " template text, payload jsonb, tags jsonb, contact jsonb, traceparent text)"
+    " wall timestamp, timezone text, follows_user boolean, rescheduled boolean, gap text, overlap text,"
+    " grace_until timestamptz, expires_at timestamptz, template text, payload jsonb, tags jsonb, contact jsonb,"
+    " traceparent text)"
 )
 _WRITTEN = (
     "id, target_timestamp_utc, schedule_id, broadcast_id, user_id, event_type, occurrence, priority, attempt, wall,"
-    " timezone, follows_user, tzdata, grace_until, expires_at, template, payload, tags, contact, traceparent"
+    " timezone, follows_user, rescheduled, gap, overlap, tzdata, grace_until, expires_at, template, payload, tags,"
+    " contact, traceparent"
 )
 _WRITTEN_FROM = (
     "i.id, i.target, i.schedule_id, i.broadcast_id, i.user_id, i.event_type, i.occurrence, i.priority, i.attempt,"
-    " i.wall, i.timezone, i.follows_user, :tzdata, i.grace_until, i.expires_at, i.template, i.payload,"
+    " i.wall, i.timezone, i.follows_user, i.rescheduled, i.gap, i.overlap, :tzdata, i.grace_until, i.expires_at,"
+    " i.template, i.payload,"
     " ARRAY(SELECT jsonb_array_elements_text(i.tags)), i.contact, i.traceparent"
 )
 _STEP = (
@@ -90,7 +94,7 @@ _CANCEL = text(
 _RENEW = text(
     "UPDATE events e SET payload = i.payload, tags = ARRAY(SELECT jsonb_array_elements_text(i.tags)),"
     " contact = i.contact, timezone = i.timezone, wall = i.wall, priority = i.priority, grace_until = i.grace_until,"
-    " expires_at = i.expires_at, version = e.version + 1"
+    " expires_at = i.expires_at, follows_user = i.follows_user, rescheduled = i.rescheduled, version = e.version + 1"
     f" FROM {_RECORDS}"
     f" WHERE {LOOK_UP} AND e.id = i.id AND e.target_timestamp_utc = i.target AND e.status = 'PENDING'"
 )
@@ -99,12 +103,28 @@ _FORGET_PERSON = text(
     " WHERE user_id = ANY(CAST(:user_ids AS uuid[])) AND status NOT IN ('PENDING', 'PROCESSING')"
 )
 _LOCK_LIVE = text(
-    f"SELECT e.id, e.target_timestamp_utc, e.occurrence, e.status FROM {KEYS} JOIN events e ON {MATCH}"
+    "SELECT e.id, e.target_timestamp_utc, e.occurrence, e.status, e.rescheduled, e.wall, e.timezone, e.follows_user"
+    f" FROM {KEYS} JOIN events e ON {MATCH}"
     " WHERE e.status IN ('PENDING', 'PROCESSING') ORDER BY e.id FOR UPDATE OF e"
 )
 _LOCK_ALONE = text(
     f"SELECT {COLUMNS} FROM events e WHERE e.user_id = ANY(CAST(:user_ids AS uuid[])) AND e.status = 'PENDING'"
     " AND e.schedule_id IS NULL ORDER BY e.id FOR UPDATE"
+)
+# Keys can change until someone has locked what an event hangs on; its id cannot.
+_BY_ID = f"SELECT {COLUMNS}, e.status FROM events e WHERE e.id = :id ORDER BY e.target_timestamp_utc DESC LIMIT 1"
+_FIND = text(_BY_ID)
+_LOCK = text(f"{_BY_ID} FOR UPDATE")
+# As if its outcome had been due this moment, so that it is published again, whatever happens to this process. An expiry
+# that has passed would end the attempt before it began: it gets as long as the first one had.
+_RETRY = text(
+    "UPDATE events e SET status = 'PROCESSING', attempt = e.attempt + 1, claim_token = NULL,"
+    " claimed_until = clock_timestamp(), finished_at = NULL, reason = NULL, published_at = coalesce(e.published_at,"
+    " e.finished_at), expires_at = greatest(coalesce(e.expires_at, e.grace_until), (SELECT almanac_now())"
+    " + (coalesce(e.expires_at, e.grace_until) - e.target_timestamp_utc)), version = e.version + 1,"
+    " history = e.history || jsonb_build_object("
+    "'at', (SELECT almanac_now()), 'status', 'PROCESSING', 'cause', CAST(:cause AS text))"
+    " WHERE e.id = :id AND e.target_timestamp_utc = :target AND e.status = 'FAILED'"
 )
 _EXISTING = text(f"SELECT e.id FROM {KEYS} JOIN events e ON {MATCH}")
 _FINISH = text(
@@ -178,6 +198,9 @@ def to_event(row: Row[Any]) -> Event:
         wall=row.wall,
         follows_user=row.follows_user,
         template=row.template,
+        rescheduled=row.rescheduled,
+        gap=GapPolicy(row.gap) if row.gap else None,
+        overlap=OverlapPolicy(row.overlap) if row.overlap else None,
     )
 
 
@@ -195,6 +218,9 @@ def _to_row(event: Event) -> dict[str, object]:
         "wall": event.wall,
         "timezone": event.timezone,
         "follows_user": event.follows_user,
+        "rescheduled": event.rescheduled,
+        "gap": event.gap,
+        "overlap": event.overlap,
         "grace_until": event.grace_until,
         "expires_at": event.expires_at,
         "template": event.template,
@@ -279,7 +305,16 @@ async def lock_live(tx: Transaction, keys: Collection[EventKey]) -> dict[UUID, L
     if not keys:
         return {}
     return {
-        row.id: LiveEvent(row.id, row.target_timestamp_utc, row.occurrence, pending=row.status == "PENDING")
+        row.id: LiveEvent(
+            row.id,
+            row.target_timestamp_utc,
+            row.occurrence,
+            pending=row.status == "PENDING",
+            rescheduled=row.rescheduled,
+            wall=row.wall,
+            timezone=row.timezone,
+            follows_user=row.follows_user,
+        )
         for row in await tx.execute(_LOCK_LIVE, key_parameters(keys))
     }
 
@@ -287,6 +322,25 @@ async def lock_live(tx: Transaction, keys: Collection[EventKey]) -> dict[UUID, L
 async def lock_alone(tx: Transaction, user_ids: Collection[UUID]) -> list[Event]:
     """Lock the users' waiting events that come from no schedule, in order of id."""
     return [to_event(row) for row in await tx.execute(_LOCK_ALONE, {"user_ids": list(user_ids)})] if user_ids else []
+
+
+async def find(tx: Transaction, event_id: UUID) -> Event | None:
+    """The event as it is known now; it may move until its user and its schedule are locked."""
+    row = (await tx.execute(_FIND, {"id": event_id})).one_or_none()
+    return to_event(row) if row else None
+
+
+async def lock(tx: Transaction, event_id: UUID) -> tuple[Event, str] | None:
+    """Lock an event, and return it with its status. The caller holds the locks of its user and of its schedule."""
+    row = (await tx.execute(_LOCK, {"id": event_id})).one_or_none()
+    if row is None:  # it moved while this statement waited, to where its snapshot does not see it
+        row = (await tx.execute(_LOCK, {"id": event_id})).one_or_none()
+    return (to_event(row), row.status) if row else None
+
+
+async def retry(tx: Transaction, key: EventKey, cause: str) -> bool:
+    """Let a failed event be published again, as its next attempt. False where it has not failed."""
+    return (await tx.execute(_RETRY, {"id": key.id, "target": key.target, "cause": cause})).rowcount == 1
 
 
 async def existing(tx: Transaction, keys: Collection[EventKey]) -> set[UUID]:

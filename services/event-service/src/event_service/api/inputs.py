@@ -1,14 +1,18 @@
 """Values that requests of several routes hold."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainValidator, WithJsonSchema
 from pydantic_core import to_json
 
+from chassis.api.wire import PlainText, ZoneName
+from contracts.vocabulary import Priority
 from contracts.webhook import RESERVED_KEYS, WITHHELD_KEYS
+from event_service.domain.local_time import GapPolicy, OverlapPolicy
 
+MAX_LABEL = 200
 MAX_MESSAGE = 2000
 MAX_PAYLOAD = 16_384
 """Bytes of JSON: a due event shares a message of 256 KiB with nine others."""
@@ -27,12 +31,67 @@ def _local(value: Any) -> datetime:
         raise ValueError(f"no such time: {error}") from None
 
 
+# What a database and a header of a message can hold.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_NUL_IN_JSON = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def _legible(value: str) -> str:
+    if _CONTROL.search(value):
+        raise ValueError("must not contain control characters other than tabs and line feeds")
+    return value
+
+
 def _of_bearable_size(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if _NUL_IN_JSON.search(to_json(value)):
+        raise ValueError("must not contain the character U+0000")
     if taken := _TAKEN & value.keys():
         raise ValueError(f"the key {min(taken)!r} is set by Almanac: use another one")
     if (size := len(to_json(value))) > MAX_PAYLOAD:
         raise ValueError(f"must not be longer than {MAX_PAYLOAD} bytes of JSON, it has {size}")
     return value
+
+
+_INSTANT = re.compile(_LOCAL.pattern + r"(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})")
+
+
+def _moment(value: Any) -> datetime | None:
+    if value == "now":
+        return None
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise ValueError(f"no such instant: {error}") from None
+    try:
+        return _local(value)
+    except ValueError as error:
+        if str(error).startswith("no such"):
+            raise
+        raise ValueError(
+            "must be `now`, an instant like 2027-01-31T08:00:00Z, or a local time like 2027-01-31T09:00"
+        ) from None
+
+
+Moment = Annotated[
+    datetime | None,
+    PlainValidator(_moment),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "description": "`now`, an instant with its offset, or a local time without one.",
+            "examples": ["now", "2027-01-31T08:00:00Z", "2027-01-31T09:00"],
+        }
+    ),
+]
+"""None is now; an instant is aware, a local time naive."""
+
+
+def with_local_time_only(zone: str | None, at: datetime | None, *, given: bool) -> str | None:
+    """``given``: ``at`` itself is right. Raises ValueError where a zone has nothing to say."""
+    if zone is not None and given and (at is None or at.tzinfo is not None):
+        raise ValueError("goes with a local time only: now and an instant are the same everywhere")
+    return zone
 
 
 LocalDateTime = Annotated[
@@ -47,9 +106,24 @@ Payload = Annotated[
 ]
 Template = Annotated[
     str,
+    AfterValidator(_legible),
     Field(
         min_length=1,
         max_length=MAX_MESSAGE,
         description="With placeholders like `{first_name}`, `{last_name}`, `{full_name}`.",
     ),
 ]
+Label = Annotated[PlainText, Field(min_length=1, max_length=MAX_LABEL, description="`{label}` in the message.")]
+OwnZone = Annotated[ZoneName | None, Field(description="A fixed zone. Null: the user's, wherever that is.")]
+Raised = Annotated[Priority | None, Field(description="At least as urgent as the type is.")]
+Gap = Annotated[GapPolicy | None, Field(description="For a local time that a clock change leaves out.")]
+Overlap = Annotated[OverlapPolicy | None, Field(description="For a local time that a clock change brings twice.")]
+Grace = Annotated[int | None, Field(ge=1, le=1_209_600, strict=True, description="How late an event may be fired.")]
+Expiry = Annotated[
+    int | None,
+    Field(ge=1, le=31_536_000, strict=True, description="How late an event may be delivered; not less than the grace."),
+]
+
+
+def length(seconds: int | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)

@@ -7,18 +7,29 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from chassis.api.wire import NOT_SENT, PatchModel, PlainText, RequestModel, WireModel, ZoneName
+from chassis.api.wire import NOT_SENT, PatchModel, RequestModel, WireModel
 from chassis.zones import zone
 from contracts.vocabulary import EventType, Priority
 from event_service.adapters.schedule_views import ScheduleView
-from event_service.api.inputs import LocalDateTime, Payload, Template
+from event_service.api.inputs import (
+    Expiry,
+    Gap,
+    Grace,
+    Label,
+    LocalDateTime,
+    Overlap,
+    OwnZone,
+    Payload,
+    Raised,
+    Template,
+    length,
+)
 from event_service.application.schedule_requests import NewSchedule
 from event_service.domain.local_time import Applied, GapPolicy, LeapDayPolicy, OverlapPolicy
 from event_service.domain.patterns import Kind, PatternParts, parts_of
 from event_service.domain.recurrence import Occurrence
 from event_service.domain.schedules import Schedule, Source, Status
 
-MAX_LABEL = 200
 MAX_EXDATES = 500
 _SETTINGS = ("gap", "overlap", "leap_day", "message")
 
@@ -31,23 +42,13 @@ def _only_reminders(value: EventType) -> EventType:
     return value
 
 
-Label = Annotated[PlainText, Field(min_length=1, max_length=MAX_LABEL, description="`{label}` in the message.")]
 Start = Annotated[LocalDateTime, Field(description="The local time of the first occurrence: DTSTART.")]
 RRule = Annotated[str, Field(min_length=1, max_length=500, examples=["FREQ=WEEKLY;BYDAY=MO,FR;COUNT=10"])]
 ExDates = Annotated[
     tuple[LocalDateTime, ...], Field(max_length=MAX_EXDATES, description="Local times that are left out.")
 ]
-OwnZone = Annotated[ZoneName | None, Field(description="A fixed zone. Null: the user's, wherever that is.")]
-Raised = Annotated[Priority | None, Field(description="At least as urgent as the type is.")]
 Urgent = Annotated[bool, Field(strict=True, description="An urgent reminder is HIGH.")]
-Gap = Annotated[GapPolicy | None, Field(description="For a local time that a clock change leaves out.")]
-Overlap = Annotated[OverlapPolicy | None, Field(description="For a local time that a clock change brings twice.")]
 LeapDay = Annotated[LeapDayPolicy | None, Field(description="For 29 February in common years; of YEARLY rules only.")]
-Grace = Annotated[int | None, Field(ge=1, le=1_209_600, strict=True, description="How late an event may be fired.")]
-Expiry = Annotated[
-    int | None,
-    Field(ge=1, le=31_536_000, strict=True, description="How late an event may be delivered; not less than the grace."),
-]
 ReminderType = Annotated[EventType, AfterValidator(_only_reminders)]
 
 
@@ -83,7 +84,7 @@ class CreateSchedule(RequestModel):
 
     def new_schedule(self) -> NewSchedule:
         settings = {name: getattr(self, name) for name in _SETTINGS}
-        lengths = {"grace": _length(self.grace_seconds), "expiry": _length(self.expiry_seconds)}
+        lengths = {"grace": length(self.grace_seconds), "expiry": length(self.expiry_seconds)}
         return NewSchedule(
             user_id=self.user_id,
             event_type=self.event_type,
@@ -137,7 +138,7 @@ class PatchSchedule(PatchModel):
             sent["rule"] = self.rule.parts()
         for name in ("grace", "expiry"):
             if f"{name}_seconds" in sent:
-                sent[name] = _length(sent.pop(f"{name}_seconds"))
+                sent[name] = length(sent.pop(f"{name}_seconds"))
         return sent
 
 
@@ -256,10 +257,6 @@ class UpcomingListBody(WireModel):
                 for each in coming
             ],
         )
-
-
-def _length(seconds: int | None) -> timedelta | None:
-    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def _seconds(length: timedelta | None) -> int | None:

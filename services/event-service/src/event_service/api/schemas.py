@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any, Self
 from uuid import UUID
 
 from pydantic import Field
 
 from chassis.api.wire import WireModel
+from chassis.zones import zone
 from contracts.vocabulary import EventStatus, EventType, Priority
+from event_service.application.queries import EventView
 from event_service.domain.forecast import Forecast
 
 
@@ -28,8 +31,17 @@ class EventBody(WireModel):
     grace_until: datetime
     published_at: datetime | None
     finished_at: datetime | None
+    expires_at: datetime
+    broadcast_id: UUID | None
+    local_time: datetime | None = Field(description="What the target was derived from; null of an instant.")
+    follows_user: bool
+    rescheduled: bool = Field(description="It was given another time than its schedule's rule says.")
     reason: str | None
     payload: dict[str, object]
+
+    @classmethod
+    def of(cls, event: EventView) -> Self:
+        return cls(**_event(event))
 
 
 class TransitionBody(WireModel):
@@ -44,6 +56,16 @@ class EventDetailBody(EventBody):
     """One event with its history, oldest step first."""
 
     history: list[TransitionBody]
+
+    @classmethod
+    def of(cls, event: EventView) -> Self:
+        return cls(**_event(event), history=[TransitionBody.model_validate(step) for step in event.history])
+
+
+class EventsBody(WireModel):
+    """The events of a batch, in the order in which they were asked for."""
+
+    items: list[EventBody]
 
 
 class SummaryBody(WireModel):
@@ -84,6 +106,32 @@ class ForecastBody(WireModel):
             overdue=_by_name(forecast.overdue),
             hours=hours,
         )
+
+
+def _event(event: EventView) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "event_type": event.event_type,
+        "status": event.status,
+        "priority": Priority(event.priority),
+        "user_id": event.user_id,
+        "schedule_id": event.schedule_id,
+        "broadcast_id": event.broadcast_id,
+        "occurrence": event.occurrence,
+        "attempt": event.attempt,
+        "target_timestamp_utc": event.target,
+        "target_timestamp_local": event.target.astimezone(zone(event.timezone)),
+        "target_timezone": event.timezone,
+        "local_time": event.wall,
+        "follows_user": event.follows_user,
+        "rescheduled": event.rescheduled,
+        "grace_until": event.grace_until,
+        "expires_at": event.expires_at,
+        "published_at": event.published_at,
+        "finished_at": event.finished_at,
+        "reason": event.reason,
+        "payload": event.payload,
+    }
 
 
 def _by_name(counts: Mapping[int, int]) -> dict[Priority, int]:

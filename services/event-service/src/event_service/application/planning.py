@@ -11,14 +11,14 @@ from chassis.zones import zone
 from event_service.adapters import events, recipients, schedules
 from event_service.application import notices
 from event_service.application.notices import Notice
-from event_service.application.occurrences import person_of, rule_of, settle
+from event_service.application.occurrences import event_of, person_of, rule_of, settle
 from event_service.application.strategies import STRATEGIES
 from event_service.domain import templates
 from event_service.domain.events import Event, EventKey
 from event_service.domain.patterns import moved_key
 from event_service.domain.planning import next_occurrence
 from event_service.domain.recipients import Recipient
-from event_service.domain.recurrence import Once
+from event_service.domain.recurrence import Occurrence, Once
 from event_service.domain.schedules import LiveEvent, Schedule, Source, Status
 from event_service.domain.type_rules import Rulebook
 
@@ -67,6 +67,8 @@ class Changes:
             return self._store(replace(want, live_event_id=live.id, next_at=live.target), have)
         last = want.pattern.after(want.last_occurrence)
         key = moved_key(have.pattern, want.pattern, live.occurrence) if have and live else None
+        if live is not None and live.rescheduled and key == live.occurrence:
+            return self._keep_apart(want, have, live, recipient, traceparent)
         if key is not None and last is not None and key <= last:
             key = None
         occurrence = next_occurrence(
@@ -79,6 +81,31 @@ class Changes:
         planned, event = settle(self.rules, want, occurrence, recipient, traceparent, self.now)
         self._place(event, live, reviving=reviving)
         return self._store(planned, have)
+
+    def _keep_apart(
+        self, want: Schedule, have: Schedule | None, live: LiveEvent, recipient: Recipient, traceparent: str | None
+    ) -> Schedule:
+        """Renew an event that someone gave a time of its own: the rule tells all of it but when."""
+        timezone = want.timezone if live.wall is None else live.timezone
+        target = live.target
+        if live.wall is not None:
+            timezone = recipient.timezone if live.follows_user else live.timezone
+            policies = self.rules[want.event_type].policies_of(want)
+            there = Once(live.wall, zone(timezone), policies).occurrence(live.wall.isoformat())
+            # Where the new zone skips that time, the instant at which it was to be is still the best that is known.
+            target = live.target if there is None else there.instant
+        as_ruled = Occurrence(
+            live.occurrence, target, live.wall or target.astimezone(zone(timezone)).replace(tzinfo=None)
+        )
+        event = replace(
+            event_of(self.rules, want, as_ruled, recipient, traceparent),
+            wall=live.wall,
+            timezone=timezone,
+            follows_user=live.follows_user,
+            rescheduled=True,
+        )
+        self._place(event, live, reviving=False)
+        return self._store(replace(want, live_event_id=event.id, next_at=event.target), have)
 
     def _place(self, event: Event | None, live: LiveEvent | None, *, reviving: bool) -> None:
         if event is not None and live is not None and event.id == live.id:
@@ -128,7 +155,8 @@ class Changes:
         """
         if event.wall is None:
             raise ValueError(f"event {event.id} was given as an instant")
-        rule = Once(event.wall, zone(timezone), self.rules[event.event_type].policies)
+        policies = self.rules[event.event_type].policies_alone(event.gap, event.overlap)
+        rule = Once(event.wall, zone(timezone), policies)
         there = rule.occurrence(event.wall.isoformat())
         if there is None:
             self.cancel(event.key, "skipped in a clock change")

@@ -7,20 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from chassis.telemetry.tracing import current_traceparent
-from contracts.vocabulary import EventType, Priority, raise_priority
+from contracts.vocabulary import EventType, Priority
 from event_service.application.occurrences import rule_of
-from event_service.application.strategies import STRATEGIES
-from event_service.domain.errors import (
-    DerivedScheduleError,
-    ExpiryBeforeGraceError,
-    InvalidRuleError,
-    InvalidTemplateError,
-    PriorityTooLowError,
-)
+from event_service.application.terms import check_message, lateness, resolve_priority
+from event_service.domain.errors import DerivedScheduleError, InvalidRuleError
 from event_service.domain.patterns import PatternParts, YearlyPattern, parts_of, pattern_of
 from event_service.domain.recipients import Recipient
 from event_service.domain.schedules import Schedule, Source
-from event_service.domain.templates import check_template
 from event_service.domain.type_rules import Rulebook
 
 OVERRIDES = frozenset({"gap", "overlap", "leap_day", "grace", "expiry", "message"})
@@ -68,16 +61,6 @@ def build(schedule_id: UUID, new: NewSchedule, recipient: Recipient) -> Schedule
     )
 
 
-def resolve_priority(event_type: str, requested: Priority | None, *, urgent: bool) -> Priority:
-    type = EventType(event_type)
-    floor = raise_priority(type)
-    if requested is not None and requested > floor:
-        raise PriorityTooLowError(
-            f"{type} is {floor.name} or more urgent: a request may raise the priority, not lower it to {requested.name}"
-        )
-    return raise_priority(type, requested, important=urgent)
-
-
 def patched(have: Schedule, patch: Mapping[str, Any], recipient: Recipient) -> Schedule:
     changes = {name: patch[name] for name in ("label", "payload", *OVERRIDES) if name in patch}
     if "payload" in patch:
@@ -115,15 +98,8 @@ def check(rules: Rulebook, schedule: Schedule) -> None:
     if schedule.leap_day is not None and not isinstance(schedule.pattern, YearlyPattern):
         raise InvalidRuleError("goes with the kind YEARLY only: others leave out a date that does not exist", "leapDay")
     if schedule.message is not None:
-        try:
-            check_template(schedule.message, STRATEGIES[schedule.event_type].placeholders)
-        except ValueError as error:
-            raise InvalidTemplateError(str(error)) from None
-    grace = rules[schedule.event_type].grace_of(schedule)
-    if schedule.expiry is not None and schedule.expiry < grace:
-        raise ExpiryBeforeGraceError(
-            f"must not be less than the grace of {int(grace.total_seconds())} s, while which an event may be fired"
-        )
+        check_message(schedule.event_type, schedule.message)
+    lateness(rules[schedule.event_type], schedule.grace, schedule.expiry)
 
 
 def derived_error(schedule: Schedule, field: str) -> DerivedScheduleError:

@@ -12,8 +12,14 @@
     ├── StaleScheduleError            412
     ├── DerivedScheduleError          409
     ├── ScheduleEndedError            409
-    └── ExpiryBeforeGraceError        422
+    ├── ExpiryBeforeGraceError        422
+    ├── ImpossibleTimeError           422
+    ├── LabelMissingError             422
+    ├── InvalidItemsError             422
+    └── EventStateError               409
 """
+
+from collections.abc import Sequence
 
 
 class EventServiceError(Exception):
@@ -118,3 +124,42 @@ class ExpiryBeforeGraceError(EventServiceError):
     slug = "expiry-before-grace"
     title = "Expires before its grace ends"
     field = "expirySeconds"
+
+
+class ImpossibleTimeError(EventServiceError):
+    """An event cannot be at this time: it has passed, is too far ahead, or does not exist where it should be kept."""
+
+    status = 422
+    slug = "impossible-time"
+    title = "Not possible at this time"
+    field = "at"
+
+
+class LabelMissingError(EventServiceError):
+    """The message names a label, and none was given."""
+
+    status = 422
+    slug = "label-missing"
+    title = "Label missing"
+    field = "label"
+
+
+class InvalidItemsError(EventServiceError):
+    """Some items of a batch are refused, so nothing of it was done. ``faults``: each with its field and the rule."""
+
+    status = 422
+    slug = "invalid-items"
+    title = "Items not valid"
+
+    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{field}: {rule}" for field, rule in faults))
+        self.faults = tuple(faults)
+
+
+class EventStateError(EventServiceError):
+    """What was asked for is not possible in the state in which the event is."""
+
+    status = 409
+    slug = "event-state"
+    title = "Not possible in this state"
+    field = "status"

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from event_service.domain.local_time import GapPolicy, OverlapPolicy
+
 LATE_AFTER = timedelta(seconds=60)
 """From here on an event counts as late: fresher ones go first (design §4 "Missed events")."""
 
@@ -30,7 +32,9 @@ class Event:
     """An event as it is scheduled, claimed and finished.
 
     ``wall`` is the local time that its instant was derived from, None where it was given as an instant. One that
-    ``follows_user`` moves with that local time to another zone. ``template`` is the message before names are filled in,
+    ``follows_user`` moves with that local time to another zone. One that was ``rescheduled`` keeps the time that it was
+    given, whatever its schedule's rule says. ``gap`` and ``overlap`` are its own where no schedule has them (None: its
+    type's). ``template`` is the message before names are filled in,
     of an event without a schedule; None where the payload is as it was given.
     """
 
@@ -54,6 +58,9 @@ class Event:
     wall: datetime | None = None
     follows_user: bool = False
     template: str | None = None
+    rescheduled: bool = False
+    gap: GapPolicy | None = None
+    overlap: OverlapPolicy | None = None
 
     @property
     def key(self) -> EventKey:

@@ -28,12 +28,19 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LiveEvent:
-    """The event that a schedule names. One that is not ``pending`` is in hand: nothing changes it any more."""
+    """The event that a schedule names. One that is not ``pending`` is in hand: nothing changes it any more.
+
+    One that was ``rescheduled`` has a time of its own: a local time in a zone (``wall``), or an instant.
+    """
 
     id: UUID
     target: datetime
     occurrence: str
     pending: bool
+    rescheduled: bool = False
+    wall: datetime | None = None
+    timezone: str = ""
+    follows_user: bool = False
 
 
 @dataclass(frozen=True, slots=True)

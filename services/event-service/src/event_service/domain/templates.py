@@ -31,6 +31,25 @@ def render(template: str, values: Mapping[str, str]) -> str:
     return template.format_map(values)
 
 
+def placeholders(template: str) -> set[str]:
+    """Their names."""
+    return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """The template without the placeholders in ``values``, which stand in it as they are; the others stay."""
+    parts: list[str] = []
+    for text, name, _, _ in Formatter().parse(template):
+        parts.append(_literal(text))
+        if name is not None:
+            parts.append(_literal(values[name]) if name in values else f"{{{name}}}")
+    return "".join(parts)
+
+
+def _literal(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 def person(first_name: str, last_name: str) -> dict[str, str]:
     """The values of ``PERSON``."""
     return {"first_name": first_name, "last_name": last_name, "full_name": f"{first_name} {last_name}"}

@@ -1,9 +1,10 @@
 """How a type's events are scheduled, where their schedule does not say otherwise."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from event_service.domain.local_time import GapPolicy, OverlapPolicy
 from event_service.domain.recurrence import Policies
 from event_service.domain.schedules import Schedule
 
@@ -26,6 +27,10 @@ class TypeRules:
             schedule.overlap or self.policies.overlap,
             schedule.leap_day or self.policies.leap_day,
         )
+
+    def policies_alone(self, gap: GapPolicy | None, overlap: OverlapPolicy | None) -> Policies:
+        """Of an event that no schedule makes."""
+        return replace(self.policies, gap=gap or self.policies.gap, overlap=overlap or self.policies.overlap)
 
     def grace_of(self, schedule: Schedule) -> timedelta:
         return schedule.grace or self.grace

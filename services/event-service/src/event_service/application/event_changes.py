@@ -1,0 +1,146 @@
+"""What may be done to one event: cancelled, moved, retried. Each says no where its state does not allow it."""
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from chassis.database import Database, Transaction
+from chassis.notifications import notify
+from chassis.outbox import Outbox
+from contracts.vocabulary import EventStatus
+from event_service.adapters import event_views, events, recipients, schedules
+from event_service.adapters.event_views import EventView
+from event_service.application import notices
+from event_service.application.following import schedule_next
+from event_service.application.placing import place
+from event_service.domain.errors import EventNotFoundError, EventStateError
+from event_service.domain.events import Event
+from event_service.domain.one_offs import When
+from event_service.domain.recipients import Recipient
+from event_service.domain.schedules import Schedule
+from event_service.domain.type_rules import Rulebook
+
+CANCELLED = "cancelled on request"
+RESCHEDULED = "rescheduled on request"
+RETRIED = "retried on request"
+RETRY_CHANNEL = "events_retried"
+"""Wakes the reaper, which publishes again what is to be answered once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A locked event, with the schedule that it is alive in and the user that it is for, where they are there."""
+
+    event: Event
+    status: str
+    schedule: Schedule | None
+    recipient: Recipient | None
+
+
+async def cancel_event(database: Database, outbox: Outbox, rules: Rulebook, event_id: UUID) -> EventView:
+    """Cancel an event that waits. That of a schedule is skipped, and the next one made in the same transaction.
+
+    Raises EventNotFoundError, EventStateError.
+    """
+    async with database.transaction() as tx:
+        held = await _hold(tx, event_id)
+        _require_waiting(held, "cancelled")
+        now = await events.current_time(tx)
+        cancelled = await events.cancel_pending(tx, [held.event.key], CANCELLED)
+        following: list[Event] = []
+        if held.schedule is not None and held.recipient is not None:
+            following = await schedule_next(
+                tx,
+                rules,
+                [(held.event, held.schedule)],
+                {held.recipient.user_id: held.recipient},
+                lambda event: event.traceparent,
+                now,
+            )
+        await outbox.append(tx, [*notices.cancelled(cancelled, now, CANCELLED), *notices.scheduled(following, now)])
+        return await _view(tx, event_id)
+
+
+async def reschedule_event(
+    database: Database, outbox: Outbox, rules: Rulebook, event_id: UUID, when: When
+) -> EventView:
+    """Give an event that waits another time. It stays the same occurrence, of a schedule too, which goes on after it.
+
+    Raises EventNotFoundError, EventStateError, ImpossibleTimeError.
+    """
+    async with database.transaction() as tx:
+        held = await _hold(tx, event_id)
+        _require_waiting(held, "moved")
+        event = held.event
+        if held.recipient is None:
+            raise EventStateError(f"event {event_id} cannot be moved: its user has been deleted")
+        now = await events.current_time(tx)
+        own = rules[event.event_type]
+        policies = own.policies_alone(event.gap, event.overlap)
+        if held.schedule is not None:
+            policies = own.policies_of(held.schedule)
+        placed = place(when, held.recipient.timezone, policies, grace=event.grace_until - event.target, now=now)
+        moved = replace(
+            event,
+            target=placed.target,
+            wall=placed.wall,
+            timezone=placed.timezone,
+            follows_user=placed.follows_user,
+            grace_until=placed.target + (event.grace_until - event.target),
+            expires_at=placed.target + (event.expires_at - event.target),
+            rescheduled=True,
+        )
+        if moved.target == event.target:
+            await events.renew_pending(tx, [moved])
+        else:
+            await events.move(tx, [(moved, event.target)])
+            await outbox.append(tx, notices.rescheduled([(moved, event.target)], now, RESCHEDULED))
+        if held.schedule is not None:
+            await schedules.advance(tx, [replace(held.schedule, next_at=moved.target)])
+        return await _view(tx, event_id)
+
+
+async def retry_event(database: Database, event_id: UUID) -> EventView:
+    """Let a failed event be published again, as its next attempt. The reaper does it, now or once it runs again.
+
+    Raises EventNotFoundError, EventStateError.
+    """
+    async with database.transaction() as tx:
+        held = await _hold(tx, event_id)
+        if held.recipient is None:
+            raise EventStateError(f"event {event_id} cannot be retried: its user has been deleted")
+        if not await events.retry(tx, held.event.key, RETRIED):
+            raise EventStateError(f"event {event_id} is {held.status}: only what has FAILED can be retried")
+        await notify(tx, RETRY_CHANNEL)
+        return await _view(tx, event_id)
+
+
+async def _hold(tx: Transaction, event_id: UUID) -> _Held:
+    # In everyone's order: recipient, schedule, event. With the first two held, nobody else moves the third.
+    known = await events.find(tx, event_id)
+    if known is None:
+        raise _missing(event_id)
+    people = await recipients.lock(tx, [known.user_id])
+    live = await schedules.lock_live(tx, [event_id]) if known.schedule_id is not None else {}
+    locked = await events.lock(tx, event_id)
+    if locked is None:
+        raise _missing(event_id)
+    event, status = locked
+    return _Held(event, status, live.get(event_id), people.get(known.user_id))
+
+
+def _missing(event_id: UUID) -> EventNotFoundError:
+    return EventNotFoundError(f"there is no event {event_id}")
+
+
+def _require_waiting(held: _Held, done: str) -> None:
+    if held.status == EventStatus.PENDING:
+        return
+    why = "it is in hand" if held.status == EventStatus.PROCESSING else "it has ended"
+    raise EventStateError(f"event {held.event.id} is {held.status}: {why} and cannot be {done} any more")
+
+
+async def _view(tx: Transaction, event_id: UUID) -> EventView:
+    view = await event_views.find(tx, event_id)
+    if view is None:
+        raise _missing(event_id)
+    return view
