@@ -109,6 +109,10 @@ class Outbox:
             await tx.execute(_APPEND, values)
         tx.after_commit(self.appended.set)
 
+    def appended_in(self, tx: Transaction) -> None:
+        """Rows were inserted by a statement of the transaction's own: the relay is woken as by :meth:`append`."""
+        tx.after_commit(self.appended.set)
+
     async def has_room(self, database: Database) -> bool:
         """False while so much waits to be sent that who appends in bulk should wait, lest the bus be flooded."""
         async with database.read() as connection:

@@ -27,10 +27,15 @@ def is_zone(name: str) -> bool:
     return name in _NAMES
 
 
+def zone_names() -> list[str]:
+    """All zones, in alphabetical order."""
+    return sorted(_NAMES)
+
+
 @cache
 def fingerprints() -> dict[str, str]:
     """Of each zone a digest of its rules, the same in two releases where those are. A difference may be in the past."""
-    return {name: hashlib.sha256(_file(name)).hexdigest() for name in sorted(_NAMES)}
+    return {name: hashlib.sha256(_file(name)).hexdigest() for name in zone_names()}
 
 
 def _file(name: str) -> bytes:

@@ -63,28 +63,31 @@ CREATE INDEX schedules_list ON schedules (event_type, status, created_at, id);
 CREATE UNIQUE INDEX schedules_live_event ON schedules (live_event_id) WHERE live_event_id IS NOT NULL;
 CREATE INDEX schedules_waiting ON schedules (next_at) WHERE live_event_id IS NULL AND next_at IS NOT NULL;
 
+-- after_user_id: users are looked at in the order of their ids, up to this one so far, and nobody twice.
 CREATE TABLE broadcasts (
-    id              uuid PRIMARY KEY,
-    version         integer NOT NULL DEFAULT 1,
-    status          text NOT NULL DEFAULT 'SCHEDULING'
+    id             uuid PRIMARY KEY,
+    status         text NOT NULL DEFAULT 'SCHEDULING'
         CHECK (status IN ('SCHEDULING', 'SCHEDULED', 'CANCELLING', 'CANCELLED')),
-    audience        jsonb NOT NULL,
-    wall            timestamp,
-    instant         timestamptz,
-    priority        smallint NOT NULL CHECK (priority BETWEEN 0 AND 3),
-    message         text NOT NULL,
-    payload         jsonb NOT NULL DEFAULT '{}',
-    recipients      bigint NOT NULL DEFAULT 0,
-    scheduled       bigint NOT NULL DEFAULT 0,
-    cancelled       bigint NOT NULL DEFAULT 0,
-    after_user_id   uuid,
-    traceparent     text,
-    created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
-    updated_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    audience       jsonb NOT NULL,
+    wall           timestamp,
+    instant        timestamptz,
+    priority       smallint NOT NULL CHECK (priority BETWEEN 0 AND 3),
+    message        text NOT NULL,
+    payload        jsonb NOT NULL,
+    gap            text CHECK (gap IN ('shift_forward', 'skip')),
+    overlap        text CHECK (overlap IN ('first', 'second')),
+    grace_seconds  integer NOT NULL CHECK (grace_seconds > 0),
+    expiry_seconds integer NOT NULL CHECK (expiry_seconds >= grace_seconds),
+    recipients     bigint NOT NULL DEFAULT 0,
+    scheduled      bigint NOT NULL DEFAULT 0,
+    after_user_id  uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    traceparent    text,
+    created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     CHECK ((wall IS NULL) <> (instant IS NULL))
 );
 CREATE INDEX broadcasts_newest ON broadcasts (created_at, id);
-CREATE INDEX broadcasts_unfinished ON broadcasts (id) WHERE status IN ('SCHEDULING', 'CANCELLING');
+CREATE INDEX broadcasts_unfinished ON broadcasts (updated_at) WHERE status IN ('SCHEDULING', 'CANCELLING');
 
 CREATE TABLE events (
     id                   uuid NOT NULL,

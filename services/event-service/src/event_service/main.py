@@ -13,7 +13,8 @@ from event_service.adapters import claims
 from event_service.adapters.due_events import SnsDueEvents
 from event_service.adapters.partitions import Partitions
 from event_service.adapters.recipients import sweep_tombstones
-from event_service.api import events, forecast, schedules
+from event_service.api import broadcasts, events, forecast, schedules
+from event_service.application import broadcasts as broadcast_work
 from event_service.application.event_changes import RETRY_CHANNEL
 from event_service.application.figures import Figures
 from event_service.application.firing import FiringRules
@@ -106,6 +107,13 @@ def maintenance(runtime: Runtime[Settings]) -> Sequence[Role]:
     )
 
     near = NearEvents(runtime.database, runtime.outbox, rulebook(settings), batch=settings.claim_batch)
+    broadcaster = broadcast_work.Broadcaster(
+        runtime.database,
+        runtime.outbox,
+        rulebook(settings),
+        Partitions(runtime.database, runtime.clock),
+        chunk=settings.broadcast_chunk,
+    )
     upkeep = Upkeep(runtime.database, runtime.clock, retention=timedelta(days=settings.retention_days))
 
     async def forget_tombstones() -> float:
@@ -114,6 +122,7 @@ def maintenance(runtime: Runtime[Settings]) -> Sequence[Role]:
 
     return [
         Loop("reaper", reaper.step, wake=runtime.listener.event(RETRY_CHANNEL)),
+        Loop("broadcasts", broadcaster.step, wake=runtime.listener.event(broadcast_work.CHANNEL)),
         Loop("partitions", Partitions(runtime.database, runtime.clock).step),
         Loop("near", near.step),
         Loop("zones", ZoneWatch(runtime.database, runtime.outbox, rulebook(settings)).step),
@@ -136,7 +145,7 @@ SERVICE = Service(
     settings=Settings,
     migrations=Path(__file__).parents[2] / "migrations",
     error=EventServiceError,
-    routers=(events.router, forecast.router, schedules.router),
+    routers=(broadcasts.router, events.router, forecast.router, schedules.router),
     roles={"scheduler": scheduler, "consumer": consumer, "maintenance": maintenance},
     state=state,
     replay=replay,

@@ -39,6 +39,8 @@ class Settings(ServiceSettings):
     of, while its LISTEN is not heard. At most two seconds: who inserts something later than that wakes nobody."""
     queue_depth_limit: int = Field(1000, ge=1)
     """A priority is claimed only while its queue holds fewer messages: the backlog stays where it has order."""
+    broadcast_chunk: int = Field(5000, ge=1, le=50_000)
+    """Users looked at in one transaction of a broadcast. While it lasts, half a second perhaps, their changes wait."""
     reap_seconds: float = Field(5.0, gt=0)
     """Pause between two looks for expired claims, missing outcomes and missed events."""
     retention_days: float = Field(400.0, ge=62)

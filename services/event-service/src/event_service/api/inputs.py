@@ -31,9 +31,7 @@ def _local(value: Any) -> datetime:
         raise ValueError(f"no such time: {error}") from None
 
 
-# What a database and a header of a message can hold.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_NUL_IN_JSON = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def _legible(value: str) -> str:
@@ -43,8 +41,6 @@ def _legible(value: str) -> str:
 
 
 def _of_bearable_size(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    if _NUL_IN_JSON.search(to_json(value)):
-        raise ValueError("must not contain the character U+0000")
     if taken := _TAKEN & value.keys():
         raise ValueError(f"the key {min(taken)!r} is set by Almanac: use another one")
     if (size := len(to_json(value))) > MAX_PAYLOAD:
@@ -106,12 +102,12 @@ Payload = Annotated[
 ]
 Template = Annotated[
     str,
-    AfterValidator(_legible),
     Field(
         min_length=1,
         max_length=MAX_MESSAGE,
         description="With placeholders like `{first_name}`, `{last_name}`, `{full_name}`.",
     ),
+    AfterValidator(_legible),
 ]
 Label = Annotated[PlainText, Field(min_length=1, max_length=MAX_LABEL, description="`{label}` in the message.")]
 OwnZone = Annotated[ZoneName | None, Field(description="A fixed zone. Null: the user's, wherever that is.")]

@@ -42,23 +42,35 @@ def place(when: When, users_zone: str, policies: Policies, *, grace: timedelta, 
         placed = Placed(when.at.astimezone(UTC), None, users_zone)
     else:
         placed = _local(when.at, when.timezone or users_zone, policies, now, follows_user=when.timezone is None)
-    if placed.target - now > HORIZON:
-        raise ImpossibleTimeError(FARTHEST)
-    if placed.target + grace <= now:
-        raise ImpossibleTimeError(
-            f"{placed.target:%Y-%m-%dT%H:%M:%SZ} has passed, and its grace of {int(grace.total_seconds())} s as well:"
-            f" it is {now:%Y-%m-%dT%H:%M:%SZ}"
-        )
+    check_reachable(placed.target, grace=grace, now=now)
     return placed
 
 
-def _local(wall: datetime, name: str, policies: Policies, now: datetime, *, follows_user: bool) -> Placed:
-    # Judged before it is resolved: near the ends of the calendar there is no instant to resolve to.
+def check_reachable(target: datetime, *, grace: timedelta, now: datetime) -> None:
+    """Raises ImpossibleTimeError."""
+    if target - now > HORIZON:
+        raise ImpossibleTimeError(FARTHEST)
+    if target + grace <= now:
+        raise ImpossibleTimeError(
+            f"{target:%Y-%m-%dT%H:%M:%SZ} has passed, and its grace of {int(grace.total_seconds())} s as well:"
+            f" it is {now:%Y-%m-%dT%H:%M:%SZ}"
+        )
+
+
+def near_enough(wall: datetime, now: datetime) -> None:
+    """Judge a local time before it is resolved: near the ends of the calendar there is no instant to resolve it to.
+
+    Raises ImpossibleTimeError.
+    """
     from_here = wall.replace(tzinfo=UTC) - now
     if from_here > HORIZON + _ANY_OFFSET:
         raise ImpossibleTimeError(FARTHEST)
     if from_here < -HORIZON:
         raise ImpossibleTimeError(f"{wall.isoformat()} has passed long ago")
+
+
+def _local(wall: datetime, name: str, policies: Policies, now: datetime, *, follows_user: bool) -> Placed:
+    near_enough(wall, now)
     occurrence = Once(wall, zone(name), policies).first_from(datetime.min.replace(tzinfo=UTC))
     if occurrence is None:
         raise ImpossibleTimeError(f"there is no {wall.isoformat()} in {name}: its clocks are changed then")

@@ -8,7 +8,7 @@ from uuid import UUID
 from chassis.database import Transaction
 from chassis.outbox import Outbox
 from chassis.zones import zone
-from event_service.adapters import events, recipients, schedules
+from event_service.adapters import broadcasts, events, recipients, schedules
 from event_service.application import notices
 from event_service.application.notices import Notice
 from event_service.application.occurrences import event_of, person_of, rule_of, settle
@@ -279,18 +279,21 @@ def _follow(changes: Changes, have: Schedule, live: LiveEvent | None, recipient:
 async def cancel_orphans(tx: Transaction, outbox: Outbox, returned: Sequence[Event]) -> None:
     """Cancel those of ``returned``, claimed and waiting again, that nobody wants any more.
 
-    Their users or schedules were deleted meanwhile, or their schedules paused.
+    Their users or schedules were deleted meanwhile, their schedules paused, or their broadcasts cancelled.
     """
     if not returned:
         return
     people = await recipients.find(tx, {event.user_id for event in returned})
     named = await schedules.still_named(tx, [event.id for event in returned if event.schedule_id is not None])
+    stopped = await broadcasts.stopped(tx, {each.broadcast_id for each in returned if each.broadcast_id is not None})
     orphans: dict[str, list[EventKey]] = {}
     for event in returned:
         if event.user_id not in people:
             orphans.setdefault(USER_DELETED, []).append(event.key)
         elif event.schedule_id is not None and event.id not in named:
             orphans.setdefault("schedule deleted or paused", []).append(event.key)
+        elif event.broadcast_id in stopped:
+            orphans.setdefault("broadcast cancelled", []).append(event.key)
     for reason, keys in orphans.items():
         cancelled = await events.cancel_pending(tx, keys, reason)
         now = await events.current_time(tx)

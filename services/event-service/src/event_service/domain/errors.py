@@ -16,7 +16,9 @@
     ├── ImpossibleTimeError           422
     ├── LabelMissingError             422
     ├── InvalidItemsError             422
-    └── EventStateError               409
+    ├── EventStateError               409
+    ├── BroadcastNotFoundError        404
+    └── BroadcastStateError           409
 """
 
 from collections.abc import Sequence
@@ -161,5 +163,23 @@ class EventStateError(EventServiceError):
 
     status = 409
     slug = "event-state"
+    title = "Not possible in this state"
+    field = "status"
+
+
+class BroadcastNotFoundError(EventServiceError):
+    """No broadcast with this id."""
+
+    status = 404
+    slug = "broadcast-not-found"
+    title = "Broadcast not found"
+    field = "broadcastId"
+
+
+class BroadcastStateError(EventServiceError):
+    """What was asked for is not possible in the state in which the broadcast is."""
+
+    status = 409
+    slug = "broadcast-state"
     title = "Not possible in this state"
     field = "status"

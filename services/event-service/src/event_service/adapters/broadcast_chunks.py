@@ -1,0 +1,163 @@
+"""A broadcast's events, thousands at a time: made, told and cancelled by statements that send no row to Python."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from pydantic_core import to_json
+from sqlalchemy import text
+
+from chassis.database import Transaction
+from chassis.zones import TZDATA_VERSION
+from contracts.messages.registry import find_spec
+from contracts.messages.spec import MessageType
+from contracts.vocabulary import EventType, Priority
+from event_service.adapters.events import FORGOTTEN, OF_TAKEN
+from event_service.domain import templates
+from event_service.domain.broadcasts import Broadcast
+
+# A name has no control characters, so what stands for one in the message cannot be met in the other.
+_FIRST_NAME, _LAST_NAME = "\x01", "\x02"
+_MARKS = templates.person(_FIRST_NAME, _LAST_NAME)
+
+# Nothing in it needs to be escaped: ids, times, names of zones and the like. `traced` is the member for a traceparent.
+_ITEM = (
+    '\'{{"itemId":"\', gen_random_uuid(), \'",\', CAST(:traced AS text), \'"eventId":"\', t.id,'
+    ' \'","userId":"\', t.user_id, \'","eventType":"\', t.event_type,'
+    ' \'","priority":"\', (CAST(:priorities AS text[]))[t.priority + 1], \'","occurrence":"\', t.occurrence,'
+    ' \'","attempt":\', t.attempt, \',"targetTimestampUTC":"\', {target}, \'","targetTimezone":"\', t.timezone,'
+    ' \'","occurredAt":"\', {now}, \'",{rest}}}\''
+)
+_UTC = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+
+
+def _told(rest: str) -> str:
+    """What is said of the rows of a query named `changed` goes to the outbox."""
+    item = _ITEM.format(
+        target=_UTC.format("t.target_timestamp_utc"), now=_UTC.format("CAST(:now AS timestamptz)"), rest=rest
+    )
+    return (
+        "told AS (INSERT INTO outbox (item_id, type, dataversion, item, traceparent)"
+        " SELECT CAST(substring(s.item FROM 12 FOR 36) AS uuid), CAST(:type AS text), CAST(:dataversion AS text),"
+        " s.item, CAST(:traceparent AS text)"
+        f" FROM (SELECT concat({item}) AS item FROM changed t OFFSET 0) AS s)"
+    )
+
+
+_RETURNED = "id, user_id, event_type, priority, occurrence, attempt, target_timestamp_utc, timezone"
+# The chunk is cut from all users, not from those who match, so that a rare tag makes no chunk long. FOR SHARE: a change
+# of a user waits for the chunk, and then finds the event; one that came before is seen.
+_SCHEDULE = text(
+    "WITH zones AS (SELECT * FROM"
+    " unnest(CAST(:zones AS text[]), CAST(:instants AS timestamptz[])) AS z (zone, target)),"
+    " looked_at AS MATERIALIZED ("
+    " SELECT user_id FROM recipients WHERE user_id > :after ORDER BY user_id LIMIT :limit),"
+    " matched AS MATERIALIZED (SELECT r.user_id, r.first_name, r.last_name, r.timezone, r.tags, r.contact"
+    " FROM recipients r WHERE r.user_id > :after"
+    " AND r.user_id <= (SELECT user_id FROM looked_at ORDER BY user_id DESC LIMIT 1) AND NOT r.deleted"
+    " AND (cardinality(CAST(:timezones AS text[])) = 0 OR r.timezone = ANY(CAST(:timezones AS text[])))"
+    " AND (cardinality(CAST(:tags AS text[])) = 0 OR r.tags && CAST(:tags AS text[]))"
+    " ORDER BY r.user_id FOR SHARE),"
+    " changed AS (INSERT INTO events (id, target_timestamp_utc, broadcast_id, user_id, event_type, occurrence,"
+    " priority, wall, timezone, follows_user, gap, overlap, tzdata, grace_until, expires_at, template, payload, tags,"
+    " contact, traceparent, history)"
+    " SELECT derive_id(CAST(:broadcast_id AS text), CAST(m.user_id AS text)), z.target, CAST(:broadcast_id AS uuid),"
+    " m.user_id, CAST(:event_type AS text), CAST(:occurrence AS text), CAST(:priority AS smallint),"
+    " CAST(:wall AS timestamp), m.timezone, CAST(:follows_user AS boolean), CAST(:gap AS text), CAST(:overlap AS text),"
+    " CAST(:tzdata AS text), z.target + make_interval(secs => :grace), z.target + make_interval(secs => :expiry),"
+    " CAST(:template AS text), CAST(CAST(:payload AS text) AS jsonb) || jsonb_build_object('message',"
+    " replace(replace(CAST(:marked AS text), CAST(:first_name AS text), m.first_name), CAST(:last_name AS text),"
+    " m.last_name)), m.tags, m.contact, CAST(:traceparent AS text), jsonb_build_array(jsonb_build_object("
+    "'at', CAST(:now AS timestamptz), 'status', 'PENDING', 'cause', 'scheduled'))"
+    " FROM matched m JOIN zones z ON z.zone = m.timezone"
+    " WHERE z.target + make_interval(secs => :grace) > CAST(:now AS timestamptz)"
+    f" ON CONFLICT DO NOTHING RETURNING {_RETURNED}),"
+    + _told('"scheduleId"\\:null,"broadcastId":"\', CAST(:broadcast_id AS text), \'"')
+    + " SELECT (SELECT count(*) FROM looked_at) AS looked_at,"
+    " (SELECT user_id FROM looked_at ORDER BY user_id DESC LIMIT 1) AS last,"
+    " (SELECT count(*) FROM matched) AS matched, (SELECT count(*) FROM changed) AS made"
+)
+# It waits for nobody: what is being claimed fires.
+_CANCEL = text(
+    "WITH taken AS (SELECT id, target_timestamp_utc FROM events WHERE broadcast_id = CAST(:broadcast_id AS uuid)"
+    " AND status = 'PENDING' ORDER BY target_timestamp_utc, id LIMIT :limit FOR UPDATE SKIP LOCKED),"
+    " changed AS (UPDATE events e SET status = 'CANCELLED', reason = :reason, finished_at = CAST(:now AS timestamptz),"
+    f" {FORGOTTEN}, version = e.version + 1, history = e.history || jsonb_build_object("
+    "'at', CAST(:now AS timestamptz), 'status', 'CANCELLED', 'cause', CAST(:reason AS text))"
+    f"{OF_TAKEN} RETURNING {', '.join(f'e.{name.strip()}' for name in _RETURNED.split(','))}),"
+    + _told("\"reason\":', to_json(CAST(:reason AS text)), '")
+    + " SELECT count(*) FROM changed"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """``looked_at`` users, the last of whom is ``last`` (None: there was none), ``matched`` and got an event."""
+
+    looked_at: int
+    last: UUID | None
+    matched: int
+    made: int
+
+
+async def schedule(
+    tx: Transaction, broadcast: Broadcast, targets: Mapping[str, datetime], now: datetime, *, limit: int
+) -> Chunk:
+    """Make the events of the next ``limit`` users, of those who match and whose zone has a time that is not too late.
+
+    Args:
+        targets: the instant of the broadcast in each zone that has one.
+    """
+    row = (
+        await tx.execute(
+            _SCHEDULE,
+            {
+                "zones": list(targets),
+                "instants": list(targets.values()),
+                "after": broadcast.after_user_id,
+                "limit": limit,
+                "timezones": list(broadcast.audience.timezones),
+                "tags": list(broadcast.audience.tags),
+                "broadcast_id": str(broadcast.id),
+                "event_type": EventType.NOTIFICATION,
+                "occurrence": broadcast.occurrence,
+                "priority": broadcast.priority,
+                "wall": broadcast.wall,
+                "follows_user": broadcast.wall is not None,
+                "gap": broadcast.gap,
+                "overlap": broadcast.overlap,
+                "tzdata": TZDATA_VERSION,
+                "grace": broadcast.grace.total_seconds(),
+                "expiry": broadcast.expiry.total_seconds(),
+                "template": broadcast.message,
+                "payload": to_json(broadcast.payload).decode(),
+                "marked": templates.render(broadcast.message, _MARKS),
+                "first_name": _FIRST_NAME,
+                "last_name": _LAST_NAME,
+                "now": now,
+                **_message(MessageType.EVENT_SCHEDULED, broadcast),
+            },
+        )
+    ).one()
+    return Chunk(row.looked_at, row.last, row.matched, row.made)
+
+
+async def cancel(tx: Transaction, broadcast: Broadcast, now: datetime, reason: str, *, limit: int) -> int:
+    """Cancel up to ``limit`` of its events that wait. Returns how many."""
+    values = {"broadcast_id": str(broadcast.id), "now": now, "reason": reason, "limit": limit}
+    cancelled: int = (
+        await tx.execute(_CANCEL, {**values, **_message(MessageType.EVENT_CANCELLED, broadcast)})
+    ).scalar_one()
+    return cancelled
+
+
+def _message(type: MessageType, broadcast: Broadcast) -> dict[str, object]:
+    traceparent = broadcast.traceparent
+    return {
+        "type": type.value,
+        "dataversion": find_spec(type).dataversion,
+        "traceparent": traceparent,
+        "traced": f'"traceparent":"{traceparent}",' if traceparent else "",
+        "priorities": [priority.name for priority in Priority],
+    }

@@ -1,0 +1,59 @@
+"""``/v1/broadcasts``."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Response
+
+from chassis.api.auth import READ, WRITE
+from chassis.api.dependencies import CurrentCache, CurrentDatabase, CurrentReads
+from chassis.api.pages import Cursor, Limit, Page, cut, decode_cursor, encode_cursor
+from chassis.api.preconditions import OptionalIdempotencyKey
+from chassis.api.problems import documented
+from event_service.api.broadcast_schemas import BroadcastBody, BroadcastDetailBody, CreateBroadcast
+from event_service.api.dependencies import CurrentRules
+from event_service.application import broadcasts
+
+router = APIRouter(prefix="/v1/broadcasts", tags=["broadcasts"])
+
+BroadcastId = Annotated[UUID, Path(alias="broadcastId")]
+
+
+@router.post("", status_code=201, dependencies=[WRITE])
+async def create(
+    body: CreateBroadcast,
+    response: Response,
+    database: CurrentDatabase,
+    rules: CurrentRules,
+    key: OptionalIdempotencyKey,
+) -> BroadcastBody:
+    """Schedule a notification for everyone of an audience. The events are made from then on: progress can be read.
+
+    With an `Idempotency-Key`, a repeated request gives the broadcast that the first one created.
+    """
+    broadcast = await broadcasts.create_broadcast(database, rules, body.new_broadcast(), key)
+    response.headers["Location"] = f"{router.prefix}/{broadcast.id}"
+    return BroadcastBody.of(broadcast)
+
+
+@router.get("", dependencies=[READ])
+async def list_all(reads: CurrentReads, limit: Limit = 50, cursor: Cursor = None) -> Page[BroadcastBody]:
+    """Newest first."""
+    found = await broadcasts.list_broadcasts(reads, before=decode_cursor(cursor), limit=limit + 1)
+    page, more = cut(found, limit)
+    return Page(
+        items=[BroadcastBody.of(each) for each in page],
+        next_cursor=encode_cursor((page[-1].created_at, page[-1].id)) if more else None,
+    )
+
+
+@router.get("/{broadcastId}", dependencies=[READ], responses=documented(404))
+async def get_one(broadcast_id: BroadcastId, reads: CurrentReads, cache: CurrentCache) -> BroadcastDetailBody:
+    """One broadcast with its progress; its events are those of `/v1/events?broadcastId=`."""
+    return BroadcastDetailBody.with_counts(*await broadcasts.get_broadcast(reads, cache, broadcast_id))
+
+
+@router.post("/{broadcastId}/cancel", dependencies=[WRITE], responses=documented(404, 409))
+async def cancel(broadcast_id: BroadcastId, database: CurrentDatabase) -> BroadcastBody:
+    """Make no more events, and cancel those that wait. What is in hand or has ended stays as it is."""
+    return BroadcastBody.of(await broadcasts.cancel_broadcast(database, broadcast_id))
