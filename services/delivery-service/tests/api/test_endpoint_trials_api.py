@@ -112,5 +112,13 @@ async def test_statistics_say_how_an_endpoint_has_done(
     assert told["successRate"] == pytest.approx(2 / 3)
     assert 0 < told["latency"]["p50"] <= told["latency"]["p95"] <= told["latency"]["p99"]
     assert (told["lastError"]["httpStatus"], told["lastError"]["excerpt"]) == (404, "who?")
+    assert (told["circuit"]["state"], told["circuit"]["failuresInRow"]) == ("CLOSED", 1)
+    assert told["circuit"]["failingSince"] is not None
+    moved = await api.patch(
+        f"/v1/endpoints/{endpoint_id}", json={"url": "https://example.org/hooks"}, headers={"If-Match": "*"}
+    )
+    assert moved.status_code == 200
+    circuit = (await api.get(path)).json()["circuit"]
+    assert circuit == {"state": "CLOSED", "failuresInRow": 0, "failingSince": None, "probeAt": None}
     missing = await api.get(f"/v1/endpoints/{UUID(int=0)}/stats")
     assert (missing.status_code, missing.json()["errors"][0]["field"]) == (404, "endpointId")

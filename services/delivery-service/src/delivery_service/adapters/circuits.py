@@ -6,9 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Transaction
-from delivery_service.domain.circuits import CircuitPolicy, CircuitState, Tally
+from delivery_service.domain.circuits import Circuit, CircuitPolicy, CircuitState, Tally
 
 # An endpoint that is well costs one look. The rows are locked in one order, so that two recorders cannot deadlock; what
 # is locked is read as it is by then. While a circuit is open, its probe alone counts.
@@ -71,6 +72,7 @@ SELECT endpoint_id, next AS state, opened, in_row,
        CAST(coalesce(extract(epoch FROM counted_at - failing_since), 0) AS float8) AS failing_seconds
 FROM becoming
 """)
+_FIND = text("SELECT state, in_row, failing_since, probe_at FROM circuits WHERE endpoint_id = :id")
 _FORGET = text("DELETE FROM circuits WHERE endpoint_id = :id")
 _DISABLE = text("""
 UPDATE endpoints SET enabled = false, disabled_reason = :reason, disabled_at = c.now, updated_at = c.now,
@@ -117,6 +119,17 @@ async def count(tx: Transaction, tallies: Sequence[Tally], policy: CircuitPolicy
     return [
         Counted(row.endpoint_id, CircuitState(row.state), row.opened, row.in_row, row.failing_seconds) for row in rows
     ]
+
+
+async def find(connection: AsyncConnection, endpoint_id: UUID) -> Circuit:
+    """How an endpoint stands; one that never failed has no row, and is well."""
+    row = (await connection.execute(_FIND, {"id": endpoint_id})).one_or_none()
+    return Circuit(CircuitState(row.state), row.in_row, row.failing_since, row.probe_at) if row else Circuit()
+
+
+async def forget(tx: Transaction, endpoint_id: UUID) -> None:
+    """Give an endpoint a clean slate: it is somewhere else now."""
+    await tx.execute(_FORGET, {"id": endpoint_id})
 
 
 async def disable(tx: Transaction, endpoint_id: UUID, reason: str) -> tuple[str, datetime] | None:

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from delivery_service.adapters import circuits
 from delivery_service.adapters.deliveries import ATTEMPT, attempt
 from delivery_service.domain.statistics import SAMPLE, WINDOW_SECONDS, EndpointStatistics, Latency
 
@@ -37,6 +38,7 @@ async def count(connection: AsyncConnection, endpoint_id: UUID) -> EndpointStati
     row = (await connection.execute(_COUNT, values)).one()
     error = (await connection.execute(_LAST_ERROR, values)).one_or_none()
     return EndpointStatistics(
+        circuit=await circuits.find(connection, endpoint_id),
         deliveries=row.deliveries,
         pending=row.pending,
         succeeded=row.succeeded,

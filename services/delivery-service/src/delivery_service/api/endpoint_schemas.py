@@ -13,6 +13,7 @@ from contracts.messages.user import Contact
 from contracts.vocabulary import EventType, Priority
 from delivery_service.api.schemas import AttemptBody
 from delivery_service.application.endpoints import SecuredEndpoint, Signing, View
+from delivery_service.domain.circuits import CircuitState
 from delivery_service.domain.endpoints import (
     MAX_CONCURRENCY,
     MAX_DESCRIPTION,
@@ -336,9 +337,19 @@ class LatencyBody(WireModel):
     p99: float
 
 
-class StatisticsBody(WireModel):
-    """How an endpoint has done lately."""
+class CircuitBody(WireModel):
+    """Whether attempts are held back."""
 
+    state: Annotated[CircuitState, Field(description="`OPEN`: nothing is sent until a probe may be.")]
+    failures_in_row: int
+    failing_since: datetime | None
+    probe_at: Annotated[datetime | None, Field(description="When one attempt may try; null where it is closed.")]
+
+
+class StatisticsBody(WireModel):
+    """How an endpoint has done lately, and how it stands. Times are real time."""
+
+    circuit: CircuitBody
     deliveries: int
     pending: int
     succeeded: int
@@ -350,8 +361,14 @@ class StatisticsBody(WireModel):
 
     @classmethod
     def of(cls, found: EndpointStatistics) -> Self:
-        latency = found.latency
+        latency, circuit = found.latency, found.circuit
         return cls(
+            circuit=CircuitBody(
+                state=circuit.state,
+                failures_in_row=circuit.failures_in_row,
+                failing_since=circuit.failing_since,
+                probe_at=circuit.probe_at,
+            ),
             deliveries=found.deliveries,
             pending=found.pending,
             succeeded=found.succeeded,

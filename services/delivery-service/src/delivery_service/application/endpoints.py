@@ -13,7 +13,7 @@ from chassis import idempotency
 from chassis.clock import Clock
 from chassis.database import Database, Transaction
 from chassis.idempotency import IdempotencyKey
-from delivery_service.adapters import endpoints, statistics
+from delivery_service.adapters import circuits, endpoints, statistics
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.signatures import generate_secret, public_key
 from delivery_service.adapters.vault import Vault
@@ -149,6 +149,9 @@ async def update_endpoint(
         config = endpoint.config.merged(patch)
         if config == endpoint.config:
             return endpoint
+        if config.url != endpoint.config.url:
+            # What failed at the old place says nothing about the new one.
+            await circuits.forget(tx, endpoint_id)
         endpoint = endpoint.changed(config, clock.now())
         await endpoints.update(tx, security.vault, endpoint)
     return endpoint

@@ -33,6 +33,10 @@ FINAL_FAULTS = frozenset({Fault.UNUSABLE_URL, Fault.NO_CONTACT})
 """Those that another try would meet again."""
 
 
+UNRELATED_FAULTS = frozenset({Fault.NO_CONTACT, Fault.NOT_CONFIGURED, Fault.SEALED})
+"""Those that say nothing about the endpoint: nobody has asked it."""
+
+
 class Verdict(StrEnum):
     """What an attempt means for its delivery."""
 

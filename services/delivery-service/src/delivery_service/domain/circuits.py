@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from delivery_service.domain.attempts import Attempt, Verdict
+from delivery_service.domain.attempts import UNRELATED_FAULTS, Attempt, Verdict
 
 
 class CircuitState(StrEnum):
@@ -15,6 +16,16 @@ class CircuitState(StrEnum):
     CLOSED = "CLOSED"
     OPEN = "OPEN"
     HALF_OPEN = "HALF_OPEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """How an endpoint stands. ``failing_since`` is None where its last attempt succeeded, ``probe_at`` where CLOSED."""
+
+    state: CircuitState = CircuitState.CLOSED
+    failures_in_row: int = 0
+    failing_since: datetime | None = None
+    probe_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +88,14 @@ class Successes:
 
 
 def tally(attempts: Iterable[tuple[UUID, Attempt]], unsaid: dict[UUID, float]) -> list[Tally]:
-    """Add attempts up by endpoint, in their order, on top of successes that were not told before."""
+    """Add attempts up by endpoint, in their order, on top of successes that were not told before.
+
+    Those that never reached for the endpoint say nothing about it: a person without a phone, a setting of ours.
+    """
     by_endpoint: dict[UUID, list[Attempt]] = {}
     for endpoint_id, attempt in attempts:
-        by_endpoint.setdefault(endpoint_id, []).append(attempt)
+        if attempt.fault not in UNRELATED_FAULTS:
+            by_endpoint.setdefault(endpoint_id, []).append(attempt)
     return [_tally(endpoint_id, made, unsaid.get(endpoint_id, 0.0)) for endpoint_id, made in by_endpoint.items()]
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from delivery_service.domain.attempts import Attempt
+from delivery_service.domain.circuits import Circuit
 
 WINDOW_SECONDS = 86_400
 SAMPLE = 1_000
@@ -22,8 +23,10 @@ class Latency:
 class EndpointStatistics:
     """Of the newest deliveries. ``success_rate`` is of those that ended; None where there are none.
 
-    ``last_error`` is the newest attempt that did not succeed.
+    ``last_error`` is the newest attempt that did not succeed; the circuit is as it is now.
     """
+
+    circuit: Circuit
 
     deliveries: int
     pending: int

@@ -1,0 +1,28 @@
+"""What attempts say about an endpoint."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from delivery_service.domain.attempts import UNRELATED_FAULTS, Attempt, Fault, Verdict
+from delivery_service.domain.circuits import tally
+
+
+def attempt(verdict: Verdict, fault: Fault | None = None) -> Attempt:
+    return Attempt(verdict, None if fault else 200, fault, None, None, datetime.now(UTC), 0.1, None)
+
+
+@pytest.mark.parametrize("fault", sorted(UNRELATED_FAULTS))
+def test_what_never_reached_for_an_endpoint_says_nothing_about_it(fault: Fault) -> None:
+    email, sms = uuid4(), uuid4()
+    unrelated = attempt(Verdict.REJECTED, fault)
+    [told] = tally([(sms, unrelated), (email, attempt(Verdict.SUCCEEDED)), (email, unrelated)], {})
+    assert (told.endpoint_id, told.attempts, told.trailing, told.succeeded) == (email, 1, 0, True)
+
+
+def test_what_failed_on_the_way_counts() -> None:
+    endpoint_id = uuid4()
+    made = [attempt(Verdict.SUCCEEDED), attempt(Verdict.RETRY, Fault.TIMEOUT), attempt(Verdict.RETRY, Fault.DNS)]
+    [told] = tally([(endpoint_id, each) for each in made], {endpoint_id: 2.0})
+    assert (told.attempts, told.failures, told.trailing, told.succeeded) == (5, 2, 2, True)
