@@ -4,14 +4,16 @@ from datetime import UTC, date, datetime, time, timedelta
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+import pytest
 import second_opinion
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.zones import zone
-from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy
+from event_service.domain.errors import InvalidRuleError
+from event_service.domain.local_time import Applied, GapPolicy, LeapDayPolicy, OverlapPolicy
 from event_service.domain.planning import next_occurrence
-from event_service.domain.recurrence import Policies, Yearly
+from event_service.domain.recurrence import Once, Policies, Recurring, Yearly, upcoming
 from event_service.domain.schedules import LiveEvent
 
 ZONES = st.sampled_from(second_opinion.ZONES).map(zone)
@@ -197,3 +199,55 @@ def test_a_move_to_a_time_long_past_goes_on_with_the_next_year() -> None:
     found = next_occurrence(rule, now=now, grace=GRACE, last=None, moving=_live(rule, "2026"))
     assert found is not None
     assert found.key == "2027"
+
+
+def test_what_came_due_while_nothing_ran_is_not_lost_when_its_user_changes_meanwhile() -> None:
+    daily = Recurring(datetime.fromisoformat("2026-01-01T09:00"), "FREQ=DAILY", frozenset(), zone("UTC"))
+    back = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    waiting = daily.occurrence("2026-01-01T09:00:00")
+    assert waiting is not None
+    live = LiveEvent(uuid4(), waiting.instant, waiting.key, pending=True)
+    found = next_occurrence(daily, now=back, grace=GRACE, last="2025-12-31T09:00:00", moving=live)
+    assert found is not None
+    assert found.key == "2026-01-03T09:00:00"
+
+
+def test_a_rule_for_one_time_has_that_occurrence_alone() -> None:
+    once = Once(datetime.fromisoformat("2026-03-29T02:30"), zone("Europe/Berlin"))
+    found = once.first_from(datetime(2026, 1, 1, tzinfo=UTC))
+    assert found is not None
+    assert (found.key, found.policy) == ("2026-03-29T02:30:00", (Applied.GAP_SHIFTED,))
+    assert once.occurrence(found.key) == found
+    assert once.occurrence("2026-03-29T03:30:00") is None
+    assert once.first_from(found.instant) == found
+    assert once.first_from(found.instant + timedelta(seconds=1)) is None
+    assert list(upcoming(once, datetime(2026, 1, 1, tzinfo=UTC))) == [found]
+    skipped = Once(once.wall, once.zone, Policies(gap=GapPolicy.SKIP))
+    assert skipped.first_from(datetime(2026, 1, 1, tzinfo=UTC)) is None
+
+
+@pytest.mark.parametrize(("month", "day"), [(2, 30), (4, 31), (13, 1), (1, 0)])
+def test_a_yearly_rule_on_a_day_that_no_year_has_is_refused(month: int, day: int) -> None:
+    with pytest.raises(InvalidRuleError, match=f"no year has a day {day} in month {month}"):
+        Yearly(month, day, time(9), zone("UTC"))
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "year", "policies", "expected"),
+    [
+        ("America/Asuncion", "23:30", "1998", Policies(), (Applied.LEAP_DAY_BACKWARD, Applied.OVERLAP_FIRST)),
+        (
+            "Asia/Damascus",
+            "02:30",
+            "1987",
+            Policies(leap_day=LeapDayPolicy.FORWARD),
+            (Applied.LEAP_DAY_FORWARD, Applied.GAP_SHIFTED),
+        ),
+    ],
+)
+def test_both_what_moved_the_day_and_what_chose_the_time_are_named(
+    name: str, at: str, year: str, policies: Policies, expected: tuple[Applied, ...]
+) -> None:
+    found = Yearly(2, 29, time.fromisoformat(at), zone(name), policies).occurrence(year)
+    assert found is not None
+    assert found.policy == expected

@@ -13,11 +13,19 @@ def next_occurrence(
 
     A new schedule begins at its first instant from now on. Where only the zone or the time of a waiting event changed
     (``moving``), that same occurrence moves, and one whose new time has just passed is kept while inside its grace: it
-    fires at once, and never twice, whichever way the user crosses the date line.
+    fires at once, and never twice, whichever way the user crosses the date line. Later ones that came due while nothing
+    ran are made up for as well.
     """
     following = rule.first_from(now, after=last)
-    moved = rule.occurrence(moving.occurrence) if moving is not None else None
-    if moved is None or moved.instant + grace <= now:
+    if moving is None:
         return following
+    kept = rule.occurrence(moving.occurrence)
+    if kept is None or kept.instant + grace <= now:
+        # It is left out now, or too late: the schedule goes on, as if that one had ended.
+        kept = rule.first_from(now - grace, after=moving.occurrence)
     # A move to the west may open an earlier occurrence: this year's moment, passed in the old zone, is yet to come.
-    return moved if following is None or moved.instant <= following.instant else following
+    return min((each for each in (kept, following) if each is not None), key=_instant, default=None)
+
+
+def _instant(occurrence: Occurrence) -> datetime:
+    return occurrence.instant
