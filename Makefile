@@ -111,7 +111,7 @@ test-deploy: $(VENV)/deploy-tools $(VENV)/policies/installed ## All of what ship
 
 N ?= 5000
 ROWS ?= 1000000
-.PHONY: bench-pipeline bench-peers bench-bus bench-import bench-claim bench-lateness bench-storm
+.PHONY: bench-pipeline bench-peers bench-bus bench-import bench-claim bench-lateness bench-storm bench-delivery bench-isolation
 bench-pipeline: install ## N events due at one instant, through everything: make bench-pipeline N=5000
 	@$(BIN)/python -m bench.pipeline --n $(N)
 
@@ -131,6 +131,12 @@ bench-lateness: install ## Random arrivals at 25,000 an hour through everything:
 STORM ?= 25000
 bench-storm: install ## So many events due at one instant, 1,000 of them critical: make bench-storm [STORM=25000]
 	@$(BIN)/python -m bench.storm --n $(STORM)
+
+bench-delivery: install ## Our worker alone beside job queues and a bare client: make bench-delivery N=5000
+	@$(BIN)/python -m bench.delivery --n $(N)
+
+bench-isolation: install ## Deliveries beside endpoints in trouble, and critical ones in a flood
+	@$(BIN)/python -m bench.delivery.isolation
 
 bench-bus: install ## What SNS and SQS calls cost on the emulator
 	@$(BIN)/python -m bench.bus
