@@ -25,6 +25,7 @@ from delivery_service.settings import Settings
 from local_stack import ports
 from local_stack.testkit import Answer, AwsAccount, OtlpReceiver, Receiver, eventually
 
+TOKEN = "of-the-receiver"
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -63,7 +64,7 @@ async def test_a_process_killed_during_a_post_loses_nothing_and_the_next_one_goe
     gate = asyncio.Event()
     receiver.answer(200, Answer(gate=gate))
     async with _process(environment, log, port) as (process, api):
-        created = await api.post("/v1/endpoints", json={"url": receiver.url})
+        created = await api.post("/v1/endpoints", json={"url": receiver.url, "headers": {"X-Token": TOKEN}})
         assert created.status_code == 201
         secret = created.json()["secret"]
         await publish(calm)
@@ -96,7 +97,13 @@ async def test_a_process_killed_during_a_post_loses_nothing_and_the_next_one_goe
         cut_off["eventId"]: OutcomeStatus.SUCCEEDED,
     }
     text = log.read_text()
-    assert secret not in text
+    recorded = repr(await rows(runtime.database, "SELECT CAST(to_jsonb(a) AS text) FROM attempts a"))
+    spans = repr([span.attributes for span in otlp.spans])
+    assert {request.headers["x-token"] for request in receiver.requests} == {TOKEN}
+    for confidential in (secret, TOKEN, environment["SECRET_KEYS"], "ada@example.org"):
+        assert confidential not in text
+        assert confidential not in recorded
+        assert confidential not in spans
     assert '"level": "error"' not in text
 
     # One trace: publication (ours here) → process → POST, and the outcome belongs to it.
