@@ -1,0 +1,123 @@
+"""The images, as far as they can be had without a Docker engine: what the Dockerfile copies and runs, done here."""
+
+import asyncio
+import re
+import shutil
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local_stack import ports
+from local_stack.testkit.polling import eventually
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = ROOT / "deploy" / "images" / "Dockerfile"
+ROLES = {
+    "user-service": ["api", "relay"],
+    "event-service": ["api", "scheduler", "consumer", "relay", "maintenance"],
+    "delivery-service": ["api", "worker-critical", "worker-high", "worker-normal", "worker-low", "relay"],
+    "analytics-service": ["api", "consumer"],
+}
+
+
+def _copies(service: str) -> list[tuple[list[str], str]]:
+    """The COPY lines of the stage that builds: sources and destination."""
+    text = DOCKERFILE.read_text().split("\nFROM ")[1].replace("${SERVICE}", service)
+    lines = re.findall(r"^COPY (?!--)(.+)$", text, re.M)
+    return [(parts[:-1], parts[-1]) for parts in (line.split() for line in lines)]
+
+
+def _copy(service: str, folder: Path) -> None:
+    for sources, destination in _copies(service):
+        for source in sources:
+            if (ROOT / source).is_dir():
+                shutil.copytree(ROOT / source, folder / destination, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                target = folder / destination / Path(source).name if destination.endswith("/") else folder / destination
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / source, target)
+
+
+def test_the_dockerfile_has_nothing_that_its_linter_objects_to() -> None:
+    hadolint = Path(sys.executable).parent / "hadolint"
+    if not hadolint.exists():
+        pytest.skip("`make test-deploy` installs hadolint")
+    ran = subprocess.run([hadolint, DOCKERFILE], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("service", ROLES)
+def test_an_image_has_its_own_service_and_no_other(service: str, tmp_path: Path) -> None:
+    _copy(service, tmp_path)
+    assert [each.name for each in (tmp_path / "services").iterdir()] == [service]
+    assert {each.name for each in (tmp_path / "libs").iterdir()} == {"contracts", "chassis"}
+    assert {each.name for each in (tmp_path / "requirements").iterdir()} == {"bootstrap.txt", f"{service}.txt"}
+    assert not list(tmp_path.rglob("tests"))
+    # What Docker is given to copy from leaves out all but this: a source that it does not let in would fail the build.
+    let_in = [
+        line[1:] for line in (DOCKERFILE.parent / "Dockerfile.dockerignore").read_text().split() if line[0] == "!"
+    ]
+    for sources, _ in _copies(service):
+        for source in sources:
+            assert any(Path(source).match(pattern) for pattern in let_in), source
+
+
+def test_the_image_runs_as_nobody_in_particular_and_is_asked_how_it_is() -> None:
+    final = DOCKERFILE.read_text().split("\nFROM ")[2]
+    assert "\nUSER 10001:10001\n" in final
+    assert "/healthz" in final
+    assert final.count("org.opencontainers.image.") == 5
+    assert "\nRUN pip" not in final
+
+
+def _start(python: Path, service: str, role: str, port: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [python, "-m", service.replace("-", "_"), "run", role],
+        cwd="/",
+        env={
+            "PATH": f"{python.parent}:/usr/bin:/bin",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "API_PORT": str(port),
+            "DATABASE_URL": f"postgresql://nobody@127.0.0.1:{ports.free_port()}/nothing",
+            "SECRET_KEYS": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{ports.free_port()}",
+            "AWS_ACCESS_KEY_ID": "nobody",
+            "AWS_SECRET_ACCESS_KEY": "nothing",
+            "SHUTDOWN_GRACE_SECONDS": "5",
+        },
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def _alive(port: int) -> bool:
+    return ports.http_status(port, "/healthz") == 200
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(500)
+@pytest.mark.parametrize("service", ROLES)
+def test_what_the_image_holds_starts_each_role(service: str, tmp_path: Path) -> None:
+    """Without a database: a role that starts is alive, unready, says why, and stops when it is told to."""
+    _copy(service, tmp_path)
+    subprocess.run(["sh", "deploy/images/install.sh", service], cwd=tmp_path, check=True, timeout=300)
+    running: dict[int, subprocess.Popen[bytes]] = {}
+    try:
+        for role in ROLES[service]:
+            port = ports.free_port()
+            running[port] = _start(tmp_path / "venv" / "bin" / "python", service, role, port)
+        for port in running:
+            asyncio.run(eventually(partial(_alive, port), 120))
+            ready = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False, timeout=20)
+            assert ready.status_code == 503
+            assert ready.json()["checks"]["database"] != "ok"
+        for process in running.values():
+            process.terminate()
+        assert [process.wait(60) for process in running.values()] == [0] * len(running)
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
