@@ -59,8 +59,8 @@ lock: ## Compile requirements/*.txt from the packages' pyproject.toml
 run: install ## Run everything on this machine, with sample users, until Ctrl-C
 	@$(BIN)/python -m local_stack up
 
-demo: install ## A day in time-lapse on fresh data: make demo [USERS=users.csv] [DAY=2027-02-28] [SPEED=2880]
-	@$(BIN)/python -m local_stack demo --users "$(USERS)" --day "$(DAY)" --speed "$(SPEED)"
+demo: install ## A day in time-lapse: make demo [USERS=users.csv] [DAY=2027-02-28] [SPEED=2880] [BROADCAST=12:00]
+	@$(BIN)/python -m local_stack demo --users "$(USERS)" --day "$(DAY)" --speed "$(SPEED)" --broadcast "$(BROADCAST)"
 
 contracts: install ## Write JSON Schemas and the AsyncAPI document to docs/contracts
 	$(BIN)/python -m contracts export docs/contracts

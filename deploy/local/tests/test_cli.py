@@ -24,6 +24,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--speed=-5"], "SPEED is '-5'"),
         (["--speed", "fast"], "SPEED is 'fast'"),
         (["--speed", "nan"], "SPEED is 'nan'"),
+        (["--broadcast", "noon"], "BROADCAST is 'noon'"),
+        (["--broadcast", "12:00Z"], "BROADCAST is '12:00Z'"),
         (["--users", "none.csv"], "none.csv cannot be read"),
         (["--users", "wrong.csv"], "the header is"),
     ],

@@ -101,3 +101,16 @@ def test_percentiles_are_those_of_the_nearest_rank() -> None:
     assert [percentile(values, share) for share in (50, 95, 99)] == [50, 95, 99]
     assert percentile([7.0], 99) == 7
     assert percentile([1.0, 2.0, 3.0], 50) == 2
+
+
+def test_a_broadcast_has_a_tally_of_its_own_for_which_every_date_counts() -> None:
+    noon = datetime(2027, 2, 27, 23, tzinfo=UTC)
+    tally = Tally(None, {"a": noon, "b": noon}, dict.fromkeys(("a", "b"), "UTC"), CLOCK, "NOTIFICATION")
+    tally.add(_receipt("a", noon, late_ms=5, kind="NOTIFICATION"))
+    tally.add(_receipt("b", noon))
+    assert (tally.counts()["delivered"], tally.missing) == (1, ["b"])
+    tally.add(_receipt("b", noon, kind="NOTIFICATION"))
+    assert tally.perfect(refused=0)
+    tally.add(_receipt("b", noon, kind="NOTIFICATION"))
+    assert tally.duplicates == 1
+    assert not tally.perfect(refused=0)

@@ -5,7 +5,7 @@ import math
 import signal
 import sys
 from collections.abc import Coroutine
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from local_stack.api import ApiError, RefusedError
 from local_stack.child import StartupError
+from local_stack.demo import Day
 from local_stack.demo import demo as run_demo
 from local_stack.ports import BusyPortError
 from local_stack.roster import RosterError, Row, read_roster
@@ -38,11 +39,13 @@ def demo(
     users: Annotated[str, typer.Option(help="CSV of users; a sample of 200 if not given.")] = "",
     day: Annotated[str, typer.Option(help="The calendar day, YYYY-MM-DD; today if not given.")] = "",
     speed: Annotated[str, typer.Option(help="How many times faster than real time.")] = "2880",
+    broadcast: Annotated[str, typer.Option(help="Local time, HH:MM, at which everybody is notified too.")] = "",
 ) -> None:
     """Run one day in time-lapse on fresh data; the last line is the report."""
     the_day = _day(day)
     rows = _rows(users, the_day)
-    raise typer.Exit(_run(run_demo(_settings(), rows, the_day, _speed(speed)), when_stopped=_INTERRUPTED))
+    run = Day(the_day, _speed(speed), _local_time(broadcast))
+    raise typer.Exit(_run(run_demo(_settings(), rows, run), when_stopped=_INTERRUPTED))
 
 
 def _run(main: Coroutine[Any, Any, int | None], *, when_stopped: int) -> int:
@@ -95,6 +98,16 @@ def _speed(text: str) -> float:
     if not 0 < speed <= 1_000_000:
         _refuse(f"SPEED is {text!r} and should be a number above 0 (2880 makes two days pass in a minute)")
     return speed
+
+
+def _local_time(text: str) -> time | None:
+    try:
+        at = time.fromisoformat(text) if text else None
+    except ValueError:
+        at = None
+    if text and (at is None or at.tzinfo is not None):
+        _refuse(f"BROADCAST is {text!r} and should be a local time such as 12:00")
+    return at
 
 
 def _rows(users: str, day: date) -> list[Row]:

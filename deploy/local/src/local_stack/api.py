@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -56,6 +57,16 @@ class Almanac:
         """How many users event-service knows and has an event for. Right while each user has one, the birthday."""
         summary = await self._request("GET", f"{self.event_url}/v1/events/summary")
         return min(int(summary["recipients"]), int(summary["pending"]) + int(summary["processing"]))
+
+    async def broadcast(self, at: datetime, message: str) -> str:
+        """Have everybody notified at a local time of their own zone; returns the broadcast's id."""
+        body = {"audience": {"all": True}, "at": at.isoformat(), "message": message}
+        return str((await self._request("POST", f"{self.event_url}/v1/broadcasts", body, "broadcast"))["id"])
+
+    async def broadcast_progress(self, broadcast_id: str) -> tuple[str, int]:
+        """The broadcast's status, and how many events were made for it."""
+        answer = await self._request("GET", f"{self.event_url}/v1/broadcasts/{broadcast_id}")
+        return str(answer["status"]), int(answer["scheduled"])
 
     async def _request(
         self, method: str, url: str, body: Mapping[str, object] | None = None, idempotency_key: str | None = None

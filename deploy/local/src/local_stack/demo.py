@@ -13,7 +13,7 @@ import httpx
 
 from chassis.clock import ClockMap
 from local_stack.api import Almanac, RefusedError
-from local_stack.due import due_instant
+from local_stack.due import broadcast_instant, due_instant
 from local_stack.inbox.store import Receipt, parse_receipt, read_receipts
 from local_stack.report import Tally, TimeLapse
 from local_stack.roster import Row
@@ -42,8 +42,18 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-async def demo(settings: StackSettings, rows: Sequence[Row], day: date, speed: float) -> int:
+@dataclass(frozen=True)
+class Day:
+    """A calendar day to run, at a speed, and the local time at which everybody is notified too (None: nobody)."""
+
+    date: date
+    speed: float
+    broadcast: wall_time | None = None
+
+
+async def demo(settings: StackSettings, rows: Sequence[Row], run: Day) -> int:
     """Run the day on fresh data; prints the report as the last line of stdout and returns the exit status."""
+    day, speed = run.date, run.speed
     stack = Stack(settings, settings.data_dir / "demo", say)
     start = datetime.combine(day - timedelta(days=1), wall_time(10), UTC)
     end = datetime.combine(day + timedelta(days=1), wall_time(12), UTC)
@@ -54,25 +64,31 @@ async def demo(settings: StackSettings, rows: Sequence[Row], day: date, speed: f
     async def run_day(stack: Stack, almanac: Almanac) -> tuple[Imported, TimeLapse]:
         imported = await _import(almanac, rows)
         await _projected(almanac, len(imported.users))
+        if run.broadcast is not None:
+            await _broadcast(almanac, datetime.combine(day, run.broadcast), len(imported.users))
         clock = TimeLapse(datetime.now(UTC), start, speed)
         await stack.set_clocks(ClockMap(clock.started_at, start, speed, stops_at=end))
         say(f"the clock runs from {start:%Y-%m-%dT%H:%MZ} to {end:%Y-%m-%dT%H:%MZ} at {speed:g} times real time")
-        await _delivered(stack, almanac, _tally(imported, day, clock), end)
+        await _delivered(stack, almanac, _tallies(imported, run, clock), end)
         return imported, clock
 
     imported, clock = await stack.run(run_day, before_services=freeze, fresh=True)
-    tally = _tally(imported, day, clock)
+    tallies = _tallies(imported, run, clock)
     for receipt in read_receipts(stack.inbox.file):
-        tally.add(receipt)
-    for user in tally.missing:
-        row = imported.users[user]
-        say(
-            f"line {row.line}: {row.fields['firstName']} {row.fields['lastName']} was due and not greeted (user {user})"
-        )
-    for surprise in tally.surprises:
-        say(surprise)
-    print(json.dumps(tally.report(len(imported.users), imported.refused)), flush=True)
-    return 0 if tally.perfect(imported.refused) else 1
+        for tally in tallies:
+            tally.add(receipt)
+    for tally in tallies:
+        for user in tally.missing:
+            row = imported.users[user]
+            name = f"{row.fields['firstName']} {row.fields['lastName']}"
+            say(f"line {row.line}: {name} was due a {tally.event_type} and had none (user {user})")
+        for surprise in tally.surprises:
+            say(surprise)
+    report = tallies[0].report(len(imported.users), imported.refused)
+    if run.broadcast is not None:
+        report["broadcast"] = tallies[1].counts()
+    print(json.dumps(report), flush=True)
+    return 0 if all(tally.perfect(imported.refused) for tally in tallies) else 1
 
 
 async def _import(almanac: Almanac, rows: Sequence[Row]) -> Imported:
@@ -116,23 +132,42 @@ async def _projected(almanac: Almanac, users: int) -> None:
     say(f"{scheduled} users have an event scheduled")
 
 
-async def _delivered(stack: Stack, almanac: Almanac, tally: Tally, end: datetime) -> None:
+async def _broadcast(almanac: Almanac, at: datetime, users: int) -> None:
+    """Ask for a notification for everybody, and wait until each has an event, or no more are made."""
+    broadcast = await almanac.broadcast(at, "Hey, {first_name} it's noon somewhere: here as well")
+    scheduled, moved_at = -1, time.monotonic()
+    while True:
+        status, now_scheduled = await almanac.broadcast_progress(broadcast)
+        if now_scheduled != scheduled:
+            scheduled, moved_at = now_scheduled, time.monotonic()
+        if status == "SCHEDULED" or time.monotonic() - moved_at > _PATIENCE_SECONDS:
+            say(f"{scheduled} of {users} users have an event of the broadcast for {at:%Y-%m-%dT%H:%M}, local time")
+            return
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _delivered(stack: Stack, almanac: Almanac, tallies: Sequence[Tally], end: datetime) -> None:
     """Wait until the clock has reached its end and all is delivered, or nothing comes any more."""
+    clock = tallies[0].clock
     seen, moved_at, said_at = 0, time.monotonic(), 0.0
     while True:
         now = datetime.now(UTC)
         for receipt in await _receipts_after(stack, almanac, seen):
-            tally.add(receipt)
+            for tally in tallies:
+                tally.add(receipt)
             seen, moved_at = receipt.sequence, time.monotonic()
-        if now < tally.clock.real(end):
+        if now < clock.real(end):
             moved_at = time.monotonic()
         quiet = time.monotonic() - moved_at
-        if quiet > (_PATIENCE_SECONDS if tally.missing else _SETTLE_SECONDS):
+        if quiet > (_PATIENCE_SECONDS if any(tally.missing for tally in tallies) else _SETTLE_SECONDS):
             return
         if time.monotonic() - said_at > _SAY_SECONDS:
             said_at = time.monotonic()
-            shown = min(tally.clock.shows(now), end)
-            progress = f"{tally.delivered} of {len(tally.expected)} due delivered, {seen} webhooks in all"
+            shown = min(clock.shows(now), end)
+            delivered, due = (
+                sum(each) for each in zip(*((t.delivered, len(t.expected)) for t in tallies), strict=True)
+            )
+            progress = f"{delivered} of {due} due delivered, {seen} webhooks in all"
             say(f"{shown:%Y-%m-%dT%H:%MZ}: {progress}")
         await asyncio.sleep(_POLL_SECONDS)
 
@@ -146,7 +181,13 @@ async def _receipts_after(stack: Stack, almanac: Almanac, sequence: int) -> list
     return [parse_receipt(item["sequence"], item) for item in answer.json()["items"]]
 
 
-def _tally(imported: Imported, day: date, clock: TimeLapse) -> Tally:
+def _tallies(imported: Imported, run: Day, clock: TimeLapse) -> list[Tally]:
+    """One for birthdays, and one for the broadcast if there is one."""
     fields = {user: row.fields for user, row in imported.users.items()}
-    expected = {user: at for user, each in fields.items() if (at := due_instant(each, day)) is not None}
-    return Tally(day, expected, {user: each["timezone"] for user, each in fields.items()}, clock)
+    zones = {user: each["timezone"] for user, each in fields.items()}
+    greeted = {user: at for user, each in fields.items() if (at := due_instant(each, run.date)) is not None}
+    tallies = [Tally(run.date, greeted, zones, clock)]
+    if run.broadcast is not None:
+        notified = {user: broadcast_instant(each, run.date, run.broadcast) for user, each in fields.items()}
+        tallies.append(Tally(None, notified, zones, clock, "NOTIFICATION"))
+    return tallies

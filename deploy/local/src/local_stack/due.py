@@ -1,4 +1,4 @@
-"""Which users have their birthday on a local date, and when: computed from the CSV alone, by nothing of the services.
+"""Which users are due something on a local date, and when: computed from the CSV alone, by nothing of the services.
 
 The default policies (design §4): 29 February is kept on 28 February in common years; a wall time in a gap moves forward
 by the gap (RFC 5545: the offset before it); of an overlap the first instant counts.
@@ -29,6 +29,11 @@ def due_instant(user: Mapping[str, str], day: date) -> datetime | None:
             if instant.astimezone(zone).date() == day:
                 return instant
     return None
+
+
+def broadcast_instant(user: Mapping[str, str], day: date, at: time) -> datetime:
+    """The instant (UTC) of a local time on local date `day` where the user lives."""
+    return datetime.combine(day, at, ZoneInfo(user["timezone"])).astimezone(UTC)
 
 
 def _birthday(born: date, year: int) -> date:

@@ -29,12 +29,13 @@ class TimeLapse:
 
 @dataclass
 class Tally:
-    """Receipts of one local day against what was expected. Add receipts in any order, then read."""
+    """Receipts of one type against what was expected. Add receipts in any order, then read."""
 
-    day: date
+    day: date | None  # receipts for other local dates do not count; None: all dates do
     expected: Mapping[str, datetime]  # instant (UTC) by user id
     zones: Mapping[str, str]  # zone by user id, of every accepted user
     clock: TimeLapse
+    event_type: str = "BIRTHDAY"
     unverified: int = 0
     duplicates: int = 0
     surprises: list[str] = field(default_factory=list)
@@ -49,12 +50,16 @@ class Tally:
         data = receipt.body["data"]
         user, target = data["userId"], datetime.fromisoformat(data["targetTimestampUTC"]).astimezone(UTC)
         zone = self.zones.get(user)
-        if zone is None or data["eventType"] != "BIRTHDAY" or target.astimezone(ZoneInfo(zone)).date() != self.day:
+        if zone is None or data["eventType"] != self.event_type:
+            return
+        if self.day not in (None, target.astimezone(ZoneInfo(zone)).date()):
             return
         expected = self.expected.get(user)
         if expected != target:
-            wanted = "not at all" if expected is None else f"for {expected:%Y-%m-%dT%H:%M:%SZ}"
-            self.surprises.append(f"user {user} was greeted for {target:%Y-%m-%dT%H:%M:%SZ} and should be {wanted}")
+            wanted = "none" if expected is None else f"one for {expected:%Y-%m-%dT%H:%M:%SZ}"
+            self.surprises.append(
+                f"user {user} had a {self.event_type} for {target:%Y-%m-%dT%H:%M:%SZ} and should have {wanted}"
+            )
         elif user in self.lateness_ms:
             self.duplicates += 1
         else:
@@ -72,19 +77,25 @@ class Tally:
         """The ids of due users whose webhook did not come."""
         return [user for user in self.expected if user not in self.lateness_ms]
 
-    def report(self, users: int, refused: int) -> dict[str, Any]:
-        """The JSON object of the last line. `seconds` are real, from the clock's start to the last delivery."""
-        seconds = (self.last_at - self.clock.started_at).total_seconds() if self.last_at else 0.0
+    def counts(self) -> dict[str, Any]:
+        """The part of the report that is of this type alone. Lateness is in real milliseconds."""
         lateness = sorted(self.lateness_ms.values())
         return {
-            "users": users,
-            "refused": refused,
             "due": len(self.expected),
             "delivered": self.delivered,
             "missing": len(self.missing),
             "duplicates": self.duplicates,
             "unverified": self.unverified,
             "latenessMs": {f"p{share}": percentile(lateness, share) for share in (50, 95, 99)},
+        }
+
+    def report(self, users: int, refused: int) -> dict[str, Any]:
+        """The JSON object of the last line. `seconds` are real, from the clock's start to the last delivery."""
+        seconds = (self.last_at - self.clock.started_at).total_seconds() if self.last_at else 0.0
+        return {
+            "users": users,
+            "refused": refused,
+            **self.counts(),
             "seconds": round(seconds, 3),
             "perSecond": round(self.delivered / seconds, 3) if seconds > 0 else 0.0,
         }
