@@ -134,7 +134,7 @@ async def _projected(almanac: Almanac, users: int) -> None:
 
 async def _broadcast(almanac: Almanac, at: datetime, users: int) -> None:
     """Ask for a notification for everybody, and wait until each has an event, or no more are made."""
-    broadcast = await almanac.broadcast(at, "Hey, {first_name} it's noon somewhere: here as well")
+    broadcast = await almanac.broadcast(at, "Hey, {first_name} here is something for everybody")
     scheduled, moved_at = -1, time.monotonic()
     while True:
         status, now_scheduled = await almanac.broadcast_progress(broadcast)
