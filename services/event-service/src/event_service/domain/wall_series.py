@@ -5,7 +5,7 @@ has, it searches to the year 9999. So years, intervals, positions and counts are
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import MAXYEAR, date, datetime, time, timedelta
 from functools import lru_cache
@@ -35,13 +35,13 @@ class DayFilter:
     week_start: int = 0
 
 
-@lru_cache(maxsize=4096)
-def days_of(year: int, fitting: DayFilter) -> tuple[int, ...]:
+@lru_cache(maxsize=1024)
+def days_of(year: int, fitting: DayFilter) -> Sequence[int]:
     """The ordinals of the days of ``year`` that fit, in order."""
     first = date(year, 1, 1)
     chosen = fitting.month_days or fitting.year_days or fitting.week_numbers or fitting.weekdays
     if not chosen and not fitting.months:
-        return tuple(range(first.toordinal(), date(year, 12, 31).toordinal() + 1))
+        return range(first.toordinal(), date(year, 12, 31).toordinal() + 1)
     found = dateutil.rrule(
         dateutil.YEARLY,
         dtstart=datetime.combine(first, time.min),
@@ -115,7 +115,7 @@ class WallSeries:
                 continue
             days = days_of(year, self.days)
             if self.frequency == "DAILY" and self.interval > 1:
-                days = tuple([day for day in days if (day - self.start.toordinal()) % self.interval == 0])
+                days = [day for day in days if (day - self.start.toordinal()) % self.interval == 0]
             yield from days[bisect_left(days, first.toordinal()) :] if year == first.year else days
 
     def _period(self) -> Callable[[int], int]:
