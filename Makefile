@@ -111,7 +111,7 @@ test-deploy: $(VENV)/deploy-tools $(VENV)/policies/installed ## All of what ship
 
 N ?= 5000
 ROWS ?= 1000000
-.PHONY: bench-pipeline bench-peers bench-bus bench-import bench-claim bench-lateness bench-storm bench-delivery bench-isolation
+.PHONY: bench-pipeline bench-peers bench-bus bench-import bench-claim bench-broadcast bench-lateness bench-storm bench-delivery bench-isolation
 bench-pipeline: install ## N events due at one instant, through everything: make bench-pipeline N=5000
 	@$(BIN)/python -m bench.pipeline --n $(N)
 
@@ -120,6 +120,9 @@ bench-peers: install ## The same POSTs by procrastinate and pgqueuer: make bench
 
 bench-import: install ## N users through an import until all are scheduled: make bench-import N=100000
 	@$(BIN)/python -m bench.imports --n $(N)
+
+bench-broadcast: install ## A broadcast to N recipients, until all have their events: make bench-broadcast N=200000
+	@$(BIN)/python -m bench.broadcast --n $(N)
 
 bench-claim: install ## Claims where so many events wait, at one size or several: make bench-claim ROWS="1000000 10000000"
 	@$(BIN)/python -m bench.claims --rows $(ROWS)

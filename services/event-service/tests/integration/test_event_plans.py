@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -17,6 +18,8 @@ from uuid_utils.compat import uuid7
 
 from chassis.migrations import upgrade
 from event_service.adapters import (
+    broadcast_chunks,
+    broadcasts,
     claims,
     event_views,
     events,
@@ -51,6 +54,12 @@ _FILL_SCHEDULES = (
 )
 
 
+_BROADCAST = (
+    "UPDATE events SET broadcast_id = :id WHERE event_type = 'NOTIFICATION'"
+    " AND id < '11000000-0000-0000-0000-000000000000'"
+)
+
+
 @pytest.fixture(scope="module")
 def filled(postgres: PostgresServer, pytestconfig: pytest.Config) -> Iterator[str]:
     """The URL of a database with a year of events, which no test of this module changes."""
@@ -63,6 +72,7 @@ def filled(postgres: PostgresServer, pytestconfig: pytest.Config) -> Iterator[st
             await scenario.at("2026-06-10T12:00Z")
             await scenario.execute(_FILL, count=EVENTS)
             await scenario.execute(_FILL_SCHEDULES)
+            await scenario.execute(_BROADCAST, id=uuid4())
             await scenario.execute("ANALYZE events, schedules")
         return url
 
@@ -127,6 +137,7 @@ PENDING = "priority_target_timestamp_utc_idx"
 PROCESSING = "target_timestamp_utc_idx"
 LIST = "event_type_status_target_timestamp_utc_id_idx"
 KEY = "pkey"
+BROADCAST = "broadcast_id_status_target_timestamp_utc_id_idx"
 
 
 async def test_a_claim_reads_nothing_but_what_is_due(year: Scenario) -> None:
@@ -274,6 +285,42 @@ async def test_the_schedules_of_live_events_are_found_by_index(year: Scenario) -
     nodes = await _explain(year, schedules._LOCK_LIVE, event_ids=ids)
     assert {node["Index Name"] for node in nodes if "Index Name" in node} == {"schedules_live_event"}
     assert _tables_read_whole(nodes) == []
+
+
+async def test_a_broadcast_is_counted_from_its_index_alone_and_found_by_it(year: Scenario) -> None:
+    [(id,)] = await year.rows("SELECT broadcast_id FROM events WHERE broadcast_id IS NOT NULL LIMIT 1")
+    await _vacuum(year.runtime.database.url)
+    nodes = await _explain(year, broadcasts._COUNTS, id=id)
+    # Of a month without events there is nothing to spare.
+    scans = [
+        node
+        for node in nodes
+        if "Relation Name" in node and node["Actual Rows"] + node.get("Rows Removed by Filter", 0) > 0
+    ]
+    assert {node["Node Type"] for node in scans} == {"Index Only Scan"}
+    assert _indexes(nodes) == {BROADCAST}
+    for nodes in (
+        await _explain(year, broadcasts._WAITING, id=id),
+        await _explain(
+            year, event_views._OF_BROADCAST, broadcast_id=id, types=["NOTIFICATION"], statuses=["PENDING", "COMPLETED"],
+            start=None, end=None, before_at=None, before_id=None, limit=51,
+        ),
+    ):  # fmt: skip
+        assert _tables_read_whole(nodes) == []
+        assert _indexes(nodes) == {BROADCAST}
+
+
+async def test_a_broadcast_is_cancelled_by_way_of_its_index_and_keys(year: Scenario) -> None:
+    [(id,)] = await year.rows("SELECT broadcast_id FROM events WHERE broadcast_id IS NOT NULL LIMIT 1")
+    values = {
+        "broadcast_id": str(id), "now": datetime(2026, 6, 10, 12, tzinfo=UTC), "reason": "cancelled", "limit": 100,
+        "type": "EventCancelled", "dataversion": "1.0", "traceparent": None, "traced": "",
+        "priorities": ["CRITICAL", "HIGH", "NORMAL", "LOW"],
+    }  # fmt: skip
+    nodes = await _explain(year, broadcast_chunks._CANCEL, **values)
+    assert _tables_read_whole(nodes) == []
+    assert _indexes(nodes) == {BROADCAST, KEY}
+    assert _rows_read(nodes, BROADCAST) <= 100
 
 
 async def _keys_in_hand(year: Scenario) -> list[EventKey]:

@@ -6,10 +6,14 @@ from uuid import UUID
 
 import pytest
 from event_scenario import Scenario, event_id
+from uuid_utils.compat import uuid7
 
 from contracts.messages.spec import MessageType
 from contracts.messages.user import Contact, UserItem
 from contracts.vocabulary import OutcomeStatus
+from event_service.adapters import events
+from event_service.application.firing import NotPublishedError
+from event_service.domain.events import Event
 
 
 @pytest.fixture
@@ -249,3 +253,28 @@ async def test_a_deletion_leaves_other_users_as_they_are(scenario: Scenario, ada
     before = await scenario.event(other.user_id)
     await scenario.delete(ada.user_id)
     assert await scenario.event(other.user_id) == before
+
+
+async def test_an_outcome_finds_its_event_where_it_has_moved_to_though_its_schedule_went_on(
+    scenario: Scenario, ada: UserItem
+) -> None:
+    await scenario.at("2026-11-23T14:00Z")
+    scenario.bus.refused = {event_id(ada.user_id, 2026)}  # as far as anybody here knows
+    with pytest.raises(NotPublishedError):
+        await scenario.fire()
+    heard = scenario.outcome(await _as_sent(scenario, ada), OutcomeStatus.FAILED)
+    await _change(scenario, ada, MessageType.USER_TIMEZONE_CHANGED, timezone="America/Chicago")
+    await scenario.answer(heard)
+    redriven = heard.model_copy(update={"item_id": uuid7(), "status": OutcomeStatus.SUCCEEDED, "reason": None})
+    assert [each.status for each in await scenario.events(ada.user_id)] == ["FAILED", "PENDING"]
+    await scenario.answer(redriven)
+    first, following = await scenario.events(ada.user_id)
+    assert (first.target_timestamp_utc, first.status) == (datetime(2026, 11, 23, 15, tzinfo=UTC), "COMPLETED")
+    assert following.status == "PENDING"
+
+
+async def _as_sent(scenario: Scenario, user: UserItem) -> Event:
+    async with scenario.runtime.database.transaction() as tx:
+        event = await events.find(tx, event_id(user.user_id, 2026))
+    assert event is not None
+    return event

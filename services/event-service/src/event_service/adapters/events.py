@@ -127,6 +127,7 @@ _RETRY = text(
     " WHERE e.id = :id AND e.target_timestamp_utc = :target AND e.status = 'FAILED'"
 )
 _EXISTING = text(f"SELECT e.id FROM {KEYS} JOIN events e ON {MATCH}")
+_WHERE = text("SELECT e.id, e.target_timestamp_utc FROM events e WHERE e.id = ANY(CAST(:ids AS uuid[]))")
 _FINISH = text(
     TAKE_KEYS.format(which="true")
     + " UPDATE events e SET status = k.status, reason = k.reason, finished_at = k.finished_at, claim_token = NULL,"
@@ -346,6 +347,14 @@ async def retry(tx: Transaction, key: EventKey, cause: str) -> bool:
 async def existing(tx: Transaction, keys: Collection[EventKey]) -> set[UUID]:
     """The ids of those that are there."""
     return set((await tx.execute(_EXISTING, key_parameters(keys))).scalars()) if keys else set()
+
+
+async def where(tx: Transaction, event_ids: Collection[UUID]) -> dict[UUID, EventKey]:
+    """Those that are there, by their ids, in whichever month that is: for when their instants are not known."""
+    if not event_ids:
+        return {}
+    rows = await tx.execute(_WHERE, {"ids": list(event_ids)})
+    return {row.id: EventKey(row.id, row.target_timestamp_utc) for row in rows}
 
 
 async def finish(tx: Transaction, finishes: Sequence[Finish]) -> dict[UUID, Event]:

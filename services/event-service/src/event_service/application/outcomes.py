@@ -1,6 +1,7 @@
 """How deliveries ended, and how waiting events are given up: events finish, and the next ones are made."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -42,7 +43,7 @@ async def apply_outcomes(database: Database, outbox: Outbox, rules: Rulebook, re
         live = await schedules.lock_live(tx, outcomes.keys())
         finishes = [_finish(item, _target(item, live.get(id))) for id, (item, _) in outcomes.items()]
         ended = await events.finish(tx, finishes)
-        await _warn_of_unknown(tx, [each.key for each in finishes if each.key.id not in ended])
+        ended |= await events.finish(tx, await _elsewhere(tx, [each for each in finishes if each.key.id not in ended]))
         if not ended:
             return
         now = await events.current_time(tx)
@@ -87,9 +88,14 @@ async def sweep_missed(database: Database, outbox: Outbox, rules: Rulebook, *, l
         return len(ended)
 
 
-async def _warn_of_unknown(tx: Transaction, keys: Sequence[EventKey]) -> None:
-    if unknown := {key.id for key in keys} - await events.existing(tx, keys):
-        log.warning("outcomes for unknown events", events=[str(id) for id in unknown])
+async def _elsewhere(tx: Transaction, left: Sequence[Finish]) -> list[Finish]:
+    """Those whose events have moved since they were sent, and that no schedule names any more, with where they are."""
+    there = await events.existing(tx, [each.key for each in left])
+    lost = [each for each in left if each.key.id not in there]
+    found = await events.where(tx, [each.key.id for each in lost])
+    if unknown := [str(each.key.id) for each in lost if each.key.id not in found]:
+        log.warning("outcomes for unknown events", events=unknown)
+    return [replace(each, key=found[each.key.id]) for each in lost if each.key.id in found]
 
 
 def _target(item: DeliveryOutcomeItem, schedule: Schedule | None) -> datetime:
