@@ -8,6 +8,18 @@ import pytest
 import yaml
 from almanac_chart import CHART, PROFILES, profile_values
 
+import analytics_service.main
+import delivery_service.main
+import event_service.main
+import user_service.main
+from chassis.service import Service
+
+SERVICES: dict[str, Service[Any]] = {
+    "user": user_service.main.SERVICE,
+    "event": event_service.main.SERVICE,
+    "delivery": delivery_service.main.SERVICE,
+    "analytics": analytics_service.main.SERVICE,
+}
 GOLDEN = Path(__file__).parent / "golden"
 GOLDEN_PROFILES = ("dev", "1m")
 """The two that are kept whole: everything that the chart can do is in one of them."""
@@ -43,3 +55,9 @@ def golden(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
     """The manifests of a profile as they were last reviewed."""
     documents = yaml.load_all((GOLDEN / f"{request.param}.yaml").read_text(), Loader=yaml.CSafeLoader)
     return [document for document in documents if document]
+
+
+@pytest.fixture(scope="session")
+def declared() -> dict[str, Service[Any]]:
+    """The four services, as their mains declare them."""
+    return SERVICES

@@ -1,4 +1,7 @@
-"""`python -m local_stack.inbox`: serves INBOX_PORT, appends to INBOX_FILE, verifies with what INBOX_SECRET_FILE has."""
+"""`python -m local_stack.inbox`: serves INBOX_PORT, appends to INBOX_FILE, verifies with what INBOX_SECRET_FILE has.
+
+It listens on INBOX_HOST, which is loopback if it is not set.
+"""
 
 import os
 from pathlib import Path
@@ -15,7 +18,7 @@ def main() -> None:
     app = Inbox(ReceiptStore(Path(os.environ["INBOX_FILE"])), Verifier(Path(os.environ["INBOX_SECRET_FILE"])))
     uvicorn.run(
         app,
-        host=ports.LOOPBACK,
+        host=os.environ.get("INBOX_HOST", ports.LOOPBACK),
         port=int(os.environ["INBOX_PORT"]),
         access_log=False,
         log_level="warning",
