@@ -154,4 +154,4 @@ def _before(key: str) -> str:
 
 
 TestPlans = Plans.TestCase
-TestPlans.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
+TestPlans.settings = settings(max_examples=100, stateful_step_count=25)

@@ -489,7 +489,7 @@ def _by_dateutil(rrule: str, start: datetime) -> Iterator[datetime]:
     return iter(rrulestr(rrule, dtstart=start))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(rrules(), STARTS)
 def test_dateutil_finds_the_same_times(rrule: str, start: datetime) -> None:
     try:
@@ -507,7 +507,7 @@ def test_dateutil_finds_the_same_times(rrule: str, start: datetime) -> None:
     assert ours[: len(theirs)] == theirs[: len(ours)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(rrules(), STARTS, st.integers(0, 40), st.sampled_from((timedelta(0), timedelta(seconds=1), timedelta(days=1))))
 def test_a_search_from_any_point_on_goes_on_like_one_from_the_start(
     rrule: str, start: datetime, skipped: int, further: timedelta

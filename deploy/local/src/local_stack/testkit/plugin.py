@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import psutil
 import pytest
 
@@ -24,6 +25,10 @@ from local_stack.testkit.webhooks import Receiver
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, wherever Linux has one
 _MEMORY_PREFIX = "almanac-tests-"
 _MEMORY_NEEDED = 2 * 2**30
+
+# How long an example takes says how busy the machine is, and nothing of the code.
+hypothesis.settings.register_profile("almanac", hypothesis.settings.get_profile("default"), deadline=None)
+hypothesis.settings.load_profile("almanac")
 
 DatabaseFactory = Callable[[str], Awaitable[str]]
 
