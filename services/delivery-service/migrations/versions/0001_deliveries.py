@@ -61,13 +61,14 @@ CREATE TABLE meters (
     granted     integer NOT NULL
 ) WITH (fillfactor = 50);
 
+-- An operational event is one of the service's own, and due the body of its webhook; event-service knows nothing of it.
 -- received_at, target_at, expires_at and finished_at are almanac_now() time. No foreign keys between the next three:
 -- one transaction writes an event with its deliveries, one statement sweeps them, and a check for each row would cost
 -- more than the row itself.
 CREATE TABLE events (
     id            uuid PRIMARY KEY,
     attempt       integer NOT NULL,
-    user_id       uuid NOT NULL,
+    user_id       uuid,
     event_type    text NOT NULL,
     priority      smallint NOT NULL CHECK (priority BETWEEN 0 AND 3),
     due           text NOT NULL,
@@ -79,6 +80,8 @@ CREATE TABLE events (
     received_at   timestamptz NOT NULL,
     remaining     integer NOT NULL CHECK (remaining >= 0),
     finished_at   timestamptz,
+    operational   boolean NOT NULL DEFAULT false,
+    CHECK (operational = (user_id IS NULL)),
     CHECK ((remaining = 0) = (finished_at IS NOT NULL))
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
 CREATE INDEX events_user ON events (user_id);

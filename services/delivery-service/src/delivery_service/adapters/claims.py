@@ -83,7 +83,8 @@ WITH RECURSIVE {_PENDING}, gates AS (
     FROM due WHERE d.id = due.id
     RETURNING d.id, d.event_id, d.endpoint_id, d.tries, d.expires_at, due.abandoned
 )
-SELECT c.id AS delivery_id, c.event_id, c.endpoint_id, c.tries, c.abandoned, e.due, x.expires_at, e.traceparent,
+SELECT c.id AS delivery_id, c.event_id, c.endpoint_id, c.tries, c.abandoned, e.operational, e.due, x.expires_at,
+       e.traceparent,
        x.expires_at <= (SELECT almanac_now()) AS expired, p.enabled, {TARGET}
 FROM claimed c JOIN events e ON e.id = c.event_id
 CROSS JOIN LATERAL (SELECT coalesce(c.expires_at, e.expires_at) AS expires_at) x
@@ -242,7 +243,7 @@ async def claim(tx: Transaction, priority: int, limit: int, lease: Lease, rooms:
         abandoned += row.abandoned
         # What was switched off or deleted while a delivery waited gets nothing more.
         hindrance = Reason.EXPIRED if row.expired else None if row.enabled else Reason.CANCELLED
-        claimed.append(_dispatch(row, lease, hindrance or target(row)))
+        claimed.append(_dispatch(row, lease, hindrance or target(row), operational=row.operational))
     return Claimed(claimed, abandoned)
 
 
@@ -319,7 +320,7 @@ async def seize(tx: Transaction, delivery_id: UUID, lease: Lease) -> Dispatch | 
     return _dispatch(row, lease, Reason.CANCELLED)
 
 
-def _dispatch(row: Row[Any], lease: Lease, where: Target | Reason) -> Dispatch:
+def _dispatch(row: Row[Any], lease: Lease, where: Target | Reason, *, operational: bool = False) -> Dispatch:
     return Dispatch(
         delivery_id=row.delivery_id,
         event_id=row.event_id,
@@ -329,4 +330,5 @@ def _dispatch(row: Row[Any], lease: Lease, where: Target | Reason) -> Dispatch:
         expires_at=row.expires_at,
         traceparent=row.traceparent,
         target=where,
+        operational=operational,
     )

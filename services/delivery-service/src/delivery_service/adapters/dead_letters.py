@@ -30,7 +30,7 @@ WITH buried AS (
     WHERE {which}
     RETURNING {announced}
 )
-SELECT b.*, e.traceparent FROM buried b JOIN events e ON e.id = b.event_id
+SELECT b.*, e.traceparent, e.operational FROM buried b JOIN events e ON e.id = b.event_id
 """
 _BURY_DELIVERIES = text(
     _BURY.format(delivery_id="d.id", which="d.id = ANY (CAST(:ids AS uuid[]))", announced=_ANNOUNCED)
@@ -53,7 +53,7 @@ FROM unnest(
     CAST(:priorities AS smallint[]), CAST(:trace_ids AS text[])
 ) AS m (message_id, reason, detail, payload, event_id, user_id, event_type, priority, trace_id)
 ON CONFLICT (queue, message_id) DO NOTHING
-RETURNING {_ANNOUNCED}, NULL AS traceparent
+RETURNING {_ANNOUNCED}, NULL AS traceparent, false AS operational
 """)
 
 _CONDITIONS = {

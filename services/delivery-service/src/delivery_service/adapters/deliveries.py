@@ -40,7 +40,7 @@ _OUTCOMES = text(
     # Of an endpoint that was deleted meanwhile nobody knows more.
     " coalesce(p.kind, 'webhook') AS channel"
     " FROM events e JOIN deliveries d ON d.event_id = e.id LEFT JOIN endpoints p ON p.id = d.endpoint_id"
-    " WHERE e.id = ANY (CAST(:ids AS uuid[]))"
+    " WHERE e.id = ANY (CAST(:ids AS uuid[])) AND NOT e.operational"
     " ORDER BY e.id, d.id"
 )
 

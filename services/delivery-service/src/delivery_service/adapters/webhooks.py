@@ -30,6 +30,8 @@ class WebhookSender:
 
     async def send(self, dispatch: Dispatch, target: Target, traceparent: str) -> Reply:
         """Make one attempt. Never raises for what the receiver or the network does."""
+        if dispatch.operational:
+            return await self.post(target, str(dispatch.event_id), dispatch.due.encode(), traceparent)
         due = parse_due_event(dispatch.due)
         return await self.post(target, due.idempotency_key, build_webhook(due).model_dump_json().encode(), traceparent)
 

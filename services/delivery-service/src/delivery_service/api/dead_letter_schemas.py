@@ -106,7 +106,7 @@ class DeadLetterBody(WireModel):
     delivery_id: Annotated[UUID | None, Field(description="Null where no endpoint wanted the event.")]
     event_id: Annotated[UUID | None, Field(description="Null for a message that does not say it.")]
     user_id: UUID | None
-    event_type: EventType | None
+    event_type: Annotated[str | None, Field(description="Or an operational event, as `endpoint.disabled`.")]
     priority: Priority | None
     endpoint_id: UUID | None
     attempts: int

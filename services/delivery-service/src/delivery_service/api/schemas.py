@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from chassis.api.pages import Cursor, Limit, decode_cursor
 from chassis.api.wire import RequestModel, WireModel
-from contracts.vocabulary import EventType, Priority
+from contracts.vocabulary import Priority
 from delivery_service.domain.attempts import Attempt, Verdict
 from delivery_service.domain.deliveries import Delivery, DeliveryStatus, Search
 
@@ -50,8 +50,8 @@ class DeliveryBody(WireModel):
 
     id: UUID
     event_id: UUID
-    user_id: UUID
-    event_type: EventType
+    user_id: Annotated[UUID | None, Field(description="Null for an operational event.")]
+    event_type: Annotated[str, Field(description="An event type, or an operational event as `endpoint.disabled`.")]
     endpoint_id: Annotated[UUID | None, Field(description="Null where no endpoint wanted the event.")]
     priority: Priority
     status: DeliveryStatus
@@ -71,7 +71,7 @@ class DeliveryBody(WireModel):
             id=delivery.id,
             event_id=delivery.event_id,
             user_id=delivery.user_id,
-            event_type=EventType(delivery.event_type),
+            event_type=delivery.event_type,
             endpoint_id=delivery.endpoint_id,
             priority=Priority(delivery.priority),
             status=delivery.status,

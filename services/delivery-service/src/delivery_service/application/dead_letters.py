@@ -16,7 +16,9 @@ from contracts.messages.spec import MessageType
 from contracts.vocabulary import EventType, Priority
 from delivery_service.adapters import dead_letters
 from delivery_service.adapters.dead_letters import UnreadMessage
+from delivery_service.application.troubles import tell
 from delivery_service.domain.dead_letters import DeadLetter, DeadLetterStatus, Selection
+from delivery_service.domain.endpoints import OperationalEvent
 from delivery_service.domain.errors import DeadLetterNotFoundError, DeadLetterNotOpenError
 
 BATCH = 1_000
@@ -103,9 +105,9 @@ async def _announce(tx: Transaction, outbox: Outbox, buried: Sequence[Any]) -> N
                     dead_letter_id=row.id,
                     reason=row.reason,
                     detail=row.detail,
-                    event_id=row.event_id,
+                    event_id=None if row.operational else row.event_id,
                     user_id=row.user_id,
-                    event_type=None if row.event_type is None else EventType(row.event_type),
+                    event_type=None if row.event_type is None or row.operational else EventType(row.event_type),
                     priority=None if row.priority is None else Priority(row.priority),
                     endpoint_id=row.endpoint_id,
                     attempts=row.attempts,
@@ -115,6 +117,23 @@ async def _announce(tx: Transaction, outbox: Outbox, buried: Sequence[Any]) -> N
             for row in buried
         ],
     )
+    await tell(
+        tx,
+        OperationalEvent.DELIVERY_DEAD_LETTERED,
+        [(row.created_at, _said(row), row.endpoint_id) for row in buried if not row.operational],
+    )
+
+
+def _said(row: Any) -> dict[str, Any]:
+    return {
+        "deadLetterId": row.id,
+        "reason": row.reason,
+        "detail": row.detail,
+        "eventId": row.event_id,
+        "eventType": row.event_type,
+        "endpointId": row.endpoint_id,
+        "attempts": row.attempts,
+    }
 
 
 def _unread(rejection: Rejection) -> UnreadMessage:

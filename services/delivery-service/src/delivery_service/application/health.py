@@ -14,7 +14,9 @@ from contracts.messages.spec import MessageType
 from contracts.vocabulary import Channel
 from delivery_service.adapters import circuits
 from delivery_service.adapters.circuits import Counted
+from delivery_service.application.troubles import tell
 from delivery_service.domain.circuits import CircuitPolicy, Tally
+from delivery_service.domain.endpoints import OperationalEvent
 
 log = structlog.get_logger(__name__)
 _meter = metrics.get_meter("almanac.delivery")
@@ -71,3 +73,11 @@ async def _disable(
         occurred_at=at,
     )
     await outbox.append(tx, [(MessageType.ENDPOINT_DISABLED, item)])
+    data = {
+        "endpointId": counted.endpoint_id,
+        "reason": reason,
+        "detail": explanation,
+        "failures": counted.in_row,
+        "httpStatus": tally.http_status,
+    }
+    await tell(tx, OperationalEvent.ENDPOINT_DISABLED, [(at, data, counted.endpoint_id)])

@@ -89,7 +89,8 @@ class Dispatch:
     """A delivery in hand: everything that an attempt needs.
 
     ``tries`` were made of the event's current attempt. ``traceparent`` is the trace in which the event fires.
-    In place of a target there may be the reason why it must not be sent any more.
+    In place of a target there may be the reason why it must not be sent any more. ``due`` is the message's body, or
+    that of the webhook for an operational event.
     """
 
     delivery_id: UUID
@@ -100,6 +101,7 @@ class Dispatch:
     expires_at: datetime
     traceparent: str | None
     target: Target | Reason
+    operational: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ class Delivery:
 
     id: UUID
     event_id: UUID
-    user_id: UUID
+    user_id: UUID | None
     event_type: str
     endpoint_id: UUID | None
     priority: int
