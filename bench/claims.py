@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -19,8 +21,8 @@ import asyncpg
 import uvloop
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 
-from bench.measure import Summary, machine, report
-from bench.postgres import cluster, vacuum
+from bench.measure import CpuMeter, Summary, machine, report
+from bench.postgres import Cluster, cluster, vacuum
 from chassis.clock import ClockMap, write_clock_map
 from chassis.database import Database
 from chassis.migrations import upgrade
@@ -29,7 +31,6 @@ from event_service.adapters import claims
 from event_service.domain.events import LATE_AFTER
 from event_service.main import SERVICE
 from local_stack.child import StartupError
-from local_stack.postgres import PostgresServer
 
 NOW = datetime.now(UTC)
 CLAIM = 100
@@ -75,12 +76,16 @@ class ClaimError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ClaimResult:
-    """Of one number of rows: seconds for a claim of 100, and events a second with the service's code and without."""
+    """Of one number of rows: seconds for a claim of 100, and events a second with the service's code and without.
+
+    `cpu`: microseconds an event while the service's code claimed, of ours and of PostgreSQL.
+    """
 
     rows: int
     claim: Summary
     rate: float
     bare_rate: float
+    cpu: Mapping[str, float]
 
     @property
     def ratio(self) -> float:
@@ -89,10 +94,10 @@ class ClaimResult:
 
 
 async def run_claims(
-    sizes: Sequence[int], postgres: PostgresServer, rounds: int = ROUNDS, backlog: int = BACKLOG
+    sizes: Sequence[int], postgres: Cluster, rounds: int = ROUNDS, backlog: int = BACKLOG
 ) -> list[ClaimResult]:
     """Measure at each size, the smallest first, in one database that grows. Raises ClaimError."""
-    url = await postgres.create_database(f"claims-{uuid4()}")
+    url = await postgres.server.create_database(f"claims-{uuid4()}")
     await upgrade(url, SERVICE.migrations)
     database = Database(url, pool_size=CLAIMERS + 1)
     connection = await asyncpg.connect(url, timeout=30)
@@ -105,7 +110,7 @@ async def run_claims(
             for start in range(there, rows, CHUNK):
                 await connection.execute(_FILL, min(CHUNK, rows - start))
             there = rows
-            results.append(await _measure(rows, url, database, connection, rounds, backlog))
+            results.append(await _measure(rows, url, database, connection, postgres.pid, rounds, backlog))
         return results
     finally:
         await connection.close()
@@ -113,21 +118,23 @@ async def run_claims(
 
 
 async def _measure(
-    rows: int, url: str, database: Database, connection: asyncpg.Connection, rounds: int, backlog: int
+    rows: int, url: str, database: Database, connection: asyncpg.Connection, pid: int, rounds: int, backlog: int
 ) -> ClaimResult:
     await connection.execute(_DUE, CLAIM * (rounds + WARM_UP), timedelta(seconds=30), Priority.CRITICAL.value)
     await vacuum(url)
     taken = [await _claim_once(database) for _ in range(rounds + WARM_UP)][WARM_UP:]
     # In turn, so that what else the machine does hits both alike.
-    rate, bare = 0.0, 0.0
+    rate, bare, cpu = 0.0, 0.0, Counter[str]()
     for _ in range(2):
         await connection.execute(_DUE, backlog, timedelta(hours=3), Priority.HIGH.value)
         await vacuum(url)
+        meter = CpuMeter({"ours": os.getpid(), "postgresql": pid})
         rate += await _drain(backlog, lambda: _claim_batch(database)) / 2
+        cpu.update({name: 1e6 * spent / backlog / 2 for name, spent in meter.spent().items()})
         await connection.execute(_DUE, backlog, timedelta(hours=3), Priority.HIGH.value)
         await vacuum(url)
         bare += await _drain_bare(url, backlog) / 2
-    return ClaimResult(rows, Summary.of(taken), rate, bare)
+    return ClaimResult(rows, Summary.of(taken), rate, bare, cpu)
 
 
 async def _claim_once(database: Database) -> float:
@@ -196,7 +203,18 @@ def show(results: Sequence[ClaimResult]) -> None:
     """Print what they took."""
     report(
         f"claims: {CLAIM} events, ms; then batches of {BATCH} by {CLAIMERS} claimers",
-        ("rows that wait", "p50", "p95", "p99", "worst", "events/s", "bare, events/s", "ratio"),
+        (
+            "rows that wait",
+            "p50",
+            "p95",
+            "p99",
+            "worst",
+            "events/s",
+            "bare, events/s",
+            "ratio",
+            "our CPU us",
+            "PostgreSQL's",
+        ),
         [
             (
                 f"{each.rows:,}",
@@ -204,6 +222,8 @@ def show(results: Sequence[ClaimResult]) -> None:
                 each.rate,
                 each.bare_rate,
                 each.ratio,
+                each.cpu["ours"],
+                each.cpu["postgresql"],
             )
             for each in results
         ],
@@ -217,7 +237,7 @@ async def main(sizes: Sequence[int]) -> None:
     """Run, and print."""
     print(machine())
     async with cluster() as postgres:
-        results = await run_claims(sizes, postgres.server)
+        results = await run_claims(sizes, postgres)
     show(results)
     last = results[-1]
     print(
