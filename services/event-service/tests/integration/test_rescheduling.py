@@ -13,6 +13,7 @@ from contracts.messages.user import Contact, UserItem
 from contracts.vocabulary import OutcomeStatus
 from event_service.adapters import events
 from event_service.application.firing import NotPublishedError
+from event_service.application.outcomes import sweep_missed
 from event_service.domain.events import Event
 
 
@@ -278,3 +279,17 @@ async def _as_sent(scenario: Scenario, user: UserItem) -> Event:
         event = await events.find(tx, event_id(user.user_id, 2026))
     assert event is not None
     return event
+
+
+async def test_a_change_does_not_take_the_place_of_a_miss(scenario: Scenario) -> None:
+    await scenario.at("2026-11-23T14:00Z")
+    user = scenario.user()
+    await scenario.receive(user)
+    await scenario.at("2026-11-26T14:00Z")  # its grace has just ended, and nobody has swept yet
+    await scenario.receive(scenario.user(user.user_id, 2, first_name="Augusta"))
+    assert (await scenario.event(user.user_id)).status == "PENDING"
+    runtime = scenario.runtime
+    assert await sweep_missed(runtime.database, runtime.outbox, scenario.rules, limit=10) == 1
+    missed, coming = await scenario.events(user.user_id)
+    assert (missed.occurrence, missed.status) == ("2026", "MISSED")
+    assert (coming.occurrence, coming.payload["message"]) == ("2027", "Hey, Augusta Lovelace!")

@@ -61,9 +61,11 @@ class Changes:
     ) -> Schedule:
         """Bring the schedule ``have`` (None: it is new), with its live event, to what it should be. Returns that.
 
-        An event in hand is left alone: when it has ended, the next one follows the new data.
+        An event in hand is left alone, and so is one that is past its grace: it is missed, whatever changes now. When
+        it has ended, the next one follows the new data.
         """
-        if live is not None and not live.pending:
+        grace = self.rules[want.event_type].grace_of(have or want)
+        if live is not None and (not live.pending or live.target + grace <= self.now):
             return self._store(replace(want, live_event_id=live.id, next_at=live.target), have)
         last = want.pattern.after(want.last_occurrence)
         key = moved_key(have.pattern, want.pattern, live.occurrence) if have and live else None
