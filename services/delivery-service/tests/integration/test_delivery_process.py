@@ -7,10 +7,12 @@ import os
 import signal
 import sys
 from base64 import b64encode
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -40,26 +42,9 @@ async def test_a_process_killed_during_a_post_loses_nothing_and_the_next_one_goe
 ) -> None:
     await provisioning.apply(runtime.bus)
     port = ports.free_port()
-    environment = os.environ | {
-        **aws.environment(),
-        "SECRET_KEYS": b64encode(b"k" * 32).decode(),
-        "WEBHOOK_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
-        "WEBHOOK_ALLOWED_PORTS": "[]",
-        "DATABASE_URL": runtime.settings.database_url.get_secret_value(),
-        "API_PORT": str(port),
-        "API_KEYS": json.dumps(
-            [{"name": "t", "sha256": hashlib.sha256(b"key").hexdigest(), "scopes": ["read", "write"]}]
-        ),
-        "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.endpoint,
-    }
+    environment = _environment(runtime, aws, port) | {"OTEL_EXPORTER_OTLP_ENDPOINT": otlp.endpoint}
     log = tmp_path / "log"
     calm, cut_off = due_event(), due_event()
-
-    async def publish(due: dict[str, Any]) -> None:
-        body = json.dumps(due)
-        topic = runtime.topology.topic(EventType.BIRTHDAY).name
-        attributes = parse_due_event(body).attributes(TRACEPARENT)
-        assert await runtime.publisher.publish(topic, [Outgoing(body, attributes)]) == [None]
 
     gate = asyncio.Event()
     receiver.answer(200, Answer(gate=gate))
@@ -67,14 +52,14 @@ async def test_a_process_killed_during_a_post_loses_nothing_and_the_next_one_goe
         created = await api.post("/v1/endpoints", json={"url": receiver.url, "headers": {"X-Token": TOKEN}})
         assert created.status_code == 201
         secret = created.json()["secret"]
-        await publish(calm)
+        await _publish(runtime, calm)
         [posted] = await otlp.wait_for(
             lambda span: span.kind == "CLIENT" and span.attributes.get("event.id") == calm["eventId"], count=1
         )
         [processed] = await otlp.wait_for(
             lambda span: span.kind == "CONSUMER" and span.attributes.get("event.id") == calm["eventId"], count=1
         )
-        await publish(cut_off)
+        await _publish(runtime, cut_off)
         await receiver.wait_for(2)
         process.kill()
         await process.wait()
@@ -113,6 +98,92 @@ async def test_a_process_killed_during_a_post_loses_nothing_and_the_next_one_goe
     assert posted.attributes["http.response.status_code"] == 200
     assert receiver.requests[0].headers["traceparent"] == f"00-{posted.trace_id}-{posted.span_id}-01"
     assert outcomes[calm["eventId"]].traceparent == f"00-{processed.trace_id}-{processed.span_id}-01"
+
+
+async def test_sigterm_with_fifty_posts_under_way_lets_them_end_and_records_each(
+    runtime: Runtime[Settings],
+    aws: AwsAccount,
+    receiver: Receiver,
+    new_endpoint: Callable[..., Awaitable[tuple[UUID, str]]],
+    due_event: Callable[..., dict[str, Any]],
+    rows: Callable[..., Awaitable[list[Any]]],
+    tmp_path: Path,
+) -> None:
+    await provisioning.apply(runtime.bus)
+    await new_endpoint(runtime.database)
+    gate = asyncio.Event()
+    receiver.always(Answer(gate=gate))
+    dues = [due_event() for _ in range(50)]
+    port = ports.free_port()
+    environment = _environment(runtime, aws, port) | {"SLOTS_CRITICAL": "150"}
+    async with _process(environment, tmp_path / "log", port) as (process, _):
+        await _publish(runtime, *dues)
+        await receiver.wait_for(50, timeout=30)
+        process.send_signal(signal.SIGTERM)
+        gate.set()
+        assert await process.wait() == 0
+    ended = await rows(runtime.database, "SELECT status, attempts, count(*) FROM deliveries GROUP BY 1, 2")
+    assert [tuple(row) for row in ended] == [("SUCCEEDED", 1, 50)]
+    assert len(receiver.requests) == 50
+
+
+async def test_a_process_killed_before_during_and_after_its_posts_repeats_only_what_it_could_not_record(
+    runtime: Runtime[Settings],
+    aws: AwsAccount,
+    receiver: Receiver,
+    new_endpoint: Callable[..., Awaitable[tuple[UUID, str]]],
+    due_event: Callable[..., dict[str, Any]],
+    rows: Callable[..., Awaitable[list[Any]]],
+    tmp_path: Path,
+) -> None:
+    await provisioning.apply(runtime.bus)
+    await new_endpoint(runtime.database, concurrency=1)
+    gate = asyncio.Event()
+    receiver.answer(200, Answer(gate=gate))
+    recorded, *others = (due_event() for _ in range(5))
+    port = ports.free_port()
+    environment = _environment(runtime, aws, port)
+    async with _process(environment, tmp_path / "log", port) as (process, _):
+        await _publish(runtime, recorded)
+        done = "SELECT 1 FROM deliveries WHERE status = 'SUCCEEDED'"
+        await eventually(lambda: rows(runtime.database, done), timeout=20)
+        # One is under way, and the endpoint takes one at a time: the others have been taken in and not sent.
+        await _publish(runtime, *others)
+        await receiver.wait_for(2, timeout=20)
+        there = "SELECT 1 FROM deliveries HAVING count(*) = 5"
+        await eventually(lambda: rows(runtime.database, there), timeout=20)
+        process.kill()
+        await process.wait()
+    gate.set()
+    under_way = receiver.requests[1].headers["webhook-id"]
+    # As if the leases' time had passed.
+    await rows(runtime.database, "UPDATE deliveries SET due_at = clock_timestamp() WHERE status = 'PENDING'")
+    async with _process(environment, tmp_path / "log", port):
+        finished = "SELECT 1 FROM deliveries HAVING count(*) FILTER (WHERE status = 'SUCCEEDED') = 5"
+        await eventually(lambda: rows(runtime.database, finished), timeout=20)
+    sent = Counter(request.headers["webhook-id"] for request in receiver.requests)
+    assert sent == {due["eventId"]: 1 for due in (recorded, *others)} | {under_way: 2}
+
+
+def _environment(runtime: Runtime[Settings], aws: AwsAccount, port: int) -> dict[str, str]:
+    return os.environ | {
+        **aws.environment(),
+        "SECRET_KEYS": b64encode(b"k" * 32).decode(),
+        "WEBHOOK_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
+        "WEBHOOK_ALLOWED_PORTS": "[]",
+        "DATABASE_URL": runtime.settings.database_url.get_secret_value(),
+        "API_PORT": str(port),
+        "API_KEYS": json.dumps(
+            [{"name": "t", "sha256": hashlib.sha256(b"key").hexdigest(), "scopes": ["read", "write"]}]
+        ),
+    }
+
+
+async def _publish(runtime: Runtime[Settings], *dues: dict[str, Any]) -> None:
+    bodies = [json.dumps(due) for due in dues]
+    messages = [Outgoing(body, parse_due_event(body).attributes(TRACEPARENT)) for body in bodies]
+    topic = runtime.topology.topic(EventType.BIRTHDAY).name
+    assert await runtime.publisher.publish(topic, messages) == [None] * len(dues)
 
 
 @asynccontextmanager

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError
 
 from chassis import provisioning
 from chassis.database import Database
@@ -77,17 +79,71 @@ async def test_a_poison_message_becomes_a_dead_letter_and_the_queue_goes_on(
     unusable = due_event()
     unusable["idempotencyKey"] = "two\r\nlines"
     queue = await runtime.bus.queue_url(runtime.topology.queue(Priority.CRITICAL).name)
-    for body in ('{"eventId": 1}', "not JSON", json.dumps(unusable)):
+    unknown, older = due_event(), due_event()
+    unknown["eventType"] = "CONFETTI"
+    del older["metadata"]["expiresAt"]
+    for body in ('{"eventId": 1}', "not JSON", *map(json.dumps, (unusable, unknown, older))):
         await runtime.bus.sqs.send_message(QueueUrl=queue, MessageBody=body)
     due = due_event()
     await publish(due)
     async with work(Priority.CRITICAL):
         [request] = await receiver.wait_for(1)
-        letters = await eventually(lambda: _count(rows, runtime.database, "SELECT * FROM delivery_dead_letters", 3))
+        letters = await eventually(lambda: _count(rows, runtime.database, "SELECT * FROM delivery_dead_letters", 5))
     assert request.headers["webhook-id"] == due["eventId"]
     assert {letter.reason for letter in letters} == {"poison"}
-    assert any("idempotencyKey" in letter.detail for letter in letters)
+    for field in ("idempotencyKey", "eventType", "expiresAt"):
+        assert any(field in letter.detail for letter in letters), field
     assert await runtime.bus.depth(runtime.topology.queue(Priority.CRITICAL).name) == 0
+
+
+async def test_a_payload_of_200_kib_is_delivered_whole(
+    runtime: Runtime[Settings],
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    due_event: Due,
+    publish: Publish,
+    work: Work,
+) -> None:
+    await new_endpoint(runtime.database)
+    message = "x" * 200 * 1024
+    await publish(due_event(deliveryPayload={"message": message}))
+    async with work(Priority.CRITICAL):
+        [request] = await receiver.wait_for(1)
+    assert json.loads(request.body)["data"]["message"] == message
+
+
+async def test_a_bus_that_throttles_and_loses_answers_costs_time_and_no_event(
+    runtime: Runtime[Settings],
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    due_event: Due,
+    publish: Publish,
+    work: Work,
+    rows: Rows,
+) -> None:
+    await new_endpoint(runtime.database)
+    dues = [due_event() for _ in range(20)]
+    await publish(*dues)
+    faults: Counter[str] = Counter()
+
+    def throttle(**_: object) -> None:
+        if faults["throttled"] < 4:
+            faults["throttled"] += 1
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "ReceiveMessage")
+
+    def lose(**_: object) -> None:
+        if faults["lost"] < 2:
+            faults["lost"] += 1
+            raise ConnectionClosedError(endpoint_url="sqs")
+
+    events = runtime.bus.sqs.meta.events
+    events.register("before-call.sqs.ReceiveMessage", throttle)
+    events.register("after-call.sqs.DeleteMessageBatch", lose)
+    async with work(Priority.CRITICAL):
+        await eventually(lambda: rows(runtime.database, TERMINAL, count=20), timeout=40)
+    assert faults == {"throttled": 4, "lost": 2}
+    sent = sorted(request.headers["webhook-id"] for request in receiver.requests)
+    assert sent == sorted(due["eventId"] for due in dues)
 
 
 async def test_two_workers_on_one_queue_never_send_an_event_twice(
