@@ -45,9 +45,16 @@ def components() -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="session", params=PROFILES)
-def values(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The values of a profile, over the chart's own."""
-    return merged(yaml.safe_load((CHART / "values.yaml").read_text()), profile_values(request.param))
+def profile(request: pytest.FixtureRequest) -> str:
+    """Each of the chart's profiles."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def values(profile: str) -> dict[str, Any]:
+    """The values of the profile, over the chart's own."""
+    return merged(yaml.safe_load((CHART / "values.yaml").read_text()), profile_values(profile))
 
 
 @pytest.fixture(scope="session", params=GOLDEN_PROFILES)

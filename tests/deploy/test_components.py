@@ -72,20 +72,49 @@ def test_a_worker_may_go_on_the_network_where_its_settings_let_it(values: dict[s
     assert ports == _default(DeliverySettings, "webhook_allowed_ports")
 
 
+def _pods(size: dict[str, Any], component: dict[str, Any]) -> tuple[int, int]:
+    """A component's least and most pods."""
+    least = size.get("min") or size["replicas"]
+    if queues := component.get("queues"):
+        in_hand: int = size.get("slots") or component["inHand"]
+        return least, min(build_topology().queue(queue).concurrency // in_hand for queue in queues)
+    return least, size.get("max") or least
+
+
+def _amount(quantity: str) -> float:
+    """CPUs or GiB."""
+    for suffix, scale in (("m", 1000), ("Mi", 1024), ("Gi", 1)):
+        if quantity.endswith(suffix):
+            return float(quantity.removesuffix(suffix)) / scale
+    return float(quantity)
+
+
+def _fleet(values: dict[str, Any], components: dict[str, dict[str, Any]], most: bool) -> list[float]:
+    """Pods, CPUs, GiB and connections of everything, at least or at every ceiling."""
+    total = [0.0] * 4
+    for name, component in components.items():
+        size = values["components"][name]
+        pods = _pods(size, component)[most]
+        # And one connection that listens.
+        each = (1, _amount(size["cpu"]), _amount(size["memory"]), size["connections"] + 1)
+        total = [sum_ + pods * amount for sum_, amount in zip(total, each, strict=True)]
+    return total
+
+
 def test_connections_stay_within_what_the_database_of_the_size_has(
     values: dict[str, Any], components: dict[str, dict[str, Any]]
 ) -> None:
     """At their ceilings: straight to a database of 500 connections, or to a pooler that lets 1,000 clients in."""
-    declared = build_topology()
-    total = 0
-    for name, component in components.items():
-        size = values["components"][name]
-        most = size.get("max") or size.get("replicas") or size["min"]
-        if queues := component.get("queues"):
-            in_hand = size.get("slots") or component["inHand"]
-            most = min(declared.queue(queue).concurrency // in_hand for queue in queues)
-        total += most * (size["connections"] + 1)  # and one that listens
-    assert total <= (1_000 if values["database"]["pooler"] else 500)
+    assert _fleet(values, components, most=True)[3] <= (1_000 if values["database"]["pooler"] else 500)
+
+
+def test_the_scaling_guide_says_what_the_profiles_ask_for(
+    profile: str, values: dict[str, Any], components: dict[str, dict[str, Any]], pytestconfig: pytest.Config
+) -> None:
+    least, most = (_fleet(values, components, most=most) for most in (False, True))
+    ranges = [f"{low:g}" if profile == "dev" else f"{low:g}..{high:g}" for low, high in zip(least, most, strict=True)]
+    line = "| " + " | ".join([profile, *ranges]) + " |"
+    assert line in (pytestconfig.rootpath / "docs" / "scaling.md").read_text()
 
 
 def test_each_component_has_a_size_and_nothing_else_has(components: dict[str, dict[str, Any]]) -> None:

@@ -93,6 +93,13 @@ def _start(python: Path, service: str, role: str, port: int) -> subprocess.Popen
     )
 
 
+def _start_inbox(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    environment = {"PYTHONPATH": str(ROOT / "deploy" / "local" / "src"), "INBOX_PORT": str(port)}
+    files = {"INBOX_FILE": str(folder / "received.ndjson"), "INBOX_SECRET_FILE": str(folder / "secret")}
+    python = folder / "venv" / "bin" / "python"
+    return subprocess.Popen([python, "-m", "local_stack.inbox"], cwd="/", env={**environment, **files})
+
+
 def _alive(port: int) -> bool:
     return ports.http_status(port, "/healthz") == 200
 
@@ -114,6 +121,13 @@ def test_what_the_image_holds_starts_each_role(service: str, tmp_path: Path) -> 
             ready = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False, timeout=20)
             assert ready.status_code == 503
             assert ready.json()["checks"]["database"] != "ok"
+        if service == "delivery-service":  # in compose its image runs the inbox as well
+            port = ports.free_port()
+            inbox = running[port] = _start_inbox(tmp_path, port)
+            asyncio.run(eventually(lambda: ports.http_status(port, "/") == 200, 60))
+            inbox.kill()
+            inbox.wait()
+            del running[port]
         for process in running.values():
             process.terminate()
         assert [process.wait(60) for process in running.values()] == [0] * len(running)

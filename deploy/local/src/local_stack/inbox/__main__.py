@@ -1,6 +1,7 @@
 """`python -m local_stack.inbox`: serves INBOX_PORT, appends to INBOX_FILE, verifies with what INBOX_SECRET_FILE has.
 
-It listens on INBOX_HOST, which is loopback if it is not set.
+It listens on INBOX_HOST, which is loopback if it is not set. It needs nothing that delivery-service does not,
+so that it runs in that one's image.
 """
 
 import os
@@ -8,7 +9,6 @@ from pathlib import Path
 
 import uvicorn
 
-from local_stack import ports
 from local_stack.inbox.server import Inbox, Verifier
 from local_stack.inbox.store import ReceiptStore
 
@@ -18,7 +18,7 @@ def main() -> None:
     app = Inbox(ReceiptStore(Path(os.environ["INBOX_FILE"])), Verifier(Path(os.environ["INBOX_SECRET_FILE"])))
     uvicorn.run(
         app,
-        host=os.environ.get("INBOX_HOST", ports.LOOPBACK),
+        host=os.environ.get("INBOX_HOST", "127.0.0.1"),
         port=int(os.environ["INBOX_PORT"]),
         access_log=False,
         log_level="warning",
