@@ -515,7 +515,7 @@ def test_dateutil_finds_the_same_times(rrule: str, start: datetime) -> None:
 
 
 def test_a_position_is_counted_in_the_whole_week_of_the_start() -> None:
-    """dateutil differs, and means it: where Monday is past and Sunday to come, it takes Sunday for the first."""
+    """dateutil differs: where Monday is past and Sunday to come, it takes Sunday for the first."""
     saturday, rrule = "2000-01-01T09:00", "FREQ=WEEKLY;BYDAY=SU,MO;BYSETPOS=1"
     assert _walls(_recurring(saturday, rrule), 3) == [saturday, "2000-01-03T09:00", "2000-01-10T09:00"]
     by_dateutil = _by_dateutil(rrule, datetime.fromisoformat(saturday))
