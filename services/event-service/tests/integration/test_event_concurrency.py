@@ -5,21 +5,28 @@ import random
 import time as monotonic
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import date, time
+from datetime import date, datetime, time
 from uuid import UUID, uuid4
 
 from event_scenario import FakeBus, Scenario
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
-from contracts.messages.user import UserDeletedItem, UserItem
-from contracts.vocabulary import OutcomeStatus
+from chassis.database import Database
+from chassis.outbox import Outbox
+from contracts.messages.user import Anniversary, UserDeletedItem, UserItem
+from contracts.vocabulary import EventType, OutcomeStatus, Priority
 from event_service.adapters import claims
 from event_service.adapters.claims import Claim
 from event_service.adapters.events import to_event
+from event_service.application import schedules
 from event_service.application.firing import FiringRules, return_claims
 from event_service.application.outcomes import sweep_missed
+from event_service.application.schedule_requests import NewSchedule
+from event_service.domain.errors import ScheduleNotFoundError, UnknownUserError
 from event_service.domain.events import Event
+from event_service.domain.patterns import Kind, PatternParts
+from event_service.domain.type_rules import Rulebook
 from local_stack.testkit import eventually
 
 
@@ -103,7 +110,7 @@ async def test_a_stamp_and_outcomes_of_the_same_events_cannot_deadlock(scenario:
 
 
 class Storm:
-    """Users who change, are deleted, fire and are answered by several tasks each, for a while."""
+    """Users with anniversaries and reminders, who change, are deleted, fire and are answered by several tasks each."""
 
     USERS = 40
 
@@ -113,6 +120,7 @@ class Storm:
         self.ids = [uuid7() for _ in range(self.USERS)]
         self.versions = dict.fromkeys(self.ids, 1)
         self.deleted: set[UUID] = set()
+        self.anniversaries: dict[UUID, UUID] = {}
         self.rules = FiringRules(batch=9, lease_seconds=0.05, outcome_seconds=0.2)
         self.done: Counter[str] = Counter()
 
@@ -125,6 +133,7 @@ class Storm:
         )
         self.scenario.firing = self.rules
         await self.scenario.receive(*(self._user(user_id) for user_id in self.ids))
+        self.reminders = [await self._remind(user_id) for user_id in self.ids[::2]]
 
     def _user(self, user_id: UUID) -> UserItem:
         return self.scenario.user(
@@ -133,7 +142,48 @@ class Storm:
             timezone=self.random.choice(["America/New_York", "Asia/Tokyo", "Pacific/Kiritimati", "UTC"]),
             delivery_time=time(self.random.randrange(24)),
             date_of_birth=date(1990, 11, self.random.randrange(23, 31)),
+            anniversaries=self._anniversaries(user_id),
         )
+
+    def _anniversaries(self, user_id: UUID) -> list[Anniversary]:
+        if self.random.random() < 0.2:
+            self.anniversaries.pop(user_id, None)
+            return []
+        id = self.anniversaries.setdefault(user_id, uuid7())
+        day = date(2010, 11, self.random.randrange(23, 31))
+        return [Anniversary(anniversary_id=id, label="Met", date=day, important=self.random.random() < 0.5)]
+
+    async def _remind(self, user_id: UUID) -> UUID:
+        start = datetime(2026, 11, 23, self.random.randrange(24))  # noqa: DTZ001 - a local time
+        rrule = f"FREQ=HOURLY;INTERVAL={self.random.randrange(1, 30)}"
+        parts = PatternParts(Kind.RRULE, start, rrule)
+        new = NewSchedule(user_id, EventType.REMINDER, "Pills", parts)
+        view = await schedules.create_schedule(*self._parts(), new, None)
+        return view.schedule.id
+
+    def _parts(self) -> tuple[Database, Outbox, Rulebook]:
+        return self.scenario.runtime.database, self.scenario.runtime.outbox, self.scenario.rules
+
+    async def reschedule(self) -> None:
+        try:
+            match self.random.randrange(5):
+                case 0:
+                    id = self.random.choice(self.reminders)
+                    await schedules.pause_schedule(*self._parts(), id, None)
+                case 1 | 2:
+                    id = self.random.choice(self.reminders)
+                    await schedules.resume_schedule(*self._parts(), id, None)
+                case 3:
+                    id = self.random.choice(self.reminders)
+                    zone = self.random.choice([None, "Asia/Kathmandu", "America/St_Johns"])
+                    await schedules.update_schedule(*self._parts(), id, {"timezone": zone}, None)
+                case _:
+                    index = self.random.randrange(len(self.reminders))
+                    gone, self.reminders[index] = self.reminders[index], uuid7()
+                    await schedules.delete_schedule(*self._parts(), gone, None)
+                    self.reminders[index] = await self._remind(self.random.choice(self.ids))
+        except (ScheduleNotFoundError, UnknownUserError):
+            self.done["of deleted users"] += 1
 
     async def change(self) -> None:
         items: list[UserItem | UserDeletedItem] = []
@@ -149,7 +199,8 @@ class Storm:
     async def fire(self) -> None:
         bus = FakeBus()
         self.scenario.bus = bus
-        await self.scenario.fire()
+        for priority in Priority:
+            await self.scenario.fire(priority)
 
     async def answer(self) -> None:
         rows = await self.scenario.rows(
@@ -179,7 +230,17 @@ class Storm:
                 self.done[work.__name__] += 1
 
         async with asyncio.TaskGroup() as group:
-            for work in (self.change, self.change, self.fire, self.fire, self.answer, self.answer, self.reap):
+            for work in (
+                self.change,
+                self.change,
+                self.reschedule,
+                self.reschedule,
+                self.fire,
+                self.fire,
+                self.answer,
+                self.answer,
+                self.reap,
+            ):
                 group.create_task(repeat(work))
 
 
@@ -187,16 +248,18 @@ async def test_a_storm_of_changes_claims_outcomes_and_reapers_keeps_the_invarian
     storm = Storm(scenario)
     await storm.begin()
     await storm.run(3.0)
-    assert min(storm.done[name] for name in ("change", "fire", "answer", "reap")) > 3
+    assert min(storm.done[name] for name in ("change", "reschedule", "fire", "answer", "reap")) > 3
     nameless = await scenario.rows(
         "SELECT s.id FROM schedules s LEFT JOIN events e ON e.id = s.live_event_id"
-        " AND e.target_timestamp_utc = s.next_at AND e.status IN ('PENDING', 'PROCESSING') WHERE e.id IS NULL"
+        " AND e.target_timestamp_utc = s.next_at AND e.status IN ('PENDING', 'PROCESSING')"
+        " WHERE s.status = 'ACTIVE' AND e.id IS NULL"
     )
     assert nameless == []
     unnamed = await scenario.rows(
         "SELECT e.id FROM events e LEFT JOIN schedules s ON s.live_event_id = e.id"
         " AND s.next_at = e.target_timestamp_utc"
-        " WHERE e.status IN ('PENDING', 'PROCESSING') AND s.id IS NULL AND NOT e.user_id = ANY(:deleted)",
+        " WHERE s.id IS NULL AND NOT e.user_id = ANY(:deleted) AND (e.status = 'PENDING' OR e.status = 'PROCESSING'"
+        " AND e.schedule_id IN (SELECT id FROM schedules))",
         deleted=list(storm.deleted),
     )
     assert unnamed == []
@@ -207,6 +270,8 @@ async def test_a_storm_of_changes_claims_outcomes_and_reapers_keeps_the_invarian
     assert twice == []
     scheduled = await scenario.rows("SELECT user_id FROM schedules")
     assert {row.user_id for row in scheduled} == set(storm.ids) - storm.deleted
+    kinds = await scenario.rows("SELECT DISTINCT event_type FROM events WHERE status = 'COMPLETED'")
+    assert {row.event_type for row in kinds} == {"BIRTHDAY", "ANNIVERSARY", "REMINDER"}
     endings = Counter(
         (type, item["eventId"])
         for type, item in await scenario.announced()

@@ -184,6 +184,74 @@ async def test_a_zone_change_in_a_pause_counts_when_it_ends(reminders: Reminders
     assert (event.status, event.target_timestamp_utc) == ("PENDING", _instant("2026-10-05T00:00Z"))
 
 
+async def test_an_occurrence_that_a_pause_cancelled_comes_when_its_time_is_reached_another_way(
+    reminders: Reminders,
+) -> None:
+    schedule = await reminders.create(start="2026-10-07T09:00", rrule="FREQ=DAILY;INTERVAL=2")
+    await reminders.do("pause", schedule)
+    await reminders.change(schedule, rule={"startLocal": "2026-10-06T09:00", "rrule": "FREQ=DAILY"})
+    await reminders.do("resume", schedule)
+    assert await _fire(reminders, "2026-10-06T13:00Z") == 1
+    assert [(row.occurrence[8:10], row.status) for row in await reminders.events(schedule)] == [
+        ("06", "COMPLETED"),
+        ("07", "PENDING"),
+    ]
+    await reminders.do("pause", schedule)
+    await reminders.change(schedule, rule={"startLocal": "2026-10-08T09:00"})
+    await reminders.do("resume", schedule)
+    await reminders.change(schedule, rule={"startLocal": "2026-10-07T09:00"})
+    assert [(row.occurrence[8:10], row.status) for row in await reminders.events(schedule)] == [
+        ("06", "COMPLETED"),
+        ("07", "PENDING"),
+    ]
+
+
+async def test_what_was_delivered_in_spite_of_a_pause_does_not_come_again(reminders: Reminders) -> None:
+    scenario = reminders.scenario
+    schedule = await reminders.create(rrule="FREQ=DAILY")
+    await _fire(reminders, "2026-10-05T13:00Z", answered=False)
+    # Its stamp was lost and its claim returned, but the message was on its way.
+    await scenario.execute("UPDATE events SET status = 'PENDING', published_at = NULL, claimed_until = NULL")
+    await reminders.do("pause", schedule)
+    await scenario.answer(scenario.outcome(scenario.bus.published[0]))
+    assert await reminders.statuses(schedule) == ["COMPLETED"]
+    await scenario.at("2026-10-05T12:59Z")
+    await reminders.do("resume", schedule)
+    assert [(row.occurrence[8:10], row.status) for row in await reminders.events(schedule)] == [
+        ("05", "COMPLETED"),
+        ("06", "PENDING"),
+    ]
+
+
+@pytest.mark.parametrize("in_hand", [True, False])
+@pytest.mark.parametrize(
+    ("before", "after", "next_at"),
+    [
+        (
+            {"kind": "YEARLY", "startLocal": "2020-10-05T09:00"},
+            {"kind": "RRULE", "startLocal": "2026-10-05T09:00", "rrule": "FREQ=DAILY"},
+            "2026-10-06T13:00:00Z",
+        ),
+        (
+            {"kind": "RRULE", "startLocal": "2026-10-05T09:00", "rrule": "FREQ=DAILY"},
+            {"kind": "YEARLY", "startLocal": "2020-10-05T09:00"},
+            "2027-10-05T13:00:00Z",
+        ),
+    ],
+)
+async def test_a_rule_of_another_kind_does_not_bring_back_what_has_fired(
+    reminders: Reminders, before: dict[str, Any], after: dict[str, Any], next_at: str, in_hand: bool
+) -> None:
+    scenario = reminders.scenario
+    schedule = await reminders.create(rule=before)
+    await _fire(reminders, "2026-10-05T13:00Z", answered=not in_hand)
+    await scenario.at("2026-10-05T13:01Z")
+    await reminders.change(schedule, rule=after)
+    if in_hand:
+        await scenario.answer(scenario.outcome(scenario.bus.published[0]))
+    assert (await reminders.get(schedule))["nextAt"] == next_at
+
+
 @pytest.mark.parametrize("action", ["pause", "delete"])
 async def test_an_event_in_hand_is_not_stopped_and_is_the_last(reminders: Reminders, action: str) -> None:
     schedule = await reminders.create(rrule="FREQ=DAILY")

@@ -107,6 +107,7 @@ _LOCK_LIVE = text(
     f" FROM {KEYS} JOIN events e ON {MATCH}"
     " WHERE e.status IN ('PENDING', 'PROCESSING') ORDER BY e.id FOR UPDATE OF e"
 )
+_LOCK_SAME = text("SELECT e.id, e.status FROM events e WHERE e.id = ANY(CAST(:ids AS uuid[])) ORDER BY e.id FOR UPDATE")
 _LOCK_ALONE = text(
     f"SELECT {COLUMNS} FROM events e WHERE e.user_id = ANY(CAST(:user_ids AS uuid[])) AND e.status = 'PENDING'"
     " AND e.schedule_id IS NULL ORDER BY e.id FOR UPDATE"
@@ -252,11 +253,19 @@ async def insert(tx: Transaction, events: Sequence[Event]) -> None:
         await tx.execute(_INSERT, {"events": _encode(events), "cause": "scheduled", "tzdata": TZDATA_VERSION})
 
 
-async def revive(tx: Transaction, events: Sequence[Event]) -> None:
-    """Insert events that may have been cancelled before; the history of those goes on."""
-    if events:
-        values = {"ids": [event.id for event in events], "events": _encode(events)}
-        await tx.execute(_REVIVE, {**values, "cause": "scheduled again", "tzdata": TZDATA_VERSION})
+async def revive(tx: Transaction, events: Sequence[Event]) -> set[UUID]:
+    """Insert events that may have been cancelled before; the history of those goes on.
+
+    Returns the ids of those that were there and not cancelled: they stay as they are.
+    """
+    if not events:
+        return set()
+    there = await tx.execute(_LOCK_SAME, {"ids": [event.id for event in events]})
+    happened = {row.id for row in there if row.status != "CANCELLED"}
+    fresh = [event for event in events if event.id not in happened]
+    values = {"ids": [event.id for event in fresh], "events": _encode(fresh)}
+    await tx.execute(_REVIVE, {**values, "cause": "scheduled again", "tzdata": TZDATA_VERSION})
+    return happened
 
 
 async def move(tx: Transaction, moves: Sequence[tuple[Event, datetime]]) -> set[UUID]:

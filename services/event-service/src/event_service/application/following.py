@@ -1,8 +1,8 @@
 """Schedules go on: their next events are made, when one has ended and when one far ahead has come near."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from chassis.database import Database, Transaction
@@ -10,9 +10,10 @@ from chassis.outbox import Outbox
 from event_service.adapters import events, recipients, schedules
 from event_service.application import notices
 from event_service.application.occurrences import HORIZON, rule_of, settle
+from event_service.application.revivals import Revival, revive
 from event_service.domain.events import Event
 from event_service.domain.recipients import Recipient
-from event_service.domain.schedules import Schedule, Status
+from event_service.domain.schedules import Schedule, Source, Status
 from event_service.domain.type_rules import Rulebook
 
 
@@ -29,7 +30,7 @@ async def schedule_next(
     Occurrences that came due while that one was in hand, or while nothing ran, are made up for inside their grace. The
     caller holds the locks of the schedules. A user who is not among ``people`` gets no more events.
     """
-    inserts: list[Event] = []
+    made: list[Revival] = []
     advanced: list[Schedule] = []
     for event, schedule in ended:
         if (recipient := people.get(event.user_id)) is None:
@@ -39,14 +40,16 @@ async def schedule_next(
             advanced.append(replace(went_on, live_event_id=None, next_at=None))
             continue
         earliest = now - rules[schedule.event_type].grace_of(schedule)
+        if not went_on.pattern.knows(event.occurrence):
+            # The rule has become one of another kind: by the key alone the same time might come again.
+            earliest = max(earliest, event.target + timedelta(seconds=1))
         following = rule_of(rules, went_on).first_from(earliest, after=went_on.pattern.after(event.occurrence))
-        settled, made = settle(rules, went_on, following, recipient, traceparent_of(event), now)
-        advanced.append(settled)
-        if made is not None:
-            inserts.append(made)
-    await events.insert(tx, inserts)
-    await schedules.advance(tx, advanced)
-    return inserts
+        settled, coming = settle(rules, went_on, following, recipient, traceparent_of(event), now)
+        if coming is None:
+            advanced.append(settled)
+        else:
+            made.append(Revival(settled, coming, recipient))
+    return await _go_on(tx, rules, advanced, made, now)
 
 
 NEAR_SECONDS = 60.0
@@ -78,7 +81,7 @@ async def make_near(database: Database, outbox: Outbox, rules: Rulebook, *, limi
         if not waiting:
             return 0
         people = await recipients.find(tx, {schedule.user_id for schedule in waiting})
-        inserts: list[Event] = []
+        made: list[Revival] = []
         advanced: list[Schedule] = []
         for schedule in waiting:
             # Worked out anew: the zone's rules may have changed since.
@@ -86,11 +89,21 @@ async def make_near(database: Database, outbox: Outbox, rules: Rulebook, *, limi
                 now, after=schedule.pattern.after(schedule.last_occurrence)
             )
             recipient = people[schedule.user_id]
-            settled, made = settle(rules, schedule, occurrence, recipient, schedule.traceparent, now)
-            advanced.append(settled)
-            if made is not None:
-                inserts.append(made)
-        await events.insert(tx, inserts)
-        await schedules.advance(tx, advanced)
-        await outbox.append(tx, notices.scheduled(inserts, now))
+            settled, coming = settle(rules, schedule, occurrence, recipient, schedule.traceparent, now)
+            if coming is None:
+                advanced.append(settled)
+            else:
+                made.append(Revival(settled, coming, recipient))
+        await outbox.append(tx, notices.scheduled(await _go_on(tx, rules, advanced, made, now), now))
     return len(waiting)
+
+
+async def _go_on(
+    tx: Transaction, rules: Rulebook, ended: Sequence[Schedule], made: Sequence[Revival], now: datetime
+) -> list[Event]:
+    # Only what can be paused may find an event of its own that a pause has cancelled.
+    plain = [each for each in made if each.schedule.source is Source.USER]
+    await events.insert(tx, [each.event for each in plain])
+    revived = await revive(tx, rules, [each for each in made if each.schedule.source is Source.API], now)
+    await schedules.advance(tx, [*ended, *(each.schedule for each in plain), *(schedule for schedule, _ in revived)])
+    return [*(each.event for each in plain), *(event for _, event in revived if event)]

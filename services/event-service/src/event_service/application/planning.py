@@ -12,6 +12,7 @@ from event_service.adapters import broadcasts, events, recipients, schedules
 from event_service.application import notices
 from event_service.application.notices import Notice
 from event_service.application.occurrences import event_of, person_of, rule_of, settle
+from event_service.application.revivals import Revival, revive
 from event_service.application.strategies import STRATEGIES
 from event_service.domain import templates
 from event_service.domain.events import Event, EventKey
@@ -38,7 +39,7 @@ class Changes:
     rules: Rulebook
     now: datetime
     inserts: list[Event] = field(default_factory=list)
-    revivals: list[Event] = field(default_factory=list)
+    revivals: list[Revival] = field(default_factory=list)
     renewals: list[Event] = field(default_factory=list)
     moves: list[tuple[Event, datetime]] = field(default_factory=list)
     """With the instants that they had."""
@@ -56,8 +57,6 @@ class Changes:
         live: LiveEvent | None,
         recipient: Recipient,
         traceparent: str | None,
-        *,
-        reviving: bool = False,
     ) -> Schedule:
         """Bring the schedule ``have`` (None: it is new), with its live event, to what it should be. Returns that.
 
@@ -81,7 +80,12 @@ class Changes:
             moving=replace(live, occurrence=key) if live and key else None,
         )
         planned, event = settle(self.rules, want, occurrence, recipient, traceparent, self.now)
-        self._place(event, live, reviving=reviving)
+        self._place(event, live)
+        if event is not None and have is not None and (live is None or event.id != live.id):
+            self.revivals.append(Revival(planned, event, recipient))
+            return planned
+        if event is not None and have is None:
+            self.inserts.append(event)
         return self._store(planned, have)
 
     def _keep_apart(
@@ -106,10 +110,10 @@ class Changes:
             follows_user=live.follows_user,
             rescheduled=True,
         )
-        self._place(event, live, reviving=False)
+        self._place(event, live)
         return self._store(replace(want, live_event_id=event.id, next_at=event.target), have)
 
-    def _place(self, event: Event | None, live: LiveEvent | None, *, reviving: bool) -> None:
+    def _place(self, event: Event | None, live: LiveEvent | None) -> None:
         if event is not None and live is not None and event.id == live.id:
             if event.target == live.target:
                 self.renewals.append(event)
@@ -118,8 +122,6 @@ class Changes:
             return
         if live is not None:
             self.replaced.append(EventKey(live.id, live.target))
-        if event is not None:
-            (self.revivals if reviving else self.inserts).append(event)
 
     def _store(self, planned: Schedule, have: Schedule | None) -> Schedule:
         if planned != have:
@@ -182,9 +184,9 @@ class Changes:
         gone = await events.delete_pending(tx, self.replaced)
         moved = await events.move(tx, self.moves)
         await events.insert(tx, self.inserts)
-        await events.revive(tx, self.revivals)
+        revived = await revive(tx, self.rules, self.revivals, self.now)
         await events.renew_pending(tx, self.renewals)
-        await schedules.store(tx, self.stored)
+        await schedules.store(tx, [*self.stored, *(schedule for schedule, _ in revived)])
         await schedules.delete(tx, self.deleted)
         cancelled: list[Notice] = []
         for why, keys in self.cancels.items():
@@ -192,7 +194,7 @@ class Changes:
         await outbox.append(
             tx,
             [
-                *notices.scheduled([*self.inserts, *self.revivals], self.now),
+                *notices.scheduled([*self.inserts, *(event for _, event in revived if event)], self.now),
                 *notices.rescheduled([move for move in self.moves if move[0].id in moved], self.now, reason),
                 *notices.cancelled(gone.values(), self.now, reason),
                 *cancelled,

@@ -168,7 +168,7 @@ async def resume_schedule(
         if have.status is Status.PAUSED:
             changes = Changes(rules, await events.current_time(tx))
             want = replace(have, status=Status.ACTIVE, version=have.version + 1, traceparent=current_traceparent())
-            changes.plan(want, have, held.live, held.recipient, want.traceparent, reviving=True)
+            changes.plan(want, have, held.live, held.recipient, want.traceparent)
             await changes.write(tx, outbox, CHANGED)
         return _found(await schedule_views.find(tx, schedule_id), schedule_id)
 

@@ -1,6 +1,7 @@
 """What a schedule repeats, apart from zone and policies: with those it becomes a rule.
 
-``after`` is the key that all occurrences to come are later than, where the ``last`` that has ended is given.
+``after`` is the key that all occurrences to come are later than, where the ``last`` that has ended is given. That may
+be a key of another kind of pattern, which the schedule had before: ``knows`` tells.
 """
 
 from dataclasses import dataclass
@@ -22,8 +23,12 @@ class YearlyPattern:
     since: int
     first: int
 
+    def knows(self, key: str) -> bool:
+        return key.isdecimal()
+
     def after(self, last: str | None) -> str:
-        return str(max(self.first - 1, int(last or 0)))
+        ended = int(last) if last is not None and self.knows(last) else 0
+        return str(max(self.first - 1, ended))
 
     def rule(self, zone: ZoneInfo, policies: Policies) -> Rule:
         return Yearly(self.month, self.day, self.local_time, zone, policies)
@@ -35,8 +40,11 @@ class OncePattern:
 
     at: datetime
 
+    def knows(self, key: str) -> bool:
+        return "T" in key
+
     def after(self, last: str | None) -> str | None:
-        return last
+        return last if last is not None and self.knows(last) else None
 
     @property
     def local_time(self) -> time:
@@ -54,8 +62,11 @@ class RecurringPattern:
     rrule: str
     exdates: tuple[datetime, ...] = ()
 
+    def knows(self, key: str) -> bool:
+        return "T" in key
+
     def after(self, last: str | None) -> str | None:
-        return last
+        return last if last is not None and self.knows(last) else None
 
     @property
     def local_time(self) -> time:

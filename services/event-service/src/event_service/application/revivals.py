@@ -1,0 +1,51 @@
+"""Occurrences that may have been there before: a pause cancels them, and later they are to come all the same."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from chassis.database import Transaction
+from event_service.adapters import events
+from event_service.application.occurrences import rule_of, settle
+from event_service.domain.events import Event
+from event_service.domain.recipients import Recipient
+from event_service.domain.schedules import Schedule
+from event_service.domain.type_rules import Rulebook
+
+
+@dataclass(frozen=True, slots=True)
+class Revival:
+    """A schedule that names an event which is yet to be inserted."""
+
+    schedule: Schedule
+    event: Event
+    recipient: Recipient
+
+
+async def revive(
+    tx: Transaction, rules: Rulebook, revivals: Iterable[Revival], now: datetime
+) -> list[tuple[Schedule, Event | None]]:
+    """Insert the events, and return schedules and events as they have become.
+
+    One that was cancelled comes back as itself, with its history. One that has happened nevertheless, because a message
+    was on its way when it was cancelled, gives way to the next of its schedule.
+    """
+    done: list[tuple[Schedule, Event | None]] = []
+    left = list(revivals)
+    while left:
+        happened = await events.revive(tx, [each.event for each in left])
+        again: list[Revival] = []
+        for each in left:
+            if each.event.id not in happened:
+                done.append((each.schedule, each.event))
+                continue
+            last = each.event.occurrence
+            passed = replace(each.schedule, last_occurrence=last)
+            following = rule_of(rules, passed).first_from(each.event.target, after=passed.pattern.after(last))
+            settled, event = settle(rules, passed, following, each.recipient, each.event.traceparent, now)
+            if event is None:
+                done.append((settled, None))
+            else:
+                again.append(Revival(settled, event, each.recipient))
+        left = again
+    return done
