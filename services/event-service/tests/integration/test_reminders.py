@@ -394,3 +394,17 @@ async def test_an_event_without_a_schedule_follows_its_user_too(reminders: Remin
     assert {tuple(each.tags) for each in events.values()} == {("vip",)}
     await scenario.delete(reminders.user_id, 3)
     assert {each.status for each in (await found()).values()} == {"CANCELLED"}
+
+
+async def test_a_change_of_the_user_does_not_hide_what_was_missed(reminders: Reminders) -> None:
+    scenario = reminders.scenario
+    schedule = await reminders.create(rrule="FREQ=DAILY")
+    await scenario.at("2026-10-07T12:00Z")
+    await scenario.receive(scenario.user(reminders.user_id, 2, first_name="Augusta", timezone="Asia/Tokyo"))
+    assert await reminders.statuses(schedule) == ["PENDING"]
+    assert await sweep_missed(scenario.runtime.database, scenario.runtime.outbox, RULES, limit=10) == 1
+    missed, coming = await reminders.events(schedule)
+    assert (missed.occurrence, missed.status) == ("2026-10-05T09:00:00", "MISSED")
+    # What follows is in the new zone, and what is inside its grace there is made up for.
+    assert (coming.target_timestamp_utc, coming.timezone) == (_instant("2026-10-07T00:00Z"), "Asia/Tokyo")
+    assert coming.payload["message"] == "Augusta: Pills"
