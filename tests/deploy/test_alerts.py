@@ -219,3 +219,14 @@ def test_recorded_series_that_are_asked_for_are_recorded() -> None:
     folder = ROOT / "deploy" / "observability"
     for file in (*folder.rglob("*.yaml"), *folder.rglob("*.json")):
         assert set(re.findall(r"\balmanac:[a-z_]+:\w+", file.read_text())) <= recorded, file.name
+
+
+def test_the_collector_keeps_by_attributes_that_spans_have() -> None:
+    configuration = yaml.safe_load((ROOT / "deploy" / "observability" / "collector" / "config.yaml").read_text())
+    policies = {each["name"]: each for each in configuration["processors"]["tail_sampling"]["policies"]}
+    assert policies["errors"]["status_code"] == {"status_codes": ["ERROR"]}
+    attribute = policies["late-events"]["boolean_attribute"]["key"]
+    firing = (ROOT / "services/event-service/src/event_service/adapters/due_events.py").read_text()
+    assert f'"{attribute}": event.is_late(now)' in firing
+    used = {name for pipeline in configuration["service"]["pipelines"].values() for name in pipeline["processors"]}
+    assert used == set(configuration["processors"])
