@@ -27,7 +27,7 @@ _MEMORY_PREFIX = "almanac-tests-"
 _MEMORY_NEEDED = 2 * 2**30
 
 # How long an example takes says how busy the machine is, and nothing of the code.
-hypothesis.settings.register_profile("almanac", hypothesis.settings.get_profile("default"), deadline=None)
+hypothesis.settings.register_profile("almanac", hypothesis.settings.default, deadline=None)
 hypothesis.settings.load_profile("almanac")
 
 DatabaseFactory = Callable[[str], Awaitable[str]]
