@@ -79,6 +79,11 @@ STATE_EXAMPLES ?= 1000
 test-states: install ## Whatever befalls events, in many orders: make test-states [STATE_EXAMPLES=1000]
 	STATE_EXAMPLES=$(STATE_EXAMPLES) STATE_STEPS=50 $(BIN)/pytest services/event-service/tests/integration/test_event_states.py
 
+CASES ?= 10000
+.PHONY: fuzz
+fuzz: install ## Fuzz the four APIs by their OpenAPI documents: make fuzz CASES=10000 (of each)
+	FUZZ_CASES=$(CASES) $(BIN)/pytest -n 2 -rP --timeout 7200 tests/fuzz/test_apis.py
+
 lint: install ## Style, strict types, import rules
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)

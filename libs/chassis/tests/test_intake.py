@@ -16,7 +16,7 @@ from chassis.api.auth import READ, WRITE
 from chassis.api.health import Readiness
 from chassis.api.intake import MAX_BODY_BYTES, MAX_DEPTH, UNBOUNDED_BODY
 from chassis.api.server import MAX_HEAD_BYTES, HttpServer
-from chassis.api.wire import Instant, Integer, RequestModel
+from chassis.api.wire import WHOLE_NUMBER, Instant, RequestModel
 from chassis.cache import ReadCache
 from chassis.clock import DatabaseClock
 from chassis.database import Database
@@ -33,7 +33,7 @@ class NewNote(RequestModel):
     """Free in form."""
 
     payload: dict[str, Any]
-    size: Integer = 1
+    size: Annotated[int, WHOLE_NUMBER] = 1
     at: Instant | None = None
 
 

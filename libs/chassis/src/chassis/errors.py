@@ -8,6 +8,7 @@
     ├── ResourceNotFoundError         404
     ├── PreconditionRequiredError     428
     ├── InvalidParameterError         422
+    │   └── ExclusiveParametersError  422
     ├── IdempotencyKeyReusedError     422
     └── ServiceUnavailableError       503
 
@@ -89,6 +90,13 @@ class InvalidParameterError(ProblemError):
     def __init__(self, field: str, detail: str) -> None:
         super().__init__(detail)
         self.field = field
+
+
+class ExclusiveParametersError(InvalidParameterError):
+    """Each is valid, but not beside the other."""
+
+    slug = "exclusive-parameters"
+    title = "Parameters exclude each other"
 
 
 class IdempotencyKeyReusedError(ProblemError):

@@ -22,9 +22,7 @@ def set_etag(response: Response, version: int) -> None:
 async def _if_match(
     if_match: Annotated[
         str | None,
-        Header(
-            description="The `ETag` that was read, or `*`.", json_schema_extra={"pattern": _IF_MATCH, "minLength": 1}
-        ),
+        Header(description="The `ETag` that was read, or `*`.", json_schema_extra=_IF_MATCH),
     ] = None,
 ) -> int | None:
     if if_match is None or if_match.strip() == "*":

@@ -77,13 +77,13 @@ PlainText = Annotated[str, AfterValidator(_plain), Field(json_schema_extra={"pat
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("must be an integer")  # noqa: TRY004 - of which Pydantic would know nothing
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise ValueError("must be an integer")
     return value
 
 
-Integer = Annotated[int, BeforeValidator(_number)]
-"""A whole number, as JSON has it: 23.0 is one, "23" and true are not. Add bounds after it."""
+WHOLE_NUMBER = BeforeValidator(_number)
+"""For an int as JSON has it: 23.0 is one, "23" and true are not. Add it after the bounds."""
 
 
 def _zone_name(value: str) -> str:

@@ -5,17 +5,17 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from chassis.api.pages import decode_cursor
-from chassis.api.wire import PlainText, RequestModel, WireModel
+from chassis.api.wire import Instant, PlainText, RequestModel, WireModel
 from contracts.vocabulary import EventType, Priority
 from delivery_service.api.schemas import PageQuery
 from delivery_service.domain.dead_letters import DeadLetter, DeadLetterStatus, Redrive, Selection
 
 Reason = Annotated[str, Field(min_length=1, max_length=50, pattern="^[a-z_]+$")]
-From = Annotated[AwareDatetime | None, Field(alias="from", description="Given up at this instant or later.")]
-To = Annotated[AwareDatetime | None, Field(alias="to", description="Given up before this instant.")]
+From = Annotated[Instant | None, Field(alias="from", description="Given up at this instant or later.")]
+To = Annotated[Instant | None, Field(alias="to", description="Given up before this instant.")]
 
 
 class DeadLetterQuery(PageQuery):
@@ -47,6 +47,15 @@ class DeadLetterQuery(PageQuery):
 
 class DeadLetterFilter(RequestModel):
     """Which open dead letters are meant: those that meet every filter given. One at least must be."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+                for name in ("eventType", "eventId", "endpointId", "reason", "from", "to")
+            ]
+        }
+    )
 
     event_type: EventType | None = None
     event_id: UUID | None = None

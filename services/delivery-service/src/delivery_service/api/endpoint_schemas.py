@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from chassis.api.wire import NOT_SENT, Integer, PatchModel, PlainText, RequestModel, WireModel
+from chassis.api.wire import NOT_SENT, WHOLE_NUMBER, PatchModel, PlainText, RequestModel, WireModel
 from contracts.messages.user import Contact
 from contracts.vocabulary import EventType, Priority
 from delivery_service.api.schemas import AttemptBody
@@ -80,7 +80,7 @@ EventTypes = Annotated[
 ]
 DisabledReason = Annotated[PlainText, Field(min_length=1, max_length=MAX_REASON)]
 TimeoutSeconds = Annotated[
-    Integer, Field(ge=1, le=TIMEOUT_SECONDS, description="For one attempt, from connecting to the last byte.")
+    int, Field(ge=1, le=TIMEOUT_SECONDS, description="For one attempt, from connecting to the last byte."), WHOLE_NUMBER
 ]
 Priorities = Annotated[
     list[Priority] | None, AfterValidator(_distinct), Field(description="None or null: all of them.")
@@ -99,7 +99,7 @@ OperationalEvents = Annotated[
 RateLimit = Annotated[
     float, Field(strict=True, gt=0, le=MAX_RATE, description="Attempts a second; what is over it waits.")
 ]
-Concurrency = Annotated[Integer, Field(ge=1, le=MAX_CONCURRENCY, description="Attempts at a time.")]
+Concurrency = Annotated[int, Field(ge=1, le=MAX_CONCURRENCY, description="Attempts at a time."), WHOLE_NUMBER]
 RetrySchedule = Annotated[
     list[Annotated[float, Field(strict=True, ge=0, le=MAX_RETRY_SECONDS)]] | None,
     Field(
@@ -218,7 +218,7 @@ class RotateSecret(RequestModel):
     """How to go over to a new secret."""
 
     overlap_seconds: Annotated[
-        Integer, Field(ge=0, le=MAX_OVERLAP_SECONDS, description="How long the secrets of before sign too.")
+        int, Field(ge=0, le=MAX_OVERLAP_SECONDS, description="How long the secrets of before sign too."), WHOLE_NUMBER
     ] = OVERLAP_SECONDS
     secret: SecretText | None = None
 

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from chassis.api.pages import Cursor, Limit, decode_cursor
-from chassis.api.wire import RequestModel, WireModel
+from chassis.api.wire import Instant, RequestModel, WireModel
 from contracts.vocabulary import Priority
 from delivery_service.domain.attempts import Attempt, Verdict
 from delivery_service.domain.deliveries import Delivery, DeliveryStatus, Search
@@ -28,8 +28,8 @@ class DeliveryQuery(PageQuery):
     user_id: UUID | None = None
     status: DeliveryStatus | None = None
     reason: Annotated[str | None, Field(max_length=50, description="Why it failed, as `exhausted`.")] = None
-    from_at: Annotated[AwareDatetime | None, Field(alias="from", description="Created then or later.")] = None
-    to_at: Annotated[AwareDatetime | None, Field(alias="to", description="Created before.")] = None
+    from_at: Annotated[Instant | None, Field(alias="from", description="Created then or later.")] = None
+    to_at: Annotated[Instant | None, Field(alias="to", description="Created before.")] = None
 
     def search(self) -> Search:
         position = decode_cursor(self.cursor)

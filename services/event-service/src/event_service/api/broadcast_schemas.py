@@ -9,7 +9,18 @@ from pydantic import Field, model_validator
 
 from chassis.api.wire import RequestModel, WireModel, ZoneName
 from contracts.vocabulary import EventStatus, Priority
-from event_service.api.inputs import Expiry, Gap, Grace, Moment, Overlap, Payload, Raised, Template, length
+from event_service.api.inputs import (
+    Expiry,
+    Gap,
+    Grace,
+    Moment,
+    Overlap,
+    Payload,
+    Raised,
+    ShownLocalDateTime,
+    Template,
+    length,
+)
 from event_service.domain.broadcasts import Audience, Broadcast, BroadcastStatus, NewBroadcast
 
 Tag = Annotated[str, Field(min_length=1, max_length=50)]
@@ -82,7 +93,7 @@ class BroadcastBody(WireModel):
     id: UUID
     status: BroadcastStatus
     audience: AudienceBody
-    local_time: datetime | None = Field(description="In each recipient's zone; null of an instant.")
+    local_time: ShownLocalDateTime | None = Field(description="In each recipient's zone; null of an instant.")
     target_timestamp_utc: datetime | None = Field(description="Null of a local time.")
     priority: Priority
     message: str

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from chassis.api.auth import READ
 from chassis.api.dependencies import CurrentCache, CurrentClock, CurrentReads
-from chassis.errors import InvalidParameterError
+from chassis.errors import ExclusiveParametersError
 from event_service.api.schemas import ForecastBody
 from event_service.application.forecasts import forecast
 
@@ -28,5 +28,5 @@ async def get_forecast(
 ) -> ForecastBody:
     """How much is due, by hour (of UTC) and priority. It may be some seconds old."""
     if hours is not None and days is not None:
-        raise InvalidParameterError("days", "give hours or days, not both")
+        raise ExclusiveParametersError("days", "give hours or days, not both")
     return ForecastBody.of(await forecast(reads, cache, clock, hours or 24 * (days or 1)))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainValidator, WithJsonSchema
 from pydantic_core import to_json
 
-from chassis.api.wire import PlainText, ZoneName
+from chassis.api.wire import WHOLE_NUMBER, PlainText, ZoneName
 from contracts.vocabulary import Priority
 from contracts.webhook import RESERVED_KEYS, WITHHELD_KEYS
 from event_service.domain.local_time import GapPolicy, OverlapPolicy
@@ -75,6 +75,7 @@ Moment = Annotated[
     WithJsonSchema(
         {
             "type": "string",
+            "format": "moment",
             "description": "`now`, an instant with its offset, or a local time without one.",
             "examples": ["now", "2027-01-31T08:00:00Z", "2027-01-31T09:00"],
         }
@@ -90,11 +91,11 @@ def with_local_time_only(zone: str | None, at: datetime | None, *, given: bool) 
     return zone
 
 
-LocalDateTime = Annotated[
-    datetime,
-    BeforeValidator(_local),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?$"}),
-]
+_LOCAL_SCHEMA = WithJsonSchema({"type": "string", "format": "local-date-time", "examples": ["2027-02-28T09:00"]})
+ShownLocalDateTime = Annotated[datetime, _LOCAL_SCHEMA]
+"""Of replies: RFC 3339's `date-time` would have an offset."""
+
+LocalDateTime = Annotated[datetime, BeforeValidator(_local), _LOCAL_SCHEMA]
 """A date and a wall-clock time without a zone, to the second."""
 
 Payload = Annotated[
@@ -114,10 +115,11 @@ OwnZone = Annotated[ZoneName | None, Field(description="A fixed zone. Null: the 
 Raised = Annotated[Priority | None, Field(description="At least as urgent as the type is.")]
 Gap = Annotated[GapPolicy | None, Field(description="For a local time that a clock change leaves out.")]
 Overlap = Annotated[OverlapPolicy | None, Field(description="For a local time that a clock change brings twice.")]
-Grace = Annotated[int | None, Field(ge=1, le=1_209_600, strict=True, description="How late an event may be fired.")]
+Grace = Annotated[int | None, Field(ge=1, le=1_209_600, description="How late an event may be fired."), WHOLE_NUMBER]
 Expiry = Annotated[
     int | None,
-    Field(ge=1, le=31_536_000, strict=True, description="How late an event may be delivered; not less than the grace."),
+    Field(ge=1, le=31_536_000, description="How late an event may be delivered; not less than the grace."),
+    WHOLE_NUMBER,
 ]
 
 

@@ -1,15 +1,16 @@
 """Request and reply models of schedules."""
 
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from chassis.api.wire import NOT_SENT, PatchModel, RequestModel, WireModel
 from chassis.zones import zone
 from contracts.vocabulary import EventType, Priority
+from contracts.wire import LocalTime
 from event_service.adapters.schedule_views import ScheduleView
 from event_service.api.inputs import (
     Expiry,
@@ -49,7 +50,9 @@ ExDates = Annotated[
 ]
 Urgent = Annotated[bool, Field(strict=True, description="An urgent reminder is HIGH.")]
 LeapDay = Annotated[LeapDayPolicy | None, Field(description="For 29 February in common years; of YEARLY rules only.")]
-ReminderType = Annotated[EventType, AfterValidator(_only_reminders)]
+ReminderType = Annotated[
+    EventType, AfterValidator(_only_reminders), WithJsonSchema({"type": "string", "const": EventType.REMINDER.value})
+]
 
 
 class RuleInput(RequestModel):
@@ -165,7 +168,7 @@ class ScheduleBody(WireModel):
     priority: Priority
     label: str | None
     rule: RuleBody
-    local_time: time
+    local_time: LocalTime
     timezone: str
     follows_user: bool
     gap: GapPolicy | None

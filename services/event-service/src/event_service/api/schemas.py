@@ -10,6 +10,7 @@ from pydantic import Field
 from chassis.api.wire import WireModel
 from chassis.zones import zone
 from contracts.vocabulary import EventStatus, EventType, Priority
+from event_service.api.inputs import ShownLocalDateTime
 from event_service.application.queries import EventView
 from event_service.domain.forecast import Forecast
 
@@ -33,7 +34,7 @@ class EventBody(WireModel):
     finished_at: datetime | None
     expires_at: datetime
     broadcast_id: UUID | None
-    local_time: datetime | None = Field(description="What the target was derived from; null of an instant.")
+    local_time: ShownLocalDateTime | None = Field(description="What the target was derived from; null of an instant.")
     follows_user: bool
     rescheduled: bool = Field(description="It was given another time than its schedule's rule says.")
     reason: str | None

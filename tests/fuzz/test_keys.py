@@ -1,0 +1,85 @@
+"""Nothing answers without a key, and a key does what its scopes say: every route of every service that there is."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from analytics_service.main import SERVICE as ANALYTICS
+from chassis.api.app import create_app
+from chassis.api.health import Readiness
+from chassis.cache import ReadCache
+from chassis.clock import ManualClock
+from chassis.database import Database
+from chassis.outbox import Outbox
+from chassis.settings import ApiKey, Scope
+from delivery_service.main import SERVICE as DELIVERY
+from event_service.main import SERVICE as EVENT
+from local_stack import ports
+from user_service.main import SERVICE as USER
+
+OPEN = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/oauth2-redirect"}
+PROBLEM = "application/problem+json"
+
+
+def _key(name: Scope) -> ApiKey:
+    return ApiKey(name=name, sha256=hashlib.sha256(name.encode()).hexdigest(), scopes=frozenset((name,)))
+
+
+@pytest.fixture(params=[USER, EVENT, DELIVERY, ANALYTICS], ids=lambda service: service.name)
+async def app(request: pytest.FixtureRequest) -> FastAPI:
+    """The API of a service whose database is not there: what is refused is refused before it is asked."""
+    return create_app(
+        request.param.name,
+        routers=request.param.routers,
+        service_error=request.param.error,
+        keys=(_key("read"), _key("write")),
+        readiness=Readiness(),
+        database=Database(f"postgresql://postgres@{ports.LOOPBACK}:1/away"),
+        clock=ManualClock(datetime(2026, 11, 23, tzinfo=UTC)),
+        outbox=Outbox(),
+        cache=ReadCache(None, prefix="keys"),
+    )
+
+
+def _operations(app: FastAPI) -> Iterator[tuple[str, str]]:
+    """Method and path of every documented operation, its parameters filled in."""
+    for path, item in app.openapi()["paths"].items():
+        filled = "/".join(str(uuid4()) if part.startswith("{") else part for part in path.split("/"))
+        for method in item.keys() & {"get", "post", "put", "patch", "delete"}:
+            yield method.upper(), filled
+
+
+async def test_every_route_wants_a_key_with_the_right_scope(app: FastAPI) -> None:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+
+        async def status(method: str, path: str, key: str | None) -> int:
+            headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+            answer = await client.request(method, path, headers=headers)
+            assert answer.headers["content-type"] == PROBLEM, f"{method} {path} {answer.text}"
+            assert answer.json()["status"] == answer.status_code
+            return answer.status_code
+
+        checked = 0
+        for method, path in _operations(app):
+            assert path.startswith("/v1/")
+            assert await status(method, path, None) == 401, f"{method} {path}"
+            assert await status(method, path, "nobody") == 401, f"{method} {path}"
+            short = "write" if method == "GET" else "read"
+            assert await status(method, path, short) == 403, f"{method} {path} with the scope {short!r}"
+            checked += 1
+        assert checked > 3
+
+
+async def test_what_is_open_is_health_and_the_document(app: FastAPI) -> None:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        for path in OPEN:
+            assert (await client.get(path)).status_code == 200, path
+        for path in ("/v1", "/v1/", "/v1/nothing"):
+            assert (await client.get(path)).status_code == 401, path
