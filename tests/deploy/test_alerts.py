@@ -108,6 +108,10 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "WebhookSuccessLow": _attempts("5xx", 6),
     "WebhookTimeoutsHigh": _attempts("timeout", 6),
     "WebhookSlow": _late("almanac_webhook_duration_seconds", "10.0"),
+    "CircuitBreakerTripped": (
+        {"almanac_circuit_trips_total": f"0x{MINUTES - 5} 1x5"},
+        {"almanac_circuit_trips_total": f"3x{MINUTES}"},
+    ),
     "QueueProcessingSlow": _late("almanac_queue_latency_seconds", "5.0", 'priority="NORMAL"'),
     "DeadLettersMany": (
         {"almanac_dead_letters_total": f"0+2x{MINUTES}"},
