@@ -67,11 +67,14 @@ contracts: install ## Write JSON Schemas and the AsyncAPI document to docs/contr
 
 # -- check ------------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-kills test-states lint format
+.PHONY: test test-faults test-kills test-states lint format
 test: install ## Run all tests, in parallel (at most 8 minutes on two cores)
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 KILL_EVENTS ?= 5000
+test-faults: install ## Bus and database restarted under a worker: what takes a minute and is not in `make test`
+	$(BIN)/pytest -m slow services/delivery-service tests/e2e
+
 test-kills: install ## Schedulers are killed at random while many events come due: make test-kills [KILL_EVENTS=5000]
 	KILL_EVENTS=$(KILL_EVENTS) $(BIN)/pytest services/event-service/tests/integration/test_killed_schedulers.py
 

@@ -1,0 +1,93 @@
+"""Bus and database restarted while a worker is in the middle of a hundred events."""
+
+import asyncio
+import json
+import os
+import sys
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import SecretStr
+
+from chassis import provisioning
+from chassis.messaging.publisher import Outgoing
+from chassis.migrations import upgrade
+from chassis.runtime import Runtime, open_runtime
+from contracts.due import parse_due_event
+from contracts.vocabulary import EventType
+from delivery_service.settings import Settings
+from local_stack import ports
+from local_stack.emulator import Emulator
+from local_stack.postgres import NOT_DURABLE, PostgresServer
+from local_stack.testkit import AwsAccount, Receiver, eventually
+
+DONE = "SELECT 1 FROM deliveries HAVING count(*) FILTER (WHERE status = 'SUCCEEDED') = 100"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_bus_and_database_restarted_in_the_middle_lose_nothing(
+    receiver: Receiver,
+    new_endpoint: Callable[..., Awaitable[tuple[UUID, str]]],
+    due_event: Callable[..., dict[str, Any]],
+    rows: Callable[..., Awaitable[list[Any]]],
+    tmp_path: Path,
+    pytestconfig: pytest.Config,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = PostgresServer(tmp_path / "data", ports.free_port(), NOT_DURABLE)
+    emulator = Emulator(ports.free_port(), state_dir=tmp_path / "bus")
+    server.start()
+    emulator.start()
+    try:
+        url = await server.create_database("delivery")
+        await upgrade(url, pytestconfig.rootpath / "services/delivery-service/migrations")
+        environment = {
+            **AwsAccount(endpoint_url=emulator.url).environment(),
+            "SECRET_KEYS": b64encode(b"k" * 32).decode(),
+            "WEBHOOK_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
+            "WEBHOOK_ALLOWED_PORTS": "[]",
+            "DATABASE_URL": url,
+            "API_PORT": str(ports.free_port()),
+        }
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        async with open_runtime(Settings(database_url=SecretStr(url)), name="delivery-service") as runtime:
+            await provisioning.apply(runtime.bus)
+            # Twenty a second, so that there is a middle to restart things in.
+            await new_endpoint(runtime.database, rate_limit=20.0)
+            with (tmp_path / "log").open("wb") as log:
+                worker = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", "delivery_service", "run", env=os.environ, stdout=log, stderr=log
+                )
+            try:
+                dues = [due_event() for _ in range(100)]
+                await _publish(runtime, dues[:50])
+                await receiver.wait_for(10, timeout=60)
+                await asyncio.to_thread(emulator.stop)
+                await asyncio.to_thread(emulator.start)
+                await _publish(runtime, dues[50:])
+                await receiver.wait_for(60, timeout=60)
+                await asyncio.to_thread(server.stop)
+                await asyncio.to_thread(server.start)
+                # The test's own connections are of before.
+                await runtime.database.engine.dispose()
+                await eventually(lambda: rows(runtime.database, DONE), timeout=90)
+            finally:
+                worker.terminate()
+                assert await worker.wait() == 0
+    finally:
+        emulator.kill()
+        server.stop()
+    assert {request.headers["webhook-id"] for request in receiver.requests} == {due["eventId"] for due in dues}
+
+
+async def _publish(runtime: Runtime[Settings], dues: list[dict[str, Any]]) -> None:
+    bodies = [json.dumps(due) for due in dues]
+    messages = [Outgoing(body, parse_due_event(body).attributes()) for body in bodies]
+    topic = runtime.topology.topic(EventType.BIRTHDAY).name
+    assert await runtime.publisher.publish(topic, messages) == [None] * len(dues)
