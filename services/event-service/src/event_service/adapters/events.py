@@ -179,30 +179,36 @@ def key_parameters(keys: Collection[EventKey]) -> dict[str, object]:
 
 
 def to_event(row: Row[Any]) -> Event:
+    """Of a row that begins with ``COLUMNS``."""
+    # By position: looked up by name, the values would cost a claim half as much CPU again.
+    values: Sequence[Any] = row
+    id, target, schedule_id, user_id, event_type, occurrence, priority, timezone, grace_until, expires_at = values[:10]
+    payload, tags, contact, traceparent, attempt, broadcast_id, wall, follows_user, template = values[10:19]
+    rescheduled, gap, overlap = values[19:22]
     return Event(
-        id=row.id,
-        target=row.target_timestamp_utc,
-        schedule_id=row.schedule_id,
-        user_id=row.user_id,
-        event_type=row.event_type,
-        occurrence=row.occurrence,
-        priority=row.priority,
-        timezone=row.timezone,
-        grace_until=row.grace_until,
-        expires_at=row.expires_at or row.grace_until,
-        payload=row.payload,
-        tags=tuple(row.tags),
-        email=row.contact.get("email"),
-        phone=row.contact.get("phone"),
-        traceparent=row.traceparent,
-        attempt=row.attempt,
-        broadcast_id=row.broadcast_id,
-        wall=row.wall,
-        follows_user=row.follows_user,
-        template=row.template,
-        rescheduled=row.rescheduled,
-        gap=GapPolicy(row.gap) if row.gap else None,
-        overlap=OverlapPolicy(row.overlap) if row.overlap else None,
+        id,
+        target,
+        schedule_id,
+        user_id,
+        event_type,
+        occurrence,
+        priority,
+        timezone,
+        grace_until,
+        expires_at or grace_until,
+        payload,
+        tuple(tags),
+        contact.get("email"),
+        contact.get("phone"),
+        traceparent,
+        attempt,
+        broadcast_id,
+        wall,
+        follows_user,
+        template,
+        rescheduled,
+        GapPolicy(gap) if gap else None,
+        OverlapPolicy(overlap) if overlap else None,
     )
 
 
