@@ -68,7 +68,7 @@ contracts: install ## Write JSON Schemas and the AsyncAPI document to docs/contr
 # -- check ------------------------------------------------------------------------------------------------------------
 
 .PHONY: test test-faults test-kills test-states lint format
-test: install ## Run all tests, in parallel (at most 8 minutes on two cores)
+test: install ## Run all tests, in parallel (eight minutes on two cores)
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 KILL_EVENTS ?= 5000
