@@ -18,7 +18,7 @@ from contracts.messages.user import Anniversary, UserDeletedItem, UserItem
 from contracts.vocabulary import EventType, OutcomeStatus, Priority
 from event_service.adapters import claims
 from event_service.adapters.claims import Claim
-from event_service.adapters.events import to_event
+from event_service.adapters.events import COLUMNS, to_event
 from event_service.application import schedules
 from event_service.application.firing import FiringRules, return_claims
 from event_service.application.outcomes import sweep_missed
@@ -204,7 +204,7 @@ class Storm:
 
     async def answer(self) -> None:
         rows = await self.scenario.rows(
-            "SELECT * FROM events WHERE status IN ('PROCESSING', 'FAILED') ORDER BY random() LIMIT 12"
+            f"SELECT {COLUMNS} FROM events e WHERE status IN ('PROCESSING', 'FAILED') ORDER BY random() LIMIT 12"  # noqa: S608
         )
         outcomes = [
             self.scenario.outcome(
