@@ -244,11 +244,22 @@ class Storm:
                 group.create_task(repeat(work))
 
 
+GUSTS = 4
+"""At most: a busy machine gets little done in one."""
+
+
 async def test_a_storm_of_changes_claims_outcomes_and_reapers_keeps_the_invariants(scenario: Scenario) -> None:
     storm = Storm(scenario)
     await storm.begin()
-    await storm.run(3.0)
+    completed: set[str] = set()
+    for _ in range(GUSTS):
+        await storm.run(3.0)
+        kinds = await scenario.rows("SELECT DISTINCT event_type FROM events WHERE status = 'COMPLETED'")
+        completed = {row.event_type for row in kinds}
+        if len(completed) == 3 and min(storm.done.values()) > 3:
+            break
     assert min(storm.done[name] for name in ("change", "reschedule", "fire", "answer", "reap")) > 3
+    assert completed == {"BIRTHDAY", "ANNIVERSARY", "REMINDER"}
     nameless = await scenario.rows(
         "SELECT s.id FROM schedules s LEFT JOIN events e ON e.id = s.live_event_id"
         " AND e.target_timestamp_utc = s.next_at AND e.status IN ('PENDING', 'PROCESSING')"
@@ -270,8 +281,6 @@ async def test_a_storm_of_changes_claims_outcomes_and_reapers_keeps_the_invarian
     assert twice == []
     scheduled = await scenario.rows("SELECT user_id FROM schedules")
     assert {row.user_id for row in scheduled} == set(storm.ids) - storm.deleted
-    kinds = await scenario.rows("SELECT DISTINCT event_type FROM events WHERE status = 'COMPLETED'")
-    assert {row.event_type for row in kinds} == {"BIRTHDAY", "ANNIVERSARY", "REMINDER"}
     endings = Counter(
         (type, item["eventId"])
         for type, item in await scenario.announced()
