@@ -49,10 +49,16 @@ async def test_lookups_run_side_by_side_up_to_their_bound() -> None:
 
 
 async def test_a_lookup_that_was_given_up_keeps_its_place_until_it_ends() -> None:
-    gate = threading.Event()
-    names = Names(lambda name: [str(gate.wait())])
+    gate, begun = threading.Event(), threading.Semaphore(0)
+
+    def hang(name: str) -> Sequence[str]:
+        begun.release()
+        return [str(gate.wait())]
+
+    names = Names(hang)
     hanging = [asyncio.create_task(names.addresses("slow")) for _ in range(MAX_LOOKUPS)]
-    await asyncio.sleep(0)
+    for _ in range(MAX_LOOKUPS):
+        assert await asyncio.to_thread(begun.acquire, timeout=10)
     for each in hanging:
         each.cancel()
     await asyncio.gather(*hanging, return_exceptions=True)
