@@ -87,6 +87,7 @@ def service_environment(
     """The whole configuration of one service. `secret_key` is what delivery-service seals endpoints' secrets with."""
     digest = hashlib.sha256(settings.api_key.encode()).hexdigest()
     keys = [{"name": "local", "sha256": digest, "scopes": ["read", "write", "admin"]}]
+    addresses = {f"{each.module.upper()}_URL": each.url for each in services(settings)}
     return bus_environment(emulator) | {
         "DATABASE_URL": postgres.url(service.database),
         "DATABASE_POOL_SIZE": str(settings.database_pool_size),
@@ -100,6 +101,9 @@ def service_environment(
         "WEBHOOK_ALLOWED_NETWORKS": '["127.0.0.0/8", "::1/128"]',
         "WEBHOOK_ALLOWED_PORTS": "[]",
         "SECRET_KEYS": secret_key,
+        # Of analytics-service alone, which shows what the others know.
+        **addresses,
+        "SERVICES_API_KEY": settings.api_key,
     }
 
 

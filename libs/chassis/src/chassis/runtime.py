@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -52,6 +52,8 @@ class Runtime(Generic[S]):
     outbox: Outbox
     cache: ReadCache
     listener: Listener
+    closing: AsyncExitStack
+    """What a service opens beyond these and wants closed with them."""
     readiness: Readiness = field(default_factory=Readiness)
 
     def consume(
@@ -233,7 +235,7 @@ async def open_runtime(settings: S, *, name: str) -> AsyncIterator[Runtime[S]]:
     cache = ReadCache(_reveal(settings.cache_url), prefix=name)
     _observe(database)
     try:
-        async with Bus(settings, topology) as bus:
+        async with Bus(settings, topology) as bus, AsyncExitStack() as closing:
             yield Runtime(
                 settings=settings,
                 database=database,
@@ -244,6 +246,7 @@ async def open_runtime(settings: S, *, name: str) -> AsyncIterator[Runtime[S]]:
                 outbox=Outbox(backlog_limit=settings.outbox_backlog_limit),
                 cache=cache,
                 listener=Listener(listen_url, application_name=name),
+                closing=closing,
             )
     finally:
         await cache.close()

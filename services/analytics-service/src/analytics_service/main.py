@@ -1,8 +1,9 @@
 """The composition root of analytics-service."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from analytics_service.adapters.peers import Peer, Peers
 from analytics_service.api import endpoints, engagement, metrics, timelines
 from analytics_service.application.retention import RetentionSweep
 from analytics_service.domain.errors import AnalyticsServiceError
@@ -41,6 +42,27 @@ def consumer(runtime: Runtime[Settings]) -> Sequence[Role]:
     ]
 
 
+def open_peers(runtime: Runtime[Settings]) -> Peers:
+    """The other services' APIs, with connections that are closed with the runtime."""
+    settings = runtime.settings
+    key = None if settings.services_api_key is None else settings.services_api_key.get_secret_value()
+
+    def peer(name: str, url: str | None) -> Peer:
+        return Peer(name, url, key=key, timeout_seconds=settings.services_timeout_seconds)
+
+    peers = Peers(
+        users=peer("user-service", settings.user_service_url),
+        events=peer("event-service", settings.event_service_url),
+        deliveries=peer("delivery-service", settings.delivery_service_url),
+    )
+    runtime.closing.push_async_callback(peers.aclose)
+    return peers
+
+
+def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
+    return {"peers": open_peers(runtime)}
+
+
 SERVICE = Service(
     name="analytics-service",
     settings=Settings,
@@ -49,4 +71,5 @@ SERVICE = Service(
     routers=(metrics.router, endpoints.router, engagement.router, timelines.router),
     roles={"consumer": consumer},
     relays=False,
+    state=state,
 )

@@ -1,12 +1,40 @@
 """The environment of analytics-service."""
 
-from pydantic import Field
+from typing import Annotated
 
-from chassis.settings import ServiceSettings
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from chassis.settings import OptionalSecret, ServiceSettings
+
+
+def _none_if_empty(value: object) -> object:
+    return value or None
+
+
+def _base_address(value: str | None) -> str | None:
+    if value is not None and not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return None if value is None else value.rstrip("/")
+
+
+Address = Annotated[str | None, BeforeValidator(_none_if_empty), AfterValidator(_base_address)]
+"""The base of a URL, or nothing."""
 
 
 class Settings(ServiceSettings):
     """Beyond what every service has: how much is taken at a time, and how long things are kept."""
+
+    user_service_url: Address = None
+    event_service_url: Address = None
+    delivery_service_url: Address = None
+    """Where the other services' APIs answer, as http://event-service:8000: timelines, costs and the console ask them,
+    and say what is missing where one is not known or does not answer. Nothing that is counted depends on them."""
+    services_api_key: OptionalSecret = None
+    """The bearer key for those APIs, with the scope `read`."""
+    services_timeout_seconds: float = Field(5.0, gt=0, le=60)
+    """How long one request to them may take. A page waits for the slowest of several."""
+    jaeger_url: Address = None
+    """Where people find Jaeger's UI: what carries a trace id is then linked to it."""
 
     consumer_receivers: int = Field(2, ge=1, le=20)
     """Receives in flight. Two, so that one can bring messages while the other polls."""

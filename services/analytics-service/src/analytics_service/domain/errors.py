@@ -5,8 +5,14 @@
     AnalyticsServiceError
     ├── EventNotFoundError            404
     ├── UserNotFoundError             404
-    └── RangeTooLongError             422
+    ├── RangeTooLongError             422
+    └── PeerError                     502
+        ├── PeerRefusedError          as answered, or 502
+        ├── PeerUnknownError          503
+        └── PeerAwayError             503
 """
+
+from collections.abc import Sequence
 
 
 class AnalyticsServiceError(Exception):
@@ -41,3 +47,45 @@ class RangeTooLongError(AnalyticsServiceError):
     slug = "range-too-long"
     title = "Range of time not valid"
     field = "from"
+
+
+class PeerError(AnalyticsServiceError):
+    """Another service did not do its part."""
+
+    status = 502
+    slug = "service-failed"
+    title = "Another service failed"
+
+
+class PeerRefusedError(PeerError):
+    """Another service refused the request; the problem is the one that it answered with.
+
+    Args:
+        status: HTTP status to answer with.
+        faults: fields at fault, each with the rule that was broken.
+    """
+
+    def __init__(
+        self, detail: str, *, status: int, slug: str, title: str, faults: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.slug = slug
+        self.title = title
+        self.faults = tuple(faults)
+
+
+class PeerUnknownError(PeerError):
+    """No address of that service is configured, or no key to it."""
+
+    status = 503
+    slug = "service-not-configured"
+    title = "Another service is not configured"
+
+
+class PeerAwayError(PeerError):
+    """That service does not answer, or not in time; the same request may succeed in a moment."""
+
+    status = 503
+    slug = "service-away"
+    title = "Another service does not answer"

@@ -1,0 +1,15 @@
+"""What a route of this service may ask for, beyond the chassis' own."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from analytics_service.adapters.peers import Peers
+
+
+async def _peers(request: Request) -> Peers:
+    peers: Peers = request.app.state.peers
+    return peers
+
+
+CurrentPeers = Annotated[Peers, Depends(_peers)]

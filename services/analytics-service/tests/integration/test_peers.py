@@ -1,0 +1,124 @@
+"""How another service is asked, and what is made of the ways in which it may not answer."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from pydantic import BaseModel
+
+from analytics_service.adapters.peers import Peer
+from analytics_service.domain.errors import PeerAwayError, PeerError, PeerRefusedError, PeerUnknownError
+from local_stack import ports
+from local_stack.testkit import Answer, Receiver
+
+JSON = {"Content-Type": "application/json"}
+Open = Callable[..., Peer]
+
+
+class _Thing(BaseModel):
+    id: UUID
+
+
+@pytest.fixture
+async def open_peer(receiver: Receiver) -> AsyncIterator[Open]:
+    """`open_peer()` asks the receiver, as event-service."""
+    opened: list[Peer] = []
+
+    def make(url: str | None = f"http://127.0.0.1:{receiver.port}", key: str | None = "ours") -> Peer:
+        opened.append(Peer("event-service", url, key=key))
+        return opened[-1]
+
+    yield make
+    for each in opened:
+        await each.aclose()
+
+
+def _problem(status: int, **members: object) -> Answer:
+    return Answer(
+        status=status, headers={"Content-Type": "application/problem+json"}, body=json.dumps(members).encode()
+    )
+
+
+async def test_what_is_asked_carries_the_key_and_comes_back_as_its_shape(receiver: Receiver, open_peer: Open) -> None:
+    id = uuid4()
+    receiver.answer(Answer(status=200, headers=JSON, body=json.dumps({"id": str(id)}).encode()))
+    thing = await open_peer().get("/v1/things", _Thing, {"eventId": id, "cursor": None})
+    assert thing == _Thing(id=id)
+    (request,) = receiver.requests
+    assert (request.method, request.path) == ("GET", "/v1/things")
+    assert request.headers["authorization"] == "Bearer ours"
+
+
+async def test_a_person_acts_with_the_key_that_came_from_them(receiver: Receiver, open_peer: Open) -> None:
+    receiver.answer(Answer(status=204))
+    assert await open_peer().request("POST", "/v1/things/1/cancel", body={"why": "not"}, key="theirs") is None
+    (request,) = receiver.requests
+    assert (request.headers["authorization"], json.loads(request.body)) == ("Bearer theirs", {"why": "not"})
+
+
+async def test_a_refusal_is_passed_on_with_its_fields(receiver: Receiver, open_peer: Open) -> None:
+    faults = [{"field": "to", "detail": "must be later"}]
+    receiver.answer(_problem(422, type="urn:almanac:problem:too-early", title="Too early", detail="no", errors=faults))
+    with pytest.raises(PeerRefusedError) as refused:
+        await open_peer().request("POST", "/v1/things")
+    error = refused.value
+    assert (error.status, error.slug, error.title, str(error)) == (422, "too-early", "Too early", "no")
+    assert error.faults == (("to", "must be later"),)
+
+
+async def test_a_refused_key_is_our_fault_where_it_is_ours_and_theirs_where_it_is_theirs(
+    receiver: Receiver, open_peer: Open
+) -> None:
+    receiver.answer(_problem(403, title="Scope missing"), _problem(403, title="Scope missing"))
+    with pytest.raises(PeerError, match="refused the key of this service") as ours:
+        await open_peer().request("GET", "/v1/things")
+    assert ours.value.status == 502
+    with pytest.raises(PeerRefusedError, match="Scope missing") as theirs:
+        await open_peer().request("GET", "/v1/things", key="theirs")
+    assert theirs.value.status == 403
+
+
+async def test_a_service_that_is_away_or_unavailable_is_told_from_one_that_fails(
+    receiver: Receiver, open_peer: Open
+) -> None:
+    receiver.answer(Answer(abort=True), 503, 500, Answer(status=200, headers=JSON, body=b'{"id": "x"}'))
+    with pytest.raises(PeerAwayError, match="event-service does not answer"):
+        await open_peer().request("POST", "/v1/things")
+    with pytest.raises(PeerAwayError, match="not available"):
+        await open_peer().request("GET", "/v1/things")
+    with pytest.raises(PeerError, match="status 500"):
+        await open_peer().request("GET", "/v1/things")
+    with pytest.raises(PeerError, match="not understood, at 'id'"):
+        await open_peer().get("/v1/things", _Thing)
+    with pytest.raises(PeerAwayError, match="does not answer"):
+        await open_peer(f"http://127.0.0.1:{ports.free_port()}").request("GET", "/v1/things")
+
+
+async def test_parameters_that_are_none_are_not_sent() -> None:
+    def found(request: httpx.Request) -> httpx.Response:
+        assert str(request.url) == "http://elsewhere/v1/things?limit=5"
+        return httpx.Response(200, json=[])
+
+    peer = Peer("event-service", "http://elsewhere", key="ours", transport=httpx.MockTransport(found))
+    assert await peer.get("/v1/things", list[str], {"limit": 5, "cursor": None}) == []
+    await peer.aclose()
+
+
+async def test_no_answer_in_time_is_said() -> None:
+    async def never(_: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("slow")
+
+    peer = Peer("event-service", "http://elsewhere", key="ours", transport=httpx.MockTransport(never))
+    with pytest.raises(PeerAwayError, match="does not answer"):
+        await peer.request("GET", "/v1/things")
+    await peer.aclose()
+
+
+@pytest.mark.parametrize(("url", "key", "missing"), [(None, "ours", "address"), ("http://elsewhere", None, "key")])
+async def test_without_an_address_or_a_key_nothing_is_asked(
+    open_peer: Open, url: str | None, key: str | None, missing: str
+) -> None:
+    with pytest.raises(PeerUnknownError, match=f"the {missing} of event-service"):
+        await open_peer(url, key).request("GET", "/v1/things")
