@@ -31,15 +31,23 @@ $(VENV)/deploy-tools: $(VENV)/installed requirements/deploy.txt
 	$(UV) pip install --quiet --require-hashes -r requirements/deploy.txt
 	touch $@
 
+$(VENV)/browser-tools: $(VENV)/installed requirements/browser.txt
+	$(UV) pip install --quiet --require-hashes -r requirements/browser.txt
+	touch $@
+
 $(VENV)/policies/installed: $(VENV)/installed requirements/policies.txt
 	$(PYTHON) -m venv $(VENV)/policies
 	VIRTUAL_ENV=$(CURDIR)/$(VENV)/policies $(BIN)/uv pip sync --quiet --require-hashes requirements/policies.txt
 	touch $@
 
-.PHONY: system-packages
+.PHONY: system-packages browser-packages
 system-packages: ## Install what some tests want of Debian, as root: pgbouncer, promtool
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends pgbouncer prometheus
+
+browser-packages: ## Install the browser that `make test-browser` drives, as root
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core
 
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
            $(foreach name,contracts chassis $(SERVICES) local,--no-emit-package almanac-$(name))
@@ -49,6 +57,7 @@ lock: ## Compile requirements/*.txt from the packages' pyproject.toml
 	@$(COMPILE) --group dev -o requirements/dev.txt
 	@$(COMPILE) --group tzdata-2022 -o requirements/tzdata-2022.txt
 	@$(COMPILE) -c requirements/dev.txt --group deploy -o requirements/deploy.txt
+	@$(COMPILE) -c requirements/dev.txt --group browser -o requirements/browser.txt
 	@$(COMPILE) --group policies -o requirements/policies.txt
 	@$(foreach service,$(SERVICES),cd services/$(service) && $(subst $(BIN),../../$(BIN),$(COMPILE)) \
 	  -c ../../requirements/dev.txt pyproject.toml -o ../../requirements/$(service).txt && cd ../.. &&) true
@@ -81,6 +90,15 @@ test-kills: install ## Schedulers are killed at random while many events come du
 STATE_EXAMPLES ?= 1000
 test-states: install ## Whatever befalls events, in many orders: make test-states [STATE_EXAMPLES=1000]
 	STATE_EXAMPLES=$(STATE_EXAMPLES) STATE_STEPS=50 $(BIN)/pytest services/event-service/tests/integration/test_event_states.py
+
+.PHONY: test-browser screenshots
+test-browser: $(VENV)/browser-tools ## The console in a real browser, on a running stack (minutes)
+	@command -v chromium >/dev/null || $(MAKE) browser-packages
+	$(BIN)/pytest tests/browser
+
+screenshots: $(VENV)/browser-tools ## Write a picture of each page of the console, light and dark, to docs/img
+	@command -v chromium >/dev/null || $(MAKE) browser-packages
+	$(BIN)/pytest tests/browser/test_pages.py --screenshots docs/img
 
 CASES ?= 10000
 .PHONY: fuzz

@@ -43,7 +43,7 @@ async def pooled(
             child = await asyncio.to_thread(start, ServiceProcess(service, own, tmp_path / f"{service.name}.log"))
             stack.callback(child.stop, 20)
         user, event, delivery, analytics = (service.url for service in services(settings))
-        yield RunningStack(user, event, delivery, analytics, otlp_port=0)
+        yield RunningStack(user, event, delivery, analytics, inbox="", otlp_port=0)
 
 
 async def test_a_user_is_greeted_and_the_next_birthday_scheduled(pooled: RunningStack, receiver: Receiver) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 SERVICES = ("user-service", "event-service", "delivery-service", "analytics-service")
 NAMES = ("bootstrap", "dev", "tzdata-2022", *SERVICES)
-TOOLS = ("deploy", "policies")
+TOOLS = ("browser", "deploy", "policies")
 
 
 @pytest.mark.parametrize("name", [*NAMES, *TOOLS])

@@ -85,8 +85,10 @@ def service_environment(
     service: Service, settings: StackSettings, postgres: PostgresServer, emulator: Emulator, secret_key: str
 ) -> dict[str, str]:
     """The whole configuration of one service. `secret_key` is what delivery-service seals endpoints' secrets with."""
-    digest = hashlib.sha256(settings.api_key.encode()).hexdigest()
-    keys = [{"name": "local", "sha256": digest, "scopes": ["read", "write", "admin"]}]
+    keys = [
+        _key("local", settings.api_key, "read", "write", "admin"),
+        _key("local-read", settings.read_key, "read"),
+    ]
     addresses = {f"{each.module.upper()}_URL": each.url for each in services(settings)}
     return bus_environment(emulator) | {
         "DATABASE_URL": postgres.url(service.database),
@@ -105,6 +107,10 @@ def service_environment(
         **addresses,
         "SERVICES_API_KEY": settings.api_key,
     }
+
+
+def _key(name: str, secret: str, *scopes: str) -> dict[str, object]:
+    return {"name": name, "sha256": hashlib.sha256(secret.encode()).hexdigest(), "scopes": scopes}
 
 
 def kept_secret_key(file: Path) -> str:

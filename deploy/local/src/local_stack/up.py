@@ -57,7 +57,7 @@ def _addresses(stack: Stack) -> list[str]:
         "Almanac is running. Ctrl-C stops it; the next run goes on with the same data.",
         f"  {'inbox':<24} {stack.inbox.url}/",
         *documents,
-        f"  {'API key (Bearer)':<24} {stack.settings.api_key}",
+        f"  {'API key (Bearer)':<24} {stack.settings.api_key}; {stack.settings.read_key} may only read",
         f"  {'logs':<24} {stack.data_dir / 'logs'}",
         f"{_DUE_SOON} sample users are greeted within the next half minute, others as 09:00 passes over their zones.",
         "",

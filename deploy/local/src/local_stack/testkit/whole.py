@@ -19,18 +19,20 @@ from local_stack.testkit.polling import eventually
 from local_stack.testkit.webhooks import ReceivedRequest, Receiver
 
 KEY = "end-to-end-key"
+READ_KEY = "end-to-end-read-key"
 _START_SECONDS = 120
 _PORTS = ("POSTGRES", "EMULATOR", "USER", "EVENT", "DELIVERY", "ANALYTICS", "INBOX")
 
 
 @dataclass(frozen=True)
 class RunningStack:
-    """A running stack: where its APIs are, and where it sends spans."""
+    """A running stack: where its APIs and its inbox are, and where it sends spans."""
 
     user: str
     event: str
     delivery: str
     analytics: str
+    inbox: str
     otlp_port: int
 
 
@@ -41,6 +43,7 @@ def stack_environment(data_dir: Path) -> dict[str, str]:
         **{f"ALMANAC_{name}_PORT": str(ports.free_port()) for name in _PORTS},
         "ALMANAC_DATA_DIR": str(data_dir),
         "ALMANAC_API_KEY": KEY,
+        "ALMANAC_READ_KEY": READ_KEY,
     }
 
 
@@ -55,12 +58,12 @@ def running_stack(folder: Path) -> Iterator[RunningStack]:
         stack = subprocess.Popen(
             [sys.executable, "-m", "local_stack", "up"], env=environment, stdout=out, stderr=subprocess.STDOUT
         )
-    user, event, delivery, analytics = (
-        f"http://{ports.LOOPBACK}:{environment[f'ALMANAC_{name}_PORT']}" for name in _PORTS[2:6]
+    user, event, delivery, analytics, inbox = (
+        f"http://{ports.LOOPBACK}:{environment[f'ALMANAC_{name}_PORT']}" for name in _PORTS[2:]
     )
     try:
         _wait_until_running(stack, output)
-        yield RunningStack(user, event, delivery, analytics, otlp_port)
+        yield RunningStack(user, event, delivery, analytics, inbox, otlp_port)
     finally:
         stack.send_signal(signal.SIGINT)
         status = stack.wait(60)
