@@ -38,6 +38,7 @@ async def test_an_exhausted_delivery_is_visible_with_each_of_its_attempts(
         await receive(pool, due)
         [listed] = await eventually(failed)
     assert (listed["eventId"], listed["endpointId"]) == (due["eventId"], str(endpoint_id))
+    assert listed["channel"] == "webhook"
     assert (listed["reason"], listed["attempts"], listed["httpStatus"]) == ("exhausted", 3, 503)
     assert (listed["priority"], listed["eventType"], listed["nextAttemptAt"]) == ("CRITICAL", "BIRTHDAY", None)
     one = (await api.get(f"/v1/deliveries/{listed['id']}")).json()

@@ -13,8 +13,9 @@ from standardwebhooks import Webhook
 from chassis.database import Database
 from chassis.messaging.consumer import Rejection
 from contracts.messages.delivery import DeliveryOutcomeItem
-from contracts.vocabulary import EventType, OutcomeStatus, Priority
+from contracts.vocabulary import Channel, EventType, OutcomeStatus, Priority
 from delivery_service.application.pool import DeliveryPool
+from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.retries import RetryPolicy
 from local_stack.testkit import Answer, Receiver, eventually
 
@@ -370,6 +371,29 @@ async def test_an_endpoint_switched_off_or_deleted_meanwhile_gets_nothing_more(
         [item] = await eventually(lambda: outcomes(store))
     assert {each.endpoint_id: each.reason for each in item.endpoints} == {off: "cancelled", gone: "cancelled"}
     assert len(receiver.requests) == 2
+
+
+async def test_an_outcome_says_by_which_channel_though_the_endpoint_is_deleted(
+    store: Database,
+    new_endpoint: NewEndpoint,
+    open_pool: OpenPool,
+    due_event: Due,
+    receive: Receive,
+    outcomes: Outcomes,
+    rows: Rows,
+) -> None:
+    webhook, _ = await new_endpoint(store)
+    sms, _ = await new_endpoint(store, kind=Kind.SMS, url=None)
+    async with open_pool(store, claiming=False) as pool:
+        pool.close()
+        await receive(pool, due_event())
+    await rows(store, "DELETE FROM endpoints WHERE id = :id", id=sms)
+    async with open_pool(store):
+        [item] = await eventually(lambda: outcomes(store))
+    assert {each.endpoint_id: (each.channel, each.reason) for each in item.endpoints} == {
+        webhook: (Channel.WEBHOOK, None),
+        sms: (Channel.SMS, "cancelled"),
+    }
 
 
 async def _at_least(read: Awaitable[list[DeliveryOutcomeItem]], count: int) -> list[DeliveryOutcomeItem]:

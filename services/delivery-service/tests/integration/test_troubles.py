@@ -1,17 +1,31 @@
 """Operational webhooks: endpoints that are told of the service's troubles (design §5)."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
+import httpx
+from respx import MockRouter
 from standardwebhooks import Webhook
 
 from chassis.database import Database
 from chassis.messaging.consumer import Rejection
 from contracts.messages.delivery import DeadLetteredItem, DeliveryOutcomeItem
 from contracts.vocabulary import Priority
+from delivery_service.adapters.guard import Guard
+from delivery_service.adapters.posting import Poster
+from delivery_service.adapters.slack import SlackSender
+from delivery_service.adapters.vault import Vault
+from delivery_service.adapters.webhooks import WebhookSender
+from delivery_service.application.endpoints import Security
 from delivery_service.application.pool import DeliveryPool
+from delivery_service.application.sending import Channels, Sender
+from delivery_service.domain.addresses import Reach
+from delivery_service.domain.endpoints import Kind
+from delivery_service.domain.signing import KEY_BYTES
 from local_stack.testkit import Receiver, eventually
 
 Due = Callable[..., dict[str, Any]]
@@ -21,6 +35,9 @@ OpenPool = Callable[..., AbstractAsyncContextManager[DeliveryPool]]
 Outcomes = Callable[[Database], Awaitable[list[DeliveryOutcomeItem]]]
 Rows = Callable[..., Awaitable[list[Any]]]
 
+SECURITY = Security(Guard(Reach((ip_network("127.0.0.0/8"),))), Vault([b"k" * KEY_BYTES]))
+# At a literal address, so that nobody is asked for a name.
+SLACK = "https://93.184.216.34/services/T0/B0/very-secret"
 BOTH = ("endpoint.disabled", "delivery.dead_lettered")
 
 
@@ -48,6 +65,7 @@ async def test_a_subscribed_endpoint_is_told_of_a_dead_letter_and_of_an_endpoint
         body = Webhook(secret).verify(request.body, dict(request.headers))
         bodies[body["type"]] = body["data"]
     assert bodies["endpoint.disabled"] == {
+        "message": f"Endpoint {gone_id} was switched off: it answered 410 Gone",
         "endpointId": str(gone_id),
         "reason": "gone",
         "detail": "it answered 410 Gone",
@@ -56,8 +74,65 @@ async def test_a_subscribed_endpoint_is_told_of_a_dead_letter_and_of_an_endpoint
     }
     dead = bodies["delivery.dead_lettered"]
     assert (dead["eventId"], dead["endpointId"], dead["reason"]) == (due["eventId"], str(gone_id), "gone")
+    assert dead["message"] == f"BIRTHDAY for endpoint {gone_id} was given up: gone (HTTP 410)"
     # event-service is told of its own event alone.
     assert [str(item.event_id) for item in await outcomes(store)] == [due["eventId"]]
+
+
+async def test_webhooks_and_slack_are_told_of_troubles_and_of_slacks_own_the_webhook(
+    store: Database,
+    receiver: Receiver,
+    new_endpoint: NewEndpoint,
+    open_pool: OpenPool,
+    due_event: Due,
+    receive: Receive,
+    rows: Rows,
+) -> None:
+    slack_id, _ = await new_endpoint(
+        store,
+        kind=Kind.SLACK,
+        url=SLACK,
+        event_types=("REMINDER",),
+        operational_events=BOTH,
+        text="{type}: {message} {reason} {nothing}",
+    )
+    await new_endpoint(store, event_types=("REMINDER",), operational_events=BOTH)
+    with MockRouter() as router:
+        route = router.post(SLACK).mock(side_effect=[httpx.Response(200, text="ok"), httpx.Response(410)])
+        async with (
+            _channels(router) as channels,
+            open_pool(store, sender=channels) as pool,
+            open_pool(store, sender=channels, priority=Priority.NORMAL),
+        ):
+            await receive(pool, due_event())
+            await receiver.wait_for(1)
+            await eventually(lambda: route.call_count == 1)
+            await receive(pool, due_event())
+            requests = await receiver.wait_for(3)
+    assert json.loads(route.calls[0].request.content) == {
+        "text": "delivery.dead_lettered: BIRTHDAY was given up: no_endpoint no_endpoint "
+    }
+    # What Slack did not take was a trouble itself: the webhook is told that Slack is switched off, and of nothing more.
+    said = [json.loads(request.body) for request in requests]
+    assert sorted(body["type"] for body in said) == [BOTH[1], BOTH[1], BOTH[0]]
+    assert {body["data"]["endpointId"] for body in said} == {None, str(slack_id)}
+    channels_of = await rows(store, "SELECT channel, count(*) FROM deliveries GROUP BY 1 ORDER BY 1 NULLS LAST")
+    assert [tuple(row) for row in channels_of] == [("slack", 2), ("webhook", 3), (None, 2)]
+
+
+@asynccontextmanager
+async def _channels(router: MockRouter) -> AsyncIterator[Channels]:
+    """Webhooks over the network, Slack as the router says."""
+    network = Poster(connections=10, connect_seconds=2, guard=SECURITY.guard)
+    slack = Poster(
+        connections=1, connect_seconds=1, guard=SECURITY.guard, transport=httpx.MockTransport(router.async_handler)
+    )
+    senders: dict[Kind, Sender] = {
+        Kind.WEBHOOK: WebhookSender(network, SECURITY.vault),
+        Kind.SLACK: SlackSender(slack, SECURITY.vault),
+    }
+    yield Channels(senders, close=network.aclose)
+    await network.aclose()
 
 
 async def test_a_trouble_that_cannot_be_told_is_a_dead_letter_and_makes_no_further_trouble(

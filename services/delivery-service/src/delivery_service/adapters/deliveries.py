@@ -14,9 +14,10 @@ from delivery_service.domain.attempts import Attempt, Verdict
 from delivery_service.domain.deliveries import Delivery, DeliveryStatus, Search
 
 _SELECT = (
-    "SELECT d.id, d.event_id, e.user_id, e.event_type, d.endpoint_id, d.priority, d.status, d.reason, d.attempts,"
-    " CASE WHEN d.status = 'PENDING' AND d.lease IS NULL THEN d.due_at END AS next_attempt_at, d.http_status,"
-    " d.latency_seconds, e.target_at, coalesce(d.expires_at, e.expires_at) AS expires_at, d.created_at, d.finished_at"
+    "SELECT d.id, d.event_id, e.user_id, e.event_type, d.endpoint_id, d.channel, d.priority, d.status, d.reason,"
+    " d.attempts, CASE WHEN d.status = 'PENDING' AND d.lease IS NULL THEN d.due_at END AS next_attempt_at,"
+    " d.http_status, d.latency_seconds, e.target_at, coalesce(d.expires_at, e.expires_at) AS expires_at, d.created_at,"
+    " d.finished_at"
     " FROM deliveries d JOIN events e ON e.id = d.event_id"
 )
 _FIND = text(f"{_SELECT} WHERE d.id = :id")
@@ -37,8 +38,8 @@ _ATTEMPTS = text(f"SELECT {ATTEMPT} FROM attempts a WHERE a.delivery_id = :id OR
 _OUTCOMES = text(
     "SELECT e.id, e.user_id, e.event_type, e.priority, e.attempt, e.target_at, e.received_at, e.finished_at, e.late,"
     " e.queue_seconds, e.traceparent, d.endpoint_id, d.status, d.reason, d.attempts, d.http_status, d.latency_seconds,"
-    # Of an endpoint that was deleted meanwhile nobody knows more.
-    " coalesce(p.kind, 'webhook') AS channel"
+    # Of a delivery from before the column was, to an endpoint that is deleted, nobody knows more.
+    " coalesce(d.channel, p.kind, 'webhook') AS channel"
     " FROM events e JOIN deliveries d ON d.event_id = e.id LEFT JOIN endpoints p ON p.id = d.endpoint_id"
     " WHERE e.id = ANY (CAST(:ids AS uuid[])) AND NOT e.operational"
     " ORDER BY e.id, d.id"
@@ -97,6 +98,7 @@ def _delivery(row: Row[Any]) -> Delivery:
         user_id=row.user_id,
         event_type=row.event_type,
         endpoint_id=row.endpoint_id,
+        channel=row.channel,
         priority=row.priority,
         status=DeliveryStatus(row.status),
         reason=row.reason,

@@ -46,8 +46,8 @@ WITH arrival AS ({_ARRIVAL}), inserted AS (
     ON CONFLICT (id) DO NOTHING
     RETURNING id, event_type, priority, expires_at <= received_at AS expired
 ), created AS (
-    INSERT INTO deliveries (id, event_id, endpoint_id, priority, status, reason, lease, due_at, finished_at)
-    SELECT new_id(), a.id, p.id, a.priority,
+    INSERT INTO deliveries (id, event_id, endpoint_id, channel, priority, status, reason, lease, due_at, finished_at)
+    SELECT new_id(), a.id, p.id, p.kind, a.priority,
            CASE WHEN p.id IS NULL THEN 'FAILED' ELSE 'PENDING' END,
            CASE WHEN p.id IS NULL THEN '{Reason.NO_ENDPOINT}' END,
            CASE WHEN x.held THEN CAST(:lease AS uuid) END,
@@ -81,8 +81,8 @@ WITH arrival AS ({_ARRIVAL}), reopened AS (
     FROM arrival a WHERE d.event_id = a.id AND d.status = 'FAILED' AND d.endpoint_id IS NOT NULL
     RETURNING d.event_id
 ), matched AS (
-    INSERT INTO deliveries (id, event_id, endpoint_id, priority, status, due_at)
-    SELECT new_id(), a.id, p.id, a.priority, 'PENDING', clock_timestamp()
+    INSERT INTO deliveries (id, event_id, endpoint_id, channel, priority, status, due_at)
+    SELECT new_id(), a.id, p.id, p.kind, a.priority, 'PENDING', clock_timestamp()
     FROM arrival a JOIN deliveries d ON d.event_id = a.id AND d.endpoint_id IS NULL JOIN endpoints p ON {_MATCHES}
     RETURNING event_id
 ), dropped AS (

@@ -1,5 +1,6 @@
 """What a letter to a person says: the words of the event's webhook, and of a test's."""
 
+import json
 from collections.abc import Mapping
 
 from contracts.due import DueEvent
@@ -11,5 +12,14 @@ TEST_WORDS: Mapping[str, object] = {"message": TEST_MESSAGE, "eventType": "TEST"
 
 def words(due: DueEvent) -> Mapping[str, object]:
     """By their names in a webhook's data; what is not a single value has no place in a text."""
-    data = build_webhook(due).data.model_dump(mode="json")
+    return _single(build_webhook(due).data.model_dump(mode="json"))
+
+
+def words_of_trouble(body: str) -> Mapping[str, object]:
+    """The same of an operational webhook's body, and its ``type``."""
+    webhook = json.loads(body)
+    return {"type": webhook["type"], **_single(webhook["data"])}
+
+
+def _single(data: Mapping[str, object]) -> Mapping[str, object]:
     return {name: value for name, value in data.items() if not isinstance(value, dict | list)}

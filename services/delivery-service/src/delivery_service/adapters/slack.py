@@ -7,7 +7,7 @@ from pydantic_core import to_json
 
 from contracts.due import parse_due_event
 from contracts.messages.user import Contact
-from delivery_service.adapters.letters import TEST_WORDS, words
+from delivery_service.adapters.letters import TEST_WORDS, words, words_of_trouble
 from delivery_service.adapters.posting import USER_AGENT, Poster
 from delivery_service.adapters.vault import Vault
 from delivery_service.domain.attempts import Fault, Reply
@@ -28,7 +28,8 @@ class SlackSender:
         self._vault = vault
 
     async def send(self, dispatch: Dispatch, target: Target, traceparent: str) -> Reply:
-        return await self._send(target, words(parse_due_event(dispatch.due)))
+        said = words_of_trouble(dispatch.due) if dispatch.operational else words(parse_due_event(dispatch.due))
+        return await self._send(target, said)
 
     async def test(self, target: Target, contact: Contact, traceparent: str) -> Reply:
         return await self._send(target, TEST_WORDS)

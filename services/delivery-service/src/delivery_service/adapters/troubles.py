@@ -12,28 +12,30 @@ EXPIRY_SECONDS = 86_400.0
 PRIORITY = 2
 """Whoever is told of a trouble waits for no birthday, and no birthday for them."""
 
-# An endpoint is not told of itself: it is in trouble.
+# An endpoint is not told of itself: it is in trouble. The time is looked at once, however many endpoints are told.
 _TELL = text("""
-WITH wanted AS (
-    SELECT t.id, t.body, p.id AS endpoint_id
+WITH clock AS MATERIALIZED (
+    SELECT almanac_now() AS now
+), wanted AS (
+    SELECT t.id, t.body, p.id AS endpoint_id, p.kind
     FROM unnest(CAST(:ids AS uuid[]), CAST(:bodies AS text[]), CAST(:abouts AS uuid[])) AS t (id, body, about)
-    JOIN endpoints p ON p.enabled AND p.kind = 'webhook' AND CAST(:type AS text) = ANY (p.operational_events)
+    JOIN endpoints p ON p.enabled AND CAST(:type AS text) = ANY (p.operational_events)
                     AND p.id IS DISTINCT FROM t.about
 ), added AS (
     INSERT INTO events (id, attempt, event_type, priority, due, target_at, expires_at, late, received_at, remaining,
                         operational)
     SELECT w.id, 1, CAST(:type AS text), CAST(:priority AS smallint), w.body, n.now,
            n.now + make_interval(secs => :expiry), false, n.now, count(*), true
-    FROM wanted w CROSS JOIN (SELECT almanac_now() AS now) n GROUP BY w.id, w.body, n.now
+    FROM wanted w CROSS JOIN clock n GROUP BY w.id, w.body, n.now
 )
-INSERT INTO deliveries (id, event_id, endpoint_id, priority, status, due_at)
-SELECT new_id(), w.id, w.endpoint_id, CAST(:priority AS smallint), 'PENDING', clock_timestamp() FROM wanted w
+INSERT INTO deliveries (id, event_id, endpoint_id, channel, priority, status, due_at)
+SELECT new_id(), w.id, w.endpoint_id, w.kind, CAST(:priority AS smallint), 'PENDING', clock_timestamp() FROM wanted w
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What a webhook says, and the endpoint that it is about, if any. ``id`` becomes its ``webhook-id``."""
+    """What is said, as a webhook's body, and the endpoint that it is about, if any. ``id`` becomes ``webhook-id``."""
 
     id: UUID
     body: str
@@ -41,7 +43,7 @@ class Trouble:
 
 
 async def tell(tx: Transaction, type: str, troubles: Sequence[Trouble]) -> None:
-    """Have a webhook sent of each trouble to every endpoint that wants this type."""
+    """Have each trouble sent to every endpoint that wants this type."""
     await tx.execute(
         _TELL,
         {

@@ -94,7 +94,7 @@ Tags = Annotated[
 OperationalEvents = Annotated[
     list[OperationalEvent] | None,
     AfterValidator(_distinct),
-    Field(description="What to be told about troubles of deliveries and endpoints."),
+    Field(description="What to be told about troubles of deliveries and endpoints. For `webhook` and `slack`."),
 ]
 RateLimit = Annotated[
     float, Field(strict=True, gt=0, le=MAX_RATE, description="Attempts a second; what is over it waits.")

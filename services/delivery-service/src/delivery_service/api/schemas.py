@@ -11,6 +11,7 @@ from chassis.api.wire import Instant, RequestModel, WireModel
 from contracts.vocabulary import Priority
 from delivery_service.domain.attempts import Attempt, Verdict
 from delivery_service.domain.deliveries import Delivery, DeliveryStatus, Search
+from delivery_service.domain.endpoints import Kind
 
 
 class PageQuery(RequestModel):
@@ -53,6 +54,7 @@ class DeliveryBody(WireModel):
     user_id: Annotated[UUID | None, Field(description="Null for an operational event.")]
     event_type: Annotated[str, Field(description="An event type, or an operational event as `endpoint.disabled`.")]
     endpoint_id: Annotated[UUID | None, Field(description="Null where no endpoint wanted the event.")]
+    channel: Annotated[Kind | None, Field(description="The endpoint's kind, also once it is deleted.")]
     priority: Priority
     status: DeliveryStatus
     reason: Annotated[str | None, Field(description="Why it failed.")]
@@ -73,6 +75,7 @@ class DeliveryBody(WireModel):
             user_id=delivery.user_id,
             event_type=delivery.event_type,
             endpoint_id=delivery.endpoint_id,
+            channel=None if delivery.channel is None else Kind(delivery.channel),
             priority=Priority(delivery.priority),
             status=delivery.status,
             reason=delivery.reason,

@@ -22,6 +22,8 @@ from delivery_service.domain.endpoints import OperationalEvent
 from delivery_service.domain.errors import DeadLetterNotFoundError, DeadLetterNotOpenError
 
 BATCH = 1_000
+SAID_DETAIL = 200
+"""Characters of a detail that a person is told; all of it is in the dead letter."""
 
 
 async def bury_deliveries(tx: Transaction, outbox: Outbox, delivery_ids: Sequence[UUID]) -> None:
@@ -126,6 +128,7 @@ async def _announce(tx: Transaction, outbox: Outbox, buried: Sequence[Any]) -> N
 
 def _said(row: Any) -> dict[str, Any]:
     return {
+        "message": _sentence(row),
         "deadLetterId": row.id,
         "reason": row.reason,
         "detail": row.detail,
@@ -134,6 +137,13 @@ def _said(row: Any) -> dict[str, Any]:
         "endpointId": row.endpoint_id,
         "attempts": row.attempts,
     }
+
+
+def _sentence(row: Any) -> str:
+    what = row.event_type or "A message"
+    where = "" if row.endpoint_id is None else f" for endpoint {row.endpoint_id}"
+    why = "" if row.detail is None else f" ({row.detail[:SAID_DETAIL]})"
+    return f"{what}{where} was given up: {row.reason}{why}"
 
 
 def _unread(rejection: Rejection) -> UnreadMessage:

@@ -74,6 +74,7 @@ async def _disable(
     )
     await outbox.append(tx, [(MessageType.ENDPOINT_DISABLED, item)])
     data = {
+        "message": f"Endpoint {counted.endpoint_id} was switched off: {explanation}",
         "endpointId": counted.endpoint_id,
         "reason": reason,
         "detail": explanation,

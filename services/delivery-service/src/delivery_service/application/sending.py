@@ -11,7 +11,7 @@ from contracts.messages.user import Contact
 from contracts.trace import trace_id
 from delivery_service.domain.attempts import Attempt, Reply, Verdict, judge
 from delivery_service.domain.deliveries import Dispatch, Result, Target, conclude
-from delivery_service.domain.endpoints import Kind
+from delivery_service.domain.endpoints import ADDRESSED, Kind
 from delivery_service.domain.retries import RetryPolicy, parse_retry_after
 
 
@@ -74,7 +74,7 @@ def _begin(dispatch: Dispatch, target: Target) -> tuple[Span | None, str]:
     if not tracing.recording() and not again and dispatch.traceparent:
         return None, dispatch.traceparent
     # Only two of the channels are a POST of ours; AWS is spoken to through its SDK.
-    posts = target.kind in (Kind.WEBHOOK, Kind.SLACK)
+    posts = target.kind in ADDRESSED
     span = tracing.start_span(
         "POST" if posts else f"send {target.kind}",
         SpanKind.CLIENT,

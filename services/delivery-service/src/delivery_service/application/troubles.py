@@ -1,4 +1,4 @@
-"""Telling endpoints of the service's own troubles, by webhooks that go the way of all others (design §5).
+"""Telling endpoints of the service's own troubles, by messages that go the way of all others (design §5).
 
 They are rows of the transaction that met the trouble. What fails of them is a dead letter too, of which nobody is told:
 so one trouble never makes another.
@@ -21,7 +21,7 @@ from delivery_service.domain.endpoints import OperationalEvent
 async def tell(
     tx: Transaction, type: OperationalEvent, told: Sequence[tuple[datetime, Mapping[str, Any], UUID | None]]
 ) -> None:
-    """Of each: when it happened, what is said of it, and the endpoint that it is about."""
+    """Of each: when it happened, what is said of it (``message`` for a person), and the endpoint that it is about."""
     if told:
         await troubles.tell(tx, type, [_trouble(type, *each) for each in told])
 

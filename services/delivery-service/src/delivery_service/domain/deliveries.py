@@ -145,6 +145,7 @@ def conclude(dispatch: Dispatch, attempt: Attempt, policy: RetryPolicy, retry_af
 class Delivery:
     """A delivery as the API shows it. ``endpoint_id`` is None for an event that no endpoint wanted.
 
+    ``channel`` is None for that too, and for a delivery from a time when it was not kept.
     ``next_attempt_at`` is None while it is in hand and once it has ended.
     """
 
@@ -153,6 +154,7 @@ class Delivery:
     user_id: UUID | None
     event_type: str
     endpoint_id: UUID | None
+    channel: str | None
     priority: int
     status: DeliveryStatus
     reason: str | None

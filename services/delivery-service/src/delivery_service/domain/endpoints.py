@@ -112,6 +112,9 @@ class Kind(StrEnum):
     SLACK = "slack"
 
 
+ADDRESSED = (Kind.WEBHOOK, Kind.SLACK)
+"""Those with a URL: a place of their own, which a message reaches whoever it is about. We POST to it."""
+
 _KINDS_WITH = {
     "headers": {Kind.WEBHOOK},
     "subject": {Kind.EMAIL},
@@ -175,7 +178,7 @@ class EndpointConfig:
             NotOfThisKindError: a field that its kind does not have, or lacks one that it needs.
             HeaderRefusedError, ReasonWhileEnabledError
         """
-        addressed = self.kind in (Kind.WEBHOOK, Kind.SLACK)
+        addressed = self.kind in ADDRESSED
         if addressed != (self.url is not None):
             rule = "needs a URL" if addressed else "has no URL: it writes to the user's own address"
             raise NotOfThisKindError("url", f"an endpoint of kind {self.kind} {rule}")
@@ -184,6 +187,9 @@ class EndpointConfig:
         for name, kinds in _KINDS_WITH.items():
             if getattr(self, name) and self.kind not in kinds:
                 raise NotOfThisKindError(name, f"an endpoint of kind {self.kind} has no {name}")
+        if self.operational_events and not addressed:
+            rule = f"an endpoint of kind {self.kind} writes to an event's user, and a trouble has none"
+            raise NotOfThisKindError("operationalEvents", rule)
         check_headers(self.headers)
         if self.enabled and self.disabled_reason is not None:
             raise ReasonWhileEnabledError("a reason is only for an endpoint that is not enabled")

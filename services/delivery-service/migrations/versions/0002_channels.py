@@ -1,0 +1,20 @@
+"""A delivery keeps its channel, which its endpoint may take along when it is deleted."""
+
+from chassis.migrations import execute_script
+
+revision = "0002"
+down_revision = "0001"
+
+# Null for an event that no endpoint wanted, and for what was there before. It comes from the endpoint, which has the
+# check: one here would read the whole table under a lock.
+# An e-mail or a text message goes to an event's user, and a trouble has none: such a subscription was accepted, and
+# nobody was told.
+CHANNELS = """
+ALTER TABLE deliveries ADD COLUMN channel text;
+UPDATE endpoints SET operational_events = NULL, version = version + 1
+WHERE kind IN ('email', 'sms') AND operational_events IS NOT NULL;
+"""
+
+
+def upgrade() -> None:
+    execute_script(CHANNELS)
