@@ -60,7 +60,7 @@ def open_peers(runtime: Runtime[Settings]) -> Peers:
 
 
 def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
-    return {"peers": open_peers(runtime)}
+    return {"peers": open_peers(runtime), "jaeger_url": runtime.settings.jaeger_url}
 
 
 SERVICE = Service(

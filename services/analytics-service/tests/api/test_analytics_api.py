@@ -67,33 +67,6 @@ async def test_the_overview_of_an_idle_system_is_empty_and_whole(client: httpx.A
     }
 
 
-async def test_a_timeline_is_ordered_by_when_things_happened(
-    client: httpx.AsyncClient, runtime: Runtime[Settings]
-) -> None:
-    trace_id = "0af7651916cd43dd8448eb211c80319c"
-    await record(
-        runtime.database,
-        [
-            _fact(Kind.COMPLETED, trace_id=trace_id, data='{"attempt":1}'),
-            _fact(Kind.SCHEDULED, timedelta(days=200)),
-            _fact(Kind.PUBLISHED, timedelta(seconds=1)),
-            _fact(Kind.SCHEDULED, event_id=uuid4()),
-        ],
-    )
-    body = (await client.get(f"/v1/events/{EVENT}/timeline")).json()
-    assert body["eventId"] == str(EVENT)
-    assert [each["kind"] for each in body["entries"]] == ["scheduled", "published", "completed"]
-    last = body["entries"][-1]
-    assert (last["source"], last["traceId"], last["data"]) == ("event-service", trace_id, {"attempt": 1})
-
-
-async def test_an_unknown_event_is_a_problem(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/v1/events/3f0c7c1e-9d0f-4b0e-8f43-0a6f2c1d5e77/timeline")
-    assert answer.status_code == 404
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["type"] == "urn:almanac:problem:event-not-found"
-
-
 @pytest.mark.parametrize(
     ("path", "field"),
     [

@@ -12,4 +12,10 @@ async def _peers(request: Request) -> Peers:
     return peers
 
 
+async def _jaeger_url(request: Request) -> str | None:
+    url: str | None = request.app.state.jaeger_url
+    return url
+
+
 CurrentPeers = Annotated[Peers, Depends(_peers)]
+JaegerUrl = Annotated[str | None, Depends(_jaeger_url)]

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from pydantic import Field
@@ -176,21 +175,3 @@ class EngagementBody(WireModel):
     delivered: int
     failed: int
     last_at: datetime = Field(description="When the last of them ended.")
-
-
-class TimelineEntryBody(WireModel):
-    """One thing that happened to the event, told by ``source``."""
-
-    at: datetime
-    kind: Kind
-    source: str
-    trace_id: str | None
-    item_id: UUID
-    data: dict[str, Any]
-
-
-class TimelineBody(WireModel):
-    """Everything that is known of one event, oldest first."""
-
-    event_id: UUID
-    entries: list[TimelineEntryBody]

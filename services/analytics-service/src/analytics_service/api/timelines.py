@@ -4,7 +4,8 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from analytics_service.api.schemas import TimelineBody, TimelineEntryBody
+from analytics_service.api.dependencies import CurrentPeers, JaegerUrl
+from analytics_service.api.timeline_schemas import TimelineBody
 from analytics_service.application.timelines import timeline
 from chassis.api.auth import READ
 from chassis.api.dependencies import CurrentReads
@@ -14,9 +15,9 @@ router = APIRouter(prefix="/v1/events", tags=["timelines"], dependencies=[READ])
 
 
 @router.get("/{event_id}/timeline", responses=documented(404))
-async def get_timeline(reads: CurrentReads, event_id: UUID) -> TimelineBody:
-    """Everything that happened to one event, across services, oldest first."""
-    entries = await timeline(reads, event_id)
-    return TimelineBody(
-        event_id=event_id, entries=[TimelineEntryBody.model_validate(each, from_attributes=True) for each in entries]
-    )
+async def get_timeline(reads: CurrentReads, peers: CurrentPeers, jaeger_url: JaegerUrl, event_id: UUID) -> TimelineBody:
+    """Everything that happened to one event, across services, oldest first, and as a waterfall.
+
+    Where another service does not answer, `missing` says so and the waterfall is coarser.
+    """
+    return TimelineBody.of(event_id, await timeline(reads, peers, event_id), jaeger_url)

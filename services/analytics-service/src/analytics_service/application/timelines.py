@@ -1,21 +1,76 @@
 """Everything that happened to one event."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
-from analytics_service.adapters import timelines
-from analytics_service.domain.errors import EventNotFoundError
+from analytics_service.adapters import delivery_records, event_records, timelines
+from analytics_service.adapters.delivery_records import MAX_DELIVERIES
+from analytics_service.adapters.peers import Peer, Peers
+from analytics_service.domain.errors import EventNotFoundError, PeerError
+from analytics_service.domain.records import EventRecord
 from analytics_service.domain.timeline import TimelineEntry
+from analytics_service.domain.waterfall import Span, waterfall
 from chassis.reads import Reads
 
+T = TypeVar("T")
 
-async def timeline(reads: Reads, event_id: UUID) -> Sequence[TimelineEntry]:
-    """Oldest first.
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What a timeline lacks because a service did not say it, and why."""
+
+    service: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """An event's facts, oldest first, and the waterfall that comes of them and of what the other services add.
+
+    ``event`` is None where event-service does not know it any more, or did not answer; then it is in ``missing``.
+    """
+
+    event: EventRecord | None
+    entries: Sequence[TimelineEntry]
+    spans: Sequence[Span]
+    missing: Sequence[Missing]
+
+    @property
+    def trace_ids(self) -> list[str]:
+        """Every trace that something of it is in, in order of appearance."""
+        ids = (*(span.trace_id for span in self.spans), *(entry.trace_id for entry in self.entries))
+        return list(dict.fromkeys(id for id in ids if id is not None))
+
+
+async def timeline(reads: Reads, peers: Peers, event_id: UUID) -> Timeline:
+    """What is known here, with what the other services add.
 
     Raises:
-        EventNotFoundError: nothing is known of the event.
+        EventNotFoundError: nobody who answers knows the event.
     """
-    entries = await reads.find(lambda reader: timelines.read(reader, event_id))
-    if not entries:
-        raise EventNotFoundError(f"nothing is known of event {event_id}")
-    return entries
+    missing: list[Missing] = []
+
+    async def ask(peer: Peer, question: Callable[[Peer, UUID], Awaitable[T]]) -> T | None:
+        try:
+            return await question(peer, event_id)
+        except PeerError as error:
+            missing.append(Missing(peer.name, str(error)))
+            return None
+
+    entries, event, found = await asyncio.gather(
+        reads.find(lambda reader: timelines.read(reader, event_id)),
+        ask(peers.events, event_records.find),
+        ask(peers.deliveries, delivery_records.of_event),
+    )
+    deliveries, more = found or (None, False)
+    if not entries and event is None and not deliveries:
+        raise EventNotFoundError(
+            "; ".join((f"nothing is known of event {event_id}", *(each.reason for each in missing)))
+        )
+    if more:
+        missing.append(Missing(peers.deliveries.name, f"only the newest {MAX_DELIVERIES} deliveries are shown"))
+    missing.sort(key=lambda each: each.service)
+    return Timeline(event, entries, waterfall(entries, event, deliveries), missing)
