@@ -177,7 +177,7 @@ async def _drain_bare(url: str, events: int) -> float:
     names = compiled.positiontup or []
     values = {
         "priority": Priority.HIGH.value, "limit": BATCH, "lease": LEASE, "ahead": 0.1,
-        "late_after": LATE_AFTER.total_seconds(),
+        "late_after": LATE_AFTER.total_seconds(), "since": claims.BEGINNING,
     }  # fmt: skip
     connections = asyncio.Queue[asyncpg.Connection]()
     for _ in range(CLAIMERS):

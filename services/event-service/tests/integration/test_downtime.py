@@ -1,6 +1,6 @@
 """After a day without any process: what is inside its grace is delivered, flagged late, and delays nothing due now."""
 
-from datetime import date, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 import pytest
@@ -8,10 +8,13 @@ from event_scenario import Scenario
 from uuid_utils.compat import uuid7
 
 from contracts.vocabulary import EventType, Priority
-from event_service.adapters import events
+from event_service.adapters import claims, events
+from event_service.application import scheduler as scheduling
 from event_service.application.firing import FiringRules
 from event_service.application.outcomes import sweep_missed
+from event_service.application.scheduler import Passed, Scheduler
 from event_service.domain.events import Event
+from local_stack.testkit import eventually
 
 BATCH = 20
 BACKLOG = 300
@@ -90,3 +93,68 @@ async def test_what_is_past_its_grace_is_given_up_in_batches_and_the_rest_is_del
     assert {each.id for each in scenario.bus.published} == set(late)
     rows = await scenario.rows("SELECT id FROM events WHERE status = 'MISSED'")
     assert {row.id for row in rows} == set(past)
+
+
+@pytest.fixture
+async def outage(scenario: Scenario, user_id: UUID) -> tuple[list[UUID], list[UUID]]:
+    """What is past its grace and not yet given up, and what is late, the oldest first: both after an outage of days."""
+    past = await _events(
+        scenario, user_id, [timedelta(hours=24, seconds=each) for each in range(2000)], timedelta(hours=24)
+    )
+    late = await _events(
+        scenario, user_id, [timedelta(hours=23, seconds=-each) for each in range(3 * BATCH)], timedelta(hours=24)
+    )
+    await scenario.execute("ANALYZE events")
+    return past, late
+
+
+def _scheduler(scenario: Scenario) -> Scheduler:
+    runtime = scenario.runtime
+    return Scheduler(
+        runtime.database, runtime.outbox, scenario.bus, scenario.firing, priority=Priority.LOW, poll_seconds=1
+    )
+
+
+async def test_a_busy_scheduler_does_not_look_back_at_every_claim_and_delivers_all_that_is_late(
+    scenario: Scenario, user_id: UUID, outage: tuple[list[UUID], list[UUID]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past, late = outage
+    monkeypatch.setattr(scheduling, "LOOK_BACK_SHARE", 1e-9)  # having looked back once, never again
+    scheduler = _scheduler(scenario)
+    assert await scheduler.step() == 0.0
+    [fresh] = await _events(scenario, user_id, [timedelta(0)], timedelta(hours=24))
+    [behind] = await _events(scenario, user_id, [timedelta(hours=24)], timedelta(hours=25))
+    while not await scheduler.step():
+        pass
+    published = [each.id for each in scenario.bus.published]
+    assert published.index(fresh) < 2 * BATCH
+    assert [id for id in published if id != fresh] == late
+    assert not {*past, behind} & set(published)
+
+
+async def test_what_turns_up_late_behind_all_that_was_passed_is_found_in_a_while(
+    scenario: Scenario, user_id: UUID, outage: tuple[list[UUID], list[UUID]]
+) -> None:
+    scheduler = _scheduler(scenario)
+    await scheduler.step()
+    [behind] = await _events(scenario, user_id, [timedelta(hours=24)], timedelta(hours=25))
+
+    async def fired() -> bool:
+        await scheduler.step()
+        return any(each.id == behind for each in scenario.bus.published)
+
+    await eventually(fired)
+
+
+def test_the_longer_a_look_back_takes_the_longer_it_is_not_repeated() -> None:
+    first, second = (datetime(2026, 11, day, tzinfo=UTC) for day in (20, 21))
+    passed = Passed()
+    assert passed.since() == claims.BEGINNING
+    passed.looked(claims.BEGINNING, first, 0.0)
+    assert passed.since() == claims.BEGINNING
+    passed.looked(claims.BEGINNING, first, 60.0)
+    assert passed.since() == first
+    passed.looked(first, second, 60.0)
+    assert passed.since() == second
+    passed.looked(second, None, 60.0)
+    assert passed.since() == second

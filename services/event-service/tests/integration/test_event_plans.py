@@ -1,13 +1,16 @@
-"""The plans of the statements that run all the time, over a year of events: index scans, and few rows looked at."""
+"""The plans of the statements that run all the time, over a year to come and months full of what has ended.
+
+Index scans, few rows looked at, and hardly a page of an old month.
+"""
 
 import asyncio
 import json
 import math
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -17,6 +20,7 @@ from sqlalchemy import TextClause, text
 from uuid_utils.compat import uuid7
 
 from chassis.migrations import upgrade
+from contracts.vocabulary import EventStatus, EventType
 from event_service.adapters import (
     broadcast_chunks,
     broadcasts,
@@ -33,16 +37,20 @@ from event_service.domain.events import EventKey
 from event_service.settings import Settings
 from local_stack.postgres import PostgresServer
 
-EVENTS = 50_000
+EVENTS = 79_000
+PAST_DAYS = 200
+NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
 
 _FILL = (
     "INSERT INTO events (id, target_timestamp_utc, user_id, event_type, occurrence, status, priority, timezone, tzdata,"
     " grace_until, payload, tags, contact, claimed_until, published_at, history)"
     " SELECT gen_random_uuid(), at, gen_random_uuid(), (ARRAY['BIRTHDAY', 'ANNIVERSARY', 'REMINDER', 'NOTIFICATION'])"
-    "[1 + n % 4], '2026', CASE WHEN at > almanac_now() - interval '1 h' THEN 'PENDING' WHEN n % 50 = 0"
-    " THEN 'PROCESSING' ELSE 'COMPLETED' END, n % 4, 'UTC', '', at + interval '72 h', '{}', '{}', '{}',"
+    "[1 + n % 4], '2026', CASE WHEN at > almanac_now() - interval '1 h' THEN 'PENDING'"
+    " WHEN n % 50 = 0 AND at > almanac_now() - interval '20 days' THEN 'PROCESSING' WHEN n % 10 < 7 THEN 'COMPLETED'"
+    " ELSE (ARRAY['FAILED', 'CANCELLED', 'MISSED'])[n % 10 - 6] END,"
+    " n % 4, 'UTC', '', at + interval '72 h', '{}', '{}', '{}',"
     " clock_timestamp() + CASE WHEN n % 4 = 0 THEN interval '0' ELSE interval '1 h' END, clock_timestamp(), '[]'"
-    " FROM (SELECT n, almanac_now() - interval '20 days' + n * interval '9 minutes' AS at"
+    " FROM (SELECT n, almanac_now() - make_interval(days => :past) + n * interval '9 minutes' AS at"
     " FROM generate_series(1, :count) AS n) AS s"
 )
 
@@ -50,8 +58,10 @@ _FILL = (
 _FILL_SCHEDULES = (
     "INSERT INTO schedules (id, user_id, event_type, source, priority, rule, local_time, timezone, follows_user,"
     " live_event_id, next_at) SELECT gen_random_uuid(), user_id, event_type, 'api', priority, '{}', '09:00', 'UTC',"
-    " true, id, target_timestamp_utc FROM events"
+    " true, id, target_timestamp_utc FROM events WHERE status IN ('PENDING', 'PROCESSING')"
 )
+_FREQUENT = "UPDATE events SET user_id = :id WHERE id < '04000000-0000-0000-0000-000000000000'"
+"""Somebody with more than a thousand events, in every month."""
 
 
 _BROADCAST = (
@@ -69,11 +79,16 @@ def filled(postgres: PostgresServer, pytestconfig: pytest.Config) -> Iterator[st
         await upgrade(url, pytestconfig.rootpath / "services/event-service/migrations")
         async with open_without_bus(_settings(url)) as runtime:
             scenario = Scenario(runtime)
-            await scenario.at("2026-06-10T12:00Z")
-            await scenario.execute(_FILL, count=EVENTS)
+            await scenario.at(NOW.isoformat())
+            await scenario.execute(
+                "SELECT cover_events(almanac_now() - make_interval(days => :past), almanac_now())", past=PAST_DAYS
+            )
+            await scenario.execute(_FILL, count=EVENTS, past=PAST_DAYS)
             await scenario.execute(_FILL_SCHEDULES)
+            await scenario.execute(_FREQUENT, id=SOMEBODY)
             await scenario.execute(_BROADCAST, id=uuid4())
             await scenario.execute("ANALYZE events, schedules")
+        await _vacuum(url)
         return url
 
     yield asyncio.run(fill())
@@ -106,8 +121,16 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 async def _explain(scenario: Scenario, statement: TextClause, **values: object) -> list[dict[str, Any]]:
     """The nodes that were executed. The statement is rolled back."""
+    return await _explain_after("SELECT", scenario, statement, values)
+
+
+async def _explain_after(
+    change: str, scenario: Scenario, statement: TextClause, values: Mapping[str, object]
+) -> list[dict[str, Any]]:
+    """The same after another statement, which is rolled back as well."""
     async with scenario.runtime.database.read() as connection:
-        explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}")
+        await connection.execute(text(change))
+        explained = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement.text}")
         found = (await connection.execute(explained, values)).scalar_one()
     [plan] = json.loads(found) if isinstance(found, str) else found
     return [node for node in _nodes(plan["Plan"]) if node["Actual Loops"] > 0]
@@ -119,8 +142,9 @@ def _indexes(nodes: list[dict[str, Any]]) -> set[str]:
 
 
 def _tables_read_whole(nodes: list[dict[str, Any]]) -> list[str]:
-    tables = [node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"]
-    return [table for table in tables if table != "clock_map"]
+    """But for the months that are empty: the table is no longer than its index there."""
+    whole = [node for node in nodes if node["Node Type"] == "Seq Scan" and node["Relation Name"] != "clock_map"]
+    return [node["Relation Name"] for node in whole if node["Shared Hit Blocks"] + node["Shared Read Blocks"] > 0]
 
 
 def _rows_read(nodes: list[dict[str, Any]], index: str) -> float:
@@ -132,11 +156,14 @@ def _rows_read(nodes: list[dict[str, Any]], index: str) -> float:
 
 
 TAKE = {"priority": 0, "limit": 100, "token": uuid7(), "lease": 60.0}
-CLAIM = TAKE | {"ahead": 0.1, "late_after": 60.0}
+CLAIM = TAKE | {"ahead": 0.1, "late_after": 60.0, "since": claims.BEGINNING}
+NEXT = {"priority": 2, "since": claims.BEGINNING, "late_after": 60.0}
 PENDING = "priority_target_timestamp_utc_idx"
 PROCESSING = "target_timestamp_utc_idx"
 LIST = "event_type_status_target_timestamp_utc_id_idx"
+USER = "user_id_target_timestamp_utc_idx"
 KEY = "pkey"
+SOMEBODY = UUID("01990000-0000-7000-8000-000000000000")
 BROADCAST = "broadcast_id_status_target_timestamp_utc_id_idx"
 
 
@@ -155,6 +182,52 @@ async def test_a_claim_finds_the_fresh_without_reading_the_backlog(year: Scenari
     assert _rows_read(read, PENDING) == 1  # the other that is due is late
 
 
+@pytest.mark.parametrize(("statement", "values"), [(claims._CLAIM, CLAIM), (claims._NEXT, NEXT)], ids=["claim", "next"])
+async def test_what_is_past_its_grace_and_not_yet_swept_is_not_read_again(
+    year: Scenario, statement: TextClause, values: dict[str, object]
+) -> None:
+    outage = (
+        "UPDATE events SET status = 'PENDING', grace_until = target_timestamp_utc + interval '1 h'"
+        " WHERE target_timestamp_utc BETWEEN almanac_now() - interval '4 days' AND almanac_now() - interval '1 day'"
+        " AND priority IN (0, 2)"
+    )
+    late = NOW - timedelta(hours=1)
+    whole = await _explain_after(outage, year, statement, values)
+    assert _rows_read(whole, PENDING) >= 3 * 24 * 60 / 36
+    known = await _explain_after(outage, year, statement, values | {"since": late})
+    assert 0 < _rows_read(known, PENDING) <= 20
+    assert _tables_read_whole(known) == []
+    await _vacuum(year.runtime.database.url)
+
+
+OLD_MONTHS = ("2025_12", "2026_01", "2026_02", "2026_03", "2026_04")
+RUN_ALL_THE_TIME: dict[str, tuple[TextClause, dict[str, object]]] = {
+    "claim": (claims._CLAIM, CLAIM),
+    "next": (claims._NEXT, NEXT),
+    "reaper of leases": (claims._REAP_LEASES, TAKE),
+    "reaper of outcomes": (claims._RECLAIM, TAKE),
+    "unanswered": (claims._UNANSWERED, {"priority": 2}),
+    "sweep": (events._MISSED, {"limit": 100}),
+    "figures": (figures._WAITING, {"late_after": 60.0, "counted": 100_000}),
+    "forecast": (forecasts._COUNT, {"since": NOW, "until": NOW + timedelta(days=31)}),
+}
+
+
+@pytest.mark.parametrize(("statement", "values"), RUN_ALL_THE_TIME.values(), ids=RUN_ALL_THE_TIME.keys())
+async def test_months_full_of_what_has_ended_cost_no_more_than_a_look_at_an_index(
+    year: Scenario, statement: TextClause, values: dict[str, object]
+) -> None:
+    nodes = await _explain(year, statement, **values)
+    scans = [node for node in nodes if node.get("Relation Name", "").startswith("events_")]
+    old = [node for node in scans if node["Relation Name"].endswith(OLD_MONTHS)]
+    assert _tables_read_whole(nodes) == []
+    assert {node["Node Type"] for node in old} <= {"Index Scan", "Index Only Scan"}
+    assert {node["Relation Name"].removeprefix("events_") for node in old} == set(OLD_MONTHS)
+    assert [node["Actual Rows"] + node.get("Rows Removed by Filter", 0) for node in old] == [0] * len(old)
+    pages = math.fsum(node["Shared Hit Blocks"] + node["Shared Read Blocks"] for node in old)
+    assert pages <= 2 * math.fsum(node["Actual Loops"] for node in old)
+
+
 async def test_a_stamp_finds_its_events_by_their_keys(year: Scenario) -> None:
     keys = await _keys_in_hand(year)
     nodes = await _explain(year, claims._STAMP, **events.key_parameters(keys), token=uuid7(), seconds=60.0)
@@ -163,7 +236,7 @@ async def test_a_stamp_finds_its_events_by_their_keys(year: Scenario) -> None:
 
 
 async def test_the_next_delay_is_one_look_at_each_month(year: Scenario) -> None:
-    nodes = await _explain(year, claims._NEXT_DELAY, priority=2)
+    nodes = await _explain(year, claims._NEXT, **NEXT)
     assert _tables_read_whole(nodes) == []
     assert _indexes(nodes) == {PENDING}
     assert _rows_read(nodes, PENDING) <= 20
@@ -193,15 +266,14 @@ async def test_the_search_for_missed_events_reads_only_what_waits_and_is_due(yea
 
 
 async def test_a_forecast_of_a_month_reads_the_index_of_what_waits_and_no_table(year: Scenario) -> None:
-    since = datetime(2026, 6, 10, 12, tzinfo=UTC)
     await _vacuum(year.runtime.database.url)
-    nodes = await _explain(year, forecasts._COUNT, since=since, until=since + timedelta(days=31))
+    nodes = await _explain(year, forecasts._COUNT, since=NOW, until=NOW + timedelta(days=31))
     scans = [node for node in nodes if "Relation Name" in node]
     assert {node["Node Type"] for node in scans} == {"Index Only Scan"}
     assert _indexes(nodes) == {PENDING}
     assert sum(node["Heap Fetches"] for node in scans) == 0
     # Later months are not even opened.
-    assert {node["Relation Name"] for node in scans} <= {f"events_2026_0{month}" for month in (5, 6, 7)}
+    assert max(node["Relation Name"] for node in scans) == "events_2026_07"
     assert _rows_read(nodes, PENDING) <= 31 * 24 * 60 / 9 + 20
 
 
@@ -253,6 +325,28 @@ async def test_a_list_reads_one_page_of_each_kind(year: Scenario, before: str | 
     assert _tables_read_whole(nodes) == []
     assert _indexes(nodes) == {LIST}
     assert 0 < _rows_read(nodes, LIST) <= 4 * (51 + 20)
+
+
+@pytest.mark.parametrize("before", [None, "2026-03-01T00:00Z"])
+@pytest.mark.parametrize("statuses", [["PENDING"], list(EventStatus)], ids=["waiting", "any"])
+async def test_a_page_of_a_users_events_is_read_by_their_index_and_no_further(
+    year: Scenario, statuses: list[str], before: str | None
+) -> None:
+    values = {
+        "user_id": SOMEBODY, "broadcast_id": None, "types": list(EventType), "statuses": statuses, "start": None,
+        "end": None, "before_at": before and datetime.fromisoformat(before), "before_id": before and uuid7(),
+        "limit": 51,
+    }  # fmt: skip
+    nodes = await _explain(year, event_views._OF_USER, **values)
+    assert _tables_read_whole(nodes) == []
+    assert _indexes(nodes) <= {USER, PENDING}  # of what waits, a month without any of it tells as soon
+    assert _rows_read(nodes, USER) <= (51 + 24 if before is None or len(statuses) > 1 else 1_500)
+
+
+async def test_what_is_personal_is_found_by_its_user(year: Scenario) -> None:
+    nodes = await _explain(year, events._FORGET_PERSON, user_ids=[SOMEBODY])
+    assert _tables_read_whole(nodes) == []
+    assert _indexes(nodes) == {USER}
 
 
 async def test_an_event_is_found_by_its_id_in_every_month(year: Scenario) -> None:
@@ -332,13 +426,14 @@ async def _keys_in_hand(year: Scenario) -> list[EventKey]:
 
 
 async def test_what_a_changed_user_has_is_found_by_index(year: Scenario) -> None:
-    rows = await year.rows("SELECT user_id, id FROM events WHERE status = 'PENDING' ORDER BY id LIMIT 100")
+    rows = await year.rows(
+        "SELECT user_id, id FROM events WHERE status = 'PENDING' AND user_id <> :id ORDER BY id LIMIT 100", id=SOMEBODY
+    )
     users = [row.user_id for row in rows]
     nodes = await _explain(year, schedules._LOCK_OF_USERS, user_ids=users)
     assert {node["Index Name"] for node in nodes if "Index Name" in node} == {"schedules_user"}
     nodes = await _explain(year, events._LOCK_ALONE, user_ids=users)
-    # Of months without events the table is no longer than its index.
-    assert all(node["Actual Rows"] == 0 for node in nodes if node["Node Type"] == "Seq Scan")
+    assert _tables_read_whole(nodes) == []
     assert _indexes(nodes) == {"user_id_idx"}
     nodes = await _explain(year, schedules._NAMING, event_ids=[row.id for row in rows])
     assert {node["Index Name"] for node in nodes if "Index Name" in node} == {"schedules_live_event"}

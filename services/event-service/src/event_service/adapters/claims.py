@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -29,13 +29,14 @@ _FRESH = _WAITING.format(
     limit=_LIMIT,
 )
 _BACKLOG = _WAITING.format(
-    when="target_timestamp_utc <= (SELECT late_until FROM clock)",
+    when="target_timestamp_utc <= (SELECT late_until FROM clock) AND target_timestamp_utc >= (SELECT since FROM clock)",
     limit="(SELECT CASE WHEN count(*) = 0 THEN CAST(:limit AS bigint)"
     " ELSE least(CAST(:limit AS bigint) / 2, CAST(:limit AS bigint) - count(*)) END FROM fresh)",
 )
 _CLAIM = text(
     "WITH clock AS MATERIALIZED (SELECT now, now - make_interval(secs => :late_after) AS late_until,"
-    " greatest(now, almanac_now_in(:ahead)) AS due_until FROM (SELECT almanac_now() AS now) AS here),"
+    " greatest(now, almanac_now_in(:ahead)) AS due_until, CAST(:since AS timestamptz) AS since"
+    " FROM (SELECT almanac_now() AS now) AS here),"
     f" fresh AS MATERIALIZED ({_FRESH}),"
     f" backlog AS MATERIALIZED ({_BACKLOG}),"
     " taken AS (SELECT * FROM fresh UNION ALL SELECT * FROM backlog)"
@@ -62,9 +63,12 @@ _GIVE_BACK = text(
     )
     + f" RETURNING {COLUMNS}"
 )
-_NEXT_DELAY = text(
-    "SELECT almanac_real_delay(min(target_timestamp_utc)) FROM events WHERE status = 'PENDING'"
-    " AND priority = :priority AND grace_until > (SELECT almanac_now())"
+_NEXT = text(
+    "SELECT first, almanac_real_delay(first) AS delay FROM ("
+    " SELECT min(target_timestamp_utc) AS first FROM events WHERE status = 'PENDING' AND priority = :priority"
+    " AND target_timestamp_utc >= (SELECT least(CAST(:since AS timestamptz),"
+    "  almanac_now() - make_interval(secs => :late_after)))"
+    " AND grace_until > (SELECT almanac_now())) AS next"
 )
 # Ordered, so that the index is used: EXISTS makes the planner hope for an early hit in a scan of a whole month.
 _UNANSWERED = text(
@@ -99,6 +103,18 @@ _EXPECT_AGAIN = text(
 )
 
 
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+"""Before all targets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The first event that can be claimed, now or later: its target, and the real seconds until then (0: it is due)."""
+
+    target: datetime
+    delay: float
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Claimed events by target, the token that fences them, and the events' clock at the claim.
@@ -129,12 +145,21 @@ def _held(token: UUID, events: Collection[Event]) -> dict[str, object]:
 
 
 async def claim_due(
-    database: Database, *, priority: int, limit: int, token: UUID, lease_seconds: float, ahead_seconds: float = 0.0
+    database: Database,
+    *,
+    priority: int,
+    limit: int,
+    token: UUID,
+    lease_seconds: float,
+    ahead_seconds: float = 0.0,
+    since: datetime = BEGINNING,
 ) -> Claim | None:
     """Claim up to ``limit`` events that are inside their grace and due, or will be in ``ahead_seconds`` of real time.
 
     What is fresh goes first. Late ones take at most half of the claim, or all of it when nothing fresh waits; each the
     oldest first. None where there are none.
+
+    ``since``: late ones are looked for from this target on, for whoever knows that there are none before it.
     """
     values = {
         "priority": priority,
@@ -143,6 +168,7 @@ async def claim_due(
         "lease": lease_seconds,
         "ahead": ahead_seconds,
         "late_after": LATE_AFTER.total_seconds(),
+        "since": since,
     }
     async with database.transaction() as tx:
         rows = (await tx.execute(_CLAIM, values)).all()
@@ -177,11 +203,15 @@ async def give_back(tx: Transaction, token: UUID, events: Collection[Event]) -> 
     return [to_event(row) for row in await tx.execute(_GIVE_BACK, _held(token, events))]
 
 
-async def delay_until_next(database: Database, priority: int) -> float | None:
-    """Real seconds until an event of this priority can be claimed, 0 where one is due; None where none waits."""
+async def find_next(database: Database, priority: int, *, since: datetime = BEGINNING) -> Next | None:
+    """The first event of this priority that can be claimed; None where none waits.
+
+    Of those that are late only targets from ``since`` on are looked at.
+    """
+    values = {"priority": priority, "since": since, "late_after": LATE_AFTER.total_seconds()}
     async with database.read() as connection:
-        delay: float | None = (await connection.execute(_NEXT_DELAY, {"priority": priority})).scalar()
-    return delay
+        row = (await connection.execute(_NEXT, values)).one()
+    return None if row.first is None else Next(row.first, row.delay)
 
 
 async def any_unanswered(database: Database, priority: int) -> bool:

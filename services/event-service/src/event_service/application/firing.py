@@ -45,9 +45,18 @@ class FiringRules:
 
 
 async def fire_due(
-    database: Database, outbox: Outbox, bus: DueEventBus, rules: FiringRules, priority: int
+    database: Database,
+    outbox: Outbox,
+    bus: DueEventBus,
+    rules: FiringRules,
+    priority: int,
+    *,
+    since: datetime = claims.BEGINNING,
 ) -> int | None:
     """Claim and publish one batch of a priority. Returns how many were claimed, or None where the queue has no room.
+
+    Args:
+        since: no late event with an earlier target can be claimed.
 
     Raises:
         NotPublishedError: some were refused; they are PENDING again.
@@ -63,6 +72,7 @@ async def fire_due(
         token=uuid4(),
         lease_seconds=rules.lease_seconds,
         ahead_seconds=rules.ahead_seconds,
+        since=since,
     )
     _claim_duration.record(time.monotonic() - started)
     if claim is None:

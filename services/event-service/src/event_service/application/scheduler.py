@@ -1,11 +1,14 @@
 """When to fire: a tickless loop per priority (design §4 "Claim")."""
 
 import asyncio
+import time
 from contextlib import suppress
+from datetime import datetime
 
 from chassis.database import Database
 from chassis.outbox import Outbox
 from event_service.adapters import claims
+from event_service.adapters.claims import Next
 from event_service.application.firing import FiringRules, fire_due
 from event_service.application.ports import DueEventBus
 
@@ -49,6 +52,34 @@ class Precedence:
         self._freed.set()
 
 
+LOOK_BACK_SHARE = 0.05
+"""Of a busy scheduler's time at most so much goes into looking back over what is past its grace."""
+
+
+class Passed:
+    """How far back nothing can be claimed any more: what waits there is past its grace, and only not yet given up.
+
+    After an outage of days that may be hundreds of thousands of events, and every claim would have to read past them. A
+    late one may still turn up among them (a claim returns, a user moves), so all is looked at again, but not each time.
+    """
+
+    def __init__(self) -> None:
+        self._until = claims.BEGINNING
+        self._whole_again_at = 0.0
+
+    def since(self) -> datetime:
+        """From which target on to look for what is late."""
+        return self._until if time.monotonic() < self._whole_again_at else claims.BEGINNING
+
+    def looked(self, since: datetime, first: datetime | None, seconds: float) -> None:
+        """A look from ``since`` on took so long, and this was the first that could be claimed."""
+        if since == claims.BEGINNING:
+            self._until = since
+            self._whole_again_at = time.monotonic() + seconds / LOOK_BACK_SHARE
+        if first is not None:
+            self._until = first
+
+
 class Scheduler:
     """A step of a loop for one priority. N of them, here and in other pods, run side by side without a leader."""
 
@@ -71,24 +102,33 @@ class Scheduler:
         self._priority = priority
         self._poll = poll_seconds
         self._precedence = precedence or Precedence()
+        self._passed = Passed()
 
     async def step(self) -> float:
         """Fire one batch. Returns how long to sleep: not at all while there is more, else until just before the next.
 
         The bus is asked for room, which costs a call to AWS, only when something is due.
         """
-        delay = await claims.delay_until_next(self._database, self._priority)
+        coming = await self._next()
         ahead = self._rules.ahead_seconds
-        if delay is None or delay > ahead:
+        if coming is None or coming.delay > ahead:
             self._precedence.leave(self._priority)
-            return self._poll if delay is None else min(delay - ahead + TIMER_SECONDS, self._poll)
+            return self._poll if coming is None else min(coming.delay - ahead + TIMER_SECONDS, self._poll)
         await self._precedence.turn(self._priority)
         claimed: int | None = None
         try:
-            claimed = await fire_due(self._database, self._outbox, self._bus, self._rules, self._priority)
+            claimed = await fire_due(
+                self._database, self._outbox, self._bus, self._rules, self._priority, since=coming.target
+            )
         finally:
             if not claimed:
                 self._precedence.leave(self._priority)
         if claimed is None:
             return FULL_QUEUE_SECONDS
         return 0.0 if claimed else CONTENDED_SECONDS
+
+    async def _next(self) -> Next | None:
+        since, began = self._passed.since(), time.monotonic()
+        coming = await claims.find_next(self._database, self._priority, since=since)
+        self._passed.looked(since, None if coming is None else coming.target, time.monotonic() - began)
+        return coming
