@@ -228,8 +228,28 @@ async def test_messages_gather_while_a_batch_is_in_hand(bus: Bus, queue: Queue, 
     assert max(map(len, handler.batches)) <= 8
 
 
+async def test_a_batch_weighs_no_more_than_it_may_unless_a_single_message_does(
+    bus: Bus, queue: Queue, handler: Handler
+) -> None:
+    handler.gate.clear()
+    async with _consuming(bus, queue, handler, handlers=1, max_batch_bytes=250):
+        await _send(bus, queue, "first")
+        await eventually(lambda: handler.batches)
+        await _send(bus, queue, *(f"{number}" * 100 for number in range(5)), "heavy" * 100)
+        await eventually(lambda: _at_least_in_flight(bus, queue, 3))
+        handler.gate.set()
+        await eventually(lambda: len(handler.done) == 7)
+    assert all(len("".join(batch)) <= 250 for batch in handler.batches if len(batch) > 1)
+    assert max(map(len, handler.batches)) == 2
+    assert ["heavy" * 100] in handler.batches
+
+
 async def _in_flight(bus: Bus, queue: Queue, count: int) -> bool:
     return (await _depths(bus, queue.name))[1] == count
+
+
+async def _at_least_in_flight(bus: Bus, queue: Queue, count: int) -> bool:
+    return (await _depths(bus, queue.name))[1] >= count
 
 
 async def test_a_graceful_stop_works_off_what_was_received(bus: Bus, queue: Queue, handler: Handler) -> None:

@@ -35,6 +35,9 @@ _errors = meter.create_counter("almanac_consumer_errors", description="Batches w
 _duration = meter.create_histogram("almanac_consumer_batch_duration", unit="s", description="Time to handle a batch")
 
 BUS_ERRORS = (BotoCoreError, ClientError, OSError, TimeoutError)
+BATCH_BYTES = 512 * 1024
+"""What the bodies of a handler's batch weigh at most. A message may hold a hundred items, and each becomes many
+times as much in objects, rows and parameters while it is applied: memory follows this, not how busy the queue is."""
 STOP_RECEIVING_SECONDS = 1.0
 """How long a receive under way may take once stopping; what it would still bring comes back after its visibility."""
 
@@ -80,7 +83,9 @@ class QueueConsumer:
     Args:
         reject: stores rejections durably, before their messages are deleted.
         gate: awaited before each receive; it returns when there is room for more work and the database is there.
-        receivers: receives in flight. handlers: batches in hand. max_batch: messages that a handler takes at most.
+        receivers: receives in flight. handlers: batches in hand.
+        max_batch: messages that a handler takes at most.
+        max_batch_bytes: what their bodies weigh at most; a single message may weigh more.
     """
 
     def __init__(
@@ -94,6 +99,7 @@ class QueueConsumer:
         receivers: int = 1,
         handlers: int = 2,
         max_batch: int = 50,
+        max_batch_bytes: int = BATCH_BYTES,
     ) -> None:
         self.name = f"consumer:{queue.name}"
         self._bus = bus
@@ -104,8 +110,10 @@ class QueueConsumer:
         self._receivers = receivers
         self._handlers = handlers
         self._max_batch = max_batch
+        self._max_bytes = max_batch_bytes
         self._receive_size = min(10, queue.receive_batch) if isinstance(queue, Queue) else 10
         self._buffer: deque[ReceivedMessage] = deque()
+        self._buffered_bytes = 0
         self._changed = asyncio.Condition()
         self._receiving = 0
 
@@ -138,6 +146,7 @@ class QueueConsumer:
                 failures = 0
                 async with self._changed:
                     self._buffer.extend(messages)
+                    self._buffered_bytes += sum(len(message.body) for message in messages)
                     self._changed.notify_all()
         finally:
             async with self._changed:
@@ -146,7 +155,9 @@ class QueueConsumer:
 
     async def _room(self) -> None:
         async with self._changed:
-            await self._changed.wait_for(lambda: len(self._buffer) < self._max_batch)
+            await self._changed.wait_for(
+                lambda: len(self._buffer) < self._max_batch and self._buffered_bytes < self._max_bytes
+            )
         await self._gate()
 
     async def receive(self) -> list[ReceivedMessage]:
@@ -172,9 +183,20 @@ class QueueConsumer:
                 await self._changed.wait_for(lambda: bool(self._buffer) or not self._receiving)
                 if not self._buffer:
                     return
-                batch = [self._buffer.popleft() for _ in range(min(self._max_batch, len(self._buffer)))]
+                batch = self._next_batch()
                 self._changed.notify_all()
             await self._handle(batch)
+
+    def _next_batch(self) -> list[ReceivedMessage]:
+        batch: list[ReceivedMessage] = []
+        taken = 0
+        while self._buffer and len(batch) < self._max_batch:
+            taken += len(self._buffer[0].body)
+            if batch and taken > self._max_bytes:
+                break
+            batch.append(self._buffer.popleft())
+        self._buffered_bytes -= sum(len(message.body) for message in batch)
+        return batch
 
     async def _handle(self, batch: Sequence[ReceivedMessage]) -> None:
         started = time.monotonic()
