@@ -81,9 +81,13 @@ class Replica:
     @property
     def usable(self) -> bool:
         """Whether what the replica shows is at most ``max_lag_seconds`` old. The first question starts measuring."""
+        self.watch()
+        return not self._away and time.monotonic() - self._current_at <= self._max_lag
+
+    def watch(self) -> None:
+        """Begin to measure, if nobody has yet."""
         if self._watch is None:
             self._watch = asyncio.get_running_loop().create_task(self._measure_for_ever())
-        return not self._away and time.monotonic() - self._current_at <= self._max_lag
 
     @property
     def lag_seconds(self) -> float | None:

@@ -27,6 +27,7 @@ from chassis.messaging.drain import DlqDrain
 from chassis.messaging.publisher import Publisher
 from chassis.notifications import Listener
 from chassis.outbox import Outbox, Relay
+from chassis.queue_marks import MarkKeeper
 from chassis.settings import ServiceSettings
 from contracts.messages.parsing import parse_message
 from contracts.topology import Queue, Topology, build_topology
@@ -90,7 +91,8 @@ class Runtime(Generic[S]):
             max_batch=max_batch,
         )
         drain = DlqDrain(self.bus, queue, check=check, reject=keep, every_seconds=self.settings.dlq_drain_seconds)
-        return [consumer, Loop(f"drain:{queue.name}", drain.step)]
+        marks = MarkKeeper(self.database, queue.name, lambda: consumer.reached)
+        return [consumer, Loop(f"drain:{queue.name}", drain.step), Loop(f"marks:{queue.name}", marks.step)]
 
     def relay(self) -> list[Role]:
         """The roles that send the outbox and forget what is past its retention."""

@@ -86,3 +86,11 @@ LANGUAGE sql VOLATILE STRICT PARALLEL SAFE AS $$
         greatest(0, extract(epoch FROM target - clock_timestamp())))
 $$;
 """
+
+CREATE_V2 = """
+-- How far the consumers of a queue have come (chassis.queue_marks), in real time.
+CREATE TABLE queue_marks (
+    queue      text PRIMARY KEY,
+    reached_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+"""

@@ -24,6 +24,7 @@ from chassis.api.server import HttpServer
 from chassis.lifecycle import Role, run_roles
 from chassis.runtime import ClockRole, LoopLag, Runtime, Schema, open_runtime
 from chassis.settings import ServiceSettings
+from chassis.status import StatusBoard
 from chassis.telemetry.logging import start_logging
 from chassis.telemetry.metrics import start_metrics
 from chassis.telemetry.tracing import start_tracing
@@ -79,8 +80,12 @@ class Service(Generic[S]):
             clock=runtime.clock,
             outbox=runtime.outbox,
             cache=runtime.cache,
-            state=self.state(runtime) if with_api else {},
+            state={"board": self._board(runtime), **self.state(runtime)} if with_api else {},
         )
+
+    def _board(self, runtime: Runtime[S]) -> StatusBoard:
+        queues = [queue for queue in runtime.topology.queues if queue.owner == self.name]
+        return StatusBoard(runtime.database, runtime.bus, queues)
 
     async def run(self, settings: S, names: Sequence[str]) -> int:
         """Run the named roles, all but parts where none is named, until SIGTERM. Returns the exit status."""

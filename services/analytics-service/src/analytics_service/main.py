@@ -10,6 +10,7 @@ from analytics_service.domain.errors import AnalyticsServiceError
 from analytics_service.domain.grains import Grain
 from analytics_service.settings import Settings
 from analytics_service.subscribers.facts import facts_handler
+from chassis.api import status
 from chassis.lifecycle import Loop, Role
 from chassis.runtime import Runtime, Sweep
 from chassis.service import Service
@@ -68,7 +69,7 @@ SERVICE = Service(
     settings=Settings,
     migrations=Path(__file__).parents[2] / "migrations",
     error=AnalyticsServiceError,
-    routers=(metrics.router, endpoints.router, engagement.router, timelines.router),
+    routers=(metrics.router, endpoints.router, engagement.router, timelines.router, status.router),
     roles={"consumer": consumer},
     relays=False,
     state=state,

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from chassis.lifecycle import Loop, Role
+from chassis.momentary import Momentary
 from chassis.runtime import Runtime
 from chassis.service import Service
 from contracts.vocabulary import Priority
@@ -16,7 +17,7 @@ from delivery_service.adapters.slack import SlackSender
 from delivery_service.adapters.sms import SmsSender
 from delivery_service.adapters.vault import Vault
 from delivery_service.adapters.webhooks import WebhookSender
-from delivery_service.api import dead_letters, deliveries, endpoints
+from delivery_service.api import dead_letters, deliveries, endpoints, status
 from delivery_service.application.arrivals import check_due_event
 from delivery_service.application.dead_letters import keeper
 from delivery_service.application.endpoints import Security
@@ -25,6 +26,7 @@ from delivery_service.application.redrives import Redriver
 from delivery_service.application.resealing import Resealing
 from delivery_service.application.retention import Retention
 from delivery_service.application.sending import Channels, Sender
+from delivery_service.application.standing import read_standing
 from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.dead_letters import HORIZON_SECONDS
 from delivery_service.domain.endpoints import Kind
@@ -125,6 +127,7 @@ def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
     return {
         "security": Security(Guard(settings.reach), Vault(settings.key_bytes())),
         "channels": partial(open_channels, settings, connections=1),
+        "standing": Momentary(partial(read_standing, runtime.database)),
     }
 
 
@@ -135,7 +138,7 @@ SERVICE = Service(
     settings=Settings,
     migrations=Path(__file__).parents[2] / "migrations",
     error=DeliveryServiceError,
-    routers=(endpoints.router, deliveries.router, dead_letters.router),
+    routers=(endpoints.router, deliveries.router, dead_letters.router, status.router),
     roles={"worker": workers(*Priority)},
     state=state,
     parts={f"worker-{priority.name.lower()}": workers(priority) for priority in Priority},

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from chassis.lifecycle import Loop, Role
+from chassis.momentary import Momentary
 from chassis.runtime import Runtime
 from chassis.service import Service
 from contracts.vocabulary import EventType, Priority
@@ -13,7 +15,7 @@ from event_service.adapters import claims
 from event_service.adapters.due_events import SnsDueEvents
 from event_service.adapters.partitions import Partitions
 from event_service.adapters.recipients import sweep_tombstones
-from event_service.api import broadcasts, events, forecast, schedules
+from event_service.api import broadcasts, events, forecast, schedules, status
 from event_service.application import broadcasts as broadcast_work
 from event_service.application.event_changes import RETRY_CHANNEL
 from event_service.application.figures import Figures
@@ -21,6 +23,7 @@ from event_service.application.firing import FiringRules
 from event_service.application.following import NearEvents
 from event_service.application.reaping import Reaper
 from event_service.application.scheduler import Precedence, Scheduler
+from event_service.application.standing import read_standing
 from event_service.application.upkeep import Upkeep
 from event_service.application.zone_changes import ZoneWatch
 from event_service.domain.errors import EventServiceError
@@ -133,7 +136,11 @@ def maintenance(runtime: Runtime[Settings]) -> Sequence[Role]:
 
 
 def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
-    return {"rules": rulebook(runtime.settings), "partitions": Partitions(runtime.database, runtime.clock)}
+    return {
+        "rules": rulebook(runtime.settings),
+        "partitions": Partitions(runtime.database, runtime.clock),
+        "standing": Momentary(partial(read_standing, runtime.database)),
+    }
 
 
 async def replay(runtime: Runtime[Settings]) -> int:
@@ -145,7 +152,7 @@ SERVICE = Service(
     settings=Settings,
     migrations=Path(__file__).parents[2] / "migrations",
     error=EventServiceError,
-    routers=(broadcasts.router, events.router, forecast.router, schedules.router),
+    routers=(broadcasts.router, events.router, forecast.router, schedules.router, status.router),
     roles={"scheduler": scheduler, "consumer": consumer, "maintenance": maintenance},
     state=state,
     replay=replay,

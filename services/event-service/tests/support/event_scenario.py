@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 import chassis.runtime
 from chassis.clock import ClockMap, write_clock_map
-from chassis.messaging.bus import Bus
+from chassis.messaging.bus import Bus, QueueCounts
 from chassis.messaging.domain import ReceivedItem
 from chassis.runtime import Runtime, open_runtime
 from contracts.identity import derive_id
@@ -44,6 +44,9 @@ class UnconnectedBus(Bus):
 
     async def __aenter__(self) -> Self:
         return self
+
+    async def counts(self, queue_name: str) -> QueueCounts:
+        raise ConnectionError(f"no bus to ask for {queue_name}")
 
 
 @asynccontextmanager

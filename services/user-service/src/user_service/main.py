@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from chassis.api import status
 from chassis.service import Service
 from user_service.api import anniversaries, imports, users
 from user_service.domain.errors import UserServiceError
@@ -12,6 +13,6 @@ SERVICE = Service(
     settings=Settings,
     migrations=Path(__file__).parents[2] / "migrations",
     error=UserServiceError,
-    routers=(users.router, anniversaries.router, imports.router),
+    routers=(users.router, anniversaries.router, imports.router, status.router),
     roles={},
 )

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import aioboto3
 from aiobotocore.config import AioConfig
+from botocore.exceptions import BotoCoreError, ClientError
 from opentelemetry import metrics
 from yarl import URL
 
@@ -17,9 +19,19 @@ if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
 
 LONG_POLL_SECONDS = 20
+BUS_ERRORS = (BotoCoreError, ClientError, OSError, TimeoutError)
+"""What a call raises where the bus is away, refuses it, or lacks what it names."""
 _calls = metrics.get_meter("almanac.bus").create_counter(
     "almanac_aws_calls", description="Calls to AWS, by operation: what the bus costs"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCounts:
+    """Messages in a queue, roughly: SQS counts eventually. ``in_flight`` are received and not yet deleted."""
+
+    waiting: int
+    in_flight: int
 
 
 class Bus:
@@ -78,12 +90,20 @@ class Bus:
         return self._urls[name]
 
     async def depth(self, queue_name: str) -> int:
-        """Messages that wait in the queue, roughly (SQS counts eventually)."""
+        """Messages that wait in the queue, roughly."""
+        return (await self.counts(queue_name)).waiting
+
+    async def counts(self, queue_name: str) -> QueueCounts:
+        """Raises one of ``BUS_ERRORS``."""
         count_call("GetQueueAttributes")
-        attributes = await self.sqs.get_queue_attributes(
-            QueueUrl=await self.queue_url(queue_name), AttributeNames=["ApproximateNumberOfMessages"]
+        answer = await self.sqs.get_queue_attributes(
+            QueueUrl=await self.queue_url(queue_name),
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
         )
-        return int(attributes["Attributes"]["ApproximateNumberOfMessages"])
+        attributes = answer["Attributes"]
+        return QueueCounts(
+            int(attributes["ApproximateNumberOfMessages"]), int(attributes["ApproximateNumberOfMessagesNotVisible"])
+        )
 
 
 def _encode_form(params: dict[str, Any], **_: object) -> None:

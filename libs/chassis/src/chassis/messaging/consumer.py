@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
-from botocore.exceptions import BotoCoreError, ClientError
 from opentelemetry import metrics
 
 from chassis.database import is_outage
 from chassis.lifecycle import first_of, pause
-from chassis.messaging.bus import LONG_POLL_SECONDS, Bus, count_call
+from chassis.messaging.bus import BUS_ERRORS, LONG_POLL_SECONDS, Bus, count_call
 from chassis.telemetry import tracing
 from contracts.topology import DeadLetterQueue, Queue
 
@@ -34,7 +33,6 @@ _rejected = meter.create_counter("almanac_queue_rejected", description="Messages
 _errors = meter.create_counter("almanac_consumer_errors", description="Batches whose handler raised, by queue")
 _duration = meter.create_histogram("almanac_consumer_batch_duration", unit="s", description="Time to handle a batch")
 
-BUS_ERRORS = (BotoCoreError, ClientError, OSError, TimeoutError)
 BATCH_BYTES = 512 * 1024
 """What the bodies of a handler's batch weigh at most. A message may hold a hundred items, and each becomes many
 times as much in objects, rows and parameters while it is applied: memory follows this, not how busy the queue is."""
@@ -116,6 +114,8 @@ class QueueConsumer:
         self._buffered_bytes = 0
         self._changed = asyncio.Condition()
         self._receiving = 0
+        self.reached: float | None = None
+        """What was sent before this (epoch seconds) has been received: see :mod:`chassis.queue_marks`."""
 
     async def run(self, stopping: asyncio.Event) -> None:
         self._receiving = self._receivers
@@ -172,6 +172,7 @@ class QueueConsumer:
             MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
         )
         messages = [_parse(message) for message in answer.get("Messages", ())]
+        self.reached = min((message.sent_at for message in messages), default=time.time())
         if messages:
             _received.add(len(messages), {"queue": self._queue})
             tracing.record_receive(self._queue, [message.traceparent for message in messages])

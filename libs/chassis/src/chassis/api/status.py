@@ -1,0 +1,102 @@
+"""``/v1/status``: how the service stands as a whole, whichever of its processes is asked."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field
+
+from chassis.api.auth import READ
+from chassis.api.wire import WireModel
+from chassis.status import QueueStatus, Status, StatusBoard
+from contracts.vocabulary import Priority
+
+PREFIX = "/v1/status"
+
+
+class DatabaseStatusBody(WireModel):
+    """The server that the service's database is on."""
+
+    connections_used: int = Field(description="Of all clients, on all of the server's databases.")
+    connections_max: int = Field(description="What the server allows.")
+    replica_lag_seconds: float | None = Field(
+        description="Age of what the read replica shows, 0 where it is current; null without one."
+    )
+
+
+class OutboxStatusBody(WireModel):
+    """What waits to be sent to the bus."""
+
+    unsent: int = Field(description="Items, counted up to 100,000.")
+    oldest_age_seconds: float = Field(description="Since the oldest of them was written; 0 where none waits.")
+
+
+class QueueStatusBody(WireModel):
+    """One queue that the service works on. Counts are those of SQS, which are rough; null where it does not answer."""
+
+    name: str
+    priority: Priority | None = Field(description="Of the due events in it; null for other queues.")
+    depth: int | None = Field(description="Messages that wait.")
+    in_flight: int | None = Field(description="Messages received and not yet deleted.")
+    dead: int | None = Field(description="Messages in its dead-letter queue.")
+    oldest_age_seconds: float | None = Field(
+        description="No message that waits is older; null where nobody has received from the queue yet. While it is"
+        " worked on, up to 5 s too much; after a lull, up to 20 s more."
+    )
+    concurrency: int = Field(description="Messages that the whole fleet is meant to have in hand at most.")
+    warn_depth: int = Field(description="A depth that somebody should look at.")
+    page_depth: int = Field(description="A depth that somebody must look at.")
+
+    @classmethod
+    def of(cls, status: QueueStatus) -> Self:
+        queue = status.queue
+        return cls(
+            name=queue.name,
+            priority=queue.priority,
+            depth=status.depth,
+            in_flight=status.in_flight,
+            dead=status.dead,
+            oldest_age_seconds=status.oldest_age_seconds,
+            concurrency=queue.concurrency,
+            warn_depth=queue.warn_depth,
+            page_depth=queue.page_depth,
+        )
+
+
+class StatusBody(WireModel):
+    """What every service tells. At most a second old."""
+
+    taken_at: datetime = Field(description="When the database was asked, by its own (real) clock.")
+    database: DatabaseStatusBody
+    outbox: OutboxStatusBody
+    queues: list[QueueStatusBody] = Field(description="Those that this service works on.")
+    dead_letter_messages: int = Field(description="Messages it could not parse or apply, kept to be looked at.")
+    bus_error: str | None = Field(description="Why the counts of the queues are not known; null where they are.")
+
+
+def common_fields(status: Status) -> dict[str, Any]:
+    """The fields of :class:`StatusBody`, for a service's own body that has more."""
+    return {
+        "taken_at": status.taken_at,
+        "database": DatabaseStatusBody.model_validate(status.database, from_attributes=True),
+        "outbox": OutboxStatusBody.model_validate(status.outbox, from_attributes=True),
+        "queues": [QueueStatusBody.of(each) for each in status.queues],
+        "dead_letter_messages": status.dead_letter_messages,
+        "bus_error": status.bus_error,
+    }
+
+
+async def _board(request: Request) -> StatusBoard:
+    board: StatusBoard = request.app.state.board
+    return board
+
+
+CurrentBoard = Annotated[StatusBoard, Depends(_board)]
+
+router = APIRouter(prefix=PREFIX, tags=["status"], dependencies=[READ])
+
+
+@router.get("")
+async def get_status(board: CurrentBoard) -> StatusBody:
+    """Connections, what waits to be sent, and the queues: of the whole fleet, as database and bus tell it."""
+    return StatusBody(**common_fields(await board.read()))

@@ -1,0 +1,134 @@
+"""How a service stands as a whole: asked of its database and the bus, so that each of its processes says the same."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from sqlalchemy import text
+
+from chassis.database import Database
+from chassis.messaging.bus import BUS_ERRORS, Bus
+from chassis.momentary import Momentary
+from contracts.topology import Queue
+
+log = structlog.get_logger(__name__)
+
+BUS_SECONDS = 2.0
+"""How long the bus may take to answer before its queues' depths are said to be unknown."""
+COUNTED = 100_000
+"""No more than so many unsent items are counted: it is the one who asks that must not make a long backlog longer."""
+
+# numbackends is there for everybody to see, which pg_stat_activity is not. The whole server's, as its limit is.
+_STATUS = text(
+    "SELECT clock_timestamp() AS taken_at,"
+    " (SELECT CAST(sum(numbackends) AS integer) FROM pg_stat_database) AS used,"
+    " CAST(current_setting('max_connections') AS integer) AS max,"
+    " (SELECT count(*) FROM (SELECT FROM outbox WHERE sent_at IS NULL LIMIT :counted) AS unsent) AS unsent,"
+    " CAST(coalesce((SELECT extract(epoch FROM clock_timestamp() - created_at) FROM outbox WHERE sent_at IS NULL"
+    "  ORDER BY id LIMIT 1), 0) AS float8) AS unsent_age,"
+    " (SELECT count(*) FROM (SELECT FROM dead_letters LIMIT :counted) AS kept) AS dead_letters,"
+    " (SELECT jsonb_object_agg(queue, greatest(0, extract(epoch FROM clock_timestamp() - reached_at)))"
+    "  FROM queue_marks) AS ages"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseStatus:
+    """Connections of all clients to the server, and its limit. The lag is None where no replica is configured."""
+
+    connections_used: int
+    connections_max: int
+    replica_lag_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStatus:
+    """Items that wait to be sent, at most ``COUNTED``, and the age of the oldest (0 where none waits)."""
+
+    unsent: int
+    oldest_age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """A queue that the service works on. Counts are the bus', roughly; None where it does not answer.
+
+    ``oldest_age_seconds`` is an upper bound, None where nobody has received from the queue yet.
+    """
+
+    queue: Queue
+    depth: int | None
+    in_flight: int | None
+    dead: int | None
+    oldest_age_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What every service can tell. ``bus_error``: why the depths are not known, None where they are."""
+
+    taken_at: datetime
+    database: DatabaseStatus
+    outbox: OutboxStatus
+    queues: Sequence[QueueStatus]
+    dead_letter_messages: int
+    bus_error: str | None
+
+
+class StatusBoard:
+    """The status of a service, at most a second old. ``queues`` are those that the service works on."""
+
+    def __init__(self, database: Database, bus: Bus, queues: Sequence[Queue]) -> None:
+        self._database = database
+        self._bus = bus
+        self._queues = queues
+        self._status = Momentary(self._ask)
+
+    async def read(self) -> Status:
+        """Raises what the database raises when it is away."""
+        return await self._status.read()
+
+    async def _ask(self) -> Status:
+        counting = asyncio.create_task(self._count())
+        try:
+            async with self._database.read() as connection:
+                row = (await connection.execute(_STATUS, {"counted": COUNTED})).one()
+        except BaseException:
+            counting.cancel()
+            raise
+        counts, bus_error = await counting
+        ages = row.ages or {}
+        replica = self._database.replica
+        if replica is not None:
+            replica.watch()
+        return Status(
+            taken_at=row.taken_at,
+            database=DatabaseStatus(row.used, row.max, replica.lag_seconds if replica else None),
+            outbox=OutboxStatus(row.unsent, row.unsent_age),
+            queues=[self._queue(queue, counts.get(queue.name), ages.get(queue.name)) for queue in self._queues],
+            dead_letter_messages=row.dead_letters,
+            bus_error=bus_error,
+        )
+
+    @staticmethod
+    def _queue(queue: Queue, counts: tuple[int, int, int] | None, age: float | None) -> QueueStatus:
+        if counts is None:
+            return QueueStatus(queue, None, None, None, None)
+        depth, in_flight, dead = counts
+        return QueueStatus(queue, depth, in_flight, dead, 0.0 if depth == 0 else None if age is None else float(age))
+
+    async def _count(self) -> tuple[dict[str, tuple[int, int, int]], str | None]:
+        """Waiting, in flight and dead, by the queue's name; or the reason why that is not known."""
+        try:
+            async with asyncio.timeout(BUS_SECONDS):
+                found = await asyncio.gather(*(self._count_one(queue) for queue in self._queues))
+        except BUS_ERRORS as error:
+            log.warning("bus does not tell its depths", error=repr(error))
+            return {}, type(error).__name__
+        return {queue.name: counts for queue, counts in zip(self._queues, found, strict=True)}, None
+
+    async def _count_one(self, queue: Queue) -> tuple[int, int, int]:
+        here, dead = await asyncio.gather(self._bus.counts(queue.name), self._bus.counts(queue.dead_letter_queue.name))
+        return here.waiting, here.in_flight, dead.waiting + dead.in_flight

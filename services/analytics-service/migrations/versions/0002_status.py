@@ -1,0 +1,11 @@
+"""Queue marks, which the service's status is told by."""
+
+from chassis.migrations import execute_script
+from chassis.schema import CREATE_V2
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    execute_script(CREATE_V2)

@@ -1,0 +1,15 @@
+"""What the service's status is told by: queue marks, and the open dead letters by reason."""
+
+from chassis.migrations import execute_script
+from chassis.schema import CREATE_V2
+
+revision = "0003"
+down_revision = "0002"
+
+CREATE = """
+CREATE INDEX delivery_dead_letters_open ON delivery_dead_letters (reason) WHERE status = 'OPEN';
+"""
+
+
+def upgrade() -> None:
+    execute_script(CREATE_V2 + CREATE)

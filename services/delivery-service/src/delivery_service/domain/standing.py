@@ -1,0 +1,61 @@
+"""How deliveries, endpoints and dead letters stand as a whole."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveriesOfPriority:
+    """Pending deliveries of a priority.
+
+    ``waiting`` for a retry's time, ``due`` and not begun, ``in_flight`` at a worker, ``abandoned`` by one: its lease
+    ended without a result. ``oldest_seconds``: how long the first of those due has been; None where none is.
+    """
+
+    priority: int
+    waiting: int
+    due: int
+    in_flight: int
+    abandoned: int
+    oldest_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCircuit:
+    """An endpoint that is left alone for a while, in real time."""
+
+    endpoint_id: UUID
+    description: str | None
+    state: str
+    failing_since: datetime | None
+    failures_in_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointHealth:
+    """Endpoints by how they stand. ``open`` and ``half_open`` are enabled; ``circuits`` are the first of those."""
+
+    enabled: int
+    disabled: int
+    open: int
+    half_open: int
+    circuits: Sequence[OpenCircuit]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """Those that wait for somebody, by reason, and all that came within the last hour of Almanac's time."""
+
+    open: Mapping[str, int]
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All of it."""
+
+    deliveries: Sequence[DeliveriesOfPriority]
+    endpoints: EndpointHealth
+    dead_letters: DeadLetters

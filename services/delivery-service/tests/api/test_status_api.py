@@ -1,0 +1,88 @@
+"""`GET /v1/status`: how delivery-service stands as a whole."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from chassis import provisioning
+from chassis.runtime import Runtime
+from delivery_service.settings import Settings
+
+Rows = Callable[..., Awaitable[list[Any]]]
+NewEndpoint = Callable[..., Awaitable[tuple[UUID, str]]]
+
+DELIVERIES = """
+INSERT INTO deliveries (id, event_id, endpoint_id, priority, status, due_at, lease)
+SELECT new_id(), gen_random_uuid(), :endpoint_id, :priority, 'PENDING',
+       clock_timestamp() + make_interval(secs => CAST(:due_in AS float8)),
+       CASE WHEN CAST(:leased AS boolean) THEN gen_random_uuid() END
+FROM generate_series(1, CAST(:count AS integer))
+"""
+LETTERS = """
+INSERT INTO delivery_dead_letters (id, status, reason, payload, attempts, created_at, resolved_at)
+SELECT new_id(), :status, :reason, '{}', 1, almanac_now() - make_interval(mins => :minutes),
+       CASE WHEN :status <> 'OPEN' THEN almanac_now() END
+FROM generate_series(1, CAST(:count AS integer))
+"""
+CIRCUIT = """
+INSERT INTO circuits (endpoint_id, state, attempts, failures, counted_at, in_row, failing_since, trips, probe_at)
+VALUES (:id, :state, 10, 10, now(), 12, now() - interval '3 minutes', 1,
+        CASE WHEN :state <> 'CLOSED' THEN now() END)
+"""
+
+
+@pytest.fixture
+def read(api: httpx.AsyncClient) -> Callable[[], Awaitable[dict[str, Any]]]:
+    async def status() -> dict[str, Any]:
+        answer = await api.get("/v1/status")
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    return status
+
+
+async def test_deliveries_endpoints_and_dead_letters_are_told(
+    runtime: Runtime[Settings], rows: Rows, new_endpoint: NewEndpoint, read: Callable[[], Awaitable[dict[str, Any]]]
+) -> None:
+    await provisioning.apply(runtime.bus)
+    database = runtime.database
+    well, _ = await new_endpoint(database)
+    sick, _ = await new_endpoint(database, description="the broken one")
+    probed, _ = await new_endpoint(database)
+    off, _ = await new_endpoint(database, enabled=False)
+    for endpoint, state in ((well, "CLOSED"), (sick, "OPEN"), (probed, "HALF_OPEN"), (off, "OPEN")):
+        await rows(database, CIRCUIT, id=endpoint, state=state)
+    for count, due_in, leased in ((1, 60, False), (2, -30, False), (3, 60, True), (4, -5, True)):
+        await rows(database, DELIVERIES, endpoint_id=well, priority=1, count=count, due_in=float(due_in), leased=leased)
+    for reason, status, minutes, count in (
+        ("exhausted", "OPEN", 1, 3), ("exhausted", "REDRIVEN", 2, 1), ("expired", "OPEN", 90, 2),
+    ):  # fmt: skip
+        await rows(database, LETTERS, reason=reason, status=status, minutes=minutes, count=count)
+
+    told = await read()
+    assert told["busError"] is None
+    assert {each["name"]: each["priority"] for each in told["queues"]} == {
+        f"bday-events-{priority.lower()}": priority for priority in ("CRITICAL", "HIGH", "NORMAL", "LOW")
+    }
+    critical, high, *_ = told["deliveries"]
+    assert critical == {
+        "priority": "CRITICAL", "waiting": 0, "due": 0, "inFlight": 0, "abandoned": 0, "oldestDueAgeSeconds": None,
+        "concurrency": 100,
+    }  # fmt: skip
+    assert 30 <= high.pop("oldestDueAgeSeconds") < 90
+    assert high == {
+        "priority": "HIGH", "waiting": 1, "due": 2, "inFlight": 3, "abandoned": 4, "concurrency": 50,
+    }  # fmt: skip
+    endpoints = told["endpoints"]
+    assert {name: endpoints[name] for name in ("enabled", "disabled", "open", "halfOpen")} == {
+        "enabled": 3, "disabled": 1, "open": 1, "halfOpen": 1,
+    }  # fmt: skip
+    circuits = {each["endpointId"]: each for each in endpoints["circuits"]}
+    assert circuits.keys() == {str(sick), str(probed)}
+    assert circuits[str(sick)]["description"] == "the broken one"
+    assert (circuits[str(sick)]["state"], circuits[str(sick)]["failuresInRow"]) == ("OPEN", 12)
+    assert told["deadLetters"] == {"open": 5, "openByReason": {"exhausted": 3, "expired": 2}, "newInLastHour": 4}
