@@ -1,20 +1,22 @@
 """A change of a user moves, renews or cancels what waits; what has fired stays fired."""
 
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
 
 import pytest
-from event_scenario import Scenario, event_id
+from event_scenario import FakeBus, Scenario, event_id
 from uuid_utils.compat import uuid7
 
 from contracts.messages.spec import MessageType
 from contracts.messages.user import Contact, UserItem
 from contracts.vocabulary import OutcomeStatus
-from event_service.adapters import events
-from event_service.application.firing import NotPublishedError
+from event_service.adapters import claims, events
+from event_service.application.firing import NotPublishedError, return_claims
 from event_service.application.outcomes import sweep_missed
-from event_service.domain.events import Event
+from event_service.domain.events import Event, Published
 
 
 @pytest.fixture
@@ -190,6 +192,92 @@ async def test_what_is_in_hand_is_left_alone_and_the_next_one_follows_the_change
     await scenario.answer(scenario.outcome(scenario.bus.published[0]))
     _, coming = await scenario.events(ada.user_id)
     assert coming.target_timestamp_utc == datetime(2027, 11, 24, 1, tzinfo=UTC)
+
+
+# West over the line the day comes again there; east over it the day is over. Both change on the day, before and after
+# the greeting of 9 o'clock at home (20:00 on the 22nd and on the 23rd, in UTC).
+@pytest.mark.parametrize(
+    ("home", "there", "changes_at", "greeted"),
+    [
+        ("Pacific/Apia", "Pacific/Pago_Pago", "2026-11-22T19:00Z", ["2026-11-23T20:00Z", "2027-11-23T20:00Z"]),
+        ("Pacific/Apia", "Pacific/Pago_Pago", "2026-11-22T21:00Z", ["2026-11-22T20:00Z", "2027-11-23T20:00Z"]),
+        ("Pacific/Pago_Pago", "Pacific/Apia", "2026-11-23T19:00Z", ["2026-11-23T19:00Z", "2027-11-22T20:00Z"]),
+        ("Pacific/Pago_Pago", "Pacific/Apia", "2026-11-23T21:00Z", ["2026-11-23T20:00Z", "2027-11-22T20:00Z"]),
+    ],
+    ids=["west, before", "west, after", "east, before", "east, after"],
+)
+async def test_over_the_date_line_on_the_day_one_is_greeted_once(
+    scenario: Scenario, home: str, there: str, changes_at: str, greeted: list[str]
+) -> None:
+    await scenario.at("2026-11-20T00:00Z")
+    user = scenario.user(timezone=home)
+    await scenario.receive(user)
+    fired: list[datetime] = []
+    hours = [datetime(2026, 11, day, hour, tzinfo=UTC) for day in (22, 23, 24, 25) for hour in (0, 8, 19, 20, 21)]
+    for now in (*hours, *(datetime(2027, 11, day, 20, tzinfo=UTC) for day in (21, 22, 23, 24))):
+        await scenario.at(now.isoformat())
+        if now == datetime.fromisoformat(changes_at):
+            await _change(scenario, user, MessageType.USER_TIMEZONE_CHANGED, timezone=there)
+        if await scenario.fire():
+            fired.append(now)
+            await scenario.answer(scenario.outcome(scenario.bus.published[-1], at=now))
+    assert fired == [datetime.fromisoformat(instant) for instant in greeted]
+    assert [each.id for each in scenario.bus.published] == [event_id(user.user_id, year) for year in (2026, 2027)]
+
+
+@dataclass
+class BusyBus(FakeBus):
+    """Something happens between a claim and its publication, once."""
+
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+
+    async def publish(self, events: Sequence[Event], now: datetime) -> list[Published]:
+        if self.meanwhile is not None:
+            happen, self.meanwhile = self.meanwhile, None
+            await happen()
+        return await super().publish(events, now)
+
+
+@pytest.mark.parametrize("timezone", ["Asia/Tokyo", "Pacific/Honolulu"])
+@pytest.mark.parametrize("refused", [False, True], ids=["accepted", "refused at first"])
+async def test_a_zone_that_changes_between_claim_and_publication_fires_once_as_it_was_claimed(
+    scenario: Scenario, ada: UserItem, timezone: str, refused: bool
+) -> None:
+    await scenario.at("2026-11-23T14:00Z")
+    bus = scenario.bus = BusyBus(refused={event_id(ada.user_id, 2026)} if refused else set())
+    bus.meanwhile = lambda: _change(scenario, ada, MessageType.USER_TIMEZONE_CHANGED, timezone=timezone)
+    if refused:
+        with pytest.raises(NotPublishedError):
+            await scenario.fire()
+        bus.refused = set()
+    assert await scenario.fire() == 1
+    [sent] = bus.published
+    assert (sent.id, sent.target) == (event_id(ada.user_id, 2026), datetime(2026, 11, 23, 14, tzinfo=UTC))
+    assert sent.timezone == "America/New_York"
+    await scenario.answer(scenario.outcome(sent))
+    for hour in (15, 19, 23):  # nine o'clock in Honolulu is at 19:00
+        await scenario.at(f"2026-11-23T{hour}:00Z")
+        assert await scenario.fire() == 0
+    kept, coming = await scenario.events(ada.user_id)
+    assert (kept.status, kept.occurrence) == ("COMPLETED", "2026")
+    assert (coming.status, coming.occurrence, coming.timezone) == ("PENDING", "2027", timezone)
+
+
+async def test_a_zone_that_changes_while_a_claim_is_lost_fires_once_all_the_same(
+    scenario: Scenario, ada: UserItem
+) -> None:
+    await scenario.at("2026-11-23T14:00Z")
+    runtime = scenario.runtime
+    assert await claims.claim_due(runtime.database, priority=0, limit=10, token=uuid7(), lease_seconds=0)
+    await _change(scenario, ada, MessageType.USER_TIMEZONE_CHANGED, timezone="Pacific/Honolulu")
+    assert await return_claims(runtime.database, runtime.outbox, scenario.firing) == 1
+    for hour in (14, 19):
+        await scenario.at(f"2026-11-23T{hour}:00Z")
+        if await scenario.fire():
+            await scenario.answer(scenario.outcome(scenario.bus.published[-1]))
+    [sent] = scenario.bus.published
+    assert (sent.id, sent.target) == (event_id(ada.user_id, 2026), datetime(2026, 11, 23, 14, tzinfo=UTC))
+    assert [row.occurrence for row in await scenario.events(ada.user_id)] == ["2026", "2027"]
 
 
 # -- deletion ---------------------------------------------------------------------------------------------------------

@@ -2,18 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from uuid import UUID
 
 import asyncpg
+import httpx
 import pytest
 from event_scenario import FakeBus, Scenario
 
 from chassis.lifecycle import Loop
 from chassis.runtime import Runtime
-from contracts.vocabulary import Priority
+from contracts.vocabulary import OutcomeStatus, Priority
+from event_service.application import broadcasts
 from event_service.application.firing import FiringRules
 from event_service.application.scheduler import Scheduler
 from event_service.domain.events import Event, Published
+from event_service.main import maintenance
 from event_service.settings import Settings
 from local_stack.testkit import eventually
 
@@ -128,3 +133,43 @@ async def test_a_scheduler_that_nobody_can_wake_polls(scenario: Scenario, runtim
     await eventually(lambda: len(bus.published) == 1)
     stopping.set()
     await role
+
+
+@pytest.fixture
+async def maintained(connected: Runtime[Settings], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Runtime[Settings]]:
+    """Maintenance runs, and would not look again by itself before this test is long over."""
+    monkeypatch.setattr(broadcasts, "IDLE_SECONDS", 3600.0)
+    patient = connected.settings.model_copy(update={"reap_seconds": 3600.0})
+    runtime, stopping = replace(connected, settings=patient), asyncio.Event()
+    roles = [asyncio.create_task(role.run(stopping)) for role in (*maintenance(runtime), runtime.listener)]
+    await eventually(lambda: _listens(Scenario(runtime)))
+    yield runtime
+    stopping.set()
+    await asyncio.gather(*roles)
+
+
+async def test_a_retry_that_is_asked_for_wakes_the_reaper(
+    maintained: Runtime[Settings], scenario: Scenario, editor: httpx.AsyncClient
+) -> None:
+    user = scenario.user()
+    await scenario.receive(user)
+    asked = await editor.post("/v1/events", json={"userId": str(user.user_id), "at": "now"})
+    assert await scenario.fire(Priority.LOW) == 1
+    await scenario.answer(scenario.outcome(scenario.bus.published[0], OutcomeStatus.FAILED))
+    again = await editor.post(f"/v1/events/{asked.json()['id']}/retry")
+    assert again.status_code == 200, again.text
+    queue = maintained.topology.queue(Priority.LOW).name
+    assert await eventually(lambda: maintained.bus.depth(queue)) == 1
+
+
+@pytest.mark.usefixtures("maintained")
+async def test_a_broadcast_wakes_whoever_makes_its_events(scenario: Scenario, editor: httpx.AsyncClient) -> None:
+    await scenario.receive(scenario.user(), scenario.user())
+    asked = await editor.post("/v1/broadcasts", json={"audience": {"all": True}, "at": "now"})
+    assert asked.status_code in (201, 202), asked.text
+
+    async def made() -> bool:
+        rows = await scenario.rows("SELECT 1 FROM events WHERE broadcast_id = :id", id=UUID(asked.json()["id"]))
+        return len(rows) == 2
+
+    await eventually(made)
