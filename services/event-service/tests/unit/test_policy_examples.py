@@ -134,8 +134,12 @@ def test_the_tables_are_read_whole_and_show_every_policy() -> None:
     assert (len(CLOCKS), len(LATENESS), len(MOVES)) == (16, 11, 9)
     assert {row[3] for row in CLOCKS} == {*GapPolicy, *OverlapPolicy, *LeapDayPolicy}
     stated = README.read_text().split("## The policies\n")[1].split("\n### ")[0]
-    for policy in (*GapPolicy, *OverlapPolicy, *LeapDayPolicy):
-        assert f"`{policy}`: " in stated
+    in_short = (README.parents[2] / "README.md").read_text().split("## What a moment is\n")[1].split("\n## ")[0]
+    for policies in (GapPolicy, OverlapPolicy, LeapDayPolicy):
+        for text in (stated, in_short):
+            # The first one is the default.
+            [row] = [line for line in text.splitlines() if f"`{next(iter(policies))}`: " in line]
+            assert re.findall(r"`(\w+)`", row) == list(policies)
     for event_type, hours in (("BIRTHDAY", 72), ("ANNIVERSARY", 72), ("REMINDER", 24), ("NOTIFICATION", 24)):
         own = RULES[EventType(event_type)]
         assert own.grace == timedelta(hours=hours)
