@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 import pytest
-from botocore.exceptions import ClientError, ConnectionClosedError
 
 from chassis import provisioning
 from chassis.database import Database
@@ -110,40 +108,6 @@ async def test_a_payload_of_200_kib_is_delivered_whole(
     async with work(Priority.CRITICAL):
         [request] = await receiver.wait_for(1)
     assert json.loads(request.body)["data"]["message"] == message
-
-
-async def test_a_bus_that_throttles_and_loses_answers_costs_time_and_no_event(
-    runtime: Runtime[Settings],
-    receiver: Receiver,
-    new_endpoint: NewEndpoint,
-    due_event: Due,
-    publish: Publish,
-    work: Work,
-    rows: Rows,
-) -> None:
-    await new_endpoint(runtime.database)
-    dues = [due_event() for _ in range(20)]
-    await publish(*dues)
-    faults: Counter[str] = Counter()
-
-    def throttle(**_: object) -> None:
-        if faults["throttled"] < 4:
-            faults["throttled"] += 1
-            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "ReceiveMessage")
-
-    def lose(**_: object) -> None:
-        if faults["lost"] < 2:
-            faults["lost"] += 1
-            raise ConnectionClosedError(endpoint_url="sqs")
-
-    events = runtime.bus.sqs.meta.events
-    events.register("before-call.sqs.ReceiveMessage", throttle)
-    events.register("after-call.sqs.DeleteMessageBatch", lose)
-    async with work(Priority.CRITICAL):
-        await eventually(lambda: rows(runtime.database, TERMINAL, count=20), timeout=40)
-    assert faults == {"throttled": 4, "lost": 2}
-    sent = sorted(request.headers["webhook-id"] for request in receiver.requests)
-    assert sent == sorted(due["eventId"] for due in dues)
 
 
 async def test_two_workers_on_one_queue_never_send_an_event_twice(
