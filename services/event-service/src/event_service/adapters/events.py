@@ -1,7 +1,6 @@
 """Events in PostgreSQL: inserted, moved, renewed, cancelled, finished, listed."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +13,7 @@ from chassis.zones import TZDATA_VERSION
 from contracts.identity import derive_id
 from event_service.domain.events import ENDS_FROM, Event, EventKey
 from event_service.domain.local_time import GapPolicy, OverlapPolicy
+from event_service.domain.record import record
 from event_service.domain.schedules import LiveEvent
 
 _NOW = text("SELECT almanac_now()")
@@ -157,7 +157,7 @@ _SUMMARY = text(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finish:
     """How an event ends. ``attempt`` must be the event's own, or nothing happens.
 

@@ -8,18 +8,18 @@
        └──► CANCELLED | MISSED
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from event_service.domain.local_time import GapPolicy, OverlapPolicy
+from event_service.domain.record import record
 
 LATE_AFTER = timedelta(seconds=60)
 """From here on an event counts as late: fresher ones go first (design §4 "Missed events")."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EventKey:
     """An event's id and its instant: together they find its partition."""
 
@@ -27,7 +27,7 @@ class EventKey:
     target: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Event:
     """An event as it is scheduled, claimed and finished.
 
@@ -74,7 +74,7 @@ class Event:
         return self.lateness(now) >= LATE_AFTER
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Published:
     """What became of one event: accepted where ``error`` is None. ``traceparent`` is that of its publication."""
 

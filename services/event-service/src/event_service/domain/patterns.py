@@ -10,10 +10,11 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from event_service.domain.errors import InvalidRuleError
+from event_service.domain.record import record
 from event_service.domain.recurrence import Once, Policies, Recurring, Rule, Yearly
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class YearlyPattern:
     """On a month and day, at a local time, from ``first`` on. ``since`` is the year of the date itself: number 0."""
 

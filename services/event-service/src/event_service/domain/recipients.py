@@ -1,12 +1,13 @@
 """Recipients: what scheduling has to know of a user."""
 
-from dataclasses import dataclass
 from datetime import date, time
 from typing import Any
 from uuid import UUID
 
+from event_service.domain.record import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class Recipient:
     """A user as of a version. A deleted one keeps its id and version alone."""
 

@@ -17,6 +17,7 @@ from event_service.domain.local_time import (
     anniversary_date,
     resolve,
 )
+from event_service.domain.record import record
 from event_service.domain.rrule import require_whole_second, wall_series
 from event_service.domain.wall_series import WallSeries
 
@@ -42,7 +43,7 @@ class Policies:
     leap_day: LeapDayPolicy = LeapDayPolicy.BACKWARD
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Occurrence:
     """One time of a rule. ``key`` identifies it within its schedule wherever it moves.
 
@@ -80,7 +81,7 @@ def upcoming(rule: Rule, earliest: datetime, *, after: str | None = None) -> Ite
         found = rule.first_from(earliest, after=found.key)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Yearly:
     """Once in each local year, on a month and day, at a wall time in a zone. The key is the local year.
 

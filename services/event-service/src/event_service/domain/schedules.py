@@ -1,7 +1,7 @@
 """Schedules: a rule for one user, and the one event of it that is alive."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -9,6 +9,7 @@ from uuid import UUID
 
 from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy
 from event_service.domain.patterns import Pattern
+from event_service.domain.record import record
 
 
 class Source(StrEnum):
@@ -26,7 +27,7 @@ class Status(StrEnum):
     """Its rule has no occurrence left."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LiveEvent:
     """The event that a schedule names. One that is not ``pending`` is in hand: nothing changes it any more.
 
@@ -43,7 +44,7 @@ class LiveEvent:
     follows_user: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Schedule:
     """What is to happen to a user, and when. None in a policy, in grace, expiry or message: as its type has it.
 
