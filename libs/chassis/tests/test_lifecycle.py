@@ -13,7 +13,7 @@ import pytest
 
 from chassis import migrations
 from chassis.lifecycle import Loop, first_of, run_roles
-from chassis.schema import CREATE_V1, CREATE_V2
+from chassis.schema import CREATE_V1, CREATE_V2, CREATE_V3
 from local_stack import ports
 from local_stack.testkit import AwsAccount, eventually
 from local_stack.testkit.plugin import DatabaseFactory
@@ -99,7 +99,7 @@ async def test_a_whole_service_is_ready_once_migrated_listens_and_stops_with_0(
     (scripts / "versions" / "0001.py").write_text(
         "from chassis.migrations import execute_script\n\n"
         'revision = "0001"\ndown_revision = None\n\n\n'
-        f"def upgrade() -> None:\n    execute_script({CREATE_V1 + CREATE_V2!r})\n"
+        f"def upgrade() -> None:\n    execute_script({CREATE_V1 + CREATE_V2 + CREATE_V3!r})\n"
     )
     environment = {
         **aws.environment(),

@@ -14,7 +14,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from pydantic import SecretStr
 from sqlalchemy import QueuePool, TextClause
 
-from chassis import dead_letters, idempotency, inbox, migrations, outbox, provisioning
+from chassis import dead_letters, idempotency, inbox, migrations, outbox, provisioning, usage
 from chassis.api.health import Readiness
 from chassis.cache import ReadCache
 from chassis.clock import DatabaseClock, TimeLapseRefusedError
@@ -100,7 +100,7 @@ class Runtime(Generic[S]):
 
 
 class Sweep:
-    """Deletes sent outbox rows, old inbox ids and old idempotency keys; one process at a time."""
+    """Deletes sent outbox rows, old inbox ids, idempotency keys and usage; one process at a time."""
 
     def __init__(self, database: Database, settings: ServiceSettings) -> None:
         self._database = database
@@ -109,6 +109,7 @@ class Sweep:
             (outbox.SWEEP, {"seconds": settings.outbox_retention_hours * 3600}),
             (inbox.SWEEP, {"seconds": settings.inbox_retention_days * 86_400}),
             (idempotency.SWEEP, {}),
+            (usage.SWEEP, {"days": settings.usage_retention_days}),
         )
 
     async def step(self) -> float:

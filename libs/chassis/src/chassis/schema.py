@@ -94,3 +94,17 @@ CREATE TABLE queue_marks (
     reached_at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 """
+
+CREATE_V3 = """
+-- What the processes of a service use that costs money, by hour of real time (chassis.usage).
+CREATE TABLE usage (
+    hour      timestamptz NOT NULL,
+    meter     text NOT NULL,
+    operation text NOT NULL,
+    resource  text NOT NULL,
+    amount    double precision NOT NULL,
+    first_at  timestamptz NOT NULL,
+    last_at   timestamptz NOT NULL,
+    PRIMARY KEY (hour, meter, operation, resource)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
+"""

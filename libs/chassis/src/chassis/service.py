@@ -28,6 +28,7 @@ from chassis.status import StatusBoard
 from chassis.telemetry.logging import start_logging
 from chassis.telemetry.metrics import start_metrics
 from chassis.telemetry.tracing import start_tracing
+from chassis.usage import UsageRecorder
 
 log = structlog.get_logger(__name__)
 S = TypeVar("S", bound=ServiceSettings)
@@ -94,7 +95,8 @@ class Service(Generic[S]):
             schema = Schema(runtime.database, self.migrations)
             runtime.readiness.add("database", schema.check)
             roles: list[Role] = [LoopLag()]
-            work: list[Role] = [ClockRole(runtime.clock, time_lapse=settings.time_lapse)]
+            usage = UsageRecorder(runtime.database, runtime.bus.usage, process=" ".join(sorted(names)))
+            work: list[Role] = [ClockRole(runtime.clock, time_lapse=settings.time_lapse), usage]
             for name in names:
                 if name == "relay":
                     work.extend(runtime.relay())
@@ -112,7 +114,9 @@ class Service(Generic[S]):
                 )
             )
             log.info("starting", roles=list(names))
-            return await run_roles(roles, grace_seconds=settings.shutdown_grace_seconds)
+            status = await run_roles(roles, grace_seconds=settings.shutdown_grace_seconds)
+            await usage.close()
+            return status
 
     async def replay_all(self, settings: S) -> int:
         async with open_runtime(settings, name=self.name) as runtime:

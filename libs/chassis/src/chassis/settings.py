@@ -98,5 +98,7 @@ class ServiceSettings(BusSettings):
     """How long sent rows are kept, to be replayed when the bus has lost its queues."""
     inbox_retention_days: float = Field(30.0, gt=0)
     """How long item ids are remembered. Longer than queue, DLQ and redrives together can hold a message (18 days)."""
+    usage_retention_days: int = Field(400, ge=2)
+    """How long it is known what was used in an hour: this month beside the same one of last year."""
     dlq_drain_seconds: float = Field(60.0, gt=0)
     """Pause between two looks at this service's dead-letter queues."""

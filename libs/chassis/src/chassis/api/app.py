@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
-from chassis.api import dead_letters, health
+from chassis.api import dead_letters, health, usage
 from chassis.api.auth import Keyring
 from chassis.api.intake import STORABLE, Intake
 from chassis.api.openapi import document
@@ -35,7 +35,7 @@ def create_app(
     """Build the application.
 
     Args:
-        routers: the service's own; health, metrics and dead-letter messages are added. None: only health and metrics.
+        routers: the service's own; what every service has is added. None: only health and metrics.
         state: what those routers ask for beyond what every service has.
         service_error: root of the service's error tree, see :class:`chassis.errors.Problem`.
     """
@@ -58,7 +58,7 @@ def create_app(
     install_handlers(app, service_error)
     app.include_router(health.router(readiness))
     if routers:
-        for router in (*routers, dead_letters.router):
+        for router in (*routers, dead_letters.router, usage.router):
             app.include_router(router)
 
     def openapi() -> dict[str, Any]:

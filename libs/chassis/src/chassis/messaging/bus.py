@@ -1,6 +1,5 @@
 """Clients for SNS and SQS, and the names of things on them."""
 
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -8,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 import aioboto3
 from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError, ClientError
-from opentelemetry import metrics
 from yarl import URL
 
+from chassis.messaging.calls import CallCounter
 from chassis.settings import BusSettings
+from chassis.usage import Usage
 from contracts.topology import Topology
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 LONG_POLL_SECONDS = 20
 BUS_ERRORS = (BotoCoreError, ClientError, OSError, TimeoutError)
 """What a call raises where the bus is away, refuses it, or lacks what it names."""
-_calls = metrics.get_meter("almanac.bus").create_counter(
-    "almanac_aws_calls", description="Calls to AWS, by operation: what the bus costs"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +37,8 @@ class Bus:
     def __init__(self, settings: BusSettings, topology: Topology, *, session: aioboto3.Session | None = None) -> None:
         """``session`` brings other credentials than the environment's."""
         self.topology = topology
+        self.usage = Usage()
+        """Every call is counted here, until a recorder takes it."""
         self._session = session or aioboto3.Session()
         self._region = settings.aws_region
         self._account = settings.aws_account_id
@@ -67,6 +66,9 @@ class Bus:
         self.sqs = await self._stack.enter_async_context(
             self._session.client("sqs", self._region, endpoint_url=self._endpoint, config=config)
         )
+        calls = CallCounter(self.usage)
+        calls.watch(self.sns, "sns")
+        calls.watch(self.sqs, "sqs")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -86,7 +88,6 @@ class Bus:
         """
         if name not in self._urls:
             self._urls[name] = (await self.sqs.get_queue_url(QueueName=name))["QueueUrl"]
-            count_call("GetQueueUrl")
         return self._urls[name]
 
     async def depth(self, queue_name: str) -> int:
@@ -95,7 +96,6 @@ class Bus:
 
     async def counts(self, queue_name: str) -> QueueCounts:
         """Raises one of ``BUS_ERRORS``."""
-        count_call("GetQueueAttributes")
         answer = await self.sqs.get_queue_attributes(
             QueueUrl=await self.queue_url(queue_name),
             AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
@@ -108,8 +108,3 @@ class Bus:
 
 def _encode_form(params: dict[str, Any], **_: object) -> None:
     params["body"] = URL.build(query=params["body"]).raw_query_string.encode()
-
-
-def count_call(operation: str, attributes: Mapping[str, str] | None = None) -> None:
-    """Count one call to AWS."""
-    _calls.add(1, {"operation": operation, **(attributes or {})})

@@ -18,7 +18,7 @@ from opentelemetry import metrics
 
 from chassis.database import is_outage
 from chassis.lifecycle import first_of, pause
-from chassis.messaging.bus import BUS_ERRORS, LONG_POLL_SECONDS, Bus, count_call
+from chassis.messaging.bus import BUS_ERRORS, LONG_POLL_SECONDS, Bus
 from chassis.telemetry import tracing
 from contracts.topology import DeadLetterQueue, Queue
 
@@ -163,7 +163,6 @@ class QueueConsumer:
     async def receive(self) -> list[ReceivedMessage]:
         """One long poll. Raises one of ``BUS_ERRORS`` where the bus is away or the queue is missing."""
         url = await self._bus.queue_url(self._queue)
-        count_call("ReceiveMessage", {"queue": self._queue})
         answer = await self._bus.sqs.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=self._receive_size,
@@ -241,7 +240,6 @@ class QueueConsumer:
             entries: list[DeleteMessageBatchRequestEntryTypeDef] = [
                 {"Id": str(index), "ReceiptHandle": message.receipt_handle} for index, message in enumerate(part)
             ]
-            count_call("DeleteMessageBatch", {"queue": self._queue})
             try:
                 answer = await self._bus.sqs.delete_message_batch(QueueUrl=url, Entries=entries)
             except BUS_ERRORS as error:

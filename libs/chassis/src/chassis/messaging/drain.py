@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 from opentelemetry import metrics
 
-from chassis.messaging.bus import Bus, count_call
+from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import ReceivedMessage, Rejection
 from contracts.attributes import MAX_ATTRIBUTES
 from contracts.errors import ContractError
@@ -47,7 +47,6 @@ class DlqDrain:
     async def step(self) -> float:
         """Empty up to ten messages. Raises what the bus or the database raise; messages then stay where they are."""
         source = await self._bus.queue_url(self._queue.dead_letter_queue.name)
-        count_call("ReceiveMessage", {"queue": self._queue.dead_letter_queue.name})
         answer = await self._bus.sqs.receive_message(
             QueueUrl=source, MaxNumberOfMessages=10, WaitTimeSeconds=0, MessageAttributeNames=["All"]
         )
@@ -66,7 +65,6 @@ class DlqDrain:
                 await self._put_back(received)
             else:
                 await self._reject([rejection])
-            count_call("DeleteMessage", {"queue": self._queue.dead_letter_queue.name})
             await self._bus.sqs.delete_message(QueueUrl=source, ReceiptHandle=received.receipt_handle)
         return 0.0 if messages else self._every
 
@@ -82,7 +80,6 @@ class DlqDrain:
     async def _put_back(self, message: ReceivedMessage) -> None:
         redrives = int(message.attributes.get(REDRIVES, "0")) + 1
         attributes = dict(list(message.attributes.items())[: MAX_ATTRIBUTES - 1]) | {REDRIVES: str(redrives)}
-        count_call("SendMessage", {"queue": self._queue.name})
         await self._bus.sqs.send_message(
             QueueUrl=await self._bus.queue_url(self._queue.name),
             MessageBody=message.body,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chassis.messaging.bus import Bus, count_call
+from chassis.messaging.bus import Bus
 from contracts.attributes import check_attributes
 
 if TYPE_CHECKING:
@@ -67,7 +67,6 @@ class Publisher:
             for index, message in enumerate(messages)
         ]
         async with self._slots:
-            count_call("PublishBatch")
             try:
                 answer = await self._bus.sns.publish_batch(
                     TopicArn=self._bus.topic_arn(topic), PublishBatchRequestEntries=entries
