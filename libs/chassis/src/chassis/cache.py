@@ -6,13 +6,15 @@ Values are kept as JSON, never pickled: who can write to the cache must not be a
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
-from cashews import Cache, CacheBackendInteractionError
-from cashews.picklers import PicklerType
 from opentelemetry import metrics
 from pydantic import TypeAdapter, ValidationError
+
+# Imported where a cache is used: cashews brings the client of redis along, which takes twenty megabytes.
+if TYPE_CHECKING:
+    from cashews import Cache
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -35,18 +37,7 @@ class ReadCache:
 
     def __init__(self, url: str | None, *, prefix: str) -> None:
         self._prefix = prefix
-        self._cache: Cache | None = None
-        if url is not None:
-            self._cache = Cache()
-            self._cache.setup(
-                url,
-                pickle_type=PicklerType.NULL,
-                check_repr=False,
-                suppress=False,
-                socket_timeout=TIMEOUT_SECONDS,
-                socket_connect_timeout=TIMEOUT_SECONDS,
-                wait_for_connection_timeout=TIMEOUT_SECONDS,
-            )
+        self._cache = None if url is None else _open(url)
         self._away = False
         self._retry_at = 0.0
         self._loading: dict[str, asyncio.Task[Any]] = {}
@@ -75,7 +66,7 @@ class ReadCache:
             await self._cache.close()
 
     async def _find_or_load(
-        self, cache: Cache, key: str, shape: TypeAdapter[T], load: Callable[[], Awaitable[T]], ttl_seconds: float
+        self, cache: "Cache", key: str, shape: TypeAdapter[T], load: Callable[[], Awaitable[T]], ttl_seconds: float
     ) -> T:
         name = f"{self._prefix}:{key}"
         kept: bytes | None = await self._ask(lambda: cache.get(name))
@@ -90,6 +81,8 @@ class ReadCache:
         return value
 
     async def _ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
+        from cashews import CacheBackendInteractionError
+
         if time.monotonic() < self._retry_at:
             return None
         try:
@@ -109,3 +102,20 @@ class ReadCache:
         del self._loading[key]
         if not done.cancelled():
             done.exception()  # seen, where all its readers have gone
+
+
+def _open(url: str) -> "Cache":
+    from cashews import Cache
+    from cashews.picklers import PicklerType
+
+    cache = Cache()
+    cache.setup(
+        url,
+        pickle_type=PicklerType.NULL,
+        check_repr=False,
+        suppress=False,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        wait_for_connection_timeout=TIMEOUT_SECONDS,
+    )
+    return cache
