@@ -2,12 +2,15 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import MappingProxyType
+from typing import Any
 
 import httpx
 import pytest
 
+from analytics_service.adapters.peers import Peer, Peers
 from analytics_service.main import SERVICE
 from analytics_service.settings import Settings
 from chassis.lifecycle import Role
@@ -49,6 +52,46 @@ async def client(runtime: Runtime[Settings]) -> AsyncIterator[httpx.AsyncClient]
         transport=transport, base_url="http://test", headers={"Authorization": "Bearer reader"}
     ) as opened:
         yield opened
+
+
+Answers = Mapping[str, Any]
+"""By path: the JSON of an answer, or its status."""
+_NONE: Answers = MappingProxyType({})
+
+
+@pytest.fixture
+def open_beside(runtime: Runtime[Settings]) -> Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]:
+    """`async with open_beside(events={…}, deliveries={…}) as client:` where the other services answer so."""
+
+    @asynccontextmanager
+    async def opened(
+        *, users: Answers = _NONE, events: Answers = _NONE, deliveries: Answers = _NONE
+    ) -> AsyncIterator[httpx.AsyncClient]:
+        app = SERVICE.app(runtime)
+        peers = Peers(
+            _stand_in("user-service", users),
+            _stand_in("event-service", events),
+            _stand_in("delivery-service", deliveries),
+        )
+        app.state.peers, app.state.jaeger_url = peers, "http://jaeger"
+        headers = {"Authorization": "Bearer reader"}
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app), base_url="http://test", headers=headers
+        ) as client:
+            yield client
+        await peers.aclose()
+
+    return opened
+
+
+def _stand_in(name: str, answers: Answers) -> Peer:
+    """What it was not told is not found."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        found = answers.get(request.url.path, 404)
+        return httpx.Response(found) if isinstance(found, int) else httpx.Response(200, json=found)
+
+    return Peer(name, "http://there", key="ours", transport=httpx.MockTransport(answer))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from analytics_service.adapters.peers import Peer, Peers
-from analytics_service.api import endpoints, engagement, metrics, timelines
+from analytics_service.api import costs, endpoints, engagement, metrics, timelines
 from analytics_service.application.retention import RetentionSweep
 from analytics_service.domain.errors import AnalyticsServiceError
 from analytics_service.domain.grains import Grain
@@ -61,7 +61,8 @@ def open_peers(runtime: Runtime[Settings]) -> Peers:
 
 
 def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
-    return {"peers": open_peers(runtime), "jaeger_url": runtime.settings.jaeger_url}
+    settings = runtime.settings
+    return {"peers": open_peers(runtime), "jaeger_url": settings.jaeger_url, "prices": settings.prices}
 
 
 SERVICE = Service(
@@ -69,7 +70,7 @@ SERVICE = Service(
     settings=Settings,
     migrations=Path(__file__).parents[2] / "migrations",
     error=AnalyticsServiceError,
-    routers=(metrics.router, endpoints.router, engagement.router, timelines.router, status.router),
+    routers=(metrics.router, endpoints.router, engagement.router, timelines.router, costs.router, status.router),
     roles={"consumer": consumer},
     relays=False,
     state=state,

@@ -1,9 +1,13 @@
 """The environment of analytics-service."""
 
+import json
+from dataclasses import fields
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import NoDecode
 
+from analytics_service.domain.prices import Prices
 from chassis.settings import OptionalSecret, ServiceSettings
 
 
@@ -21,6 +25,13 @@ Address = Annotated[str | None, BeforeValidator(_none_if_empty), AfterValidator(
 """The base of a URL, or nothing."""
 
 
+def _priced(value: object) -> object:
+    value = json.loads(value) if isinstance(value, str) else value
+    if isinstance(value, dict) and (unknown := value.keys() - {each.name for each in fields(Prices)}):
+        raise ValueError(f"no price is called {', '.join(sorted(unknown))}")
+    return value
+
+
 class Settings(ServiceSettings):
     """Beyond what every service has: how much is taken at a time, and how long things are kept."""
 
@@ -35,6 +46,9 @@ class Settings(ServiceSettings):
     """How long one request to them may take. A page waits for the slowest of several."""
     jaeger_url: Address = None
     """Where people find Jaeger's UI: what carries a trace id is then linked to it."""
+
+    prices: Annotated[Prices, NoDecode, BeforeValidator(_priced)] = Prices()
+    """JSON of the prices that differ from the defaults, as {"database_replicas": 0, "vcpu_hour": 0.03238}."""
 
     consumer_receivers: int = Field(2, ge=1, le=20)
     """Receives in flight. Two, so that one can bring messages while the other polls."""

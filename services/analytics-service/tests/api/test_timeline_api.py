@@ -1,60 +1,24 @@
 """The timeline of one event over HTTP, with the other services as their APIs answer."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-import pytest
 from uuid_utils.compat import uuid7
 
-from analytics_service.adapters.peers import Peer, Peers
 from analytics_service.application.facts import record
 from analytics_service.domain.facts import Fact, Kind
-from analytics_service.main import SERVICE
 from analytics_service.settings import Settings
 from chassis.runtime import Runtime
 
 NOW = datetime(2026, 11, 23, 14, tzinfo=UTC)
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 Answers = Mapping[str, Any]
-Open = Callable[[Answers, Answers], AbstractAsyncContextManager[httpx.AsyncClient]]
-
-
-def _stand_in(name: str, answers: Answers) -> Peer:
-    """Answers paths as told: with JSON, or with a status; what it was not told is not found."""
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        found = answers.get(request.url.path, 404)
-        return httpx.Response(found) if isinstance(found, int) else httpx.Response(200, json=found)
-
-    return Peer(name, "http://there", key="ours", transport=httpx.MockTransport(answer))
-
-
-@pytest.fixture
-def open_client(runtime: Runtime[Settings]) -> Open:
-    """`async with open_client(events, deliveries) as client:` where the two services answer so."""
-
-    @asynccontextmanager
-    async def opened(events: Answers, deliveries: Answers) -> AsyncIterator[httpx.AsyncClient]:
-        app = SERVICE.app(runtime)
-        peers = Peers(
-            _stand_in("user-service", {}),
-            _stand_in("event-service", events),
-            _stand_in("delivery-service", deliveries),
-        )
-        app.state.peers, app.state.jaeger_url = peers, "http://jaeger"
-        headers = {"Authorization": "Bearer reader"}
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=app), base_url="http://test", headers=headers
-        ) as client:
-            yield client
-        await peers.aclose()
-
-    return opened
+Open = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
 def _fact(event_id: UUID, kind: Kind, seconds: float, **data: Any) -> Fact:
@@ -92,7 +56,7 @@ def _deliveries(event_id: UUID) -> Answers:
 
 
 async def test_a_timeline_has_facts_attempts_and_traces_and_nothing_personal(
-    open_client: Open, runtime: Runtime[Settings]
+    open_beside: Open, runtime: Runtime[Settings]
 ) -> None:
     event_id = uuid4()
     await record(
@@ -100,7 +64,7 @@ async def test_a_timeline_has_facts_attempts_and_traces_and_nothing_personal(
         [_fact(event_id, Kind.COMPLETED, 1), _fact(event_id, Kind.PUBLISHED, 0), _fact(uuid4(), Kind.SCHEDULED, 0)],
     )
     events = {f"/v1/events/{event_id}": _event(event_id)}
-    async with open_client(events, _deliveries(event_id)) as client:
+    async with open_beside(events=events, deliveries=_deliveries(event_id)) as client:
         answer = await client.get(f"/v1/events/{event_id}/timeline")
     body = answer.json()
     assert (body["eventId"], body["missing"]) == (str(event_id), [])
@@ -115,11 +79,11 @@ async def test_a_timeline_has_facts_attempts_and_traces_and_nothing_personal(
 
 
 async def test_what_does_not_answer_is_named_and_the_rest_is_shown(
-    open_client: Open, runtime: Runtime[Settings]
+    open_beside: Open, runtime: Runtime[Settings]
 ) -> None:
     event_id = uuid4()
     await record(runtime.database, [_fact(event_id, Kind.PUBLISHED, 0)])
-    async with open_client({f"/v1/events/{event_id}": 503}, {"/v1/deliveries": 500}) as client:
+    async with open_beside(events={f"/v1/events/{event_id}": 503}, deliveries={"/v1/deliveries": 500}) as client:
         body = (await client.get(f"/v1/events/{event_id}/timeline")).json()
     assert [(each["service"], each["reason"]) for each in body["missing"]] == [
         ("delivery-service", "delivery-service answered with status 500"),
@@ -129,10 +93,11 @@ async def test_what_does_not_answer_is_named_and_the_rest_is_shown(
     assert [span["kind"] for span in body["spans"]] == ["claim", "queue"]
 
 
-async def test_an_event_of_which_nothing_was_heard_yet_is_found_where_it_lives(open_client: Open) -> None:
+async def test_an_event_of_which_nothing_was_heard_yet_is_found_where_it_lives(open_beside: Open) -> None:
     event_id = uuid4()
     none: Answers = {"/v1/deliveries": {"items": [], "nextCursor": None}}
-    async with open_client({f"/v1/events/{event_id}": {**_event(event_id), "status": "PENDING"}}, none) as client:
+    events = {f"/v1/events/{event_id}": {**_event(event_id), "status": "PENDING"}}
+    async with open_beside(events=events, deliveries=none) as client:
         body = (await client.get(f"/v1/events/{event_id}/timeline")).json()
     assert (body["entries"], body["event"]["status"]) == ([], "PENDING")
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from analytics_service.adapters.peers import Peers
+from analytics_service.domain.prices import Prices
 
 
 async def _peers(request: Request) -> Peers:
@@ -17,5 +18,11 @@ async def _jaeger_url(request: Request) -> str | None:
     return url
 
 
+async def _prices(request: Request) -> Prices:
+    prices: Prices = request.app.state.prices
+    return prices
+
+
 CurrentPeers = Annotated[Peers, Depends(_peers)]
 JaegerUrl = Annotated[str | None, Depends(_jaeger_url)]
+CurrentPrices = Annotated[Prices, Depends(_prices)]

@@ -9,9 +9,21 @@ from pydantic import Field
 from analytics_service.domain.facts import Kind, Measure
 from analytics_service.domain.grains import Grain
 from analytics_service.domain.overview import Overview
+from analytics_service.domain.records import Missing
 from analytics_service.domain.series import CountPoint, EndpointSummary, LatencyPoint
 from chassis.api.wire import WireModel
 from contracts.vocabulary import Channel, EventType, Priority
+
+
+class MissingBody(WireModel):
+    """A service that did not say its part, and why."""
+
+    service: str
+    reason: str
+
+    @classmethod
+    def of(cls, missing: Missing) -> "MissingBody":
+        return cls(service=missing.service, reason=missing.reason)
 
 
 class CountBody(WireModel):

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from analytics_service.api.schemas import MissingBody
 from analytics_service.application.timelines import Timeline
 from analytics_service.domain.facts import Kind
 from analytics_service.domain.records import EventRecord
@@ -110,13 +111,6 @@ class TraceBody(WireModel):
     url: str | None = Field(description="Its page in Jaeger, where one is configured.")
 
 
-class MissingBody(WireModel):
-    """A service that did not say its part, and why."""
-
-    service: str
-    reason: str
-
-
 class TimelineBody(WireModel):
     """Everything that is known of one event: facts and spans, oldest first."""
 
@@ -138,5 +132,5 @@ class TimelineBody(WireModel):
                 TraceBody(trace_id=id, url=f"{jaeger_url}/trace/{id}" if jaeger_url else None)
                 for id in timeline.trace_ids
             ],
-            missing=[MissingBody(service=each.service, reason=each.reason) for each in timeline.missing],
+            missing=[MissingBody.of(each) for each in timeline.missing],
         )

@@ -10,20 +10,12 @@ from analytics_service.adapters import delivery_records, event_records, timeline
 from analytics_service.adapters.delivery_records import MAX_DELIVERIES
 from analytics_service.adapters.peers import Peer, Peers
 from analytics_service.domain.errors import EventNotFoundError, PeerError
-from analytics_service.domain.records import EventRecord
+from analytics_service.domain.records import EventRecord, Missing
 from analytics_service.domain.timeline import TimelineEntry
 from analytics_service.domain.waterfall import Span, waterfall
 from chassis.reads import Reads
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """What a timeline lacks because a service did not say it, and why."""
-
-    service: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,17 @@
-"""What the other services know of an event when they are asked: what no fact carries."""
+"""What the other services know when they are asked: what no fact carries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A service that did not say its part, and why."""
+
+    service: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

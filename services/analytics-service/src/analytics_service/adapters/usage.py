@@ -1,0 +1,50 @@
+"""What every service's processes used: our own from our database, the others' as their APIs tell it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from analytics_service.adapters.peers import Peer
+from analytics_service.domain.costs import Used
+from chassis import usage
+from chassis.database import Reader
+from contracts.vocabulary import Service
+from contracts.wire import wire_name
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(alias_generator=wire_name, extra="ignore")
+
+
+class _Used(_Answer):
+    meter: str
+    operation: str
+    resource: str
+    amount: float
+    first_at: datetime
+    last_at: datetime
+
+
+class _Usage(_Answer):
+    items: list[_Used]
+
+
+now = usage.now
+
+
+async def ours(reader: Reader, start: datetime, end: datetime) -> Sequence[Used]:
+    """In whole hours, from the one that holds ``start`` to the last that begins before ``end``."""
+    return [
+        Used(Service.ANALYTICS, each.meter, each.operation, each.resource, each.amount, each.first_at, each.last_at)
+        for each in await usage.read(reader, start, end)
+    ]
+
+
+async def of(peer: Peer, start: datetime, end: datetime) -> Sequence[Used]:
+    """The same of another service. Raises PeerError."""
+    answer = await peer.get("/v1/usage", _Usage, {"from": start.isoformat(), "to": end.isoformat()})
+    return [
+        Used(peer.name, each.meter, each.operation, each.resource, each.amount, each.first_at, each.last_at)
+        for each in answer.items
+    ]

@@ -1,0 +1,62 @@
+"""What a while would have cost on AWS."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from analytics_service.adapters import rollups, usage
+from analytics_service.adapters.peers import Peer, Peers
+from analytics_service.domain.costs import Costs, Used, costs_of, observed_hours
+from analytics_service.domain.errors import PeerError, RangeTooLongError
+from analytics_service.domain.facts import Kind
+from analytics_service.domain.grains import Grain, cover
+from analytics_service.domain.prices import Prices
+from analytics_service.domain.records import Missing
+from chassis.reads import Reads
+
+DEFAULT_RANGE = timedelta(days=1)
+MAX_RANGE = timedelta(days=400)
+
+
+@dataclass(frozen=True, slots=True)
+class CostReport:
+    """The costs of whole hours of real time. What services that are ``missing`` used is not in them."""
+
+    since: datetime
+    until: datetime
+    costs: Costs
+    missing: Sequence[Missing]
+
+
+async def cost_report(
+    reads: Reads, peers: Peers, prices: Prices, start: datetime | None, end: datetime | None
+) -> CostReport:
+    """From the hour that holds ``start`` until ``end``; by default the 24 hours until now.
+
+    Raises:
+        RangeTooLongError: it is empty, or longer than ``MAX_RANGE``.
+    """
+    async with reads.open() as reader:
+        until = end or await usage.now(reader)
+        since = Grain.HOUR.floor(start or until - DEFAULT_RANGE)
+        if since >= until:
+            raise RangeTooLongError("from must be earlier than to")
+        if until - since > MAX_RANGE:
+            raise RangeTooLongError(f"at most {MAX_RANGE.days} days")
+        used = list(await usage.ours(reader, since, until))
+        counts = await rollups.counts(reader, cover(since, until))
+    missing: list[Missing] = []
+
+    async def ask(peer: Peer) -> Sequence[Used]:
+        try:
+            return await usage.of(peer, since, until)
+        except PeerError as error:
+            missing.append(Missing(peer.name, str(error)))
+            return ()
+
+    for told in await asyncio.gather(*(ask(peer) for peer in (peers.users, peers.events, peers.deliveries))):
+        used.extend(told)
+    events = sum(each.count for each in counts if each.kind is Kind.PUBLISHED)
+    costs = costs_of(used, observed_hours(used, since, until), events, prices)
+    return CostReport(since, until, costs, sorted(missing, key=lambda each: each.service))
