@@ -1,64 +1,41 @@
 """The service in this process: its pools alone on a database, or all of it on an AWS account too."""
 
-import asyncio
 import hashlib
 import json
-import socket
 import ssl
-import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from delivery_scene import LOOPBACK, SECURITY, TRACEPARENT, VAULT, Scene, due_event, receive
 from opentelemetry.sdk.resources import Resource
 from pydantic import SecretStr
-from sqlalchemy import text
 
-from chassis.clock import DatabaseClock
 from chassis.database import Database
-from chassis.lifecycle import Loop
-from chassis.messaging.consumer import ReceivedMessage, Rejection
-from chassis.outbox import Outbox
+from chassis.messaging.consumer import Rejection
 from chassis.runtime import Runtime, open_runtime
 from chassis.settings import ApiKey, Scope
 from chassis.telemetry.tracing import start_tracing
 from contracts.messages.delivery import DeliveryOutcomeItem
-from contracts.vocabulary import EventType, Priority
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.signatures import generate_secret
-from delivery_service.adapters.vault import Confidential, Vault
+from delivery_service.adapters.vault import Confidential
 from delivery_service.adapters.webhooks import WebhookSender
-from delivery_service.application.endpoints import Security, Signing, create_endpoint
-from delivery_service.application.pool import DeliveryPool, PoolLimits
-from delivery_service.application.sending import Sender
-from delivery_service.domain.addresses import Reach
+from delivery_service.application.pool import DeliveryPool
 from delivery_service.domain.attempts import Reply
-from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.deliveries import Dispatch, Lease, Target
-from delivery_service.domain.endpoints import EndpointConfig, Kind
-from delivery_service.domain.retries import RetryPolicy
+from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.signing import KEY_BYTES, Secret
 from delivery_service.main import SERVICE
 from delivery_service.settings import Settings
-from delivery_service.subscribers.due_events import due_event_handler
 from local_stack.testkit import AwsAccount, Receiver
 from local_stack.testkit.plugin import DatabaseFactory
-
-OUTCOMES = "SELECT item FROM outbox WHERE type IN ('DeliverySucceeded', 'DeliveryFailed') ORDER BY id"
-# Retries at once, so that no test waits for one.
-IMPATIENT = RetryPolicy(max_tries=3, base=0.05, factor=2.0, cap=0.1, retry_after_cap=0.2)
-TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-# Where the receivers of these tests listen.
-LOOPBACK = Reach((ip_network("127.0.0.0/8"),))
-VAULT = Vault([b"k" * KEY_BYTES])
-SECURITY = Security(Guard(LOOPBACK), VAULT)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -69,12 +46,6 @@ def _trace_ids() -> None:
 
 def _key(name: str, *scopes: Scope) -> ApiKey:
     return ApiKey(name=name, sha256=hashlib.sha256(name.encode()).hexdigest(), scopes=frozenset(scopes))
-
-
-def look_up_by_heart(name: str) -> Sequence[str]:
-    if name.endswith(".invalid"):
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-    return ["10.0.0.1"] if name.endswith(".internal") else ["93.184.216.34"]
 
 
 @pytest.fixture
@@ -102,8 +73,7 @@ async def runtime(
 async def api(runtime: Runtime[Settings]) -> AsyncIterator[httpx.AsyncClient]:
     """A client with the scopes `read` and `write`."""
     app = SERVICE.app(runtime)
-    # No name leaves the test: every one is at a public address, but for those that say that they are nowhere.
-    app.state.security = Security(Guard(LOOPBACK, lookup=look_up_by_heart), VAULT)
+    app.state.security = SECURITY
     transport = httpx.ASGITransport(app)
     headers = {"Authorization": "Bearer editor"}
     async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
@@ -118,6 +88,12 @@ async def store(database: DatabaseFactory) -> AsyncIterator[Database]:
     await opened.close()
 
 
+@pytest.fixture
+def scene(store: Database, receiver: Receiver) -> Scene:
+    """That database, and a receiver."""
+    return Scene(store, receiver)
+
+
 NewEndpoint = Callable[..., Awaitable[tuple[UUID, str]]]
 
 
@@ -126,63 +102,21 @@ def new_endpoint(receiver: Receiver) -> NewEndpoint:
     """`await new_endpoint(database, url=…, …)` gives the id of an endpoint, at `receiver`, and its secret, if any."""
 
     async def create(database: Database, **config: Any) -> tuple[UUID, str]:
-        clock = DatabaseClock(database, time_lapse=False)
-        wanted = EndpointConfig(**{"url": receiver.url, **config})
-        created = await create_endpoint(database, clock, SECURITY, wanted, Signing(), None)
-        return created.endpoint.id, created.secret or ""
+        return await Scene(database, receiver).endpoint(**config)
 
     return create
 
 
-@pytest.fixture
-def due_event() -> Callable[..., dict[str, Any]]:
+@pytest.fixture(name="due_event")
+def _due_event() -> Callable[..., dict[str, Any]]:
     """`due_event(attempt=2, …)`: a fresh due event as it is on the wire; names are those of its metadata."""
-
-    def make(
-        event_id: UUID | None = None,
-        *,
-        event_type: EventType = EventType.BIRTHDAY,
-        expires_in: timedelta = timedelta(hours=72),
-        **metadata: Any,
-    ) -> dict[str, Any]:
-        now = datetime.now(UTC)
-        event_id = event_id or uuid4()
-        return {
-            "eventId": str(event_id),
-            "eventType": event_type,
-            "idempotencyKey": str(event_id),
-            "metadata": {
-                "userId": str(uuid4()),
-                "attempt": 1,
-                "occurrence": "2026",
-                "priority": "CRITICAL",
-                "late": False,
-                "expiresAt": (now + expires_in).isoformat(),
-                "targetTimestampUTC": now.isoformat(),
-                "targetTimestampLocal": now.isoformat(),
-                "targetTimezone": "Etc/UTC",
-                "tags": [],
-                "contact": {"email": "ada@example.org", "phone": None},
-                "deliveryPayload": {"message": "Hey, Ada Lovelace it's your birthday"},
-                **metadata,
-            },
-        }
-
-    return make
+    return due_event
 
 
-@pytest.fixture
-def receive() -> Callable[..., Awaitable[Sequence[Rejection]]]:
+@pytest.fixture(name="receive")
+def _receive() -> Callable[..., Awaitable[Sequence[Rejection]]]:
     """`await receive(pool, due, …)` is what the consumer of the pool's queue does with one batch."""
-
-    async def handle(pool: DeliveryPool, *dues: dict[str, Any], traceparent: str | None = None) -> Sequence[Rejection]:
-        attributes = {"traceparent": traceparent} if traceparent else {}
-        messages = [
-            ReceivedMessage(str(uuid4()), json.dumps(due), attributes, "handle", 1, time.time() - 0.5) for due in dues
-        ]
-        return await due_event_handler("bday-events-critical", pool.take_in)(messages)
-
-    return handle
+    return receive
 
 
 @pytest.fixture
@@ -225,65 +159,30 @@ def attempt(due_event: Callable[..., dict[str, Any]]) -> Callable[..., Awaitable
 
 
 @pytest.fixture
-def open_pool() -> Callable[..., AbstractAsyncContextManager[DeliveryPool]]:
+def open_pool(receiver: Receiver) -> Callable[..., AbstractAsyncContextManager[DeliveryPool]]:
     """`async with open_pool(database, …) as pool` runs a pool with its claimer, and drains it at the end."""
 
-    @asynccontextmanager
-    async def run(
-        database: Database,
-        *,
-        priority: Priority = Priority.CRITICAL,
-        policy: RetryPolicy = IMPATIENT,
-        slots: int = 20,
-        lease_seconds: float = 90,
-        claiming: bool = True,
-        grace_seconds: float = 5,
-        sender: Sender | None = None,
-        circuits: CircuitPolicy = CircuitPolicy(),  # noqa: B008 - it cannot change
-    ) -> AsyncIterator[DeliveryPool]:
-        poster = Poster(connections=slots, connect_seconds=2, guard=Guard(LOOPBACK))
-        pool = DeliveryPool(
-            priority,
-            database=database,
-            outbox=Outbox(),
-            sender=sender or WebhookSender(poster, VAULT),
-            policy=policy,
-            limits=PoolLimits(slots, connections=2, lease_seconds=lease_seconds),
-            circuits=circuits,
-        )
-        stopping = asyncio.Event()
-        claimer = asyncio.create_task(Loop("claimer", pool.claim, wake=pool.wake).run(stopping)) if claiming else None
-        try:
-            yield pool
-        finally:
-            stopping.set()
-            if claimer is not None:
-                await claimer
-            await pool.drain(grace_seconds)
-            await poster.aclose()
+    def run(database: Database, **options: Any) -> AbstractAsyncContextManager[DeliveryPool]:
+        return Scene(database, receiver).pool(**options)
 
     return run
 
 
 @pytest.fixture
-def outcomes() -> Callable[[Database], Awaitable[list[DeliveryOutcomeItem]]]:
+def outcomes(receiver: Receiver) -> Callable[[Database], Awaitable[list[DeliveryOutcomeItem]]]:
     """The outcomes that are in a database's outbox, oldest first."""
 
     async def read(database: Database) -> list[DeliveryOutcomeItem]:
-        async with database.read() as connection:
-            rows = (await connection.execute(text(OUTCOMES))).all()
-        return [DeliveryOutcomeItem.model_validate_json(row.item) for row in rows]
+        return await Scene(database, receiver).outcomes()
 
     return read
 
 
 @pytest.fixture
-def rows() -> Callable[..., Awaitable[list[Any]]]:
+def rows(receiver: Receiver) -> Callable[..., Awaitable[list[Any]]]:
     """`await rows(database, sql, name=value)`."""
 
     async def read(database: Database, sql: str, **values: Any) -> list[Any]:
-        async with database.transaction() as tx:
-            result = await tx.execute(text(sql), values)
-            return list(result.all()) if result.returns_rows else []
+        return await Scene(database, receiver).rows(sql, **values)
 
     return read

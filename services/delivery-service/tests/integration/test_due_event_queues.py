@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 
 from chassis import provisioning
@@ -66,36 +67,53 @@ def work(runtime: Runtime[Settings]) -> Work:
 
 async def test_a_poison_message_becomes_a_dead_letter_and_the_queue_goes_on(
     runtime: Runtime[Settings],
+    api: httpx.AsyncClient,
     receiver: Receiver,
     new_endpoint: NewEndpoint,
     due_event: Due,
     publish: Publish,
     work: Work,
-    rows: Rows,
 ) -> None:
     await new_endpoint(runtime.database)
-    unusable = due_event()
+    unusable, unknown, older, newer = (due_event() for _ in range(4))
     unusable["idempotencyKey"] = "two\r\nlines"
-    queue = await runtime.bus.queue_url(runtime.topology.queue(Priority.CRITICAL).name)
-    unknown, older = due_event(), due_event()
     unknown["eventType"] = "CONFETTI"
     del older["metadata"]["expiresAt"]
-    for body in ('{"eventId": 1}', "not JSON", *map(json.dumps, (unusable, unknown, older))):
-        await runtime.bus.sqs.send_message(QueueUrl=queue, MessageBody=body)
+    newer["metadata"]["targetTimestampUTC"] = {"instant": "2026-11-23T14:00:00Z", "scale": "TAI"}
+    # What is said of each of them, to whoever asks the API.
+    poison = {
+        "not JSON": "not JSON: expected ident at line 1",
+        '{"specversion": "1.0", "type": "UserCreated", "dataversion": "9.0"}': "eventId",
+        json.dumps(unusable): "idempotencyKey",
+        json.dumps(unknown): "eventType",
+        json.dumps(older): "expiresAt",
+        json.dumps(newer): "targetTimestampUTC",
+    }
+    queue = runtime.topology.queue(Priority.CRITICAL).name
+    for body in poison:
+        await runtime.bus.sqs.send_message(QueueUrl=await runtime.bus.queue_url(queue), MessageBody=body)
     due = due_event()
     await publish(due)
+
+    async def letters() -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = (await api.get("/v1/dead-letters", params={"reason": "poison"})).json()["items"]
+        return items if len(items) == len(poison) else []
+
     async with work(Priority.CRITICAL):
         [request] = await receiver.wait_for(1)
-        letters = await eventually(lambda: _count(rows, runtime.database, "SELECT * FROM delivery_dead_letters", 5))
+        found = await eventually(letters) or []
     assert request.headers["webhook-id"] == due["eventId"]
-    assert {letter.reason for letter in letters} == {"poison"}
-    for field in ("idempotencyKey", "eventType", "expiresAt"):
-        assert any(field in letter.detail for letter in letters), field
-    assert await runtime.bus.depth(runtime.topology.queue(Priority.CRITICAL).name) == 0
+    assert {letter["queue"] for letter in found} == {queue}
+    said = {(await api.get(f"/v1/dead-letters/{letter['id']}")).json()["payload"]: letter["detail"] for letter in found}
+    assert said.keys() == poison.keys()
+    for body, rule in poison.items():
+        assert rule in said[body]
+    assert await runtime.bus.depth(queue) == 0
 
 
 async def test_a_payload_of_200_kib_is_delivered_whole(
     runtime: Runtime[Settings],
+    api: httpx.AsyncClient,
     receiver: Receiver,
     new_endpoint: NewEndpoint,
     due_event: Due,
@@ -108,6 +126,8 @@ async def test_a_payload_of_200_kib_is_delivered_whole(
     async with work(Priority.CRITICAL):
         [request] = await receiver.wait_for(1)
     assert json.loads(request.body)["data"]["message"] == message
+    [delivery] = (await api.get("/v1/deliveries")).json()["items"]
+    assert (delivery["status"], delivery["attempts"]) == ("SUCCEEDED", 1)
 
 
 async def test_two_workers_on_one_queue_never_send_an_event_twice(

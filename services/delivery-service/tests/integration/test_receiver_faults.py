@@ -3,20 +3,15 @@
 import asyncio
 import gzip
 import socket
-import ssl
-import struct
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from delivery_scene import LOOPBACK, VAULT
+from faulty_receivers import CHUNK, Authority, Gibibyte, answering, at, dripping, resetting, served
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from delivery_service.adapters.guard import Guard
@@ -31,42 +26,7 @@ from local_stack import ports
 from local_stack.testkit import Answer, Receiver
 
 Attempt = Callable[..., Awaitable[Reply]]
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-LOOPBACK = Reach((ip_network("127.0.0.0/8"),))
-VAULT = Vault([b"k" * KEY_BYTES])
 NAME = "hooks.example.org"
-CHUNK = b"x" * 2**16
-
-
-@asynccontextmanager
-async def served(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """A server that reads a request's head and goes on as told, on the port that it yields."""
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
-            await reader.readuntil(b"\r\n\r\n")
-            await serve(reader, writer)
-        writer.close()
-
-    server = await asyncio.start_server(connected, ports.LOOPBACK, 0, ssl=tls)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-
-
-def answering(content: bytes, *, hold: bool = True) -> Serve:
-    """Answers with these bytes and then holds the connection until the other side closes it, or closes it."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(content)
-        await writer.drain()
-        while hold and await reader.read(2**16):
-            continue
-
-    return serve
-
-
-def at(port: int) -> str:
-    return f"http://{ports.LOOPBACK}:{port}/"
 
 
 # -- answers ----------------------------------------------------------------------------------------------------------
@@ -103,21 +63,12 @@ async def test_headers_without_end_are_a_protocol_fault(attempt: Attempt) -> Non
 
 
 async def test_a_body_of_a_gibibyte_is_hardly_read(attempt: Attempt) -> None:
-    sent = 0
-
-    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal sent
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % 2**30)
-        while sent < 2**30:
-            writer.write(CHUNK)
-            await writer.drain()
-            sent += len(CHUNK)
-
-    async with served(serve) as port:
+    body = Gibibyte()
+    async with served(body) as port:
         reply = await attempt(at(port))
     assert (reply.http_status, reply.excerpt) == (200, "x" * EXCERPT_BYTES)
     # What is on its way in the buffers of both sides goes with it.
-    assert sent < 2**26
+    assert body.sent < 2**26
 
 
 async def test_a_gzip_bomb_stays_packed(attempt: Attempt) -> None:
@@ -149,30 +100,15 @@ async def test_a_receiver_that_does_not_answer_meets_the_deadline(attempt: Attem
     assert 0.9 < reply.duration_seconds < 3
 
 
-async def drip(writer: asyncio.StreamWriter) -> None:
-    while True:
-        writer.write(b"x")
-        await writer.drain()
-        await asyncio.sleep(0.05)
-
-
 async def test_headers_that_drip_meet_the_deadline_of_the_whole_attempt(attempt: Attempt) -> None:
-    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-        await drip(writer)
-
-    async with served(serve) as port:
+    async with served(dripping(b"HTTP/1.1 200 OK\r\nX-Slow: ")) as port:
         reply = await attempt(at(port), timeout_seconds=1)
     assert (reply.http_status, reply.fault) == (None, Fault.TIMEOUT)
     assert reply.duration_seconds < 3
 
 
 async def test_a_body_that_drips_ends_with_the_deadline_and_its_status_counts(attempt: Attempt) -> None:
-    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        await drip(writer)
-
-    async with served(serve) as port:
+    async with served(dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")) as port:
         reply = await attempt(at(port), timeout_seconds=1)
     assert (reply.http_status, reply.fault) == (200, None)
     assert reply.excerpt is not None
@@ -191,31 +127,14 @@ async def test_a_closed_port_is_a_connection_fault(attempt: Attempt) -> None:
 async def test_a_connection_reset_before_the_end_of_the_head_is_a_connection_fault(
     attempt: Attempt, content: bytes
 ) -> None:
-    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(content)
-        await writer.drain()
-        _reset(writer)
-
-    async with served(serve) as port:
+    async with served(resetting(content)) as port:
         assert (await attempt(at(port))).fault is Fault.CONNECTION
 
 
 async def test_a_connection_reset_in_the_body_does_not_change_what_the_status_said(attempt: Attempt) -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 1000\r\n\r\nhalf")
-        await writer.drain()
-        _reset(writer)
-
-    async with served(serve) as port:
+    async with served(resetting(b"HTTP/1.1 201 Created\r\nContent-Length: 1000\r\n\r\nhalf")) as port:
         reply = await attempt(at(port))
     assert (reply.http_status, reply.fault) == (201, None)
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close with RST rather than FIN."""
-    connection: socket.socket = writer.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
 
 
 async def test_connections_are_used_again(attempt: Attempt) -> None:
@@ -322,60 +241,6 @@ async def test_a_name_server_that_does_not_answer_meets_the_deadline(attempt: At
 
 
 # -- TLS --------------------------------------------------------------------------------------------------------------
-
-
-class Authority:
-    """Signs certificates for names. `folder` holds what `ssl` wants as files."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "authority")])
-        self.certificate = self._sign(self._name, self._key, authority=True)
-
-    def server(self, name: str, *, days: int = 1) -> ssl.SSLContext:
-        """A context with a certificate for ``name`` that is valid for so many days, or has not been for so many."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        certificate = self._sign(subject, key, name=name, days=days)
-        file = self._folder / f"{name}.pem"
-        file.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-            + certificate.public_bytes(serialization.Encoding.PEM)
-        )
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(file)
-        return context
-
-    def trusted(self) -> ssl.SSLContext:
-        pem = self.certificate.public_bytes(serialization.Encoding.PEM).decode()
-        return ssl.create_default_context(cadata=pem)
-
-    def _sign(
-        self,
-        subject: x509.Name,
-        key: ec.EllipticCurvePrivateKey,
-        *,
-        name: str = "",
-        days: int = 1,
-        authority: bool = False,
-    ) -> x509.Certificate:
-        now = datetime.now(UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=7))
-            .not_valid_after(now + timedelta(days=days))
-            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        )
-        if name:
-            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        return builder.sign(self._key, hashes.SHA256())
 
 
 async def test_a_checked_name_is_spoken_to_as_itself(attempt: Attempt, tmp_path: Path) -> None:

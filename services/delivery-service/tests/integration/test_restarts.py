@@ -6,10 +6,12 @@ import os
 import sys
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -53,6 +55,7 @@ async def test_bus_and_database_restarted_in_the_middle_lose_nothing(
             "WEBHOOK_ALLOWED_PORTS": "[]",
             "DATABASE_URL": url,
             "API_PORT": str(ports.free_port()),
+            "API_KEYS": json.dumps([{"name": "t", "sha256": sha256(b"key").hexdigest(), "scopes": ["read"]}]),
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
@@ -77,13 +80,24 @@ async def test_bus_and_database_restarted_in_the_middle_lose_nothing(
                 # The test's own connections are of before.
                 await runtime.database.engine.dispose()
                 await eventually(lambda: rows(runtime.database, DONE), timeout=90)
+                shown = await _deliveries(environment["API_PORT"])
             finally:
                 worker.terminate()
                 assert await worker.wait() == 0
     finally:
         emulator.kill()
         server.stop()
-    assert {request.headers["webhook-id"] for request in receiver.requests} == {due["eventId"] for due in dues}
+    event_ids = {due["eventId"] for due in dues}
+    assert {request.headers["webhook-id"] for request in receiver.requests} == event_ids
+    assert {each["eventId"]: each["status"] for each in shown} == dict.fromkeys(event_ids, "SUCCEEDED")
+
+
+async def _deliveries(port: str) -> list[dict[str, Any]]:
+    """What the worker's own API lists."""
+    async with httpx.AsyncClient(headers={"Authorization": "Bearer key"}) as client:
+        answer = await client.get(f"http://{ports.LOOPBACK}:{port}/v1/deliveries", params={"limit": 100})
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
 
 
 async def _publish(runtime: Runtime[Settings], dues: list[dict[str, Any]]) -> None:

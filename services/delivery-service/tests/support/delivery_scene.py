@@ -1,0 +1,166 @@
+"""delivery-service's use cases on a database of a test's own, with a receiver: what its tests are made of."""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+
+from chassis.clock import DatabaseClock
+from chassis.database import Database
+from chassis.lifecycle import Loop
+from chassis.messaging.consumer import ReceivedMessage, Rejection
+from chassis.outbox import Outbox
+from contracts.messages.delivery import DeliveryOutcomeItem
+from contracts.vocabulary import EventType, Priority
+from delivery_service.adapters.guard import Guard
+from delivery_service.adapters.posting import Poster
+from delivery_service.adapters.vault import Vault
+from delivery_service.adapters.webhooks import WebhookSender
+from delivery_service.application.endpoints import Security, Signing, create_endpoint
+from delivery_service.application.pool import DeliveryPool, PoolLimits
+from delivery_service.application.sending import Sender
+from delivery_service.domain.addresses import Reach
+from delivery_service.domain.circuits import CircuitPolicy
+from delivery_service.domain.endpoints import EndpointConfig
+from delivery_service.domain.retries import RetryPolicy
+from delivery_service.domain.signing import KEY_BYTES
+from delivery_service.subscribers.due_events import due_event_handler
+from local_stack.testkit import Receiver, eventually
+
+OUTCOMES = "SELECT item FROM outbox WHERE type IN ('DeliverySucceeded', 'DeliveryFailed') ORDER BY id"
+# Retries at once, so that no test waits for one.
+IMPATIENT = RetryPolicy(max_tries=3, base=0.05, factor=2.0, cap=0.1, retry_after_cap=0.2)
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+# Where the receivers of these tests listen.
+LOOPBACK = Reach((ip_network("127.0.0.0/8"),))
+VAULT = Vault([b"k" * KEY_BYTES])
+
+
+def look_up_by_heart(name: str) -> Sequence[str]:
+    """No name leaves a test: every one is at a public address, but for those that say that they are nowhere."""
+    if name.endswith(".invalid"):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    return ["10.0.0.1"] if name.endswith(".internal") else ["93.184.216.34"]
+
+
+SECURITY = Security(Guard(LOOPBACK, lookup=look_up_by_heart), VAULT)
+
+
+def due_event(
+    event_id: UUID | None = None,
+    *,
+    event_type: EventType = EventType.BIRTHDAY,
+    expires_in: timedelta = timedelta(hours=72),
+    **metadata: Any,
+) -> dict[str, Any]:
+    """A fresh due event as it is on the wire; names are those of its metadata."""
+    now = datetime.now(UTC)
+    event_id = event_id or uuid4()
+    return {
+        "eventId": str(event_id),
+        "eventType": event_type,
+        "idempotencyKey": str(event_id),
+        "metadata": {
+            "userId": str(uuid4()),
+            "attempt": 1,
+            "occurrence": "2026",
+            "priority": "CRITICAL",
+            "late": False,
+            "expiresAt": (now + expires_in).isoformat(),
+            "targetTimestampUTC": now.isoformat(),
+            "targetTimestampLocal": now.isoformat(),
+            "targetTimezone": "Etc/UTC",
+            "tags": [],
+            "contact": {"email": "ada@example.org", "phone": None},
+            "deliveryPayload": {"message": "Hey, Ada Lovelace it's your birthday"},
+            **metadata,
+        },
+    }
+
+
+async def receive(pool: DeliveryPool, *dues: dict[str, Any], traceparent: str | None = None) -> Sequence[Rejection]:
+    """What the consumer of a pool's queue does with one batch."""
+    attributes = {"traceparent": traceparent} if traceparent else {}
+    messages = [
+        ReceivedMessage(str(uuid4()), json.dumps(due), attributes, "handle", 1, time.time() - 0.5) for due in dues
+    ]
+    return await due_event_handler("bday-events-critical", pool.take_in)(messages)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A database of the service, and the endpoint that a test plays."""
+
+    database: Database
+    receiver: Receiver
+
+    async def endpoint(self, **config: Any) -> tuple[UUID, str]:
+        """A new endpoint, at the receiver unless a `url` is given: its id and its secret, if any."""
+        clock = DatabaseClock(self.database, time_lapse=False)
+        wanted = EndpointConfig(**{"url": self.receiver.url, **config})
+        created = await create_endpoint(self.database, clock, SECURITY, wanted, Signing(), None)
+        return created.endpoint.id, created.secret or ""
+
+    @asynccontextmanager
+    async def pool(
+        self,
+        *,
+        priority: Priority = Priority.CRITICAL,
+        policy: RetryPolicy = IMPATIENT,
+        slots: int = 20,
+        lease_seconds: float = 90,
+        claiming: bool = True,
+        grace_seconds: float = 5,
+        sender: Sender | None = None,
+        circuits: CircuitPolicy = CircuitPolicy(),  # noqa: B008 - it cannot change
+    ) -> AsyncIterator[DeliveryPool]:
+        """Run a pool with its claimer, and drain it at the end."""
+        poster = Poster(connections=slots, connect_seconds=2, guard=SECURITY.guard)
+        pool = DeliveryPool(
+            priority,
+            database=self.database,
+            outbox=Outbox(),
+            sender=sender or WebhookSender(poster, VAULT),
+            policy=policy,
+            limits=PoolLimits(slots, connections=2, lease_seconds=lease_seconds),
+            circuits=circuits,
+        )
+        stopping = asyncio.Event()
+        claimer = asyncio.create_task(Loop("claimer", pool.claim, wake=pool.wake).run(stopping)) if claiming else None
+        try:
+            yield pool
+        finally:
+            stopping.set()
+            if claimer is not None:
+                await claimer
+            await pool.drain(grace_seconds)
+            await poster.aclose()
+
+    async def outcomes(self) -> list[DeliveryOutcomeItem]:
+        """Those in the outbox, oldest first."""
+        rows = await self.rows(OUTCOMES)
+        return [DeliveryOutcomeItem.model_validate_json(row.item) for row in rows]
+
+    async def ended(self, count: int = 1, timeout: float = 10) -> list[DeliveryOutcomeItem]:
+        """The outcomes, once there are so many."""
+
+        async def there() -> list[DeliveryOutcomeItem]:
+            items = await self.outcomes()
+            return items if len(items) >= count else []
+
+        return await eventually(there, timeout=timeout) or []
+
+    async def rows(self, sql: str, **values: Any) -> list[Any]:
+        """What a statement returns, if anything; it is committed."""
+        async with self.database.transaction() as tx:
+            result = await tx.execute(text(sql), values)
+            return list(result.all()) if result.returns_rows else []
