@@ -56,7 +56,7 @@ EVENT_ID = json.loads((GOLDEN / "DueEvent.json").read_text())["eventId"]
 BEYOND_ANY_SCHEMA = {
     "idempotency-key-reused",
     *("must not contain the character U+", "must not have a name with the character", "must not be nested deeper"),
-    *("must be an integer of 64 bits", "must be a finite number"),
+    *("must be an integer of 64 bits", "must be a finite number", "must be earlier than `to`"),
 }
 """What holds of every value, and would be said a hundred times."""
 HAS_ARRIVED = {
