@@ -8,7 +8,8 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from bench.delivery.worker import add_due, add_endpoint, all_recorded, arrivals, running_pool, service_database
+from bench.delivery.flood import flooded
+from bench.delivery.worker import add_endpoint, arrivals, running_pool, service_database
 from bench.measure import Summary, machine, report
 from bench.postgres import Cluster, cluster
 from bench.sink import Sink
@@ -19,7 +20,6 @@ from local_stack import ports
 
 SLOTS = 50
 BATCH = 5
-FLOOD_FROM = 1_000_000
 
 
 async def main(events: int, rate: float, flood: int) -> None:
@@ -28,7 +28,8 @@ async def main(events: int, rate: float, flood: int) -> None:
     async with cluster() as postgres, Sink() as sink, _hanging() as hanging:
         alone = await _troubled(postgres, sink, (), events, rate)
         beside = await _troubled(postgres, sink, (hanging, f"http://127.0.0.1:{ports.free_port()}/"), events, rate)
-        critical = await _flooded(postgres, sink, flood)
+        scene = await flooded(postgres, sink, flood)
+    critical = scene.critical
     rows = (
         ("healthy alone", alone),
         ("healthy beside hanging and refusing", beside),
@@ -39,6 +40,7 @@ async def main(events: int, rate: float, flood: int) -> None:
         ("deliveries", "count", "p50", "p95", "p99", "worst"),
         ((name, s.count, *(1000 * x for x in (s.p50, s.p95, s.p99, s.worst))) for name, s in rows),
     )
+    print(f"of {flood} messages of LOW {scene.left} still waited when the last critical event was recorded")
     print(f"isolation: healthy p99 {beside.p99 / alone.p99:.2f} of alone; critical p99 {1000 * critical.p99:.0f} ms")
 
 
@@ -51,22 +53,6 @@ async def _troubled(postgres: Cluster, sink: Sink, others: Sequence[str], events
         async with running_pool(database, Priority.CRITICAL, slots=SLOTS) as pool:
             sent = await _arrive(pool, range(events), rate)
             await sink.wait_for(events, 60)
-    return await _latencies(sink, sent)
-
-
-async def _flooded(postgres: Cluster, sink: Sink, flood: int) -> Summary:
-    """A hundred critical events while so many of LOW wait."""
-    await sink.reset()
-    async with _database(postgres) as database:
-        await add_endpoint(database, sink.url)
-        for start in range(0, flood, 1_000):
-            await add_due(database, range(FLOOD_FROM + start, FLOOD_FROM + min(start + 1_000, flood)), Priority.LOW)
-        async with (
-            running_pool(database, Priority.LOW, slots=SLOTS),
-            running_pool(database, Priority.CRITICAL, slots=SLOTS) as critical,
-        ):
-            sent = await _arrive(critical, range(100), 50)
-            await all_recorded(database, Priority.CRITICAL)
     return await _latencies(sink, sent)
 
 
@@ -116,6 +102,6 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--n", type=int, default=1_000, help="events to the healthy endpoint (default: 1000)")
     arguments.add_argument("--rate", type=float, default=100.0, help="of them a second (default: 100)")
-    arguments.add_argument("--flood", type=int, default=20_000, help="events of LOW that wait (default: 20000)")
+    arguments.add_argument("--flood", type=int, default=20_000, help="messages of LOW that wait (default: 20000)")
     parsed = arguments.parse_args()
     asyncio.run(main(parsed.n, parsed.rate, parsed.flood))

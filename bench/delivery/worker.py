@@ -23,7 +23,7 @@ from chassis.lifecycle import Loop
 from chassis.migrations import upgrade
 from chassis.outbox import Outbox
 from chassis.telemetry.tracing import start_tracing
-from contracts.vocabulary import Priority
+from contracts.vocabulary import EventType, Priority
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.vault import Vault
@@ -42,7 +42,8 @@ MIGRATIONS = Path(__file__).parents[2] / "services/delivery-service/migrations"
 POLICY = RetryPolicy(max_tries=3, base=5, factor=5, cap=3600, retry_after_cap=900)
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 _GUARD = Guard(Reach((ip_network("127.0.0.0/8"),)))
-_VAULT = Vault([b"k" * KEY_BYTES])
+KEY = b"k" * KEY_BYTES
+_VAULT = Vault([KEY])
 
 _EVENTS = text("""
 INSERT INTO events (id, attempt, user_id, event_type, priority, due, target_at, expires_at, late, traceparent,
@@ -53,8 +54,8 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:user_ids AS uuid[]), CAST(:types AS text
      AS e (id, user_id, event_type, due)
 """)
 _DELIVERIES = text("""
-INSERT INTO deliveries (id, event_id, endpoint_id, priority, status, due_at)
-SELECT new_id(), e.id, p.id, :priority, 'PENDING', clock_timestamp() FROM events e CROSS JOIN endpoints p
+INSERT INTO deliveries (id, event_id, endpoint_id, channel, priority, status, due_at)
+SELECT new_id(), e.id, p.id, p.kind, :priority, 'PENDING', clock_timestamp() FROM events e CROSS JOIN endpoints p
 WHERE e.id = ANY (CAST(:ids AS uuid[]))
 """)
 _LEFT = text("SELECT EXISTS (SELECT FROM deliveries WHERE status = 'PENDING' AND priority = :priority)")
@@ -143,11 +144,12 @@ async def running_pool(database: Database, priority: Priority, *, slots: int) ->
         await poster.aclose()
 
 
-def _arrival(index: int, priority: Priority, now: datetime) -> Arrival:
+def due_message(index: int, priority: Priority, now: datetime, event_type: EventType = EventType.BIRTHDAY) -> str:
+    """The message of the due event whose webhook has this index."""
     data = webhook.body(index)["data"]
     due = {
         "eventId": data["eventId"],
-        "eventType": data["eventType"],
+        "eventType": event_type,
         "idempotencyKey": data["eventId"],
         "metadata": {
             "userId": data["userId"],
@@ -164,5 +166,9 @@ def _arrival(index: int, priority: Priority, now: datetime) -> Arrival:
             "deliveryPayload": {"message": data["message"]},
         },
     }
-    body = json.dumps(due)
+    return json.dumps(due)
+
+
+def _arrival(index: int, priority: Priority, now: datetime) -> Arrival:
+    body = due_message(index, priority, now)
     return arrival_of(check_due_event(body), body, TRACEPARENT, None)
