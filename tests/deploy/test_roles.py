@@ -26,6 +26,7 @@ MODULES: dict[str, Service[Any]] = {
 STORE = {
     "DATABASE_URL": "postgresql://almanac:secret@postgres:5432/almanac",
     "API_KEYS": "[]",
+    "SERVICES_API_KEY": "a-key-of-all-services",
     "SECRET_KEYS": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 }
 

@@ -81,6 +81,12 @@ tolerations:
 - name: {{ .component.slots }}
   value: {{ .size.slots | quote }}
 {{- end }}
+{{- if has "services" .component.egress }}
+{{- range $service := tuple "user" "event" "delivery" "analytics" }}
+- name: {{ upper $service }}_SERVICE_URL
+  value: http://{{ $.root.Release.Name }}-{{ $service }}-api
+{{- end }}
+{{- end }}
 {{- range $name, $value := merge (dict) .size.env (index $values.services .component.service).env }}
 - name: {{ $name }}
   value: {{ $value | quote }}

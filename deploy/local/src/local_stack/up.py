@@ -55,6 +55,7 @@ def _addresses(stack: Stack) -> list[str]:
     return [
         "",
         "Almanac is running. Ctrl-C stops it; the next run goes on with the same data.",
+        f"  {'console':<24} {stack.services[-1].url}/ (log in with the API key)",
         f"  {'inbox':<24} {stack.inbox.url}/",
         *documents,
         f"  {'API key (Bearer)':<24} {stack.settings.api_key}; {stack.settings.read_key} may only read",

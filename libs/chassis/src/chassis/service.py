@@ -49,6 +49,8 @@ class Service(Generic[S]):
 
     ``roles`` maps a role's name to what it runs; ``api`` and ``relay`` are the chassis' own and always there.
     ``parts`` are roles that run a part of another one: only where they are named.
+    ``sites`` are roles that answer browsers: each mounts what it serves on the process's application, with
+    :func:`chassis.api.sites.mount_site`, and returns what runs beside it.
     ``state`` is what the service's own routes need beyond what every service has: it goes into the application's state.
     ``replay`` does, beyond the outbox, what a bus that has lost its queues needs, and returns how many it concerned.
     """
@@ -61,13 +63,14 @@ class Service(Generic[S]):
     roles: Mapping[str, Callable[[Runtime[S]], Sequence[Role]]]
     relays: bool = True
     parts: Mapping[str, Callable[[Runtime[S]], Sequence[Role]]] = field(default_factory=dict)
+    sites: Mapping[str, Callable[[Runtime[S], FastAPI], Sequence[Role]]] = field(default_factory=dict)
     state: Callable[[Runtime[S]], Mapping[str, object]] = _no_state
     replay: Callable[[Runtime[S]], Awaitable[int]] = _nothing_more
 
     @property
     def role_names(self) -> list[str]:
         """What runs where nothing is named."""
-        return ["api", *self.roles, *(["relay"] if self.relays else [])]
+        return ["api", *self.roles, *self.sites, *(["relay"] if self.relays else [])]
 
     def app(self, runtime: Runtime[S], *, with_api: bool = True) -> FastAPI:
         """The HTTP application: the API, or only health and metrics."""
@@ -94,12 +97,15 @@ class Service(Generic[S]):
         async with open_runtime(settings, name=self.name) as runtime:
             schema = Schema(runtime.database, self.migrations)
             runtime.readiness.add("database", schema.check)
+            app = self.app(runtime, with_api="api" in names)
             roles: list[Role] = [LoopLag()]
             usage = UsageRecorder(runtime.database, runtime.bus.usage, process=" ".join(sorted(names)))
             work: list[Role] = [ClockRole(runtime.clock, time_lapse=settings.time_lapse), usage]
             for name in names:
                 if name == "relay":
                     work.extend(runtime.relay())
+                elif name in self.sites:
+                    roles.extend(self.sites[name](runtime, app))
                 elif name != "api":
                     work.extend((self.roles.get(name) or self.parts[name])(runtime))
             if runtime.listener.channels:
@@ -107,7 +113,7 @@ class Service(Generic[S]):
             roles.extend(schema.when_migrated(role) for role in work)
             roles.append(
                 HttpServer(
-                    self.app(runtime, with_api="api" in names),
+                    app,
                     host=settings.api_host,
                     port=settings.api_port,
                     grace_seconds=settings.shutdown_grace_seconds,

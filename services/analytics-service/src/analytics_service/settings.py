@@ -63,3 +63,8 @@ class Settings(ServiceSettings):
     timeline_retention_days: int = Field(430, ge=1)
     """How long timelines are kept: an event is scheduled up to 13 months ahead, and read about for a month more. So
     are announced dead letters, and what is known of a user's engagement after the last event."""
+
+    analytics_service_url: Address = None
+    """Where this service's own API answers, for a console in a process without it. Empty: in the same process."""
+    console_session_hours: float = Field(12.0, gt=0, le=168)
+    """How long a login to the console lasts: a working day."""

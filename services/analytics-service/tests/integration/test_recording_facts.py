@@ -344,7 +344,7 @@ class _Explaining:
 
 
 async def test_the_service_has_no_relay_but_forgets_old_inbox_ids(runtime: Runtime[Settings], running: Running) -> None:
-    assert SERVICE.role_names == ["api", "consumer"]
+    assert SERVICE.role_names == ["api", "consumer", "console"]
     await provisioning.apply(runtime.bus)
     await record(runtime.database, _facts(2))
     async with runtime.database.transaction() as tx:

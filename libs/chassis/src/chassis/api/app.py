@@ -18,6 +18,9 @@ from chassis.database import Database
 from chassis.outbox import Outbox
 from chassis.settings import ApiKey
 
+UNTRACED = ("healthz", "readyz", "metrics", "_nicegui", "assets/")
+"""Addresses that are asked again and again and tell nothing of an event: probes, and a site's own files and socket."""
+
 
 def create_app(
     title: str,
@@ -67,5 +70,7 @@ def create_app(
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI's documentation extends the schema
-    FastAPIInstrumentor.instrument_app(app, excluded_urls="healthz,readyz,metrics", exclude_spans=["receive", "send"])
+    FastAPIInstrumentor.instrument_app(
+        app, excluded_urls="healthz,readyz,metrics,_nicegui,assets/", exclude_spans=["receive", "send"]
+    )
     return app

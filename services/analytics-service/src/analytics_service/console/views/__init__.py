@@ -1,0 +1,1 @@
+"""What pages show, worked out from what services answered: pure functions, without a browser."""

@@ -1,0 +1,78 @@
+"""Feeds: one process asks for what many tabs show."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from analytics_service.console.clients.http import ServiceAwayError
+from analytics_service.console.feeds import Feed
+from local_stack.testkit import eventually
+
+
+@asynccontextmanager
+async def _running(feed: Feed[int]) -> AsyncIterator[None]:
+    stopping = asyncio.Event()
+    task = asyncio.create_task(feed.run(stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        await task
+
+
+async def test_a_feed_asks_only_while_someone_looks() -> None:
+    asked = 0
+
+    async def ask() -> int:
+        nonlocal asked
+        asked += 1
+        return asked
+
+    feed = Feed("numbers", ask, every_seconds=0.001)
+    async with _running(feed):
+        assert asked == 0
+        feed.watch()
+        feed.watch()
+        await eventually(lambda: asked > 3)
+        feed.unwatch()
+        before = asked
+        await eventually(lambda: asked > before)
+        feed.unwatch()
+        await asyncio.sleep(0)
+        assert feed.reading.value is not None
+
+
+async def test_a_failure_keeps_the_last_value_and_says_why_it_is_old() -> None:
+    fails = False
+
+    async def ask() -> int:
+        if fails:
+            raise ServiceAwayError("event-service", "event-service does not answer")
+        return 7
+
+    feed = Feed("numbers", ask, every_seconds=1)
+    assert (await feed.refresh()).error is None
+    fails = True
+    reading = await feed.refresh()
+    assert (reading.value, reading.error) == (7, "event-service does not answer")
+    assert reading.at is not None
+    assert reading.age_seconds(reading.at + 12) == 12
+    fails = False
+    assert (await feed.refresh()).error is None
+
+
+async def test_what_does_not_answer_in_time_is_given_up() -> None:
+    async def ask() -> int:
+        await asyncio.Event().wait()
+        return 1
+
+    feed = Feed("numbers", ask, every_seconds=1, timeout_seconds=0.01)
+    reading = await feed.refresh()
+    assert (reading.value, reading.error) == (None, "no answer within 0.01 s")
+
+
+async def test_an_answer_that_cannot_be_read_is_said_and_does_not_end_the_feed() -> None:
+    async def ask() -> int:
+        raise KeyError("hours")
+
+    assert (await Feed("numbers", ask, every_seconds=1).refresh()).error == "the answer cannot be read"
