@@ -242,6 +242,10 @@ async def test_schedules_of_a_users_own_data_are_read_previewed_and_given_polici
     assert {answer.status_code for answer in refused} == {409}
     assert {answer.json()["errors"][0]["field"] for answer in refused} == {"label", "scheduleId"}
     assert all("user-service owns this ANNIVERSARY" in answer.json()["detail"] for answer in refused)
+    # What the refusal says can be set can be, by these names.
+    own = refused[0].json()["detail"].split("(")[1].rstrip(")").split(", ")
+    assert "leapDay" in own
+    assert (await reminders.patch(shown, **dict.fromkeys(own))).status_code == 200
 
 
 async def test_reading_and_writing_need_their_scopes(reminders: Reminders, api: httpx.AsyncClient) -> None:

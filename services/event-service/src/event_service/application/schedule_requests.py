@@ -16,8 +16,15 @@ from event_service.domain.recipients import Recipient
 from event_service.domain.schedules import Schedule, Source
 from event_service.domain.type_rules import Rulebook
 
-OVERRIDES = frozenset({"gap", "overlap", "leap_day", "grace", "expiry", "message"})
-"""What may be set for a schedule that follows from its user: all else comes from there."""
+OVERRIDES: Mapping[str, str] = {
+    "expiry": "expirySeconds",
+    "gap": "gap",
+    "grace": "graceSeconds",
+    "leap_day": "leapDay",
+    "message": "message",
+    "overlap": "overlap",
+}
+"""What may be set for a schedule that follows from its user, and its name for clients: all else comes from there."""
 
 _FIELDS = {
     "start": "rule.startLocal",
@@ -31,7 +38,7 @@ _FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class NewSchedule:
-    """A schedule as it is asked for. ``timezone`` None: the user's, wherever that is. ``settings``: ``OVERRIDES``."""
+    """A schedule as it is asked for. ``timezone`` None: the user's, wherever that is. ``settings``: of ``OVERRIDES``."""
 
     user_id: UUID
     event_type: EventType
@@ -103,7 +110,7 @@ def check(rules: Rulebook, schedule: Schedule) -> None:
 
 
 def derived_error(schedule: Schedule, field: str) -> DerivedScheduleError:
-    own = ", ".join(sorted(OVERRIDES))
+    own = ", ".join(OVERRIDES.values())
     return DerivedScheduleError(
         f"user-service owns this {schedule.event_type} schedule: change the user {schedule.user_id} there; here only"
         f" its policies can be set ({own})",
