@@ -38,7 +38,7 @@ _FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class NewSchedule:
-    """A schedule as it is asked for. ``timezone`` None: the user's, wherever that is. ``settings``: of ``OVERRIDES``."""
+    """A schedule as it is asked for. ``timezone`` None: the user's, wherever that is. ``settings``: ``OVERRIDES``."""
 
     user_id: UUID
     event_type: EventType
