@@ -41,9 +41,9 @@ $(VENV)/policies/installed: $(VENV)/installed requirements/policies.txt
 	touch $@
 
 .PHONY: system-packages browser-packages
-system-packages: ## Install what some tests want of Debian, as root: pgbouncer, promtool
+system-packages: ## Install what some tests want of Debian, as root: pgbouncer, promtool, amtool
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends pgbouncer prometheus
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends pgbouncer prometheus prometheus-alertmanager
 
 browser-packages: ## Install the browser that `make test-browser` drives, as root
 	apt-get update -qq

@@ -2,12 +2,17 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+import chassis.database
 from chassis.database import Database, is_outage
 from local_stack import ports
 from local_stack.postgres import NOT_DURABLE, PostgresServer
@@ -130,3 +135,39 @@ async def test_behind_a_pooler_no_statement_is_left_prepared(url: str) -> None:
             assert prepared.scalar_one() <= 1  # the question itself
     finally:
         await database.close()
+
+
+def _exported(reader: InMemoryMetricReader, name: str) -> list[float]:
+    data: Any = reader.get_metrics_data()
+    return [
+        point.value
+        for scope in (data.resource_metrics[0].scope_metrics if data else ())
+        for metric in scope.metrics
+        if metric.name == name
+        for point in metric.data.data_points
+    ]
+
+
+async def test_connections_that_fail_or_do_not_come_free_are_counted_from_zero(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = InMemoryMetricReader()
+    counter = MeterProvider([reader]).get_meter("test").create_counter("errors")
+    monkeypatch.setattr(chassis.database, "_connection_errors", counter)
+    away = Database(f"postgresql://nobody@127.0.0.1:{ports.free_port()}/nothing")
+    full = Database(url, pool_size=1)
+    full.engine.pool._timeout = 0.05  # type: ignore[attr-defined]
+    try:
+        assert _exported(reader, "errors") == [0]
+        with pytest.raises(OSError):
+            await away.ping()
+        assert _exported(reader, "errors")[0] >= 1
+        counted = _exported(reader, "errors")[0]
+        async with full.read():
+            with pytest.raises(PoolTimeoutError):
+                await full.ping()
+        assert _exported(reader, "errors")[0] > counted
+        assert full.available
+    finally:
+        await away.close()
+        await full.close()

@@ -6,8 +6,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol
 
 import structlog
+from opentelemetry import metrics
 from sqlalchemy import CursorResult, Executable, text
 from sqlalchemy.exc import InvalidRequestError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.engine import create_engine, is_outage
@@ -16,6 +18,11 @@ from chassis.replica import Replica
 __all__ = ["Database", "Parameters", "Reader", "Rows", "Transaction", "is_outage"]
 
 log = structlog.get_logger(__name__)
+
+_connection_errors = metrics.get_meter("almanac.database").create_counter(
+    "almanac_database_connection_errors",
+    description="Connections that could not be made, were dropped, or did not become free in time",
+)
 
 COPY_TURN = 100
 """Rows that a COPY encodes before others get their turn on the event loop: less than a millisecond."""
@@ -108,6 +115,8 @@ class Database:
         self._up = asyncio.Event()
         self._up.set()
         self._probe: asyncio.Task[None] | None = None
+        # A counter that began with its first error would not look increased by it.
+        _connection_errors.add(0)
 
     @property
     def available(self) -> bool:
@@ -171,7 +180,10 @@ class Database:
         await self.engine.dispose()
 
     def _note(self, error: Exception) -> None:
-        if is_outage(error) and self._up.is_set():
+        outage = is_outage(error)
+        if outage or isinstance(error, PoolTimeoutError):
+            _connection_errors.add(1)
+        if outage and self._up.is_set():
             log.warning("database away", error=repr(error))
             self._up.clear()
             self._probe = asyncio.get_running_loop().create_task(self._wait_for_return())
@@ -184,6 +196,7 @@ class Database:
                 async with self.engine.connect() as connection:
                     await connection.execute(text("SELECT 1"))
             except Exception as error:  # whatever it is, the database does not answer yet
+                _connection_errors.add(1)
                 log.debug("database still away", error=repr(error))
                 delay = min(delay * 2, 2.0)
                 continue

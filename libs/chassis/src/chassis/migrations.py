@@ -1,7 +1,8 @@
 """Migrations: alembic over asyncpg, one runner at a time, and whether a database is up to date.
 
 A service's ``migrations/env.py`` only calls :func:`run_environment`. Migrations expand, then contract: the previous
-version of the code must run on the new schema.
+version of the code must run on the new schema. What a later revision does take away it names in ``takes_away``, with
+the reason why nobody misses it any more (``docs/operations.md``, Change a schema).
 """
 
 import asyncio
@@ -19,8 +20,8 @@ from chassis.engine import create_engine
 _LOCK = 0x616C6D61  # "alma": a number of our own for the advisory lock that lets one runner in
 
 
-async def upgrade(database_url: str, migrations: Path) -> None:
-    """Bring the database to the newest revision. Concurrent runners wait for each other.
+async def upgrade(database_url: str, migrations: Path, to: str = "head") -> None:
+    """Bring the database to a revision, the newest by default. Concurrent runners wait for each other.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the database is away or a migration failed; nothing of it is kept.
@@ -31,7 +32,7 @@ async def upgrade(database_url: str, migrations: Path) -> None:
 
     def run(connection: Connection) -> None:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
     try:
         async with engine.begin() as connection:

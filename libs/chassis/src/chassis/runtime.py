@@ -21,6 +21,7 @@ from chassis.clock import DatabaseClock, TimeLapseRefusedError
 from chassis.database import Database
 from chassis.leases import Lease
 from chassis.lifecycle import Loop, Role, pause
+from chassis.messaging.backlog import Backlog
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import Handler, QueueConsumer, Rejection
 from chassis.messaging.drain import DlqDrain
@@ -69,7 +70,7 @@ class Runtime(Generic[S]):
         max_batch: int = 50,
         reject: Callable[[Sequence[Rejection]], Awaitable[None]] | None = None,
     ) -> list[Role]:
-        """The roles that work on ``queue`` and drain its DLQ.
+        """The roles that work on ``queue``, measure what waits in it, and drain its DLQ.
 
         ``check`` raises ContractError for a body that never can be applied. ``reject`` keeps what cannot be; without
         one it goes into the chassis' own table of dead letters.
@@ -92,7 +93,13 @@ class Runtime(Generic[S]):
         )
         drain = DlqDrain(self.bus, queue, check=check, reject=keep, every_seconds=self.settings.dlq_drain_seconds)
         marks = MarkKeeper(self.database, queue.name, lambda: consumer.reached)
-        return [consumer, Loop(f"drain:{queue.name}", drain.step), Loop(f"marks:{queue.name}", marks.step)]
+        backlog = Backlog(self.bus, queue, lambda: consumer.reached)
+        return [
+            consumer,
+            Loop(f"drain:{queue.name}", drain.step),
+            Loop(f"marks:{queue.name}", marks.step),
+            Loop(f"backlog:{queue.name}", backlog.step),
+        ]
 
     def relay(self) -> list[Role]:
         """The roles that send the outbox and forget what is past its retention."""
@@ -263,6 +270,9 @@ def _reveal(secret: SecretStr | None) -> str | None:
 def _observe(database: Database) -> None:
     pool, replica = database.engine.pool, database.replica
 
+    def available(_: CallbackOptions) -> Iterable[Observation]:
+        yield Observation(int(database.available))
+
     def connections(_: CallbackOptions) -> Iterable[Observation]:
         if isinstance(pool, QueuePool):
             yield Observation(pool.checkedout(), {"state": "used"})
@@ -273,6 +283,9 @@ def _observe(database: Database) -> None:
             yield Observation(replica.lag_seconds)
 
     meter = metrics.get_meter("almanac.database")
+    meter.create_observable_gauge(
+        "almanac_database_available", [available], description="1 while the database answers this process, else 0"
+    )
     meter.create_observable_gauge(
         "almanac_database_connections", [connections], description="Connections of this process, by state"
     )

@@ -18,9 +18,11 @@ from delivery_service.adapters.sms import SmsSender
 from delivery_service.adapters.vault import Vault
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.api import dead_letters, deliveries, endpoints, status
+from delivery_service.application import health, measures
 from delivery_service.application.arrivals import check_due_event
 from delivery_service.application.dead_letters import keeper
 from delivery_service.application.endpoints import Security
+from delivery_service.application.figures import OpenDeadLetters
 from delivery_service.application.pool import DeliveryPool, PoolLimits
 from delivery_service.application.redrives import Redriver
 from delivery_service.application.resealing import Resealing
@@ -62,6 +64,7 @@ def open_channels(settings: Settings, *, connections: int) -> Channels:
 def worker(runtime: Runtime[Settings], priority: Priority) -> Role:
     """What works on one priority, with everything that another could exhaust of its own."""
     settings, database = runtime.settings, runtime.database
+    measures.begin(priority)
     slots = settings.slots(priority)
     sender = open_channels(settings, connections=slots)
     pool = DeliveryPool(
@@ -112,10 +115,12 @@ def workers(*priorities: Priority) -> Callable[[Runtime[Settings]], Sequence[Rol
             database, days=settings.retention_days, dead_letter_days=settings.dead_letter_retention_days
         )
         redriver = Redriver(database, runtime.outbox, horizon=HORIZON_SECONDS)
+        health.begin()
         return [
             *(worker(runtime, priority) for priority in priorities),
             Loop("retention", retention.step),
             Loop("redriver", redriver.step),
+            Loop("open-dead-letters", OpenDeadLetters(database).step),
             Loop("resealing", Resealing(database, Vault(settings.key_bytes())).step),
         ]
 

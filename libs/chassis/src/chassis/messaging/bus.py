@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import aioboto3
 from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError, ClientError
+from opentelemetry import metrics
 from yarl import URL
 
 from chassis.messaging.calls import CallCounter
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from types_aiobotocore_sns import SNSClient
     from types_aiobotocore_sqs import SQSClient
 
+_depth = metrics.get_meter("almanac.bus").create_gauge(
+    "almanac_queue_depth", description="Messages waiting in a queue, as whoever works on it was told last"
+)
 LONG_POLL_SECONDS = 20
 BUS_ERRORS = (BotoCoreError, ClientError, OSError, TimeoutError)
 """What a call raises where the bus is away, refuses it, or lacks what it names."""
@@ -91,8 +95,10 @@ class Bus:
         return self._urls[name]
 
     async def depth(self, queue_name: str) -> int:
-        """Messages that wait in the queue, roughly."""
-        return (await self.counts(queue_name)).waiting
+        """Messages that wait in the queue, roughly. Exported as ``almanac_queue_depth``. Raises one of ``BUS_ERRORS``."""
+        waiting = (await self.counts(queue_name)).waiting
+        _depth.set(waiting, {"queue": queue_name})
+        return waiting
 
     async def counts(self, queue_name: str) -> QueueCounts:
         """Raises one of ``BUS_ERRORS``."""

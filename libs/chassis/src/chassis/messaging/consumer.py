@@ -116,6 +116,8 @@ class QueueConsumer:
         self._receiving = 0
         self.reached: float | None = None
         """What was sent before this (epoch seconds) has been received: see :mod:`chassis.queue_marks`."""
+        # A counter that began with its first error would not look increased by it.
+        _errors.add(0, {"queue": self._queue})
 
     async def run(self, stopping: asyncio.Event) -> None:
         self._receiving = self._receivers

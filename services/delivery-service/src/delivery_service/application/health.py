@@ -24,6 +24,13 @@ _trips = _meter.create_counter("almanac_circuit_trips", description="Circuits th
 _disabled = _meter.create_counter("almanac_endpoints_disabled", description="Endpoints switched off, by reason")
 
 
+def begin() -> None:
+    """Let the counts begin with 0: a series that began with its first count would not look increased by it."""
+    _trips.add(0)
+    for reason in ("gone", "failing"):
+        _disabled.add(0, {"reason": reason})
+
+
 async def watch(tx: Transaction, outbox: Outbox, tallies: Sequence[Tally], policy: CircuitPolicy) -> list[Counted]:
     """Count attempts into the circuits, and switch off what is gone or has failed for too long, with an announcement.
 

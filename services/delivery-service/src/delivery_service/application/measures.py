@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from opentelemetry import metrics
 
 from contracts.messages.delivery import DeliveryOutcomeItem
-from contracts.vocabulary import Priority
+from contracts.vocabulary import EventType, Priority
 from delivery_service.application.recording import RecordedBatch
 from delivery_service.domain.deliveries import Arrival, Result
 
 _meter = metrics.get_meter("almanac.delivery")
 _deliveries = _meter.create_counter("almanac_deliveries", description="Deliveries that ended, by priority and outcome")
-_events = _meter.create_counter("almanac_delivery_outcomes", description="Events that ended, by priority and outcome")
+_events = _meter.create_counter(
+    "almanac_delivery_outcomes", description="Events that ended, by priority, type and outcome"
+)
 _attempts = _meter.create_counter("almanac_delivery_attempts", description="Attempts, by priority and class")
 _duration = _meter.create_histogram("almanac_webhook_duration", unit="s", description="Time that an attempt took")
 _queue = _meter.create_histogram(
@@ -30,6 +32,21 @@ _fenced = _meter.create_counter(
 )
 
 _LABELS = {priority: {"priority": priority.name} for priority in Priority}
+
+
+def begin(priority: Priority) -> None:
+    """What rates and shares are taken of is there from the start: a series that began with its first count would not
+    look increased by it."""
+    labels = _LABELS[priority]
+    _in_hand.add(0, labels)
+    for outcome in ("succeeded", "exhausted", "expired"):
+        _deliveries.add(0, {**labels, "outcome": outcome})
+        for event_type in EventType:
+            _events.add(0, {**labels, "type": event_type.name, "outcome": outcome})
+    for name in ("2xx", "5xx", "timeout", "connect_timeout"):
+        _attempts.add(0, {**labels, "class": name})
+    for counter in (_abandoned, _fenced):
+        counter.add(0, labels)
 
 
 def taken_in(priority: Priority, arrivals: Sequence[Arrival], unwanted: Sequence[DeliveryOutcomeItem]) -> None:
@@ -67,5 +84,6 @@ def recorded(priority: Priority, results: Sequence[Result], batch: RecordedBatch
 def _count_outcomes(outcomes: Sequence[DeliveryOutcomeItem]) -> None:
     for item in outcomes:
         _lateness.record(item.lateness_seconds, _LABELS[item.priority])
-    for (priority, outcome), count in Counter((i.priority, i.reason or "succeeded") for i in outcomes).items():
-        _events.add(count, {**_LABELS[priority], "outcome": outcome})
+    ended = Counter((each.priority, each.event_type, each.reason or "succeeded") for each in outcomes)
+    for (priority, event_type, outcome), count in ended.items():
+        _events.add(count, {**_LABELS[priority], "type": event_type.name, "outcome": outcome})

@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 
-from opentelemetry import metrics
 from opentelemetry.trace import Span, SpanKind
 
 from chassis.messaging.bus import Bus
@@ -23,10 +22,6 @@ DEPTH_SECONDS = 1.0
 """How long a reading of a queue's depth is trusted."""
 DEPTH_PAUSE_SECONDS = 0.1
 """The least time between two readings, however full the queue."""
-
-_depth = metrics.get_meter("almanac.scheduler").create_gauge(
-    "almanac_queue_depth", description="Messages waiting in a delivery queue, as the scheduler sees it"
-)
 
 
 class SnsDueEvents:
@@ -49,7 +44,6 @@ class SnsDueEvents:
             depth = await self._bus.depth(self._queues[key])
             self._read_at[key] = time.monotonic()
             self._room[key] = self._limit - depth
-            _depth.set(depth, {"queue": self._queues[key]})
         return self._room[key]
 
     async def publish(self, events: Sequence[Event], now: datetime) -> list[Published]:
