@@ -95,7 +95,7 @@ class Bus:
         return self._urls[name]
 
     async def depth(self, queue_name: str) -> int:
-        """Messages that wait in the queue, roughly. Exported as ``almanac_queue_depth``. Raises one of ``BUS_ERRORS``."""
+        """Messages that wait in the queue, roughly; exported as ``almanac_queue_depth``. Raises what counts does."""
         waiting = (await self.counts(queue_name)).waiting
         _depth.set(waiting, {"queue": queue_name})
         return waiting
