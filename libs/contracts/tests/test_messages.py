@@ -53,6 +53,14 @@ def test_a_golden_sample_parses_and_serialises_to_itself(spec: MessageSpec) -> N
     assert json.loads(message.model_dump_json()) == json.loads(body)
 
 
+@pytest.mark.parametrize("name", ["EventCompleted", "EventFailed", "EventMissed"])
+def test_an_optional_field_joins_a_version_without_changing_what_says_nothing_of_it(name: str) -> None:
+    (untagged,) = parse_message(read_sample(f"{name}.v1.0")).items
+    assert "tags" not in json.loads(untagged.model_dump_json())
+    (tagged,) = parse_message(changed_item(f"{name}.v1.0", tags=["vip"])).items
+    assert json.loads(tagged.model_dump_json())["tags"] == ["vip"]
+
+
 def test_an_item_knows_the_trace_it_came_from() -> None:
     traced, untraced = parse_message(read_sample(SAMPLE)).items
     assert traced.trace_id == "0af7651916cd43dd8448eb211c80319c"

@@ -166,6 +166,50 @@ async def test_engagement_is_listed_latest_first_and_found_by_user(
     assert (unknown.status_code, unknown.json()["type"]) == (404, "urn:almanac:problem:user-not-found")
 
 
+async def test_engagement_by_tag_is_listed_latest_first_and_found_by_name(
+    client: httpx.AsyncClient, runtime: Runtime[Settings]
+) -> None:
+    tags = [("vip", "=cmd"), ("vip",), ("berlin",)]
+    await record(
+        runtime.database,
+        [_fact(Kind.COMPLETED, timedelta(minutes=index), tags=each) for index, each in enumerate(tags)],
+    )
+    first = (await client.get("/v1/engagement/tags", params={"limit": 2})).json()
+    rest = (await client.get("/v1/engagement/tags", params={"limit": 2, "cursor": first["nextCursor"]})).json()
+    assert {each["tag"]: each["delivered"] for each in first["items"]} == {"vip": 2, "=cmd": 1}
+    assert [each["tag"] for each in rest["items"]] == ["berlin"]
+    assert rest["nextCursor"] is None
+    (one,) = (await client.get("/v1/engagement/tags", params={"tag": "berlin"})).json()["items"]
+    assert (one["delivered"], one["failed"]) == (1, 0)
+    answer = await client.get("/v1/engagement/tags", params={"limit": 2, "format": "csv"})
+    assert answer.headers["next-cursor"] == first["nextCursor"]
+    # A spreadsheet shows what a stranger called a tag, and does not compute it.
+    assert {row["tag"] for row in csv.DictReader(io.StringIO(answer.text))} == {"vip", "'=cmd"}
+
+
+async def test_every_table_comes_as_csv(client: httpx.AsyncClient, runtime: Runtime[Settings]) -> None:
+    results = (EndpointResult(uuid4(), "webhook", "succeeded", 2, 0.3),)
+    await record(
+        runtime.database,
+        [
+            _fact(Kind.COMPLETED, user_id=uuid4(), latencies=((Measure.END_TO_END, 0.2),)),
+            _fact(Kind.DELIVERY_SUCCEEDED, endpoints=results),
+        ],
+    )
+    columns = {
+        "/v1/engagement/users": "userId,delivered,failed,lastAt",
+        "/v1/endpoints/results": "endpointId,channel,deliveries,succeeded,successRate,attempts,p50,p95,p99",
+        "/v1/metrics/timeseries": "start,outcome,eventType,priority,count",
+        "/v1/metrics/latency": "count,p50,p95,p99,start,measure,eventType,priority",
+    }
+    for path, names in columns.items():
+        answer = await client.get(path, params={"format": "csv"})
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        header, *lines = answer.text.splitlines()
+        assert header == names
+        assert lines
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -188,6 +232,8 @@ async def test_a_range_that_is_too_long_or_empty_is_refused(client: httpx.AsyncC
         "/v1/metrics/latency",
         "/v1/endpoints/results",
         "/v1/engagement/users",
+        "/v1/engagement/tags",
+        "/v1/costs",
         f"/v1/events/{EVENT}/timeline",
     ],
 )

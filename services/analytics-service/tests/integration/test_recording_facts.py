@@ -310,6 +310,24 @@ async def test_engagement_counts_by_user_and_a_deleted_user_is_forgotten(runtime
     assert await _scalar(runtime.database, "SELECT user_id FROM engagement") == grace
 
 
+async def test_engagement_by_tag_is_exact_however_often_and_in_whatever_order_facts_come(
+    runtime: Runtime[Settings],
+) -> None:
+    vip = [*_facts(3, tags=("vip", "berlin")), *_facts(1, Kind.MISSED, tags=("vip",)), *_facts(2, Kind.FAILED)]
+    ends = [replace(fact, at=NOW - timedelta(minutes=index)) for index, fact in enumerate(vip)]
+    published = _facts(4, Kind.PUBLISHED, tags=("vip",))
+
+    async def write(seed: int) -> None:
+        shuffled = random.Random(seed).sample([*ends, *published], k=10)
+        for start in range(0, 10, 3):
+            await record(runtime.database, shuffled[start : start + 3])
+
+    await asyncio.gather(*map(write, range(4)))
+    rows = "SELECT array_agg(tag || ' ' || delivered || '/' || failed || ' ' || (last_at = '{}') ORDER BY tag)"
+    found = await _scalar(runtime.database, f"{rows.format(NOW)} FROM tag_engagement")
+    assert found == ["berlin 3/0 true", "vip 3/1 true"]
+
+
 async def test_ranges_are_read_by_the_key_however_much_there_is(runtime: Runtime[Settings]) -> None:
     fill = (
         "INSERT INTO counts SELECT 'minute', s, k, t, p, 5 FROM generate_series(now() - interval '10 days', now(),"

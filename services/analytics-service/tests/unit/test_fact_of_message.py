@@ -61,6 +61,15 @@ def test_instants_and_latencies_come_from_the_item(
     assert str(fact.event_id) == "fd8615cc-660b-84e9-96a9-0cdf4f423ac7"
 
 
+@pytest.mark.parametrize("type", [MessageType.EVENT_COMPLETED, MessageType.EVENT_FAILED, MessageType.EVENT_MISSED])
+def test_the_tags_of_an_end_are_counted_and_not_kept_with_the_event(type: MessageType) -> None:
+    (fact,) = _facts(type, tags=["vip", "berlin"])
+    assert fact.tags == ("vip", "berlin")
+    assert "vip" not in fact.data
+    (untagged,) = _facts(type)
+    assert untagged.tags == ()
+
+
 def test_only_webhook_endpoints_count_as_webhook_latency() -> None:
     failed, without_endpoint = _facts(MessageType.DELIVERY_FAILED, queueSeconds=None)
     assert failed.latencies == ((Measure.WEBHOOK, 0.04), (Measure.WEBHOOK, 30.0))

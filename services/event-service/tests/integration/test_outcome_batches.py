@@ -42,6 +42,7 @@ async def test_success_completes_and_makes_next_years_event_at_once(scenario: Sc
     assert schedule.last_occurrence == "2026"
     completed, scheduled = await scenario.announced()
     assert (completed[0], completed[1]["latenessSeconds"], completed[1]["late"]) == ("EventCompleted", 3.0, False)
+    assert completed[1]["tags"] == ["vip"]
     assert (scheduled[0], scheduled[1]["occurrence"]) == ("EventScheduled", "2027")
 
 
@@ -52,6 +53,7 @@ async def test_failure_fails_and_makes_next_years_event_too(scenario: Scenario, 
     assert (coming.status, coming.occurrence) == ("PENDING", "2027")
     failed, scheduled = await scenario.announced()
     assert (failed[0], failed[1]["reason"], scheduled[0]) == ("EventFailed", "no_endpoint", "EventScheduled")
+    assert failed[1]["tags"] == ["vip"]
 
 
 async def test_a_redriven_delivery_that_succeeds_completes_what_had_failed(scenario: Scenario, fired: Event) -> None:

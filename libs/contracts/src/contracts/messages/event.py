@@ -48,7 +48,13 @@ class EventCancelledItem(EventItem):
     reason: Text
 
 
-class EventCompletedItem(EventItem):
+class EventEndedItem(EventItem):
+    """Tags are the user's, as the event had them; left out where there are none, and by publishers before them."""
+
+    tags: list[str] = Field(default=[], exclude_if=lambda value: not value)
+
+
+class EventCompletedItem(EventEndedItem):
     """Finished is when the last delivery ended, and lateness runs from target to there."""
 
     finished_at: UtcInstant
@@ -56,7 +62,7 @@ class EventCompletedItem(EventItem):
     lateness_seconds: float
 
 
-class EventFailedItem(EventItem):
+class EventFailedItem(EventEndedItem):
     """As EventCompletedItem, with the outcome's reason."""
 
     finished_at: UtcInstant
@@ -65,7 +71,7 @@ class EventFailedItem(EventItem):
     reason: Text
 
 
-class EventMissedItem(EventItem):
+class EventMissedItem(EventEndedItem):
     """Nothing fired while its grace lasted; lateness is how long after the target that was found."""
 
     grace_until: UtcInstant

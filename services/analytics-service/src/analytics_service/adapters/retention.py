@@ -1,6 +1,6 @@
 """Deletes what is past its retention, by the (maybe simulated) clock that facts are dated by."""
 
-from analytics_service.adapters import dead_letter_alerts, engagement, rollups, timelines
+from analytics_service.adapters import dead_letter_alerts, engagement, rollups, tag_engagement, timelines
 from analytics_service.domain.grains import Grain
 from chassis.database import Database
 
@@ -15,6 +15,7 @@ async def sweep(database: Database, *, rollup_days: dict[Grain, int], timeline_d
         *rollups.retention(rollup_days),
         (dead_letter_alerts.SWEEP, kept),
         (engagement.SWEEP, kept),
+        (tag_engagement.SWEEP, kept),
     ):
         async with database.transaction() as tx:
             await tx.execute(statement, values)

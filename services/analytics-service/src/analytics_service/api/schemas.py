@@ -1,5 +1,6 @@
 """Replies."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +11,7 @@ from analytics_service.domain.facts import Kind, Measure
 from analytics_service.domain.grains import Grain
 from analytics_service.domain.overview import Overview
 from analytics_service.domain.records import Missing
-from analytics_service.domain.series import CountPoint, EndpointSummary, LatencyPoint
+from analytics_service.domain.series import SUCCEEDED, CountPoint, EndpointSummary, LatencyPoint
 from chassis.api.wire import WireModel
 from contracts.vocabulary import Channel, EventType, Priority
 
@@ -115,12 +116,13 @@ class SeriesBody(WireModel):
     grain: Grain
     since: datetime
     until: datetime
+    points: Sequence[WireModel]
 
 
 class CountSeriesBody(SeriesBody):
     """Oldest first; spans in which nothing happened are left out."""
 
-    points: list[CountPointBody]
+    points: Sequence[CountPointBody]
 
 
 class LatencyPointBody(PercentilesBody):
@@ -145,7 +147,7 @@ class LatencyPointBody(PercentilesBody):
 class LatencySeriesBody(SeriesBody):
     """Oldest first; spans in which nothing was measured are left out."""
 
-    points: list[LatencyPointBody]
+    points: Sequence[LatencyPointBody]
 
 
 class EndpointSummaryBody(WireModel):
@@ -172,6 +174,34 @@ class EndpointSummaryBody(WireModel):
         )
 
 
+class EndpointRow(WireModel):
+    """The same in one line."""
+
+    endpoint_id: UUID
+    channel: Channel
+    deliveries: int
+    succeeded: int
+    success_rate: float
+    attempts: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+    @classmethod
+    def of(cls, summary: EndpointSummary) -> "EndpointRow":
+        return cls(
+            endpoint_id=summary.endpoint_id,
+            channel=Channel(summary.channel),
+            deliveries=summary.deliveries,
+            succeeded=summary.results.get(SUCCEEDED, 0),
+            success_rate=summary.success_rate,
+            attempts=summary.attempts,
+            p50=summary.latency.p50,
+            p95=summary.latency.p95,
+            p99=summary.latency.p99,
+        )
+
+
 class EndpointResultsBody(WireModel):
     """The busiest endpoint first."""
 
@@ -184,6 +214,15 @@ class EngagementBody(WireModel):
     """What became of one user's events: ``failed`` counts those that were missed, too."""
 
     user_id: UUID
+    delivered: int
+    failed: int
+    last_at: datetime = Field(description="When the last of them ended.")
+
+
+class TagEngagementBody(WireModel):
+    """What became of the events of users with one tag; an event counts for each of them."""
+
+    tag: str
     delivered: int
     failed: int
     last_at: datetime = Field(description="When the last of them ended.")

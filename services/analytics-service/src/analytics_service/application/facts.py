@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from opentelemetry import metrics
 
-from analytics_service.adapters import dead_letter_alerts, engagement, rollups, timelines
-from analytics_service.domain.facts import Engagement, Fact, Kind, Rollup
+from analytics_service.adapters import dead_letter_alerts, engagement, rollups, tag_engagement, timelines
+from analytics_service.domain.facts import Engagement, Fact, Kind, Rollup, TagEngagement
 from chassis import inbox
 from chassis.database import Database
 
@@ -31,6 +31,8 @@ async def record(database: Database, facts: Sequence[Fact]) -> None:
             await engagement.add(tx, engaged)
         if gone := [fact.user_id for fact in fresh if fact.kind is Kind.USER_DELETED and fact.user_id]:
             await engagement.forget(tx, gone)
+        if tagged := TagEngagement.of(fresh):
+            await tag_engagement.add(tx, tagged)
         # Last, since every other batch waits for these rows until the commit.
         await rollups.add(tx, Rollup.of(fresh))
     for kind, count in Counter(fact.kind for fact in fresh).items():

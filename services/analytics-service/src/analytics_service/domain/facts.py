@@ -68,6 +68,7 @@ class Fact:
     priority: int | None = None
     trace_id: str | None = None
     user_id: UUID | None = None
+    tags: tuple[str, ...] = ()
     latencies: tuple[tuple[Measure, float], ...] = ()
     endpoints: tuple[EndpointResult, ...] = ()
     data: str = "{}"
@@ -152,6 +153,30 @@ class Engagement:
                 max(known.last_at, fact.at),
             )
         return [by_user[user_id] for user_id in sorted(by_user)]
+
+
+@dataclass(frozen=True, slots=True)
+class TagEngagement:
+    """What became of the events of the users with one tag."""
+
+    tag: str
+    delivered: int
+    failed: int
+    last_at: datetime
+    """When the last of them ended."""
+
+    @classmethod
+    def of(cls, facts: Iterable[Fact]) -> list["TagEngagement"]:
+        """By tag, in their order, from the facts that tell how an event ended. One counts for each of its tags."""
+        by_tag: dict[str, tuple[int, int, datetime]] = {}
+        for fact in facts:
+            if not fact.tags or fact.kind not in _ENDS:
+                continue
+            completed = int(fact.kind is Kind.COMPLETED)
+            for tag in set(fact.tags):
+                delivered, failed, last_at = by_tag.get(tag, (0, 0, fact.at))
+                by_tag[tag] = delivered + completed, failed + 1 - completed, max(last_at, fact.at)
+        return [cls(tag, *by_tag[tag]) for tag in sorted(by_tag)]
 
 
 _ENDS = frozenset({Kind.COMPLETED, Kind.FAILED, Kind.MISSED})

@@ -11,7 +11,7 @@ from chassis.database import Database
 from chassis.messaging.consumer import Handler
 from chassis.messaging.domain import ReceivedItem, domain_handler
 from contracts.messages.delivery import DeadLetteredItem, DeliveryOutcomeItem, EndpointDisabledItem, EndpointOutcome
-from contracts.messages.event import EventCompletedItem, EventItem, EventPublishedItem
+from contracts.messages.event import EventCompletedItem, EventEndedItem, EventItem, EventPublishedItem
 from contracts.messages.registry import find_spec
 from contracts.messages.spec import Item, MessageType
 from contracts.messages.user import UserDeletedItem, UserItem
@@ -44,8 +44,8 @@ KINDS: Mapping[MessageType, Kind] = MappingProxyType(
     }
 )
 _SOURCES = {type: find_spec(type).source.value for type in MessageType}
-# Columns of their own have these already.
-_ELSEWHERE = {"item_id", "traceparent", "event_id", "occurred_at"}
+# Columns of their own have these already; tags are the user's, and are counted alone.
+_ELSEWHERE = {"item_id", "traceparent", "event_id", "occurred_at", "tags"}
 
 
 def facts_handler(queue: Queue, database: Database) -> Handler:
@@ -69,6 +69,7 @@ def fact_of(received: ReceivedItem) -> Fact:
                 event_type=item.event_type.value,
                 priority=item.priority.value,
                 user_id=item.user_id,
+                tags=tuple(item.tags) if isinstance(item, EventEndedItem) else (),
                 latencies=_event_latencies(item),
                 data=_data(item),
             )

@@ -106,13 +106,20 @@ def cancelled(events: Iterable[Event], now: datetime, reason: str) -> list[Notic
 def ended(event: Event, outcome: DeliveryOutcomeItem, traceparent: str | None, now: datetime) -> Notice:
     """Of an event that its delivery's outcome has completed or failed."""
     common = _common(event, now, traceparent)
-    finished_at = outcome.finished_at
+    tags, finished_at = list(event.tags), outcome.finished_at
     late, lateness = event.is_late(finished_at), event.lateness(finished_at).total_seconds()
     if outcome.status is OutcomeStatus.SUCCEEDED:
-        completed = EventCompletedItem(**common, finished_at=finished_at, late=late, lateness_seconds=lateness)
+        completed = EventCompletedItem(
+            **common, tags=tags, finished_at=finished_at, late=late, lateness_seconds=lateness
+        )
         return MessageType.EVENT_COMPLETED, completed
     failed = EventFailedItem(
-        **common, finished_at=finished_at, late=late, lateness_seconds=lateness, reason=outcome.reason or "failed"
+        **common,
+        tags=tags,
+        finished_at=finished_at,
+        late=late,
+        lateness_seconds=lateness,
+        reason=outcome.reason or "failed",
     )
     return MessageType.EVENT_FAILED, failed
 
@@ -120,6 +127,7 @@ def ended(event: Event, outcome: DeliveryOutcomeItem, traceparent: str | None, n
 def missed(event: Event, now: datetime) -> Notice:
     item = EventMissedItem(
         **_common(event, now, None),
+        tags=list(event.tags),
         grace_until=event.grace_until,
         lateness_seconds=event.lateness(now).total_seconds(),
     )
