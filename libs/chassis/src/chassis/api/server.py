@@ -111,18 +111,19 @@ class HttpServer:
     def __init__(self, app: FastAPI, *, host: str, port: int, grace_seconds: float) -> None:
         self._host = host
         self._port = port
-        self._server = _Server(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                http=_Protocol,
-                loop="none",
-                timeout_graceful_shutdown=max(1, int(grace_seconds)),
-                server_header=False,
-            )
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            http=_Protocol,
+            loop="none",
+            timeout_graceful_shutdown=max(1, int(grace_seconds)),
+            server_header=False,
         )
+        # Not only when it serves: a site's framework looks for the process' servers as it starts, and wants them whole.
+        config.load()
+        self._server = _Server(config)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Raises OSError where the address is taken."""
