@@ -239,11 +239,21 @@ async def claim(tx: Transaction, priority: int, limit: int, lease: Lease, rooms:
     )
     claimed: list[Dispatch] = []
     abandoned = 0
+    targets: dict[UUID, Target] = {}
     for row in rows:
-        abandoned += row.abandoned
-        # What was switched off or deleted while a delivery waited gets nothing more.
-        hindrance = Reason.EXPIRED if row.expired else None if row.enabled else Reason.CANCELLED
-        claimed.append(_dispatch(row, lease, hindrance or target(row), operational=row.operational))
+        # By position: looked up by name, the values would cost a claim half as much CPU again.
+        values: Sequence[Any] = row
+        id, event_id, endpoint_id, tries, lost, operational, due, expires_at, traceparent, late, enabled = values[:11]
+        abandoned += lost
+        where: Target | Reason
+        if late:
+            where = Reason.EXPIRED
+        elif not enabled:
+            # What was switched off or deleted while a delivery waited gets nothing more.
+            where = Reason.CANCELLED
+        else:
+            where = targets.get(endpoint_id) or targets.setdefault(endpoint_id, target(row))
+        claimed.append(Dispatch(id, event_id, lease, tries, due, expires_at, traceparent, where, operational))
     return Claimed(claimed, abandoned)
 
 
@@ -320,7 +330,7 @@ async def seize(tx: Transaction, delivery_id: UUID, lease: Lease) -> Dispatch | 
     return _dispatch(row, lease, Reason.CANCELLED)
 
 
-def _dispatch(row: Row[Any], lease: Lease, where: Target | Reason, *, operational: bool = False) -> Dispatch:
+def _dispatch(row: Row[Any], lease: Lease, where: Reason) -> Dispatch:
     return Dispatch(
         delivery_id=row.delivery_id,
         event_id=row.event_id,
@@ -330,5 +340,4 @@ def _dispatch(row: Row[Any], lease: Lease, where: Target | Reason, *, operationa
         expires_at=row.expires_at,
         traceparent=row.traceparent,
         target=where,
-        operational=operational,
     )

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from chassis.database import Transaction
 from delivery_service.adapters.claims import Rooms
 from delivery_service.adapters.endpoints import TARGET, target
-from delivery_service.domain.deliveries import Arrival, Dispatch, Lease, Reason
+from delivery_service.domain.deliveries import Arrival, Dispatch, Lease, Reason, Target
 
 _ARRIVAL = """
     SELECT * FROM unnest(
@@ -143,25 +143,30 @@ async def insert(tx: Transaction, arrivals: Mapping[UUID, Arrival], lease: Lease
         },
     )
     inserted = Inserted(set(), [], set(), [])
+    targets: dict[UUID, Target] = {}
     for row in rows:
-        inserted.event_ids.add(row.event_id)
-        if row.endpoint_id is None:
-            inserted.unwanted.append(row.event_id)
+        # By position, as in a claim.
+        values: Sequence[Any] = row
+        event_id, delivery_id, endpoint_id, held, expired = values[:5]
+        inserted.event_ids.add(event_id)
+        if endpoint_id is None:
+            inserted.unwanted.append(event_id)
             continue
-        if not row.held:
-            inserted.waiting.add(row.endpoint_id)
+        if not held:
+            inserted.waiting.add(endpoint_id)
             continue
-        arrival = arrivals[row.event_id]
+        arrival = arrivals[event_id]
+        where = Reason.EXPIRED if expired else targets.get(endpoint_id) or targets.setdefault(endpoint_id, target(row))
         inserted.dispatches.append(
             Dispatch(
-                delivery_id=row.delivery_id,
-                event_id=row.event_id,
+                delivery_id=delivery_id,
+                event_id=event_id,
                 lease=lease,
                 tries=0,
                 due=arrival.due,
                 expires_at=arrival.expires_at,
                 traceparent=arrival.traceparent,
-                target=Reason.EXPIRED if row.expired else target(row),
+                target=where,
             )
         )
     return inserted

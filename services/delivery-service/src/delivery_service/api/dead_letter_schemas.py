@@ -109,7 +109,10 @@ class DeadLetterBody(WireModel):
     status: Annotated[DeadLetterStatus, Field(description="`REDRIVEN`: how it went, its delivery says.")]
     reason: Annotated[
         str,
-        Field(description="`exhausted`, `expired`, `rejected`, `gone`, `no_endpoint`, `poison` or `not_applied`."),
+        Field(
+            description="`exhausted`, `expired`, `rejected`, `gone`, `no_contact`, `no_endpoint`, `poison` or"
+            " `not_applied`."
+        ),
     ]
     detail: Annotated[str | None, Field(description="What the last attempt met, or why the message was refused.")]
     delivery_id: Annotated[UUID | None, Field(description="Null where no endpoint wanted the event.")]

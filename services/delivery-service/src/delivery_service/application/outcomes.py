@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
+from operator import attrgetter
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -13,6 +13,7 @@ from contracts.messages.delivery import DeliveryOutcomeItem, EndpointOutcome
 from contracts.messages.spec import MessageType
 from contracts.vocabulary import Channel, EventType, OutcomeStatus, Priority
 from delivery_service.adapters import deliveries
+from delivery_service.adapters.deliveries import Outcome
 
 _TYPES = {
     OutcomeStatus.SUCCEEDED: MessageType.DELIVERY_SUCCEEDED,
@@ -24,20 +25,20 @@ async def announce(tx: Transaction, outbox: Outbox, event_ids: Sequence[UUID]) -
     """Leave the outcome of each of these finished events in the transaction. Each time it is a new item."""
     if not event_ids:
         return []
-    rows = await deliveries.outcomes(tx, event_ids)
-    items = [_outcome(list(of_event)) for _, of_event in groupby(rows, key=lambda row: row.id)]
+    found = await deliveries.outcomes(tx, event_ids)
+    items = [_outcome(list(of_event)) for _, of_event in groupby(found, key=attrgetter("event_id"))]
     await outbox.append(tx, [(_TYPES[item.status], item) for item in items])
     return items
 
 
-def _outcome(rows: Sequence[Any]) -> DeliveryOutcomeItem:
-    event = rows[0]
-    reasons = [row.reason for row in rows if row.status == OutcomeStatus.FAILED]
+def _outcome(of_event: Sequence[Outcome]) -> DeliveryOutcomeItem:
+    event = of_event[0]
+    reasons = [each.reason for each in of_event if each.status == OutcomeStatus.FAILED]
     return DeliveryOutcomeItem(
         item_id=uuid7(),
         # The outcome belongs to the trace in which the event fired.
         traceparent=event.traceparent,
-        event_id=event.id,
+        event_id=event.event_id,
         user_id=event.user_id,
         event_type=EventType(event.event_type),
         priority=Priority(event.priority),
@@ -47,16 +48,16 @@ def _outcome(rows: Sequence[Any]) -> DeliveryOutcomeItem:
         reason=reasons[0] if reasons else None,
         endpoints=[
             EndpointOutcome(
-                endpoint_id=row.endpoint_id,
-                channel=Channel(row.channel),
-                status=OutcomeStatus(row.status),
-                reason=row.reason,
-                attempts=row.attempts,
-                http_status=row.http_status,
-                latency_seconds=row.latency_seconds,
+                endpoint_id=each.endpoint_id,
+                channel=Channel(each.channel),
+                status=OutcomeStatus(each.status),
+                reason=each.reason,
+                attempts=each.attempts,
+                http_status=each.http_status,
+                latency_seconds=each.latency_seconds,
             )
-            for row in rows
-            if row.endpoint_id is not None
+            for each in of_event
+            if each.endpoint_id is not None
         ],
         received_at=event.received_at,
         finished_at=event.finished_at,
