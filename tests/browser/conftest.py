@@ -1,26 +1,24 @@
 """A running stack, and a browser that looks at its console. `make test-browser` runs this, `make test` does not."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 import pytest_asyncio
+from live_stack import LiveStack
 from playwright.async_api import (
     Browser,
     BrowserContext,
-    ConsoleMessage,
     Page,
-    Request,
     ViewportSize,
-    WebSocket,
     async_playwright,
 )
+from tabs import OpenPage, Scheme, Watch, sign_in
 
 from local_stack import ports
+from local_stack.testkit import Receiver
 from local_stack.testkit.whole import KEY, READ_KEY, RunningStack, running_stack
 
 CHROMIUM = "/usr/bin/chromium"
@@ -33,10 +31,6 @@ _ARGUMENTS = [
 _DESKTOP = ViewportSize(width=1280, height=900)
 _PHONE = ViewportSize(width=390, height=844)
 _PATIENCE_MS = 20_000
-_AT_HOME = {"data", "blob", "about"}
-
-Scheme = Literal["light", "dark"]
-OpenPage = Callable[..., Awaitable[Page]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,32 +43,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-
-
-class Watch:
-    """What must not happen in a page: errors, and requests to another machine."""
-
-    def __init__(self, page: Page) -> None:
-        self.troubles: list[str] = []
-        page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.troubles.append(f"an error in the page: {error}"))
-        page.on("request", self._asked)
-        page.on("websocket", self._connected)
-
-    def _heard(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self.troubles.append(f"an error in the browser's console: {message.text} ({message.location})")
-
-    def _asked(self, request: Request) -> None:
-        self._check(request.url)
-
-    def _connected(self, socket: WebSocket) -> None:
-        self._check(socket.url)
-
-    def _check(self, url: str) -> None:
-        address = urlsplit(url)
-        if address.scheme not in _AT_HOME and address.hostname != ports.LOOPBACK:
-            self.troubles.append(f"a request to another machine: {url}")
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +70,7 @@ async def open_page(stack: RunningStack, browser: Browser) -> AsyncIterator[Open
     watches: list[Watch] = []
     async with AsyncExitStack() as contexts:
 
-        async def new(scheme: Scheme = "light", phone: bool = False) -> Page:
+        async def new(scheme: Scheme = "light", *, phone: bool = False) -> Page:
             context: BrowserContext = await browser.new_context(
                 base_url=stack.analytics,
                 viewport=_PHONE if phone else _DESKTOP,
@@ -128,15 +96,6 @@ async def page(open_page: OpenPage) -> Page:
     return await open_page()
 
 
-async def sign_in(page: Page, key: str) -> Page:
-    """Sign in with a key, as a person does."""
-    await page.goto("/login")
-    await page.get_by_label("API key").fill(key)
-    await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url(lambda url: not urlsplit(url).path.startswith("/login"))
-    return page
-
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def signed_in(page: Page) -> Page:
     """A tab of somebody who may do everything."""
@@ -149,8 +108,21 @@ async def reader(open_page: OpenPage) -> Page:
     return await sign_in(await open_page(), READ_KEY)
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def http() -> AsyncIterator[httpx.AsyncClient]:
     """A client with a key that may do everything."""
     async with httpx.AsyncClient(headers={"Authorization": f"Bearer {KEY}"}, timeout=30, trust_env=False) as client:
         yield client
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def live(stack: RunningStack, http: httpx.AsyncClient) -> LiveStack:
+    """Makes something go on in the stack."""
+    return LiveStack(stack, http)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def receiver() -> AsyncIterator[Receiver]:
+    """A webhook endpoint that does as told, in the loop of the browser."""
+    async with Receiver() as running:
+        yield running

@@ -56,13 +56,17 @@ class Api:
         return self.peer.name
 
     async def get(self, path: str, shape: type[A], **parameters: object) -> A:
-        """What is at ``path``. Parameters that are None or empty are left out.
+        """What is at ``path``. Parameters that are None or empty are left out; a sequence gives one for each value.
 
         Raises:
             ServiceAwayError: no answer, or none that can be read.
             RefusedError: a problem.
         """
-        query = {name: str(value) for name, value in parameters.items() if value is not None and value != ""}
+        query = {
+            name: [str(each) for each in value] if isinstance(value, list | tuple) else str(value)
+            for name, value in parameters.items()
+            if value is not None and value != ""
+        }
         try:
             return await self.peer.get(path, shape, query, key=self.key)
         except PeerError as error:

@@ -1,0 +1,45 @@
+"""What is asked before something is done to an endpoint, and the one time that a secret is shown."""
+
+from nicegui import ui
+
+from analytics_service.console.dialogs import ask
+from analytics_service.console.markup import joined, tag
+from analytics_service.console.parts import button, html
+
+_HOUR = 3_600
+MAX_OVERLAP_HOURS = 7 * 24
+
+
+async def ask_overlap() -> int | None:
+    """For how many seconds the earlier secrets are to sign too; None where the question was not answered."""
+    text = "Webhooks are signed with a new secret at once. Earlier ones sign too for so many hours, up to a week."
+    hours = await ask("Rotate the secret?", text, "Hours", "Rotate", value="24", kind="number")
+    if hours is None:
+        return None
+    return round(min(max(float(hours), 0), MAX_OVERLAP_HOURS) * _HOUR)
+
+
+async def ask_contact(kind: str) -> dict[str, str] | None:
+    """To whom a test e-mail or text message goes; None where the question was not answered."""
+    field, label = ("email", "E-mail address") if kind == "email" else ("phone", "Phone, as +15550100")
+    to = await ask("Send a test event?", "It is sent now, to this person.", label, "Send", value="")
+    return None if to is None else {field: to}
+
+
+async def show_secret(secret: str | None, note: str | None) -> None:
+    """Show a secret until it is put away. It is in no log, and the page forgets it."""
+    title = "The new secret" if secret else "There is no secret to show"
+    dialog = ui.dialog().props(f'persistent transition-duration=120 aria-label="{title}"')
+    with dialog, ui.element("div").classes("dialog"):
+        html(joined(title), name="h2")
+        if secret is None:
+            html(joined(note or "The endpoint keeps the secret that it was given."), name="p")
+        else:
+            html(joined("It is shown this once: copy it now, to where webhooks are verified."), name="p")
+            html(tag("pre", secret, class_="secret", tabindex="0"))
+        with ui.element("div").classes("dialog-actions"):
+            if secret is not None:
+                button("Copy", lambda: ui.clipboard.write(secret))
+            button("Done", lambda: dialog.submit(True), kind="primary").props("autofocus")
+    await dialog
+    dialog.delete()

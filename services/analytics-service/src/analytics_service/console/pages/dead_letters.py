@@ -1,0 +1,142 @@
+"""*Dead letters*: what was given up, searched, and sent again or let go by the lot."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from nicegui import ui
+
+from analytics_service.console.clients.dead_letters import DeadLetter, DeadLetterPage, DeadLettersClient, Redrive
+from analytics_service.console.clients.endpoints import Endpoint, EndpointsClient
+from analytics_service.console.dead_letter_filter import OPEN, Wanted, form
+from analytics_service.console.dialogs import ask, confirm
+from analytics_service.console.formats import NONE, count, moment, word
+from analytics_service.console.markup import Content, badge, joined, link, tag
+from analytics_service.console.page import Page, Visit
+from analytics_service.console.parts import Region, away, button, html, panel, table
+from analytics_service.console.polled import Polled
+
+MAX_ENDPOINTS = 200
+"""How many there are to choose from; another one can be named in the address."""
+PROGRESS_SECONDS = 0.5
+_COLUMNS = ("Given up", "Type", "Reason", "What was met", "Endpoint", "Attempts", "Status")
+_TONES = {"OPEN": "bad", "REDRIVEN": "good", "DISCARDED": "plain"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page of dead letters, and the endpoints there are."""
+
+    page: DeadLetterPage
+    endpoints: Sequence[Endpoint]
+
+
+def status_badge(letter: DeadLetter) -> Content:
+    return badge(word(letter.status), _TONES.get(letter.status, "plain"))
+
+
+def cells(letter: DeadLetter, names: dict[UUID, str]) -> Sequence[Content]:
+    """The dead letter as a row of the table."""
+    return [
+        link(moment(letter.created_at), f"/dead-letters/{letter.id}"),
+        word(letter.event_type) if letter.event_type else NONE,
+        word(letter.reason),
+        joined(letter.detail or NONE),
+        link(names.get(letter.endpoint_id, "deleted"), f"/endpoints/{letter.endpoint_id}")
+        if letter.endpoint_id
+        else NONE,
+        str(letter.attempts),
+        status_badge(letter),
+    ]
+
+
+async def build(visit: Visit) -> None:
+    """The filters, what they find, and how far a redrive of many is."""
+    wanted = Wanted.of(visit.query)
+    letters, endpoints = DeadLettersClient(visit.services.deliveries), EndpointsClient(visit.services.deliveries)
+    if redrive := visit.query.get("redrive"):
+        await _progress(letters, redrive)
+    region = Region()
+
+    async def load() -> Found:
+        page, known = await asyncio.gather(
+            letters.search(wanted.selection, wanted.asked_status, wanted.cursor), endpoints.page(limit=MAX_ENDPOINTS)
+        )
+        return Found(page, known.items)
+
+    await region.fill(load, lambda found: _show(visit, letters, wanted, found))
+
+
+def _show(visit: Visit, letters: DeadLettersClient, wanted: Wanted, found: Found) -> None:
+    names = {each.id: each.name for each in found.endpoints}
+    with panel("Search", wide=True):
+        for fault in wanted.faults:
+            html(away(f"Left out: {fault}."))
+        html(form(wanted, found.endpoints))
+    with panel("What was given up", "Newest first.", wide=True):
+        if visit.may_act and wanted.status == OPEN and found.page.items:
+            _actions(visit, letters, wanted, found.endpoints)
+        rows = [cells(letter, names) for letter in found.page.items]
+        empty = "Nothing is given up: all is well." if wanted.selection.is_empty else "Nothing meets these filters."
+        frame = html(table("Dead letters", _COLUMNS, rows, numbers=frozenset({5}), empty=empty)).classes("table-frame")
+        frame.props('tabindex="0" role="region" aria-label="Dead letters"')
+        if found.page.next_cursor:
+            html(link("Older ones", wanted.address(cursor=found.page.next_cursor), class_="more"))
+
+
+def _actions(visit: Visit, letters: DeadLettersClient, wanted: Wanted, endpoints: Sequence[Endpoint]) -> None:
+    words = wanted.words(endpoints)
+
+    async def redrive() -> None:
+        text = f"This sends {words} again, each with its webhook-id, so that a receiver that had one takes it once."
+        if await confirm("Redrive all of these?", text, "Redrive all"):
+            begun = await visit.act("redrive dead letters", words, lambda: letters.redrive_many(wanted.changed))
+            if begun is not None:
+                ui.navigate.to(wanted.address(redrive=str(begun.id)))
+
+    async def discard() -> None:
+        note = await ask("Discard all of these?", f"This lets {words} go.", "Reason", "Discard all", value="")
+        if note:
+            gone = await visit.act("discard dead letters", words, lambda: letters.discard_many(wanted.changed, note))
+            if gone is not None:
+                visit.say(f"{count(gone)} discarded.")
+                ui.navigate.to(wanted.address())
+
+    with ui.element("div").classes("actions").props('role="group" aria-label="All that meet the filters"'):
+        button("Redrive all", redrive, kind="primary", label="Redrive all that meet the filters")
+        button("Discard all", discard, kind="danger", label="Discard all that meet the filters")
+
+
+async def _progress(letters: DeadLettersClient, redrive_id: str) -> None:
+    try:
+        id = UUID(redrive_id)
+    except ValueError:
+        html(away("The address names no redrive."))
+        return
+    with panel("Redrive", wide=True):
+        polled = Polled(lambda: letters.progress(id), every_seconds=PROGRESS_SECONDS)
+        with polled.body:
+            words = html(name="p").props('role="status"')
+            bar = ui.element("progress").props('max="1" aria-label="How far the redrive is"')
+
+    def show(redrive: Redrive) -> None:
+        words.set_content(str(progress_words(redrive)))
+        bar.props(f'value="{redrive.share:.3f}"')
+        if redrive.finished_at is not None:
+            polled.end()
+
+    await polled.begin(show)
+
+
+def progress_words(redrive: Redrive) -> Content:
+    """How far it is, in words."""
+    said = f"{count(redrive.redriven)} of {count(redrive.total)} sent again"
+    if redrive.skipped:
+        said += f", {count(redrive.skipped)} could not be and are open still"
+    if redrive.finished_at is None:
+        return f"{said} …"
+    return joined(f"Done: {said}. ", tag("span", "Deliveries say how each went.", class_="note"))
+
+
+PAGE = Page("/dead-letters", "Dead letters", build, icon="dead-letters")

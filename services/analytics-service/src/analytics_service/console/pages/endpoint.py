@@ -1,0 +1,238 @@
+"""One endpoint: how it does, what went wrong, and what can be done about it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from nicegui import ui
+
+from analytics_service.console.clients.endpoints import Attempt, Delivery, Endpoint, EndpointsClient, Health
+from analytics_service.console.dialogs import ask, confirm
+from analytics_service.console.endpoint_dialogs import ask_contact, ask_overlap, show_secret
+from analytics_service.console.facts import facts
+from analytics_service.console.formats import NONE, count, duration, moment, share, word
+from analytics_service.console.markup import Content, badge, link, tag
+from analytics_service.console.page import Page, Visit
+from analytics_service.console.pages.endpoints import REFRESH_SECONDS, state_badge
+from analytics_service.console.parts import Table, Tile, away, button, html, nothing, panel, row
+from analytics_service.console.polled import Polled
+
+_LATELY = 10
+"""How many failed, and how many waiting deliveries are shown."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """All that the page shows of an endpoint."""
+
+    endpoint: Endpoint
+    health: Health
+    failed: Sequence[Delivery]
+    waiting: Sequence[Delivery]
+
+
+async def load(client: EndpointsClient, endpoint_id: UUID) -> Whole:
+    endpoint, health, failed, waiting = await asyncio.gather(
+        client.get(endpoint_id),
+        client.health(endpoint_id),
+        client.deliveries(endpoint_id, "FAILED", _LATELY),
+        client.deliveries(endpoint_id, "PENDING", _LATELY),
+    )
+    return Whole(endpoint, health, failed.items, waiting.items)
+
+
+def attempt_facts(attempt: Attempt) -> Sequence[tuple[str, Content]]:
+    """What came of an attempt, in pairs of a name and its value."""
+    return [
+        ("Result", badge(word(attempt.status), "good" if attempt.status == "succeeded" else "bad")),
+        ("HTTP status", NONE if attempt.http_status is None else str(attempt.http_status)),
+        ("Fault", NONE if attempt.error is None else word(attempt.error)),
+        ("Began", moment(attempt.started_at)),
+        ("Took", duration(attempt.duration_seconds)),
+        ("Answer", tag("pre", attempt.excerpt, tabindex="0") if attempt.excerpt else NONE),
+        ("Trace", tag("code", attempt.trace_id) if attempt.trace_id else NONE),
+    ]
+
+
+def settings_facts(endpoint: Endpoint) -> Sequence[tuple[str, Content]]:
+    """How it is set up, in pairs of a name and its value."""
+    retries = endpoint.retry_schedule
+    return [
+        ("Kind", endpoint.kind),
+        ("Address", tag("code", endpoint.url) if endpoint.url else "the user's own"),
+        ("Event types", ", ".join(endpoint.event_types) or "all"),
+        ("Priorities", ", ".join(endpoint.priorities) or "all"),
+        ("Tags", ", ".join(endpoint.tags) or "every user"),
+        ("Rate limit", "none" if endpoint.rate_limit is None else f"{endpoint.rate_limit:g} a second"),
+        ("At a time", "as many as there are slots" if endpoint.concurrency is None else str(endpoint.concurrency)),
+        ("Timeout", duration(endpoint.timeout_seconds)),
+        ("Retries", _retries(retries)),
+        ("Signature", endpoint.signature_algorithm or "unsigned"),
+        *([("Earlier secret", f"signs too until {moment(endpoint.previous_secret_until)}")]
+          if endpoint.previous_secret_until else []),
+        ("Created", moment(endpoint.created_at)),
+        ("Id", tag("code", str(endpoint.id))),
+    ]  # fmt: skip
+
+
+def _retries(schedule: Sequence[float] | None) -> str:
+    if schedule is None:
+        return "the service's own backoff"
+    return "after " + ", ".join(duration(each) for each in schedule) if schedule else "none"
+
+
+def _failed_cells(delivery: Delivery) -> Sequence[Content]:
+    return [
+        moment(delivery.finished_at),
+        word(delivery.event_type),
+        word(delivery.reason or NONE),
+        str(delivery.http_status or NONE),
+        str(delivery.attempts),
+        link("Event", f"/events/{delivery.event_id}"),
+    ]
+
+
+def _waiting_cells(delivery: Delivery) -> Sequence[Content]:
+    return [
+        moment(delivery.next_attempt_at) if delivery.next_attempt_at else "under way",
+        word(delivery.event_type),
+        str(delivery.http_status or NONE),
+        str(delivery.attempts),
+        link("Event", f"/events/{delivery.event_id}"),
+    ]
+
+
+async def build(visit: Visit) -> None:
+    """The endpoint, asked for anew every few seconds, with buttons for whoever may act."""
+    try:
+        endpoint_id = UUID(visit.parameters["endpoint_id"])
+    except ValueError:
+        html(away("This is not the id of an endpoint."))
+        return
+    client = EndpointsClient(visit.services.deliveries)
+    polled = Polled(lambda: load(client, endpoint_id), every_seconds=REFRESH_SECONDS)
+    with polled.body:
+        view = _View(visit, client, endpoint_id, polled)
+    await polled.begin(view.show)
+
+
+class _View:
+    """What the page is made of, built once."""
+
+    def __init__(self, visit: Visit, client: EndpointsClient, endpoint_id: UUID, polled: Polled[Whole]) -> None:
+        self._visit, self._client, self._id, self._polled = visit, client, endpoint_id, polled
+        self._endpoint: Endpoint | None = None
+        self._heading = html(name="p").classes("lead")
+        with row():
+            self._circuit = Tile("Circuit", hint="Open: nothing is sent until a probe may be.")
+            self._rate = Tile("Delivered", hint="Of the deliveries of the last 24 hours that ended.")
+            self._waiting = Tile("Waiting")
+            self._failed = Tile("Failed")
+            self._latency = Tile("Time to answer, p95")
+        if visit.may_act:
+            self._actions()
+        else:
+            html(tag("p", "This key may look and not act.", class_="note"))
+        with panel("Last error"):
+            self._error = html()
+        with panel("Set up"):
+            self._settings = html()
+        with panel("Failed lately", wide=True):
+            failed = ("Ended", "Type", "Reason", "HTTP", "Attempts", "Event")
+            self._failures = Table("Deliveries that failed lately", failed, numbers=(3, 4))
+            html(tag("p", link("Its dead letters", f"/dead-letters?endpointId={endpoint_id}")))
+        with panel("Waiting for their next try", wide=True):
+            waiting = ("Next try", "Type", "HTTP", "Attempts", "Event")
+            self._pending = Table("Deliveries that wait for their next try", waiting, numbers=(2, 3))
+
+    def _actions(self) -> None:
+        with ui.element("div").classes("actions").props('role="group" aria-label="Actions"'):
+            self._enable = button("Enable", self.enable, kind="primary")
+            self._disable = button("Disable", self.disable, kind="danger")
+            button("Send a test event", self.test)
+            self._rotate = button("Rotate the secret", self.rotate)
+        self._tested = ui.element("div").props('aria-live="polite"')
+
+    def show(self, whole: Whole) -> None:
+        endpoint, health = whole.endpoint, whole.health
+        self._endpoint = endpoint
+        self._heading.set_content(str(_heading(endpoint)))
+        self._show_tiles(health)
+        if self._visit.may_act:
+            self._enable.visible, self._disable.visible = not endpoint.enabled, endpoint.enabled
+            self._rotate.visible = endpoint.signature_algorithm is not None
+        error = health.last_error
+        shown = nothing("No error in the last 24 hours.") if error is None else facts(attempt_facts(error))
+        self._error.set_content(str(shown))
+        self._settings.set_content(str(facts(settings_facts(endpoint))))
+        self._failures.show([_failed_cells(each) for each in whole.failed], "Nothing failed.")
+        self._pending.show([_waiting_cells(each) for each in whole.waiting], "Nothing waits.")
+
+    def _show_tiles(self, health: Health) -> None:
+        circuit = health.circuit
+        tone = {"CLOSED": "good", "OPEN": "bad"}.get(circuit.state, "watch")
+        probe = f"next probe {moment(circuit.probe_at)}" if circuit.probe_at else None
+        failing = f"{circuit.failures_in_row} failures in a row" if circuit.failures_in_row else None
+        self._circuit.show(word(circuit.state), probe or failing, tone)
+        self._rate.show(share(health.success_rate), f"of {count(health.succeeded + health.failed)} that ended")
+        self._waiting.show(count(health.pending), "for their next try")
+        self._failed.show(count(health.failed), "in 24 hours", "bad" if health.failed else "plain")
+        latency = health.latency
+        note = None if latency is None else f"p50 {duration(latency.p50)}, p99 {duration(latency.p99)}"
+        self._latency.show(NONE if latency is None else duration(latency.p95), note)
+
+    async def enable(self) -> None:
+        if await confirm("Enable this endpoint?", "It gets events that are due from now on.", "Enable"):
+            await self._do("enable endpoint", lambda: self._client.enable(self._id), "Enabled.")
+
+    async def disable(self) -> None:
+        text = "It gets nothing more. What waits for a retry ends as cancelled."
+        reason = await ask("Disable this endpoint?", text, "Reason", "Disable", value="")
+        if reason:
+            await self._do("disable endpoint", lambda: self._client.disable(self._id, reason), "Disabled.")
+
+    async def rotate(self) -> None:
+        overlap = await ask_overlap()
+        if overlap is None:
+            return
+        secured = await self._visit.act(
+            "rotate secret of endpoint", self._id, lambda: self._client.rotate_secret(self._id, overlap)
+        )
+        if secured is not None:
+            await show_secret(secured.secret, secured.note)
+            await self._polled.again()
+
+    async def test(self) -> None:
+        kind = self._endpoint.kind if self._endpoint else "webhook"
+        contact = None
+        if kind in ("email", "sms"):
+            contact = await ask_contact(kind)
+            if contact is None:
+                return
+        elif not await confirm("Send a test event?", "The endpoint gets one event of the type “test”, now.", "Send"):
+            return
+        self._show_test(nothing("Sending …"))
+        attempt = await self._visit.act("test endpoint", self._id, lambda: self._client.test(self._id, contact))
+        self._show_test(None if attempt is None else facts(attempt_facts(attempt)))
+
+    def _show_test(self, content: Content) -> None:
+        self._tested.clear()
+        if content is not None:
+            with self._tested, panel("What came of the test"):
+                html(tag("div", content))
+
+    async def _do(self, action: str, call: Callable[[], Awaitable[Endpoint]], done: str) -> None:
+        if await self._visit.act(action, self._id, call) is not None:
+            self._visit.say(done)
+            await self._polled.again()
+
+
+def _heading(endpoint: Endpoint) -> Content:
+    why = f"since {moment(endpoint.disabled_at)}: {endpoint.disabled_reason or 'no reason given'}"
+    return tag(
+        "span", tag("strong", endpoint.name), " ", state_badge(endpoint), None if endpoint.enabled else f" {why}"
+    )
+
+
+PAGE = Page("/endpoints/{endpoint_id}", "Endpoint", build, parent="/endpoints")

@@ -1,0 +1,105 @@
+"""*Endpoints*: how each does, at a glance."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from analytics_service.console.clients.endpoints import Endpoint, EndpointsClient, Health
+from analytics_service.console.clients.http import ServiceError
+from analytics_service.console.formats import NONE, count, duration, moment, share, word
+from analytics_service.console.markup import Content, badge, joined, link, tag
+from analytics_service.console.page import Page, Visit
+from analytics_service.console.parts import Table, html, panel
+from analytics_service.console.polled import Polled
+
+REFRESH_SECONDS = 5.0
+_COLUMNS = ("Endpoint", "State", "Circuit", "Delivered", "Waiting", "Failed", "p95", "Last error")
+_NUMBERS = (3, 4, 5, 6)
+
+
+@dataclass(frozen=True)
+class Row:
+    """An endpoint with its health; None where delivery-service did not say."""
+
+    endpoint: Endpoint
+    health: Health | None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One page of them, and where the next begins."""
+
+    rows: Sequence[Row]
+    next_cursor: str | None
+
+
+async def load(client: EndpointsClient, cursor: str | None) -> Rows:
+    """A page of endpoints, with the health of all asked for at once."""
+    page = await client.page(cursor)
+
+    async def health(endpoint: Endpoint) -> Health | None:
+        try:
+            return await client.health(endpoint.id)
+        except ServiceError:
+            return None  # deleted meanwhile, or too slow: the list is of use without it, and says so by a dash
+
+    found = await asyncio.gather(*(health(each) for each in page.items))
+    return Rows([Row(*each) for each in zip(page.items, found, strict=True)], page.next_cursor)
+
+
+def state_badge(endpoint: Endpoint) -> Content:
+    return badge("Enabled", "good") if endpoint.enabled else badge("Disabled", "bad")
+
+
+def circuit_badge(health: Health | None) -> Content:
+    if health is None:
+        return NONE
+    tone = {"CLOSED": "good", "OPEN": "bad", "HALF_OPEN": "watch"}.get(health.circuit.state, "plain")
+    return badge(word(health.circuit.state), tone)
+
+
+def cells(row: Row) -> Sequence[Content]:
+    """The endpoint as a row of the table."""
+    endpoint, health = row.endpoint, row.health
+    name = joined(link(endpoint.name, f"/endpoints/{endpoint.id}"), tag("span", endpoint.kind, class_="note"))
+    if health is None:
+        return [name, state_badge(endpoint), NONE, NONE, NONE, NONE, NONE, NONE]
+    return [
+        name,
+        state_badge(endpoint),
+        circuit_badge(health),
+        share(health.success_rate),
+        count(health.pending),
+        count(health.failed),
+        NONE if health.latency is None else duration(health.latency.p95),
+        _last_error(health),
+    ]
+
+
+def _last_error(health: Health) -> str:
+    error = health.last_error
+    if error is None:
+        return NONE
+    what = f"HTTP {error.http_status}" if error.http_status is not None else word(error.error or error.status)
+    return f"{what}, {moment(error.started_at)}"
+
+
+async def build(visit: Visit) -> None:
+    """The list, asked for anew every few seconds."""
+    client = EndpointsClient(visit.services.deliveries)
+    with panel("Where events go", "Over the newest 1,000 deliveries of each, of the last 24 hours.", wide=True):
+        polled = Polled(lambda: load(client, visit.query.get("cursor")), every_seconds=REFRESH_SECONDS)
+        with polled.body:
+            table = Table("Endpoints and how they do", _COLUMNS, numbers=_NUMBERS)
+            more = html()
+
+    def show(rows: Rows) -> None:
+        table.show([cells(row) for row in rows.rows], "There is no endpoint: create one with POST /v1/endpoints.")
+        address = f"/endpoints?{urlencode({'cursor': rows.next_cursor})}"
+        more.set_content(str(link("Older ones", address, class_="more")) if rows.next_cursor else "")
+
+    await polled.begin(show)
+
+
+PAGE = Page("/endpoints", "Endpoints", build, icon="endpoints")

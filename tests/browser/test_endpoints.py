@@ -1,0 +1,86 @@
+"""What an operator does to an endpoint, and what somebody who may only look cannot."""
+
+import httpx
+import pytest_asyncio
+from live_stack import LiveStack
+from playwright.async_api import Page, expect
+from tabs import serious_violations, visit
+
+from local_stack.testkit import Receiver
+from local_stack.testkit.whole import READ_KEY
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def endpoint(live: LiveStack, receiver: Receiver) -> str:
+    """An endpoint that gets no events, since nobody has its tag."""
+    return await live.create_endpoint(receiver.url, description="Nobody's", tags=["nobody"])
+
+
+async def test_the_list_leads_to_an_endpoint_that_can_be_disabled_and_enabled(signed_in: Page, endpoint: str) -> None:
+    page = await visit(signed_in, "/endpoints")
+    await page.get_by_role("link", name="Nobody's").first.click()
+    await expect(page).to_have_url(f"/endpoints/{endpoint}")
+    await page.get_by_role("button", name="Disable").click()
+    dialog = page.get_by_role("dialog")
+    assert await serious_violations(page) == []
+    await dialog.get_by_label("Reason").fill("its owner is away")
+    await dialog.get_by_role("button", name="Disable").click()
+    await expect(page.locator("#content")).to_contain_text("its owner is away")
+    await page.get_by_role("button", name="Enable").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Enable").click()
+    await expect(page.get_by_role("button", name="Disable")).to_be_visible()
+    await expect(page.locator("#content")).not_to_contain_text("its owner is away")
+
+
+async def test_a_question_that_is_not_answered_changes_nothing(signed_in: Page, live: LiveStack, endpoint: str) -> None:
+    page = await visit(signed_in, f"/endpoints/{endpoint}")
+    await page.get_by_role("button", name="Disable").click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    found = await live.call("GET", f"{live.stack.delivery}/v1/endpoints/{endpoint}")
+    assert found["enabled"]
+
+
+async def test_a_test_event_is_sent_and_what_came_of_it_is_shown(
+    signed_in: Page, endpoint: str, receiver: Receiver
+) -> None:
+    receiver.always(503)
+    page = await visit(signed_in, f"/endpoints/{endpoint}")
+    await page.get_by_role("button", name="Send a test event").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Send").click()
+    result = page.get_by_role("region", name="What came of the test")
+    await expect(result).to_contain_text("503")
+    assert len(receiver.requests) == 1
+
+
+async def test_a_rotated_secret_is_shown_once_and_signs_from_then_on(
+    signed_in: Page, live: LiveStack, endpoint: str
+) -> None:
+    page = await visit(signed_in, f"/endpoints/{endpoint}")
+    await page.get_by_role("button", name="Rotate the secret").click()
+    await page.get_by_role("dialog").get_by_label("Hours").fill("2")
+    await page.get_by_role("dialog").get_by_role("button", name="Rotate").click()
+    secret = page.locator("pre.secret")
+    await expect(secret).to_contain_text("whsec_")
+    shown = await secret.inner_text()
+    assert await serious_violations(page) == []
+    await page.get_by_role("dialog").get_by_role("button", name="Done").click()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    assert shown not in await page.content()
+    await expect(page.locator("#content")).to_contain_text("signs too until")
+
+
+async def test_a_key_that_may_read_sees_it_and_is_refused_acting_by_the_services_too(
+    reader: Page, live: LiveStack, endpoint: str
+) -> None:
+    page = await visit(reader, f"/endpoints/{endpoint}")
+    await expect(page.locator("#content")).to_contain_text("Nobody's")
+    await expect(page.locator("#content")).to_contain_text("may look and not act")
+    for name in ("Disable", "Enable", "Rotate the secret", "Send a test event"):
+        await expect(page.get_by_role("button", name=name)).to_have_count(0)
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {READ_KEY}"}, trust_env=False) as http:
+        answer = await http.post(f"{live.stack.delivery}/v1/endpoints/{endpoint}/disable")
+    assert answer.status_code == 403
+    found = await live.call("GET", f"{live.stack.delivery}/v1/endpoints/{endpoint}")
+    assert found["enabled"]
