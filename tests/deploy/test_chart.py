@@ -224,7 +224,7 @@ def test_whoever_scales_leaves_replicas_to_the_scaler(rendered: list[dict[str, A
         assert ("replicas" in deployment["spec"]) is (name not in scaled), name
 
 
-def test_a_worker_reaches_the_world_and_nothing_private_but_its_data() -> None:
+def test_workers_and_the_alerter_reach_the_world_and_nothing_private_but_their_data() -> None:
     documents = manifests(profile_values("1m"))
     policies = _named(documents, "NetworkPolicy")
     assert policies["almanac-default-deny"]["spec"]["policyTypes"] == ["Ingress", "Egress"]
@@ -243,7 +243,7 @@ def test_a_worker_reaches_the_world_and_nothing_private_but_its_data() -> None:
             and "Egress" in each["spec"]["policyTypes"]
         }
         assert {"almanac-default-deny", "almanac-dns"} <= reached
-        assert ("almanac-webhooks" in reached) is ("delivery-worker" in name), name
+        assert ("almanac-webhooks" in reached) is ("delivery-worker" in name or "alerter" in name), name
         assert ("almanac-database" in reached) is name.startswith("almanac-"), name
     private = [block["ipBlock"]["cidr"] for block in policies["almanac-bus"]["spec"]["egress"][0]["to"]]
     assert private == ["10.0.128.0/20"]

@@ -20,7 +20,7 @@ ROLES = {
     "user-service": ["api", "relay"],
     "event-service": ["api", "scheduler", "consumer", "relay", "maintenance"],
     "delivery-service": ["api", "worker-critical", "worker-high", "worker-normal", "worker-low", "relay"],
-    "analytics-service": ["api", "consumer", "console"],
+    "analytics-service": ["api", "consumer", "alerter", "console"],
 }
 
 

@@ -46,7 +46,7 @@ BEYOND_SCHEMA = {
         *("reason-while-enabled", "url-refused", "header-refused", "secret-refused", "too-many-secrets"),
         *("not-of-this-kind", "not-redrivable"),
     },
-    Service.ANALYTICS: {"range-too-long"},
+    Service.ANALYTICS: {"range-too-long", "silence-past"},
 }
 """The problems that a request may meet though its schema allows it, by slug or by what their detail says."""
 

@@ -106,6 +106,7 @@ def service_environment(
         # Of analytics-service alone, which shows what the others know.
         **addresses,
         "SERVICES_API_KEY": settings.api_key,
+        "CONSOLE_URL": addresses["ANALYTICS_SERVICE_URL"],
     }
 
 

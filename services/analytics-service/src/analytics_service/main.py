@@ -1,23 +1,38 @@
 """The composition root of analytics-service."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fastapi import FastAPI
 
+from analytics_service.adapters.alert_emails import AlertEmails
+from analytics_service.adapters.alert_webhooks import AlertWebhook
+from analytics_service.adapters.pagerduty import PagerDuty
 from analytics_service.adapters.peers import Peer, Peers
-from analytics_service.api import costs, endpoints, engagement, metrics, timelines
+from analytics_service.adapters.posting import Posting
+from analytics_service.adapters.slack import Slack
+from analytics_service.api import alerts, costs, endpoints, engagement, metrics, silences, timelines
+from analytics_service.application.alerting import Alerter
+from analytics_service.application.notifying import Channel, Notifier
+from analytics_service.application.observing import Observer
 from analytics_service.application.retention import RetentionSweep
+from analytics_service.domain.alert_rules import rules_with
+from analytics_service.domain.alerts import Rule, Severity
 from analytics_service.domain.errors import AnalyticsServiceError
 from analytics_service.domain.grains import Grain
-from analytics_service.settings import Settings
+from analytics_service.domain.notices import Policy
+from analytics_service.settings import Settings, webhook_key
 from analytics_service.subscribers.facts import facts_handler
 from chassis.api import status
 from chassis.api.auth import Keyring
 from chassis.api.sites import mount_site
+from chassis.aws import AwsAccess, AwsClient
 from chassis.lifecycle import Loop, Role
 from chassis.runtime import Runtime, Sweep
 from chassis.service import Service
+from chassis.status import StatusBoard
+from contracts.vocabulary import Service as ServiceName
 
 
 def consumer(runtime: Runtime[Settings]) -> Sequence[Role]:
@@ -69,9 +84,78 @@ def open_peers(runtime: Runtime[Settings]) -> Peers:
     return peers
 
 
+def alert_rules(settings: Settings) -> Sequence[Rule]:
+    """The rules that are in force."""
+    return rules_with(settings.alert_rules)
+
+
+def alert_policy(settings: Settings) -> Policy:
+    """Who is told of what: the routes, as far as their channels are configured."""
+    there = {
+        "pagerduty": settings.pagerduty_routing_key is not None,
+        "slack": settings.slack_webhook_url is not None,
+        "email": settings.alert_email_from is not None and bool(settings.alert_email_to),
+        "webhook": settings.alert_webhook_url is not None,
+    }
+    routes = {severity: [each for each in names if there[each]] for severity, names in settings.alert_routes.items()}
+    repeat = {
+        Severity.CRITICAL: settings.alert_repeat_critical_seconds,
+        Severity.WARNING: settings.alert_repeat_warning_seconds,
+    }
+    return Policy(routes, repeat)
+
+
+def open_alert_channels(runtime: Runtime[Settings]) -> dict[str, Channel]:
+    """Those that are configured, with connections that are closed with the runtime."""
+    settings, links = runtime.settings, runtime.settings.console_url
+    posting = Posting()
+    runtime.closing.push_async_callback(posting.aclose)
+    channels: dict[str, Channel] = {}
+    if settings.pagerduty_routing_key is not None:
+        key = settings.pagerduty_routing_key.get_secret_value()
+        channels["pagerduty"] = PagerDuty(posting, url=settings.pagerduty_url, routing_key=key, links=links)
+    if settings.slack_webhook_url is not None:
+        channels["slack"] = Slack(posting, url=settings.slack_webhook_url.get_secret_value(), links=links)
+    if settings.alert_webhook_url is not None and settings.alert_webhook_secret is not None:
+        url = settings.alert_webhook_url.get_secret_value()
+        channels["webhook"] = AlertWebhook(posting, url=url, key=webhook_key(settings.alert_webhook_secret))
+    if settings.alert_email_from is not None and settings.alert_email_to:
+        access = AwsAccess(settings.aws_region, settings.aws_endpoint_url, connections=2, connect_seconds=5.0)
+        ses = AwsClient("sesv2", access)
+        runtime.closing.push_async_callback(ses.aclose)
+        channels["email"] = AlertEmails(
+            ses, sender=settings.alert_email_from, receivers=settings.alert_email_to, links=links
+        )
+    return channels
+
+
+def alerter(runtime: Runtime[Settings]) -> Sequence[Role]:
+    """Judges what database, bus and the other services tell, and has people told."""
+    settings, database = runtime.settings, runtime.database
+    board = StatusBoard(database, runtime.bus, runtime.topology.queues_of(ServiceName.ANALYTICS))
+    observer = Observer(database, runtime.clock, board, open_peers(runtime))
+    written = asyncio.Event()
+    judging = Alerter(
+        database,
+        observer.observe,
+        alert_rules(settings),
+        alert_policy(settings),
+        every_seconds=settings.alert_every_seconds,
+        judged=written.set,
+    )
+    notifier = Notifier(database, open_alert_channels(runtime))
+    return [judging, Loop("alert-notifier", notifier.step, wake=written)]
+
+
 def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
     settings = runtime.settings
-    return {"peers": open_peers(runtime), "jaeger_url": settings.jaeger_url, "prices": settings.prices}
+    return {
+        "peers": open_peers(runtime),
+        "jaeger_url": settings.jaeger_url,
+        "prices": settings.prices,
+        "alert_rules": alert_rules(settings),
+        "alert_policy": alert_policy(settings),
+    }
 
 
 def console(runtime: Runtime[Settings], app: FastAPI) -> Sequence[Role]:
@@ -94,8 +178,17 @@ SERVICE = Service(
     settings=Settings,
     migrations=Path(__file__).parents[2] / "migrations",
     error=AnalyticsServiceError,
-    routers=(metrics.router, endpoints.router, engagement.router, timelines.router, costs.router, status.router),
-    roles={"consumer": consumer},
+    routers=(
+        metrics.router,
+        endpoints.router,
+        engagement.router,
+        timelines.router,
+        costs.router,
+        alerts.router,
+        silences.router,
+        status.router,
+    ),
+    roles={"consumer": consumer, "alerter": alerter},
     sites={"console": console},
     relays=False,
     state=state,

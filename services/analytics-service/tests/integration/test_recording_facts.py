@@ -362,7 +362,7 @@ class _Explaining:
 
 
 async def test_the_service_has_no_relay_but_forgets_old_inbox_ids(runtime: Runtime[Settings], running: Running) -> None:
-    assert SERVICE.role_names == ["api", "consumer", "console"]
+    assert SERVICE.role_names == ["api", "consumer", "alerter", "console"]
     await provisioning.apply(runtime.bus)
     await record(runtime.database, _facts(2))
     async with runtime.database.transaction() as tx:

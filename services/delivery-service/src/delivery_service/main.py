@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from chassis.aws import AwsAccess
 from chassis.lifecycle import Loop, Role
 from chassis.momentary import Momentary
 from chassis.runtime import Runtime
 from chassis.service import Service
 from contracts.vocabulary import Priority
-from delivery_service.adapters.aws import AwsAccess, AwsCaller
+from delivery_service.adapters.aws import AwsCaller
 from delivery_service.adapters.email import EmailSender
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster

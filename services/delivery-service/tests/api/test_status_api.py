@@ -27,6 +27,11 @@ SELECT new_id(), :status, :reason, '{}', 1, almanac_now() - make_interval(mins =
        CASE WHEN :status <> 'OPEN' THEN almanac_now() END
 FROM generate_series(1, CAST(:count AS integer))
 """
+ATTEMPTS = """
+INSERT INTO attempts (delivery_id, number, verdict, error, started_at, duration_seconds)
+SELECT new_id(), 1, :verdict, :error, clock_timestamp() - make_interval(mins => :minutes), 0.1
+FROM generate_series(1, CAST(:count AS integer))
+"""
 CIRCUIT = """
 INSERT INTO circuits (endpoint_id, state, attempts, failures, counted_at, in_row, failing_since, trips, probe_at)
 VALUES (:id, :state, 10, 10, now(), 12, now() - interval '3 minutes', 1,
@@ -62,6 +67,10 @@ async def test_deliveries_endpoints_and_dead_letters_are_told(
         ("exhausted", "OPEN", 1, 3), ("exhausted", "REDRIVEN", 2, 1), ("expired", "OPEN", 90, 2),
     ):  # fmt: skip
         await rows(database, LETTERS, reason=reason, status=status, minutes=minutes, count=count)
+    for verdict, error, minutes, count in (
+        ("succeeded", None, 1, 5), ("retry", "timeout", 2, 2), ("retry", None, 3, 1), ("retry", "timeout", 9, 4),
+    ):  # fmt: skip
+        await rows(database, ATTEMPTS, verdict=verdict, error=error, minutes=minutes, count=count)
 
     told = await read()
     assert told["busError"] is None
@@ -86,3 +95,4 @@ async def test_deliveries_endpoints_and_dead_letters_are_told(
     assert circuits[str(sick)]["description"] == "the broken one"
     assert (circuits[str(sick)]["state"], circuits[str(sick)]["failuresInRow"]) == ("OPEN", 12)
     assert told["deadLetters"] == {"open": 5, "openByReason": {"exhausted": 3, "expired": 2}, "newInLastHour": 4}
+    assert told["recentAttempts"] == {"windowSeconds": 300.0, "made": 8, "succeeded": 5, "timedOut": 2}

@@ -10,12 +10,13 @@ import httpx
 import pytest
 from respx import MockRouter
 
+from chassis.aws import AwsAccess
 from chassis.messaging.consumer import Rejection
 from chassis.runtime import Runtime
 from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.messages.user import Contact
 from contracts.vocabulary import Channel, OutcomeStatus
-from delivery_service.adapters.aws import AwsAccess, AwsCaller
+from delivery_service.adapters.aws import AwsCaller
 from delivery_service.adapters.email import EmailSender
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster

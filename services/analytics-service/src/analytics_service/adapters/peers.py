@@ -10,7 +10,13 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 from pydantic import TypeAdapter, ValidationError
 
-from analytics_service.domain.errors import PeerAwayError, PeerError, PeerRefusedError, PeerUnknownError
+from analytics_service.domain.errors import (
+    PeerAwayError,
+    PeerError,
+    PeerRefusedError,
+    PeerUnavailableError,
+    PeerUnknownError,
+)
 from chassis.telemetry import tracing
 
 T = TypeVar("T")
@@ -125,7 +131,7 @@ class Peer:
 
     def _refusal(self, answer: httpx.Response, *, ours: bool) -> PeerError:
         if answer.status_code in _AWAY:
-            return PeerAwayError(f"{self.name} answers that it is not available")
+            return PeerUnavailableError(f"{self.name} answers that it is not available")
         if ours and answer.status_code in _KEY_REFUSED:
             return PeerError(f"{self.name} refused the key of this service")
         if not answer.is_client_error:

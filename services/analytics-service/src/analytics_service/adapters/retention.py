@@ -1,6 +1,6 @@
 """Deletes what is past its retention, by the (maybe simulated) clock that facts are dated by."""
 
-from analytics_service.adapters import dead_letter_alerts, engagement, rollups, tag_engagement, timelines
+from analytics_service.adapters import alerts, dead_letter_alerts, engagement, rollups, tag_engagement, timelines
 from analytics_service.domain.grains import Grain
 from chassis.database import Database
 
@@ -16,6 +16,7 @@ async def sweep(database: Database, *, rollup_days: dict[Grain, int], timeline_d
         (dead_letter_alerts.SWEEP, kept),
         (engagement.SWEEP, kept),
         (tag_engagement.SWEEP, kept),
+        *((statement, kept) for statement in alerts.SWEEPS),
     ):
         async with database.transaction() as tx:
             await tx.execute(statement, values)

@@ -1,10 +1,13 @@
 """What a route of this service may ask for, beyond the chassis' own."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from analytics_service.adapters.peers import Peers
+from analytics_service.domain.alerts import Rule
+from analytics_service.domain.notices import Policy
 from analytics_service.domain.prices import Prices
 
 
@@ -23,6 +26,18 @@ async def _prices(request: Request) -> Prices:
     return prices
 
 
+async def _rules(request: Request) -> Sequence[Rule]:
+    rules: Sequence[Rule] = request.app.state.alert_rules
+    return rules
+
+
+async def _policy(request: Request) -> Policy:
+    policy: Policy = request.app.state.alert_policy
+    return policy
+
+
 CurrentPeers = Annotated[Peers, Depends(_peers)]
 JaegerUrl = Annotated[str | None, Depends(_jaeger_url)]
 CurrentPrices = Annotated[Prices, Depends(_prices)]
+CurrentRules = Annotated[Sequence[Rule], Depends(_rules)]
+CurrentPolicy = Annotated[Policy, Depends(_policy)]

@@ -5,11 +5,16 @@
     AnalyticsServiceError
     ├── EventNotFoundError            404
     ├── UserNotFoundError             404
+    ├── AlertNotFoundError            404
+    ├── SilenceNotFoundError          404
+    ├── AlertNotFiringError           409
+    ├── SilencePastError              422
     ├── RangeTooLongError             422
     └── PeerError                     502
         ├── PeerRefusedError          as answered, or 502
         ├── PeerUnknownError          503
         └── PeerAwayError             503
+            └── PeerUnavailableError  503
 """
 
 from collections.abc import Sequence
@@ -47,6 +52,39 @@ class RangeTooLongError(AnalyticsServiceError):
     slug = "range-too-long"
     title = "Range of time not valid"
     field = "from"
+
+
+class AlertNotFoundError(AnalyticsServiceError):
+    """No such alert, or it was resolved long ago."""
+
+    status = 404
+    slug = "alert-not-found"
+    title = "Alert not found"
+
+
+class SilenceNotFoundError(AnalyticsServiceError):
+    """No such silence."""
+
+    status = 404
+    slug = "silence-not-found"
+    title = "Silence not found"
+
+
+class AlertNotFiringError(AnalyticsServiceError):
+    """Only an alert that fires can be acknowledged."""
+
+    status = 409
+    slug = "alert-not-firing"
+    title = "Alert does not fire"
+
+
+class SilencePastError(AnalyticsServiceError):
+    """A silence that would end before it begins."""
+
+    status = 422
+    slug = "silence-past"
+    title = "Silence is over"
+    field = "until"
 
 
 class PeerError(AnalyticsServiceError):
@@ -89,3 +127,7 @@ class PeerAwayError(PeerError):
     status = 503
     slug = "service-away"
     title = "Another service does not answer"
+
+
+class PeerUnavailableError(PeerAwayError):
+    """That service answers, but that it cannot: its database is away."""

@@ -1,16 +1,12 @@
 """One call to AWS as an attempt: what came of it is a reply, never an exception."""
 
-import asyncio
 import time
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import Any, Literal
 
-import aioboto3
-from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
+from chassis.aws import AwsAccess, AwsClient
 from delivery_service.adapters.posting import EXCERPT_BYTES, redacted
 from delivery_service.domain.attempts import Fault, Reply
 
@@ -32,41 +28,17 @@ _OURS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AwsAccess:
-    """Where AWS answers (its own address where ``endpoint_url`` is None), and over how many connections at most."""
-
-    region: str
-    endpoint_url: str | None
-    connections: int
-    connect_seconds: float
-
-
 class AwsCaller:
-    """A client of one service, opened by its first call. Credentials come the usual way of AWS' SDKs."""
+    """A client of one service, opened by its first call."""
 
     def __init__(self, service: Literal["sesv2", "sns"], access: AwsAccess) -> None:
-        self._service = service
-        self._access = access
-        # Trying again is ours to decide, with the database and not in a connection's slot.
-        self._config = AioConfig(
-            max_pool_connections=access.connections,
-            connect_timeout=access.connect_seconds,
-            retries={"mode": "standard", "total_max_attempts": 1},
-            parameter_validation=False,
-            user_agent="almanac",
-        )
-        self._stack = AsyncExitStack()
-        self._opening = asyncio.Lock()
-        self._client: Any = None
+        self._client = AwsClient(service, access)
 
     async def call(self, operation: str, parameters: dict[str, Any], *, timeout_seconds: float, personal: str) -> Reply:
         """Call once. ``personal`` is the address of a person, which AWS may repeat and nobody may keep."""
         started = time.monotonic()
         try:
-            async with asyncio.timeout(timeout_seconds):
-                client = await self._opened()
-                answer = await getattr(client, operation)(**parameters)
+            answer = await self._client.call(operation, parameters, timeout_seconds=timeout_seconds)
         except ClientError as error:
             return _refused(error, time.monotonic() - started, personal)
         except TimeoutError:
@@ -79,16 +51,7 @@ class AwsCaller:
         return Reply(status, None, time.monotonic() - started, excerpt=answer.get("MessageId"))
 
     async def aclose(self) -> None:
-        await self._stack.aclose()
-
-    async def _opened(self) -> Any:
-        async with self._opening:
-            if self._client is None:
-                opened: Any = aioboto3.Session().client(
-                    self._service, self._access.region, endpoint_url=self._access.endpoint_url, config=self._config
-                )
-                self._client = await self._stack.enter_async_context(opened)
-        return self._client
+        await self._client.aclose()
 
 
 def _refused(error: ClientError, duration: float, personal: str) -> Reply:

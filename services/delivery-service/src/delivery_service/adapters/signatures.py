@@ -1,13 +1,13 @@
 """Signatures of Standard Webhooks: `v1` (HMAC) and `v1a` (ed25519)."""
 
-import hmac
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from secrets import token_bytes
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chassis.signatures import hmac_signature, signed_content
 from delivery_service.domain.errors import SecretRefusedError
 from delivery_service.domain.signing import PUBLIC_KEY_PREFIX, Algorithm, Secret, secret_bytes
 
@@ -34,7 +34,7 @@ def public_key(secret: str) -> str:
 
 def sign(secrets: Sequence[str], webhook_id: str, timestamp: int, body: bytes) -> str:
     """The value of ``webhook-signature``: one signature for each secret."""
-    content = b"%s.%d.%s" % (webhook_id.encode(), timestamp, body)
+    content = signed_content(webhook_id, timestamp, body)
     return " ".join(_signer(secret)(content) for secret in secrets)
 
 
@@ -44,4 +44,4 @@ def _signer(secret: str) -> Callable[[bytes], str]:
     if Secret(secret).algorithm is Algorithm.ED25519:
         private = Ed25519PrivateKey.from_private_bytes(key[:32])
         return lambda content: f"v1a,{b64encode(private.sign(content)).decode()}"
-    return lambda content: f"v1,{b64encode(hmac.digest(key, content, 'sha256')).decode()}"
+    return partial(hmac_signature, key)

@@ -3,12 +3,23 @@
 from sqlalchemy import text
 
 from chassis.database import Database
-from delivery_service.domain.standing import DeadLetters, DeliveriesOfPriority, EndpointHealth, OpenCircuit
+from delivery_service.domain.attempts import Fault, Verdict
+from delivery_service.domain.standing import (
+    DeadLetters,
+    DeliveriesOfPriority,
+    EndpointHealth,
+    OpenCircuit,
+    RecentAttempts,
+)
 
 COUNTED = 100_000
 """No more than so many deliveries of a priority are counted: a long backlog must not be read whole every second."""
 NAMED = 100
 """So many endpoints whose circuits are open are named; they are all counted."""
+
+WINDOW_SECONDS = 300.0
+SAMPLE = 10_000
+"""Attempts that are looked at: those of the last five minutes, or fewer where there were more than that."""
 
 _DELIVERIES = text("""
 SELECT p.priority, d.waiting, d.due, d.in_flight, d.abandoned, d.oldest_seconds
@@ -39,6 +50,13 @@ SELECT coalesce((SELECT jsonb_object_agg(reason, letters) FROM (
        ), '{}') AS open,
        (SELECT count(*) FROM delivery_dead_letters WHERE created_at > (SELECT almanac_now()) - interval '1 hour') AS new
 """)
+# The newest by the key, whose first part is in the order of creation: of a busy service the last moments are enough.
+_ATTEMPTS = text(f"""
+SELECT count(*) AS made, count(*) FILTER (WHERE verdict = '{Verdict.SUCCEEDED}') AS succeeded,
+       count(*) FILTER (WHERE error IN ('{Fault.TIMEOUT}', '{Fault.CONNECT_TIMEOUT}')) AS timed_out
+FROM (SELECT verdict, error, started_at FROM attempts ORDER BY delivery_id DESC, number DESC LIMIT :sample) AS newest
+WHERE started_at > (SELECT clock_timestamp()) - make_interval(secs => :window)
+""")
 
 
 async def count_deliveries(database: Database) -> list[DeliveriesOfPriority]:
@@ -60,3 +78,9 @@ async def count_letters(database: Database) -> DeadLetters:
     async with database.read() as connection:
         row = (await connection.execute(_LETTERS)).one()
     return DeadLetters(row.open, row.new)
+
+
+async def count_attempts(database: Database) -> RecentAttempts:
+    async with database.read() as connection:
+        row = (await connection.execute(_ATTEMPTS, {"sample": SAMPLE, "window": WINDOW_SECONDS})).one()
+    return RecentAttempts(WINDOW_SECONDS, row.made, row.succeeded, row.timed_out)

@@ -53,6 +53,15 @@ class EndpointHealthBody(WireModel):
     circuits: list[OpenCircuitBody] = Field(description="The first 100 of those two, the longest failing first.")
 
 
+class RecentAttemptsBody(WireModel):
+    """How attempts at endpoints went lately, retries among them."""
+
+    window_seconds: float = Field(description="How far back it goes: this, or the newest 10,000.")
+    made: int
+    succeeded: int
+    timed_out: int = Field(description="While connecting, or waiting for the answer.")
+
+
 class DeadLettersBody(WireModel):
     """What was given up."""
 
@@ -66,6 +75,7 @@ class DeliveryStatusBody(StatusBody):
 
     deliveries: list[DeliveriesOfPriorityBody] = Field(description="One for each priority, the most urgent first.")
     endpoints: EndpointHealthBody
+    recent_attempts: RecentAttemptsBody
     dead_letters: DeadLettersBody
 
     @classmethod
@@ -87,6 +97,7 @@ class DeliveryStatusBody(StatusBody):
                 for each in standing.deliveries
             ],
             endpoints=EndpointHealthBody.model_validate(standing.endpoints, from_attributes=True),
+            recent_attempts=RecentAttemptsBody.model_validate(standing.recent_attempts, from_attributes=True),
             dead_letters=DeadLettersBody(
                 open=sum(letters.open.values()), open_by_reason=dict(letters.open), new_in_last_hour=letters.new
             ),

@@ -9,7 +9,11 @@ from delivery_service.domain.standing import Standing
 
 async def read_standing(database: Database) -> Standing:
     """From the database, so the same whichever process asks."""
-    deliveries, endpoints, letters = await asyncio.gather(
-        standing.count_deliveries(database), standing.count_endpoints(database), standing.count_letters(database)
+    return Standing(
+        *await asyncio.gather(
+            standing.count_deliveries(database),
+            standing.count_endpoints(database),
+            standing.count_attempts(database),
+            standing.count_letters(database),
+        )
     )
-    return Standing(deliveries, endpoints, letters)

@@ -45,6 +45,16 @@ class EndpointHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class RecentAttempts:
+    """Attempts of the last ``window_seconds``, or the newest of them."""
+
+    window_seconds: float
+    made: int
+    succeeded: int
+    timed_out: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetters:
     """Those that wait for somebody, by reason, and all that came within the last hour of Almanac's time."""
 
@@ -58,4 +68,5 @@ class Standing:
 
     deliveries: Sequence[DeliveriesOfPriority]
     endpoints: EndpointHealth
+    recent_attempts: RecentAttempts
     dead_letters: DeadLetters

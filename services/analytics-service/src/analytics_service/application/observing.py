@@ -1,0 +1,73 @@
+"""Looking at everything that alerts are judged by, at one moment."""
+
+import asyncio
+from typing import TypeVar
+
+import structlog
+
+from analytics_service.adapters import dead_letter_alerts
+from analytics_service.adapters.peers import Peer, Peers
+from analytics_service.adapters.statuses import ToldDeliveryStatus, ToldEventStatus, ToldStatus, own_reading
+from analytics_service.application.overview import overview
+from analytics_service.domain.alert_rules import WINDOW_MINUTES
+from analytics_service.domain.errors import PeerError, PeerUnavailableError
+from analytics_service.domain.observations import Absence, Observations, ServiceReading
+from chassis.clock import Clock
+from chassis.database import Database
+from chassis.reads import Reads
+from chassis.status import StatusBoard
+
+T = TypeVar("T", bound=ToldStatus)
+log = structlog.get_logger(__name__)
+
+OWN_NAME = "analytics-service"
+
+
+class Observer:
+    """Asks the services whose addresses are known, and this one's own database and queues."""
+
+    def __init__(self, database: Database, clock: Clock, board: StatusBoard, peers: Peers) -> None:
+        self._database = database
+        self._clock = clock
+        self._board = board
+        self._peers = peers
+
+    async def observe(self) -> Observations:
+        """Raises what our own database raises when it is away; another's absence is an observation."""
+        users, events, deliveries, own, recent, announced = await asyncio.gather(
+            _ask(self._peers.users, ToldStatus),
+            _ask(self._peers.events, ToldEventStatus),
+            _ask(self._peers.deliveries, ToldDeliveryStatus),
+            self._board.read(),
+            overview(Reads(self._database, fresh=True), self._clock, WINDOW_MINUTES),
+            self._announced(),
+        )
+        services: dict[str, ServiceReading | Absence] = {OWN_NAME: own_reading(own)}
+        peers = (self._peers.users, self._peers.events, self._peers.deliveries)
+        for peer, told in zip(peers, (users, events, deliveries), strict=True):
+            if told is not None:
+                services[peer.name] = told if isinstance(told, Absence) else told.reading()
+        return Observations(
+            services=services,
+            events=events.events_reading() if isinstance(events, ToldEventStatus) else None,
+            delivery=deliveries.delivery_reading() if isinstance(deliveries, ToldDeliveryStatus) else None,
+            recent=recent,
+            announced=announced,
+        )
+
+    async def _announced(self) -> dict[str, int]:
+        async with self._database.read() as connection:
+            return await dead_letter_alerts.announced(connection, WINDOW_MINUTES * 60.0)
+
+
+async def _ask(peer: Peer, shape: type[T]) -> T | Absence | None:
+    """None for a service whose address is not known: it is nobody's to watch from here."""
+    if not peer.configured:
+        return None
+    try:
+        return await peer.get("/v1/status", shape)
+    except PeerUnavailableError:
+        return Absence.UNAVAILABLE
+    except PeerError as error:
+        log.warning("service tells nothing", service=peer.name, error=str(error))
+        return Absence.SILENT

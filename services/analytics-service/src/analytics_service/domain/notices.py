@@ -1,0 +1,72 @@
+"""What is said about alerts, whom to, and when it is tried again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from analytics_service.domain.alerts import Alert, AlertState, Severity
+from analytics_service.domain.silences import Silence
+
+RETRY_SECONDS = 5.0
+RETRY_CAP_SECONDS = 300.0
+GIVE_UP_SECONDS = 86_400.0
+"""After a day nobody wants to be told any more."""
+
+
+class Action(StrEnum):
+    """What a notice does at the other end, by the words of PagerDuty."""
+
+    TRIGGER = "trigger"
+    ACKNOWLEDGE = "acknowledge"
+    RESOLVE = "resolve"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message to one channel. ``id`` is the same at every attempt, ``dedup_key`` for all of one alert."""
+
+    id: UUID
+    channel: str
+    dedup_key: str
+    action: Action
+    rule: str
+    severity: Severity
+    summary: str
+    labels: Mapping[str, str]
+    value: float
+    at: datetime
+    fired_at: datetime
+    runbook: str
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who is told of what. ``repeat_seconds``: how often of an alert that goes on and that nobody has acknowledged."""
+
+    routes: Mapping[Severity, Sequence[str]]
+    repeat_seconds: Mapping[Severity, float]
+
+    def is_due(self, alert: Alert, silences: Sequence[Silence], now: datetime) -> bool:
+        """Whether somebody is to be told (again) that it fires."""
+        if alert.state is not AlertState.FIRING or any(each.covers(alert) for each in silences):
+            return False
+        if alert.notified_at is None:
+            return True
+        again = timedelta(seconds=self.repeat_seconds[alert.severity])
+        return alert.acknowledged_at is None and now - alert.notified_at >= again
+
+
+class NotSentError(Exception):
+    """It was not taken. ``hopeless``: what was sent is at fault, so that the same again would not be taken either."""
+
+    def __init__(self, detail: str, *, hopeless: bool = False) -> None:
+        super().__init__(detail)
+        self.hopeless = hopeless
+
+
+def retry_delay(attempts: int) -> float:
+    """Seconds until the next attempt, after so many that failed."""
+    return float(min(RETRY_CAP_SECONDS, RETRY_SECONDS * 2 ** min(attempts - 1, 10)))

@@ -1,0 +1,233 @@
+"""Alerts on a real database: judged by one, told of by all, in order and until somebody has taken it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+from alert_scenarios import BROKEN, WELL
+from sqlalchemy import text
+
+from analytics_service.application.alerting import Alerter, judge
+from analytics_service.application.notifying import Notifier
+from analytics_service.domain.alert_rules import NAMES, RULES
+from analytics_service.domain.alerts import Alert, AlertState, Rule, Severity
+from analytics_service.domain.notices import Action, Notice, NotSentError, Policy
+from analytics_service.domain.observations import Observations
+from chassis.database import Database
+from local_stack.testkit.plugin import DatabaseFactory
+
+AT_ONCE = {rule.name: replace(rule, for_seconds=0, clear_seconds=0) for rule in RULES}
+POLICY = Policy(
+    {Severity.CRITICAL: ["pager", "chat"], Severity.WARNING: ["chat"]},
+    {Severity.CRITICAL: 60.0, Severity.WARNING: 3600.0},
+)
+
+
+class Somebody:
+    """Remembers what they are told; refuses the next about a rule where they are told to."""
+
+    def __init__(self) -> None:
+        self.heard: list[Notice] = []
+        self.refusals: dict[str, NotSentError] = {}
+
+    async def send(self, notice: Notice) -> None:
+        if refusal := self.refusals.pop(notice.rule, None):
+            raise refusal
+        self.heard.append(notice)
+
+    @property
+    def actions(self) -> list[tuple[Action, str]]:
+        return [(notice.action, notice.rule) for notice in self.heard]
+
+
+@pytest.fixture
+async def db(database: DatabaseFactory) -> AsyncIterator[Database]:
+    opened = Database(await database("analytics-service"))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def pager() -> Somebody:
+    return Somebody()
+
+
+@pytest.fixture
+def chat() -> Somebody:
+    return Somebody()
+
+
+async def _see(db: Database, observations: Observations, *rules: Rule, policy: Policy = POLICY) -> Sequence[Alert]:
+    async with db.transaction() as tx:
+        return await judge(tx, observations, rules or list(AT_ONCE.values()), policy)
+
+
+async def _end(db: Database, rule: Rule) -> None:
+    """Two looks at what is well: the first begins the time that it has to be."""
+    await _see(db, WELL, rule)
+    assert not await _see(db, WELL, rule)
+
+
+async def _tell(db: Database, **channels: Somebody) -> None:
+    """Send all that is due."""
+    notifier = Notifier(db, channels)
+    while await notifier.step() == 0.0:
+        pass
+
+
+async def _execute(db: Database, statement: str, **values: object) -> list[Mapping[str, object]]:
+    async with db.transaction() as tx:
+        result = await tx.execute(text(statement), values)
+        return [dict(row._mapping) for row in result] if result.returns_rows else []
+
+
+async def test_of_each_alert_somebody_is_told_when_it_fires_and_when_it_is_over(
+    db: Database, pager: Somebody, chat: Somebody
+) -> None:
+    for name in NAMES:
+        (alert,) = await _see(db, BROKEN[name], AT_ONCE[name])
+        assert (alert.rule, alert.state) == (name, AlertState.FIRING)
+        await _end(db, AT_ONCE[name])
+    await _tell(db, pager=pager, chat=chat)
+    story = [(action, name) for name in NAMES for action in (Action.TRIGGER, Action.RESOLVE)]
+    assert sorted(chat.actions) == sorted(story)
+    severe = {rule.name for rule in RULES if rule.severity is Severity.CRITICAL}
+    assert sorted(pager.actions) == sorted(each for each in story if each[1] in severe)
+    changes = await _execute(db, "SELECT rule, change FROM alert_changes ORDER BY at, id")
+    assert [(each["rule"], each["change"]) for each in changes] == [
+        (name, change) for name in NAMES for change in ("fired", "resolved")
+    ]
+
+
+async def test_an_alert_that_goes_on_is_told_once_until_it_is_time_again(db: Database, chat: Somebody) -> None:
+    rule = AT_ONCE["QueueBacklog"]
+    for _ in range(3):
+        await _see(db, BROKEN["QueueBacklog"], rule)
+    await _tell(db, chat=chat)
+    assert len(chat.heard) == 1
+    await _execute(db, "UPDATE alerts SET notified_at = notified_at - interval '2 hours'")
+    for _ in range(2):
+        await _see(db, BROKEN["QueueBacklog"], rule)
+    await _tell(db, chat=chat)
+    assert chat.actions == [(Action.TRIGGER, "QueueBacklog")] * 2
+    assert len({notice.dedup_key for notice in chat.heard}) == 1
+    assert len({notice.id for notice in chat.heard}) == 2
+
+
+async def test_what_was_never_said_is_not_taken_back(db: Database, chat: Somebody) -> None:
+    await _execute(
+        db,
+        "INSERT INTO silences (id, labels, until, reason, created_by, created_at) VALUES (gen_random_uuid(), '{}',"
+        " now() + interval '1 hour', 'a test', 'ada', now())",
+    )
+    rule = AT_ONCE["QueueBacklog"]
+    (alert,) = await _see(db, BROKEN["QueueBacklog"], rule)
+    assert alert.state is AlertState.FIRING
+    await _end(db, rule)
+    await _tell(db, chat=chat)
+    assert chat.heard == []
+
+
+async def test_when_a_silence_ends_what_still_fires_is_told(db: Database, chat: Somebody) -> None:
+    await _execute(
+        db,
+        "INSERT INTO silences (id, rule, labels, until, reason, created_by, created_at) VALUES (gen_random_uuid(),"
+        " 'QueueBacklog', '{\"queue\": \"bday-analytics\"}', now() + interval '1 hour', 'a test', 'ada', now())",
+    )
+    rules = AT_ONCE["QueueBacklog"], AT_ONCE["CircuitOpen"]
+    both = replace(BROKEN["QueueBacklog"], delivery=BROKEN["CircuitOpen"].delivery)
+    await _see(db, both, *rules)
+    await _tell(db, chat=chat)
+    assert chat.actions == [(Action.TRIGGER, "CircuitOpen")]
+    await _execute(db, "UPDATE silences SET until = now() - interval '1 second'")
+    await _see(db, both, *rules)
+    await _tell(db, chat=chat)
+    assert chat.actions[1:] == [(Action.TRIGGER, "QueueBacklog")]
+
+
+async def test_what_is_refused_is_said_again_later_and_nothing_of_the_same_alert_before_it(
+    db: Database, chat: Somebody, pager: Somebody
+) -> None:
+    rule = AT_ONCE["ServiceDown"]
+    await _see(db, BROKEN["ServiceDown"], rule)
+    await _end(db, rule)
+    await _see(db, BROKEN["QueueBacklog"], AT_ONCE["QueueBacklog"])
+    chat.refusals["ServiceDown"] = NotSentError("HTTP 503")
+    await _tell(db, chat=chat, pager=pager)
+    assert pager.actions == [(Action.TRIGGER, "ServiceDown"), (Action.RESOLVE, "ServiceDown")]
+    assert chat.actions == [(Action.TRIGGER, "QueueBacklog")], "another alert does not wait"
+    (waiting,) = await _execute(
+        db, "SELECT attempts, error, due_at > clock_timestamp() AS later FROM notifications WHERE error IS NOT NULL"
+    )
+    assert waiting == {"attempts": 1, "error": "HTTP 503", "later": True}
+    await _execute(db, "UPDATE notifications SET due_at = clock_timestamp()")
+    await _tell(db, chat=chat)
+    assert chat.actions[1:] == [(Action.TRIGGER, "ServiceDown"), (Action.RESOLVE, "ServiceDown")]
+
+
+async def test_what_nobody_can_take_is_given_up_and_holds_nothing_up(db: Database, chat: Somebody) -> None:
+    rule = AT_ONCE["QueueBacklog"]
+    await _see(db, BROKEN["QueueBacklog"], rule)
+    chat.refusals["QueueBacklog"] = NotSentError("HTTP 400", hopeless=True)
+    await _tell(db, chat=chat)
+    await _end(db, rule)
+    await _tell(db, chat=chat)
+    assert chat.actions == [(Action.RESOLVE, "QueueBacklog")]
+    await _see(db, BROKEN["QueueBacklog"], rule)
+    await _execute(db, "UPDATE notifications SET created_at = created_at - interval '25 hours' WHERE sent_at IS NULL")
+    chat.refusals["QueueBacklog"] = NotSentError("HTTP 503")
+    await _tell(db, chat=chat)
+    assert len(await _execute(db, "SELECT id FROM notifications WHERE abandoned_at IS NOT NULL")) == 2
+
+
+async def test_what_a_dead_process_had_in_hand_is_sent_by_another(db: Database, chat: Somebody) -> None:
+    await _see(db, BROKEN["QueueBacklog"], AT_ONCE["QueueBacklog"])
+
+    in_hand = asyncio.Event()
+
+    class Hanging(Somebody):
+        async def send(self, notice: Notice) -> None:
+            in_hand.set()
+            await asyncio.Event().wait()
+
+    process = asyncio.create_task(Notifier(db, {"chat": Hanging()}).step())
+    await in_hand.wait()
+    process.cancel()
+    await asyncio.gather(process, return_exceptions=True)
+    await _tell(db, chat=chat)
+    assert chat.heard == [], "it may be about to send it"
+    await _execute(db, "UPDATE notifications SET due_at = clock_timestamp()")
+    await _tell(db, chat=chat)
+    assert len(chat.heard) == 1
+
+
+async def test_of_several_processes_one_judges(db: Database, chat: Somebody) -> None:
+    looks: list[str] = []
+
+    def alerter(name: str) -> Alerter:
+        async def observe() -> Observations:
+            looks.append(name)
+            return BROKEN["QueueBacklog"]
+
+        return Alerter(db, observe, [AT_ONCE["QueueBacklog"]], POLICY, every_seconds=5)
+
+    first, second = alerter("first"), alerter("second")
+    for _ in range(2):
+        assert [await first.step(), await second.step()] == [5, 5]
+    assert looks == ["first", "first"]
+    assert {each.attributes["rule"]: each.value for each in first.firing() if each.attributes}["QueueBacklog"] == 1
+    assert list(second.firing()) == []
+    await _execute(db, "UPDATE leases SET until = clock_timestamp()")
+    await second.step()
+    assert looks[2:] == ["second"]
+    await _tell(db, chat=chat)
+    assert len(chat.heard) == 1
+
+
+async def test_an_alert_that_fires_again_soon_is_known_to_flap(db: Database) -> None:
+    rule = AT_ONCE["QueueBacklog"]
+    for expected in range(3):
+        (alert,) = await _see(db, BROKEN["QueueBacklog"], rule)
+        assert alert.flaps == expected
+        await _end(db, rule)

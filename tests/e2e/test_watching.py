@@ -1,0 +1,72 @@
+"""Alerts see the services as they are, and an endpoint that is gone is told of in time."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from analytics_service.adapters.statuses import ToldDeliveryStatus, ToldEventStatus, ToldStatus
+from analytics_service.domain.observations import EventsReading
+from local_stack.testkit import Receiver, eventually
+from local_stack.testkit.whole import People, RunningStack, due_in
+
+Alerts = Callable[[], Awaitable[list[dict[str, Any]]]]
+
+
+@pytest.fixture
+def alerts(almanac: RunningStack, http: httpx.AsyncClient) -> Alerts:
+    """`await alerts()` lists what fires, but for what is only pending."""
+
+    async def listed() -> list[dict[str, Any]]:
+        answer = await http.get(f"{almanac.analytics}/v1/alerts", params={"state": "firing"})
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return items
+
+    return listed
+
+
+async def test_what_services_tell_of_themselves_is_what_alerts_understand(
+    almanac: RunningStack, http: httpx.AsyncClient
+) -> None:
+    async def told(url: str) -> bytes:
+        answer = await http.get(f"{url}/v1/status")
+        assert answer.status_code == 200, answer.text
+        return answer.content
+
+    for url in (almanac.user, almanac.analytics):
+        status = ToldStatus.model_validate_json(await told(url))
+        assert status.reading().connections_used >= 1
+    events = ToldEventStatus.model_validate_json(await told(almanac.event))
+    assert events.events_reading()[0] == EventsReading("CRITICAL")
+    assert {queue.name for queue in events.reading().queues} == {"bday-user-events", "bday-delivery-outcomes"}
+    delivery = ToldDeliveryStatus.model_validate_json(await told(almanac.delivery))
+    assert [each.priority for each in delivery.delivery_reading().deliveries] == ["CRITICAL", "HIGH", "NORMAL", "LOW"]
+    assert [queue.priority for queue in delivery.reading().queues] == ["CRITICAL", "HIGH", "NORMAL", "LOW"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_an_endpoint_that_fails_is_told_of_within_a_minute_and_no_more_once_it_is_back(
+    almanac: RunningStack, http: httpx.AsyncClient, receiver: Receiver, people: People, alerts: Alerts
+) -> None:
+    answer = await http.get(f"{almanac.delivery}/v1/endpoints")
+    (endpoint,) = (each["id"] for each in answer.json()["items"] if each["url"] == receiver.url)
+
+    async def ours() -> dict[str, Any] | None:
+        return next((each for each in await alerts() if each["labels"].get("endpointId") == endpoint), None)
+
+    receiver.always(503)
+    for _ in range(15):
+        await people.create(**due_in(4))
+    await receiver.wait_for(10, timeout=30)
+    alert = await eventually(ours, timeout=60, interval=0.2) or {}
+    assert (alert["rule"], alert["severity"]) == ("CircuitOpen", "warning")
+
+    async def over() -> bool:
+        return await ours() is None
+
+    receiver.always(200)
+    await eventually(over, timeout=120, interval=0.5)
+    answer = await http.get(f"{almanac.analytics}/v1/alerts/history", params={"alertId": alert["id"]})
+    assert [each["change"] for each in answer.json()["items"]] == ["resolved", "fired"]
