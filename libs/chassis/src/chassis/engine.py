@@ -8,6 +8,8 @@ from sqlalchemy import NullPool, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from chassis.iam import Token
+
 CONNECT_SECONDS = 5.0
 
 
@@ -27,6 +29,7 @@ def create_engine(
     """An engine that connects when first used. ``pool_size`` 0: every connection is a new one.
 
     Args:
+        url: with ``iam=<region>`` in its query the password is a token of IAM, as RDS and RDS Proxy want it.
         command_seconds: how long one statement may take; None: as long as it needs.
         wait_seconds: how long to wait for a connection of the pool.
     """
@@ -45,8 +48,12 @@ def create_engine(
         if pool_size
         else {"poolclass": NullPool}
     )
+    address = make_url(url).set(drivername="postgresql+asyncpg")
+    if (region := address.query.get("iam")) is not None:
+        address = address.difference_update_query(["iam"])
+        session["password"] = Token(str(address.host), address.port or 5432, str(address.username), str(region))
     engine = create_async_engine(
-        make_url(url).set(drivername="postgresql+asyncpg"),
+        address,
         json_serializer=_dump_json,
         json_deserializer=from_json,
         connect_args={"timeout": CONNECT_SECONDS, "command_timeout": command_seconds, **session},

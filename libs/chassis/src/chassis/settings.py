@@ -56,7 +56,8 @@ class ServiceSettings(BusSettings):
     """What a process of any service can be told. Times are in seconds of real time unless a name says otherwise."""
 
     database_url: SecretStr
-    """``postgresql://user:password@host:port/database`` of this service's own database."""
+    """``postgresql://user:password@host:port/database`` of this service's own database. On RDS without a password:
+    ``postgresql://user@host:port/database?ssl=require&iam=us-east-1``, and the same of the two below."""
     database_pool_size: int = Field(10, ge=2, le=200)
     """Connections that one process may hold: the connection budget of design §6.10."""
     database_pooler: bool = False
