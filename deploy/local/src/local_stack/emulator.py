@@ -8,6 +8,7 @@ from local_stack import ports
 from local_stack.child import Child, Command, start
 
 REGION = "us-east-1"
+SERVICES = ("sqs", "sns", "ses")
 
 
 class Emulator:
@@ -19,8 +20,16 @@ class Emulator:
     Usable alone (`start`, `stop`, `kill`) or through a supervisor (`prepare`, `command`, `ready`).
     """
 
-    def __init__(self, port: int, state_dir: Path | None = None, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        state_dir: Path | None = None,
+        log: Path | None = None,
+        services: tuple[str, ...] = SERVICES,
+    ) -> None:
+        """``services`` are what it emulates of AWS; each costs memory."""
         self.port = port
+        self._services = services
         self.url = f"http://{ports.LOOPBACK}:{port}"
         self._state_dir = state_dir
         self._log = log or (state_dir.with_name("emulator.log") if state_dir else Path("/dev/null"))
@@ -42,7 +51,7 @@ class Emulator:
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": ports.LOOPBACK,
             "MINISTACK_HOST": ports.LOOPBACK,
-            "SERVICES": "sqs,sns,ses",
+            "SERVICES": ",".join(self._services),
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
             "LOG_LEVEL": "WARNING",

@@ -33,6 +33,8 @@ class StackSettings(BaseSettings):
     """The bearer key of every API, with all scopes. Known to everyone: the stack listens on loopback only."""
     read_key: str = Field("almanac-local-read", min_length=8)
     """Another one that may read and not act, to see what such a person sees."""
+    bus_template: Path | None = None
+    """A CloudFormation template that makes topics and queues (deploy/aws), in the place of our own provisioning."""
     database_pool_size: int = Field(10, ge=2, le=40)
     """Connections per service: the budget of design §6.10. Four services and the stack's own stay below 200."""
     log_level: str = "info"

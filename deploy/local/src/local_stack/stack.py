@@ -12,7 +12,8 @@ from chassis.clock import ClockMap, write_clock_map
 from chassis.database import Database
 from local_stack import ports
 from local_stack.api import Almanac, open_almanac
-from local_stack.emulator import Emulator
+from local_stack.cloudformation import create_stack
+from local_stack.emulator import SERVICES, Emulator
 from local_stack.inbox.process import InboxProcess
 from local_stack.postgres import PostgresServer
 from local_stack.processes import Supervisor, end_orphans
@@ -47,7 +48,10 @@ class Stack:
         self.postgres = PostgresServer(
             self.data_dir / "postgres", settings.postgres_port, log=self._logs / "postgresql.log"
         )
-        self.emulator = Emulator(settings.emulator_port, self.data_dir / "emulator", self._logs / "emulator.log")
+        emulated = (*SERVICES, "cloudformation") if settings.bus_template else SERVICES
+        self.emulator = Emulator(
+            settings.emulator_port, self.data_dir / "emulator", self._logs / "emulator.log", emulated
+        )
         self.inbox = InboxProcess(settings.inbox_port, self.data_dir / "received.ndjson", self._logs / "inbox.log")
         self.supervisor = Supervisor(
             self.data_dir / "processes.json", say, grace_seconds=settings.shutdown_grace_seconds + 5
@@ -140,6 +144,10 @@ class Stack:
             await self._for_each_service("replay")
 
     async def _apply_topology(self) -> None:
+        if (template := self.settings.bus_template) is not None:
+            if not self.emulator.kept_its_state:
+                await create_stack(bus_environment(self.emulator), "almanac-bus", template)
+            return
         log = self._logs / "topology.log"
         await run_once("topology", ["chassis", "topology", "apply"], bus_environment(self.emulator), log)
 
