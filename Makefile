@@ -108,7 +108,7 @@ fuzz: install ## Fuzz the four APIs by their OpenAPI documents: make fuzz CASES=
 lint: install ## Style, strict types, import rules
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
-	$(BIN)/mypy libs/*/src services/*/src deploy/local/src
+	$(BIN)/mypy libs/*/src services/*/src deploy/local/src deploy/aws
 	@$(foreach tests,$(wildcard libs/*/tests services/*/tests deploy/local/tests) tests bench,echo mypy $(tests) && $(BIN)/mypy $(tests) &&) true
 	$(BIN)/lint-imports --no-logo
 
@@ -130,7 +130,15 @@ chart-topology: install ## Write the chart's file of queues from the contracts
 chart-golden: $(VENV)/deploy-tools ## Write the renders that reviewers read, tests/deploy/golden
 	$(BIN)/pytest -q tests/deploy/test_chart.py -k reviewed --write-golden
 
-test-deploy: $(VENV)/deploy-tools $(VENV)/policies/installed ## All of what ships: chart, images, compose, rules (minutes)
+STAGE ?= 1m
+.PHONY: synth aws-values
+synth: $(VENV)/deploy-tools ## Write the AWS templates: make synth STAGE=dev|10k|100k|1m|5m [CONTEXT="region=… oidcProvider=…"]
+	@$(BIN)/python deploy/aws/app.py -c stage=$(STAGE) $(foreach each,$(CONTEXT),-c $(each))
+
+aws-values: install ## Print what the chart must know of AWS: make -s aws-values STAGE=1m CONTEXT="account=…" [SEAT=standby]
+	@$(BIN)/python deploy/aws/app.py values $(SEAT) -c stage=$(STAGE) $(foreach each,$(CONTEXT),-c $(each))
+
+test-deploy: $(VENV)/deploy-tools $(VENV)/policies/installed ## All of what ships: chart, images, compose, rules, AWS (minutes)
 	$(BIN)/pytest tests/deploy -m ""
 
 # -- measure ----------------------------------------------------------------------------------------------------------
