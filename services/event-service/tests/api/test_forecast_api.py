@@ -97,3 +97,70 @@ async def test_a_question_that_makes_no_sense_is_refused(
     [error] = answer.json()["errors"]
     assert error["field"] == field
     assert rule in error["detail"]
+
+
+async def test_nine_o_clock_passes_over_the_zones_with_what_is_due_there(
+    api: httpx.AsyncClient, scenario: Scenario
+) -> None:
+    await scenario.at("2026-11-22T00:00Z")
+    for timezone, at in [
+        ("Europe/Paris", time(9)),  # 08:00Z
+        ("Europe/Berlin", time(9)),
+        ("Europe/Paris", time(9)),
+        ("Europe/Paris", time(9, 1)),
+        ("Asia/Kolkata", time(9)),  # 03:30Z on the next day
+        ("Africa/Lagos", time(9)),  # 08:00Z
+        ("Asia/Dubai", time(12)),  # 08:00Z, where clocks show 12:00
+    ]:
+        await scenario.receive(scenario.user(timezone=timezone, date_of_birth=date(2000, 11, 23), delivery_time=at))
+    await scenario.receive(
+        scenario.user(timezone="Asia/Kolkata", date_of_birth=date(2000, 11, 24), delivery_time=time(9))
+    )
+    await scenario.at("2026-11-23T08:20Z")
+    assert await scenario.fire()
+
+    body = (await api.get("/v1/forecast/passages")).json()
+    assert (body["at"], body["since"], body["until"]) == ("09:00", "2026-11-23T07:20:00Z", "2026-11-24T08:20:00Z")
+    instants = [each["instant"] for each in body["passages"]]
+    assert instants == sorted(instants)
+    assert {"2026-11-23T09:00:00Z", "2026-11-23T12:30:00Z", "2026-11-24T03:15:00Z"} <= set(instants)
+    due = {each["instant"]: each for each in body["passages"] if each["total"]}
+    assert due == {
+        "2026-11-23T08:00:00Z": {
+            "instant": "2026-11-23T08:00:00Z",
+            "total": 4,
+            "waiting": 4,
+            "zones": [
+                {"timezone": "Europe/Paris", "total": 2, "waiting": 2},
+                {"timezone": "Africa/Lagos", "total": 1, "waiting": 1},
+                {"timezone": "Europe/Berlin", "total": 1, "waiting": 1},
+            ],
+        },
+        "2026-11-24T03:30:00Z": {
+            "instant": "2026-11-24T03:30:00Z",
+            "total": 1,
+            "waiting": 1,
+            "zones": [{"timezone": "Asia/Kolkata", "total": 1, "waiting": 1}],
+        },
+    }
+
+
+async def test_what_has_ended_is_counted_and_waits_no_more_and_what_was_called_off_is_not(
+    api: httpx.AsyncClient, scenario: Scenario
+) -> None:
+    await scenario.at("2026-11-22T00:00Z")
+    for status in ("COMPLETED", "CANCELLED", "PENDING"):
+        user = scenario.user(timezone="UTC", date_of_birth=date(2000, 11, 23), delivery_time=time(13))
+        await scenario.receive(user)
+        await scenario.execute("UPDATE events SET status = :status WHERE user_id = :id", status=status, id=user.user_id)
+    await scenario.at("2026-11-23T10:00Z")
+    body = (await api.get("/v1/forecast/passages", params={"at": "13:00"})).json()
+    [passage] = [each for each in body["passages"] if each["total"]]
+    assert (passage["instant"], passage["total"], passage["waiting"]) == ("2026-11-23T13:00:00Z", 2, 1)
+
+
+@pytest.mark.parametrize("at", ["9:00", "24:00", "09:60", "09:00:00", "", "noon"])
+async def test_a_time_that_no_clock_shows_is_refused(api: httpx.AsyncClient, at: str) -> None:
+    answer = await api.get("/v1/forecast/passages", params={"at": at})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["at"]

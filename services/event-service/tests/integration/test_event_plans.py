@@ -26,6 +26,7 @@ from event_service.adapters import (
     events,
     figures,
     forecasts,
+    passages,
     schedule_views,
     schedules,
     zone_rules,
@@ -240,6 +241,14 @@ async def test_a_forecast_of_a_month_reads_the_index_of_what_waits_and_no_table(
     # Later months are not even opened.
     assert max(node["Relation Name"] for node in scans) == "events_2026_07"
     assert rows_read(nodes, PENDING) <= 31 * 24 * 60 / 9 + 20
+
+
+async def test_what_is_due_at_given_instants_is_looked_up_in_their_months_alone(year: Scenario) -> None:
+    instants = [NOW + timedelta(hours=number) for number in range(24)]
+    nodes = await _explain(year, passages._COUNT, instants=instants)
+    assert _tables_read_whole(nodes) == []
+    read = {node["Relation Name"] for node in nodes if node.get("Actual Loops") and "Relation Name" in node}
+    assert read <= {f"events_{NOW:%Y_%m}", f"events_{instants[-1]:%Y_%m}"}
 
 
 async def test_counting_what_is_due_reads_nothing_that_is_not(year: Scenario) -> None:

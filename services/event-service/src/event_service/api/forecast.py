@@ -1,5 +1,6 @@
 """``/v1/forecast``."""
 
+from datetime import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -7,8 +8,9 @@ from fastapi import APIRouter, Query
 from chassis.api.auth import READ
 from chassis.api.dependencies import CurrentCache, CurrentClock, CurrentReads
 from chassis.errors import ExclusiveParametersError
-from event_service.api.schemas import ForecastBody
+from event_service.api.schemas import ForecastBody, PassagesBody
 from event_service.application.forecasts import forecast
+from event_service.application.passages import time_passes
 
 router = APIRouter(prefix="/v1/forecast", tags=["forecast"], dependencies=[READ])
 
@@ -30,3 +32,19 @@ async def get_forecast(
     if hours is not None and days is not None:
         raise ExclusiveParametersError("days", "give hours or days, not both")
     return ForecastBody.of(await forecast(reads, cache, clock, hours or 24 * (days or 1)))
+
+
+@router.get("/passages")
+async def get_passages(
+    reads: CurrentReads,
+    cache: CurrentCache,
+    clock: CurrentClock,
+    at: Annotated[
+        str, Query(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="A time of day, as clocks show it.")
+    ] = "09:00",
+) -> PassagesBody:
+    """Where clocks showed a time within the last hour and will within a day, with what is due there at that instant.
+
+    Zones in which nothing is due are left out. It may be some seconds old.
+    """
+    return PassagesBody.of(at, await time_passes(reads, cache, clock, time.fromisoformat(at)))

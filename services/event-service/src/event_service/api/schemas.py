@@ -13,6 +13,7 @@ from contracts.vocabulary import EventStatus, EventType, Priority
 from event_service.api.inputs import ShownLocalDateTime
 from event_service.application.queries import EventView
 from event_service.domain.forecast import Forecast
+from event_service.domain.passages import Passages
 
 
 class EventBody(WireModel):
@@ -106,6 +107,49 @@ class ForecastBody(WireModel):
             total=sum(each.total for each in hours),
             overdue=_by_name(forecast.overdue),
             hours=hours,
+        )
+
+
+class ZoneCountBody(WireModel):
+    """Events of one zone with their target at an instant; ``waiting`` are those that have not ended."""
+
+    timezone: str
+    total: int
+    waiting: int
+
+
+class PassageBody(WireModel):
+    """An instant at which clocks somewhere show the time, and what is due there."""
+
+    instant: datetime
+    total: int
+    waiting: int
+    zones: list[ZoneCountBody] = Field(description="Those in which something is due, most events first.")
+
+
+class PassagesBody(WireModel):
+    """How a time of day passes over the world, in its order."""
+
+    at: str
+    since: datetime
+    until: datetime
+    passages: list[PassageBody]
+
+    @classmethod
+    def of(cls, at: str, passages: Passages) -> Self:
+        return cls(
+            at=at,
+            since=passages.since,
+            until=passages.until,
+            passages=[
+                PassageBody(
+                    instant=each.instant,
+                    total=sum(zone.total for zone in each.zones),
+                    waiting=sum(zone.waiting for zone in each.zones),
+                    zones=[ZoneCountBody.model_validate(zone, from_attributes=True) for zone in each.zones],
+                )
+                for each in passages.passages
+            ],
         )
 
 
