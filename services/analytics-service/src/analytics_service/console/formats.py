@@ -78,6 +78,13 @@ def local_moment(at: datetime | None) -> str:
     return f"{at:%Y-%m-%d %H:%M} {sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
 
 
+def offset(at: datetime) -> str:
+    """From UTC, of a time with a zone: ``UTC−5``, ``UTC+5:45``."""
+    minutes = round((at.utcoffset() or timedelta()).total_seconds() / 60)
+    sign = "−" if minutes < 0 else "+"
+    return f"UTC{sign}{abs(minutes) // 60}" + (f":{abs(minutes) % 60:02d}" if minutes % 60 else "")
+
+
 def day_and_hour(at: datetime) -> str:
     """``Mon 23 Nov 14:00``, in UTC."""
     return f"{at.astimezone(UTC):%a %d %b %H:%M}"

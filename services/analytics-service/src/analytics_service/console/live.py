@@ -1,24 +1,46 @@
 """The feeds that the pages show."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
-from analytics_service.console.clients.analytics import Overview
-from analytics_service.console.clients.events import Forecast, Summary
+from analytics_service.console.clients.analytics import CountSeries, Overview
+from analytics_service.console.clients.events import Forecast, Passages
 from analytics_service.console.clients.services import Services
+from analytics_service.console.clients.status import DeliveryStatus, EventStatus, ServiceStatus
 from analytics_service.console.feeds import Feed
 
 WEEK_HOURS = 7 * 24
 RECENT_MINUTES = 5
+DAY_MINUTES = 24 * 60
 
 
 class Live:
     """One feed for each question, asked with the console's own key, which only reads."""
 
     def __init__(self, services: Services) -> None:
-        events, analytics = services.events, services.analytics
+        events, analytics, deliveries, users = services.events, services.analytics, services.deliveries, services.users
+        self.events: Feed[EventStatus] = Feed("event-service", events.status, every_seconds=1.5)
+        self.deliveries: Feed[DeliveryStatus] = Feed(
+            "delivery-service", lambda: deliveries.get("/v1/status", DeliveryStatus), every_seconds=1.5
+        )
+        self.analytics: Feed[ServiceStatus] = Feed("analytics-service", analytics.status, every_seconds=3)
+        self.users: Feed[ServiceStatus] = Feed(
+            "user-service", lambda: users.get("/v1/status", ServiceStatus), every_seconds=3
+        )
         self.overview: Feed[Overview] = Feed("overview", lambda: analytics.overview(RECENT_MINUTES), every_seconds=2)
-        self.summary: Feed[Summary] = Feed("summary", events.summary, every_seconds=2)
+        self.minutes: Feed[CountSeries] = Feed(
+            "minutes", lambda: analytics.counts("minute", "completed", "failed", by_priority=True), every_seconds=5
+        )
+        self.passages: Feed[Passages] = Feed("passages", events.passages, every_seconds=20)
         self.week: Feed[Forecast] = Feed("forecast", lambda: events.forecast(WEEK_HOURS), every_seconds=15)
+        self.day: Feed[Overview] = Feed("day", lambda: analytics.overview(DAY_MINUTES), every_seconds=60)
+
+        async def minutes_of_a_day() -> CountSeries:
+            # By the services' own clock, which need not be that of this process.
+            now = (await analytics.overview(1)).until
+            return await analytics.counts("minute", "completed", since=now - timedelta(days=1), by_priority=False)
+
+        self.pace: Feed[CountSeries] = Feed("pace", minutes_of_a_day, every_seconds=60)
 
     def __iter__(self) -> Iterator[Feed[object]]:
         return (feed for feed in vars(self).values() if isinstance(feed, Feed))

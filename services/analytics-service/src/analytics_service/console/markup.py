@@ -8,7 +8,7 @@ Content = Markup | str | int | None
 """Text, or markup of ours; None is nothing."""
 
 
-def tag(name: str, *content: Content | Iterable[Content], **attributes: str | bool | None) -> Markup:
+def tag(name: str, /, *content: Content | Iterable[Content], **attributes: str | bool | None) -> Markup:
     """``<name …>content</name>``. Of attributes, ``class_`` is ``class`` and ``aria_label`` ``aria-label``; False and
     None are left out, True is one without a value.
     """

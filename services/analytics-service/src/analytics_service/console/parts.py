@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from markupsafe import Markup
 from nicegui import ui
 
 from analytics_service.console.clients.http import ServiceError
+from analytics_service.console.feeds import Reading
 from analytics_service.console.icons import icon
 from analytics_service.console.markup import Content, joined, tag
 from analytics_service.console.page import problem_text, soon
@@ -43,18 +44,19 @@ def row(name: str = "tiles") -> Iterator[ui.element]:
 
 
 class Tile:
-    """One figure with its name, and a word on it."""
+    """One figure with its name, and a word on it; a link where there is more behind it."""
 
-    def __init__(self, label: str, *, hint: str | None = None) -> None:
+    def __init__(self, label: str, *, hint: str | None = None, address: str | None = None) -> None:
         self._element = html().classes("tile")
-        self._label, self._hint = label, hint
+        self._label, self._hint, self._address = label, hint, address
         self._element.props('role="group"')
         self.show("…")
 
     def show(self, value: str, note: str | None = None, tone: str = "plain") -> None:
         """``tone`` as of :func:`analytics_service.console.markup.badge`."""
+        label = tag("a", self._label, href=self._address) if self._address else self._label
         parts = (
-            tag("span", self._label, class_="tile-label", title=self._hint),
+            tag("span", label, class_="tile-label", title=self._hint),
             tag("span", value, class_=f"tile-value {tone}"),
             tag("span", note or Markup("&nbsp;"), class_="tile-note"),
         )
@@ -66,13 +68,87 @@ class Table:
 
     def __init__(self, caption: str, columns: Sequence[str], *, numbers: Sequence[int] = ()) -> None:
         self._caption, self._columns, self._numbers = caption, columns, frozenset(numbers)
-        self._element = html().classes("table-frame").props('tabindex="0" role="region"')
+        self._element = html(waiting()).classes("table-frame").props('tabindex="0" role="region"')
         self._element.props(f'aria-label="{caption}"')
-        self.show(())
 
-    def show(self, rows: Sequence[Sequence[Content]], empty: str = "Nothing here.") -> None:
-        """Each row's first cell is its heading."""
-        self._element.set_content(str(table(self._caption, self._columns, rows, numbers=self._numbers, empty=empty)))
+    def show(self, rows: Sequence[Sequence[Content]], empty: str | None = None, *, error: str | None = None) -> None:
+        """Each row's first cell is its heading. Without rows ``error`` or ``empty`` is said; neither: still to come."""
+        if rows:
+            shown = table(self._caption, self._columns, rows, numbers=self._numbers)
+        else:
+            shown = away(error) if error else nothing(empty) if empty else waiting()
+        self._element.set_content(str(shown))
+
+
+class Part:
+    """A part of a page whose markup changes as a whole."""
+
+    def __init__(self) -> None:
+        self._element = html().classes("part")
+
+    def show(self, content: Markup) -> None:
+        self._element.set_content(str(content))
+
+    def show_reading(self, reading: Reading[T], markup: Callable[[T], Markup]) -> None:
+        """What ``markup`` makes of the newest value, or why there is none."""
+        if reading.value is not None:
+            self.show(markup(reading.value))
+        else:
+            self.show(away(reading.error) if reading.error else waiting())
+
+    def table(self, caption: str, columns: Sequence[str], rows: Sequence[Sequence[Content]]) -> None:
+        """A table in a frame of its own; nothing at all without rows."""
+        self.show(
+            tag("section", table(caption, columns, rows), class_="panel trouble", role="status") if rows else Markup("")
+        )
+
+
+class Chart:
+    """A chart, and the same in words: a summary, and a table for those who want its numbers or do not see it."""
+
+    def __init__(self, summary: str, columns: Sequence[str], *, tall: bool = False) -> None:
+        self._summary, self._columns = summary, columns
+        self._chart: ui.echart | None = None
+        self._shown: object = None
+        self._frame = ui.element("div").classes("chart tall" if tall else "chart")
+        with self._frame:
+            html(waiting())
+        self._table = html(name="details").classes("chart-table")
+
+    def show_reading(
+        self,
+        reading: Reading[T],
+        options: Callable[[T], dict[str, Any]],
+        rows: Callable[[T], Sequence[Sequence[Content]]],
+    ) -> None:
+        """Draw what ``options`` makes of the newest value. Nothing is sent where it is drawn already."""
+        if reading.value is None:
+            if reading.error and self._shown != reading.error:
+                self._shown = reading.error
+                self._over(lambda: html(away(reading.error or "")))
+            return
+        drawn = options(reading.value)
+        if drawn == self._shown:
+            return
+        self._shown = drawn
+        if self._chart is None:
+            self._over(lambda: self._draw(drawn))
+        else:
+            self._chart.options.clear()
+            self._chart.options.update(drawn)
+            self._chart.update()
+        numbers = frozenset(range(1, len(self._columns)))
+        shown = table(self._summary, self._columns, rows(reading.value), numbers=numbers, empty="Nothing yet.")
+        self._table.set_content(str(joined(tag("summary", "As a table"), tag("div", shown, class_="table-frame"))))
+
+    def _draw(self, drawn: dict[str, Any]) -> None:
+        self._chart = ui.echart(dict(drawn), renderer="svg").props(f'role="img" aria-label="{self._summary}"')
+
+    def _over(self, build: Callable[[], object]) -> None:
+        self._chart = None
+        self._frame.clear()
+        with self._frame:
+            build()
 
 
 def table(

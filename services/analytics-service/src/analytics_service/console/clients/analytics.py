@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+from pydantic import Field
+
 from analytics_service.console.clients.http import Answer, Api
+from analytics_service.console.clients.status import ServiceStatus
 from contracts.vocabulary import EventType, Priority
 
 
@@ -42,21 +44,61 @@ class Overview(Answer):
     latencies: tuple[Latency, ...]
 
 
-class TimelineEntry(Answer):
-    """One thing that happened to an event, told by ``source``."""
+class CountPoint(Answer):
+    """How often something happened in the span that begins at ``start``."""
 
-    at: datetime
+    start: datetime
+    outcome: str
+    priority: Priority | None = None
+    count: int
+
+
+class CountSeries(Answer):
+    """Spans of a grain; those in which nothing happened are left out."""
+
+    grain: str
+    since: datetime
+    until: datetime
+    points: tuple[CountPoint, ...]
+
+
+class Span(Answer):
+    """A bar of an event's waterfall; still open where it has no end."""
+
+    id: str
+    parent_id: str | None = None
     kind: str
-    source: str
+    name: str
+    service: str
+    start: datetime
+    end: datetime | None = None
+    duration_seconds: float | None = None
+    status: str
     trace_id: str | None = None
-    data: Mapping[str, Any] = MappingProxyType({})
+    attributes: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class Trace(Answer):
+    """A trace that the event is in, and its page in Jaeger where there is one."""
+
+    trace_id: str
+    url: str | None = None
+
+
+class Missing(Answer):
+    """A service that did not answer, and why."""
+
+    service: str
+    reason: str
 
 
 class Timeline(Answer):
     """Everything that is known of one event, oldest first."""
 
     event_id: UUID
-    entries: tuple[TimelineEntry, ...]
+    spans: tuple[Span, ...]
+    traces: tuple[Trace, ...] = ()
+    missing: tuple[Missing, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,3 +112,17 @@ class AnalyticsClient:
 
     async def timeline(self, event_id: UUID) -> Timeline:
         return await self.api.get(f"/v1/events/{event_id}/timeline", Timeline)
+
+    async def counts(self, grain: str, *outcomes: str, since: datetime | None = None, by_priority: bool) -> CountSeries:
+        """How often ``outcomes`` happened by ``minute``, ``hour`` or ``day``: of the last 60, or from ``since`` on."""
+        return await self.api.get(
+            "/v1/metrics/timeseries",
+            CountSeries,
+            grain=grain,
+            outcome=outcomes,
+            groupBy=["priority"] if by_priority else None,
+            **{"from": None if since is None else since.isoformat()},
+        )
+
+    async def status(self) -> ServiceStatus:
+        return await self.api.get("/v1/status", ServiceStatus)

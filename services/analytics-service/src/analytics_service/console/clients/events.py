@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+from pydantic import Field
+
 from analytics_service.console.clients.http import Answer, Api
-from contracts.vocabulary import EventStatus, EventType, Priority
+from analytics_service.console.clients.status import EventStatus
+from contracts.vocabulary import EventStatus as State
+from contracts.vocabulary import EventType, Priority
 
 
 class Event(Answer):
@@ -16,7 +19,7 @@ class Event(Answer):
 
     id: UUID
     event_type: EventType
-    status: EventStatus
+    status: State
     priority: Priority
     user_id: UUID
     schedule_id: UUID | None = None
@@ -32,14 +35,14 @@ class Event(Answer):
     expires_at: datetime
     rescheduled: bool = False
     reason: str | None = None
-    payload: Mapping[str, Any] = MappingProxyType({})
+    payload: Mapping[str, Any] = Field(default_factory=dict)
 
 
 class Transition(Answer):
     """One step of an event's way."""
 
     at: datetime
-    status: EventStatus
+    status: State
     cause: str
 
 
@@ -74,12 +77,30 @@ class Forecast(Answer):
     hours: tuple[HourForecast, ...]
 
 
-class Summary(Answer):
-    """How many recipients are known, how many events wait and are in hand."""
+class ZoneCount(Answer):
+    """Events of one zone that are due at an instant, and how many of them have not ended."""
 
-    recipients: int
-    pending: int
-    processing: int
+    timezone: str
+    total: int
+    waiting: int
+
+
+class Passage(Answer):
+    """An instant at which clocks somewhere show a time of day, and what is due there."""
+
+    instant: datetime
+    total: int
+    waiting: int
+    zones: tuple[ZoneCount, ...]
+
+
+class Passages(Answer):
+    """How a time of day passes over the world, from an hour ago on."""
+
+    at: str
+    since: datetime
+    until: datetime
+    passages: tuple[Passage, ...]
 
 
 @dataclass(frozen=True)
@@ -106,8 +127,12 @@ class EventsClient:
     async def retry(self, event_id: UUID) -> EventDetail:
         return EventDetail.model_validate(await self.api.send("POST", f"/v1/events/{event_id}/retry"))
 
-    async def summary(self) -> Summary:
-        return await self.api.get("/v1/events/summary", Summary)
+    async def status(self) -> EventStatus:
+        return await self.api.get("/v1/status", EventStatus)
+
+    async def passages(self) -> Passages:
+        """Of nine o'clock."""
+        return await self.api.get("/v1/forecast/passages", Passages)
 
     async def forecast(self, hours: int) -> Forecast:
         return await self.api.get("/v1/forecast", Forecast, hours=hours)

@@ -1,11 +1,12 @@
 """All services, as the holder of one key asks them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analytics_service.adapters.peers import Peer, Peers
 from analytics_service.console.clients.analytics import AnalyticsClient
 from analytics_service.console.clients.events import EventsClient
-from analytics_service.console.clients.http import Api
+from analytics_service.console.clients.http import Answer, Api
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,19 @@ class Services:
     analytics: AnalyticsClient
     users: Api
     deliveries: Api
+
+    async def users_by_email(self, email: str) -> Sequence[str]:
+        """The ids of users with this address."""
+        found = await self.users.get("/v1/users", _Users, email=email)
+        return [each.id for each in found.items]
+
+
+class _User(Answer):
+    id: str
+
+
+class _Users(Answer):
+    items: tuple[_User, ...]
 
 
 def services_for(peers: Peers, own: Peer, key: str | None) -> Services:

@@ -1,0 +1,54 @@
+"""*Ahead*: the week to come, and what the fleet can do."""
+
+from analytics_service.console import formats
+from analytics_service.console.charts.ahead import week_ahead
+from analytics_service.console.clients.events import Forecast
+from analytics_service.console.page import Page, Visit
+from analytics_service.console.parts import Chart, Table, Tile, panel, row
+from analytics_service.console.views.ahead import busiest_rows, capacity, day_rows, outlook
+from contracts.vocabulary import Priority
+
+_PRIORITIES = [formats.word(priority.name) for priority in Priority]
+
+
+async def build(visit: Visit) -> None:
+    live = visit.live
+    visit.watch(live.week)
+    visit.watch(live.deliveries)
+    visit.watch(live.day)
+    visit.watch(live.pace)
+
+    with row():
+        day, week, peak = Tile("Next 24 hours"), Tile("Next 7 days"), Tile("Busiest hour")
+        ceiling = Tile("The fleet can do", hint="What may be in hand at once, divided by how long a webhook takes")
+    with panel("By hour", "Everything that is scheduled for the coming week, in hours of UTC."):
+        chart = Chart("Events due in each hour of the coming week", ["Day", "Events", *_PRIORITIES], tall=True)
+    with row("columns"), panel("The busiest hours", "And how long the fleet needs for them at its ceiling."):
+        busiest = Table(
+            "The busiest hours of the week", ["Hour", "Events", *_PRIORITIES, "Takes"], numbers=(1, 2, 3, 4, 5, 6)
+        )
+
+    def show() -> None:
+        able = capacity(live.deliveries.reading.value, live.day.reading.value, live.pace.reading.value)
+        reading = live.week.reading
+        if reading.value is not None:
+            figures = outlook(reading.value, able)
+            day.show(*figures.day)
+            week.show(*figures.week)
+            peak.show(*figures.peak)
+            ceiling.show(*figures.ceiling)
+            busiest.show(busiest_rows(reading.value, able))
+        elif reading.error:
+            for tile in (day, week, peak, ceiling):
+                tile.show(formats.NONE, reading.error, "watch")
+            busiest.show((), error=reading.error)
+
+        def options(forecast: Forecast) -> dict[str, object]:
+            return week_ahead(forecast, able)
+
+        chart.show_reading(reading, options, day_rows)
+
+    visit.tick(show, 2.0)
+
+
+PAGE = Page("/ahead", "Ahead", build, icon="ahead")

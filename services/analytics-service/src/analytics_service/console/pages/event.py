@@ -1,0 +1,110 @@
+"""One event: what is known of it, its way, and what can be done with it."""
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from nicegui import ui
+
+from analytics_service.console.clients.analytics import Timeline
+from analytics_service.console.clients.events import EventDetail
+from analytics_service.console.dialogs import ask, confirm
+from analytics_service.console.facts import facts
+from analytics_service.console.page import Page, Visit
+from analytics_service.console.pages import events
+from analytics_service.console.parts import Region, button, html, nothing, panel, row, table
+from analytics_service.console.views.events import (
+    MAY_CANCEL,
+    MAY_RESCHEDULE,
+    MAY_RETRY,
+    event_facts,
+    history_rows,
+    local_input,
+)
+from analytics_service.console.views.waterfall import waterfall_markup
+
+
+async def build(visit: Visit) -> None:
+    try:
+        event_id = UUID(visit.parameters["event_id"])
+    except ValueError:
+        html(nothing("There is no such event.", "Its id in the address is not one."))
+        return
+    one = _OneEvent(visit, event_id)
+    await one.show()
+
+
+class _OneEvent:
+    """The page's state: what changes it shows it again."""
+
+    def __init__(self, visit: Visit, event_id: UUID) -> None:
+        self._visit = visit
+        self._id = event_id
+        self._event = Region()
+        with panel("Timeline", "From its target on; everything in UTC."):
+            self._timeline = Region()
+
+    async def show(self) -> None:
+        services = self._visit.services
+        await self._event.fill(lambda: services.events.get(self._id), self._show_event)
+        await self._timeline.fill(lambda: services.analytics.timeline(self._id), self._show_timeline)
+
+    def _show_event(self, event: EventDetail) -> None:
+        with row("columns"):
+            with panel("Event"):
+                html(facts(event_facts(event)))
+                if self._visit.may_act:
+                    self._show_actions(event)
+            with panel("History"):
+                html(table("History", ["At (UTC)", "Status", "Cause"], history_rows(event), empty="Nothing yet."))
+
+    def _show_actions(self, event: EventDetail) -> None:
+        with ui.element("div").classes("actions").props('role="group" aria-label="Actions"'):
+            if event.status in MAY_RETRY:
+                button("Retry", self._retry, kind="primary")
+            if event.status in MAY_RESCHEDULE:
+                button("Reschedule", lambda: self._reschedule(event))
+            if event.status in MAY_CANCEL:
+                button("Cancel event", self._cancel, kind="danger")
+
+    def _show_timeline(self, timeline: Timeline) -> None:
+        if not timeline.spans:
+            html(nothing("Nothing has happened yet."))
+            return
+        html(waterfall_markup(timeline)).classes("table-frame").props(
+            'tabindex="0" role="region" aria-label="Timeline"'
+        )
+
+    async def _cancel(self) -> None:
+        text = "It will not be sent. A recurring schedule goes on with its next occurrence."
+        if await confirm("Cancel this event?", text, "Cancel event", danger=True):
+            await self._act(
+                "cancel event", lambda: self._visit.services.events.cancel(self._id), "The event is cancelled."
+            )
+
+    async def _retry(self) -> None:
+        text = "It is published once more, as its next attempt. Deliveries that succeeded are not repeated."
+        if await confirm("Retry this event?", text, "Retry"):
+            await self._act(
+                "retry event", lambda: self._visit.services.events.retry(self._id), "The event goes out again."
+            )
+
+    async def _reschedule(self, event: EventDetail) -> None:
+        zone = event.target_timezone
+        text = f"Of this occurrence alone; the schedule keeps its rule. Clocks in {zone} show:"
+        local = await ask(
+            "Give it another time?", text, "Local time", "Reschedule", value=local_input(event), kind="datetime-local"
+        )
+        if local is not None:
+            await self._act(
+                "reschedule event",
+                lambda: self._visit.services.events.reschedule(self._id, local, zone),
+                "The event has another time.",
+            )
+
+    async def _act(self, action: str, call: Callable[[], Awaitable[EventDetail]], done: str) -> None:
+        if await self._visit.act(action, self._id, call) is not None:
+            self._visit.say(done)
+        await self.show()
+
+
+PAGE = Page("/events/{event_id}", "Event", build, parent=events.PATH)

@@ -1,0 +1,56 @@
+"""*Events*: search by user, type, status and time."""
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from nicegui import ui
+
+from analytics_service.console.clients.events import EventPage
+from analytics_service.console.markup import link, tag
+from analytics_service.console.page import Page, Visit
+from analytics_service.console.parts import Region, html, nothing, panel, table
+from analytics_service.console.views.events import COLUMNS, event_rows, search_form, wanted
+
+PATH = "/events"
+LIMIT = 50
+
+
+async def build(visit: Visit) -> None:
+    with panel("Search"):
+        html(search_form(PATH, visit.query))
+    results = Region()
+
+    async def search() -> EventPage:
+        asked = wanted(visit.query)
+        user = asked.pop("user", None)
+        if user and "@" in user:
+            found = await visit.services.users_by_email(user)
+            if not found:
+                return EventPage(items=())
+            user = found[0]
+        return await visit.services.events.search(**asked, userId=user, cursor=visit.query.get("cursor"), limit=LIMIT)
+
+    await results.fill(search, lambda page: _show(page, visit.query))
+
+
+def _show(page: EventPage, query: Mapping[str, str]) -> None:
+    with panel("Events", f"Latest target first, {LIMIT} at a time." if page.items else None):
+        if not page.items:
+            html(nothing("No event is like that.", "Ask for less: fewer filters, or a longer time."))
+            return
+        html(table("Events found", COLUMNS, event_rows(page.items))).classes("table-frame").props(
+            'tabindex="0" role="region" aria-label="Events found"'
+        )
+        more = []
+        if query.get("cursor"):
+            first = {name: value for name, value in query.items() if name != "cursor" and value}
+            more.append(link("Latest", f"{PATH}?{urlencode(first)}", class_="button"))
+        if page.next_cursor:
+            earlier = {**{name: value for name, value in query.items() if value}, "cursor": page.next_cursor}
+            more.append(link("Earlier", f"{PATH}?{urlencode(earlier)}", class_="button", rel="next"))
+        if more:
+            with ui.element("nav").props('aria-label="More events"'):
+                html(tag("div", more, class_="actions paging"))
+
+
+PAGE = Page(PATH, "Events", build, icon="events")
