@@ -145,7 +145,7 @@ test-deploy: $(VENV)/deploy-tools $(VENV)/policies/installed ## All of what ship
 
 N ?= 5000
 ROWS ?= 1000000
-.PHONY: bench-pipeline bench-peers bench-bus bench-import bench-claim bench-broadcast bench-lateness bench-storm bench-delivery bench-isolation
+.PHONY: bench-pipeline bench-peers bench-bus bench-import bench-claim bench-broadcast bench-lateness bench-storm bench-delivery bench-isolation bench-analytics
 bench-pipeline: install ## N events due at one instant, through everything: make bench-pipeline N=5000
 	@$(BIN)/python -m bench.pipeline --n $(N)
 
@@ -174,6 +174,10 @@ bench-delivery: install ## Our worker alone beside job queues and a bare client:
 
 bench-isolation: install ## Deliveries beside endpoints in trouble, and critical ones in a flood
 	@$(BIN)/python -m bench.delivery.isolation
+
+bench-analytics: N = 200000
+bench-analytics: install ## N items straight into analytics' consumer: make bench-analytics [N=1000000]
+	@$(BIN)/python -m bench.analytics --n $(N)
 
 bench-bus: install ## What SNS and SQS calls cost on the emulator
 	@$(BIN)/python -m bench.bus

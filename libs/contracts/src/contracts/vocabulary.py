@@ -35,10 +35,11 @@ class Priority(IntEnum):
 
     @classmethod
     def _from_wire(cls, value: Any) -> "Priority":
+        # Once for every item of every message: `__members__` would make a new view each time.
+        if isinstance(value, str) and (named := _BY_NAME.get(value)) is not None:
+            return named
         if isinstance(value, cls):
             return value
-        if isinstance(value, str) and value in cls.__members__:
-            return cls[value]
         raise PydanticCustomError("priority", "Input should be one of {names}", {"names": ", ".join(cls.__members__)})
 
     @classmethod
@@ -53,6 +54,9 @@ class Priority(IntEnum):
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"type": "string", "enum": list(cls.__members__), "title": "Priority"}
+
+
+_BY_NAME: Mapping[str, Priority] = dict(Priority.__members__)
 
 
 class EventStatus(StrEnum):
