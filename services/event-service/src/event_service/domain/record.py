@@ -1,7 +1,7 @@
 """Records: dataclasses that nobody changes, made by the hundred thousand.
 
-To the type checker they are frozen. At run time they are not: the constructor of a frozen dataclass sets each field by
-a call, which for an event with its two dozen takes over ten times as long: that was most of what a claim cost us.
+To the type checker they are frozen, at run time they are not: the constructor of a frozen dataclass would set each
+field by a call, and so take ten times as long for an event with its two dozen, most of what a claim cost this process.
 """
 
 from dataclasses import dataclass, field
