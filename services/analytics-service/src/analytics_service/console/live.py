@@ -29,7 +29,7 @@ class Live:
         )
         self.overview: Feed[Overview] = Feed("overview", lambda: analytics.overview(RECENT_MINUTES), every_seconds=2)
         self.minutes: Feed[CountSeries] = Feed(
-            "minutes", lambda: analytics.counts("minute", "completed", "failed", by_priority=True), every_seconds=5
+            "minutes", lambda: analytics.counts("minute", "completed", "failed", by="priority"), every_seconds=5
         )
         self.passages: Feed[Passages] = Feed("passages", events.passages, every_seconds=20)
         self.week: Feed[Forecast] = Feed("forecast", lambda: events.forecast(WEEK_HOURS), every_seconds=15)
@@ -38,7 +38,7 @@ class Live:
         async def minutes_of_a_day() -> CountSeries:
             # By the services' own clock, which need not be that of this process.
             now = (await analytics.overview(1)).until
-            return await analytics.counts("minute", "completed", since=now - timedelta(days=1), by_priority=False)
+            return await analytics.counts("minute", "completed", since=now - timedelta(days=1))
 
         self.pace: Feed[CountSeries] = Feed("pace", minutes_of_a_day, every_seconds=60)
 

@@ -76,6 +76,19 @@ def stacked_bars(name: str, colour: str, values: Sequence[float]) -> Options:
     }
 
 
+def measured_line(name: str, colour: str, values: Sequence[float | None]) -> Options:
+    """Points joined by a line; None leaves a gap."""
+    return {
+        "type": "line",
+        "name": name,
+        "data": list(values),
+        "symbolSize": 5,
+        "itemStyle": {"color": colour},
+        "lineStyle": {"color": colour, "width": 2},
+        "emphasis": {"disabled": True},
+    }
+
+
 def limit_line(name: str, colour: str, value: float, spans: int, *, dashed: bool = False) -> Options:
     """A line at one height."""
     return {

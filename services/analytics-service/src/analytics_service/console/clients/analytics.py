@@ -49,6 +49,7 @@ class CountPoint(Answer):
 
     start: datetime
     outcome: str
+    event_type: EventType | None = None
     priority: Priority | None = None
     count: int
 
@@ -60,6 +61,25 @@ class CountSeries(Answer):
     since: datetime
     until: datetime
     points: tuple[CountPoint, ...]
+
+
+class LatencyPoint(Answer):
+    """Percentiles in seconds of one measure, over all types, in the span that begins at ``start``."""
+
+    start: datetime
+    measure: str
+    count: int
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+class LatencySeries(Answer):
+    """Spans of a grain; those in which nothing was measured are left out."""
+
+    since: datetime
+    until: datetime
+    points: tuple[LatencyPoint, ...]
 
 
 class Span(Answer):
@@ -113,16 +133,26 @@ class AnalyticsClient:
     async def timeline(self, event_id: UUID) -> Timeline:
         return await self.api.get(f"/v1/events/{event_id}/timeline", Timeline)
 
-    async def counts(self, grain: str, *outcomes: str, since: datetime | None = None, by_priority: bool) -> CountSeries:
-        """How often ``outcomes`` happened by ``minute``, ``hour`` or ``day``: of the last 60, or from ``since`` on."""
+    async def counts(
+        self, grain: str, *outcomes: str, since: datetime | None = None, by: str | None = None
+    ) -> CountSeries:
+        """How often ``outcomes`` happened by ``minute``, ``hour`` or ``day``: of the last 60, or from ``since`` on.
+
+        ``by`` tells ``priority`` or ``eventType`` apart.
+        """
         return await self.api.get(
             "/v1/metrics/timeseries",
             CountSeries,
             grain=grain,
             outcome=outcomes,
-            groupBy=["priority"] if by_priority else None,
+            groupBy=by,
             **{"from": None if since is None else since.isoformat()},
         )
+
+    async def latency(self, grain: str, measure: str, since: datetime) -> LatencySeries:
+        """Percentiles of a measure over all types, from ``since`` on."""
+        asked = {"grain": grain, "measure": measure, "from": since.isoformat()}
+        return await self.api.get("/v1/metrics/latency", LatencySeries, **asked)
 
     async def status(self) -> ServiceStatus:
         return await self.api.get("/v1/status", ServiceStatus)

@@ -1,7 +1,19 @@
 """The pages, one module each, in the order of the navigation."""
 
 from analytics_service.console.page import Page
-from analytics_service.console.pages import ahead, dead_letter, dead_letters, endpoint, endpoints, event, events, now
+from analytics_service.console.pages import (
+    ahead,
+    alerts,
+    business,
+    cost,
+    dead_letter,
+    dead_letters,
+    endpoint,
+    endpoints,
+    event,
+    events,
+    now,
+)
 
 PAGES: tuple[Page, ...] = (
     now.PAGE,
@@ -12,4 +24,7 @@ PAGES: tuple[Page, ...] = (
     endpoint.PAGE,
     dead_letters.PAGE,
     dead_letter.PAGE,
+    business.PAGE,
+    cost.PAGE,
+    alerts.PAGE,
 )

@@ -15,7 +15,7 @@ from analytics_service.console.formats import NONE, duration, moment, word
 from analytics_service.console.markup import Content, link, tag
 from analytics_service.console.page import Page, Visit
 from analytics_service.console.pages.dead_letters import status_badge
-from analytics_service.console.parts import Region, away, button, html, panel, table
+from analytics_service.console.parts import Region, Table, away, button, html, panel
 
 _ATTEMPTS = ("Began", "Result", "HTTP", "Fault", "Took", "Answer")
 
@@ -97,8 +97,7 @@ async def build(visit: Visit) -> None:
             html(tag("pre", readable(whole.letter.payload), tabindex="0", aria_label="The message's body"))
         with panel("What was tried", wide=True):
             rows = [attempt_cells(each) for each in whole.attempts]
-            frame = html(table("Attempts", _ATTEMPTS, rows, numbers=frozenset({2, 4}), empty="Nothing was tried."))
-            frame.classes("table-frame").props('tabindex="0" role="region" aria-label="Attempts"')
+            Table("Attempts", _ATTEMPTS, numbers=(2, 4)).show(rows, empty="Nothing was tried.")
 
     await again()
 

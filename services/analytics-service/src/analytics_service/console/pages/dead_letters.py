@@ -14,7 +14,7 @@ from analytics_service.console.dialogs import ask, confirm
 from analytics_service.console.formats import NONE, count, moment, word
 from analytics_service.console.markup import Content, badge, joined, link, tag
 from analytics_service.console.page import Page, Visit
-from analytics_service.console.parts import Region, away, button, html, panel, table
+from analytics_service.console.parts import Region, Table, away, button, html, panel
 from analytics_service.console.polled import Polled
 
 MAX_ENDPOINTS = 200
@@ -79,8 +79,7 @@ def _show(visit: Visit, letters: DeadLettersClient, wanted: Wanted, found: Found
             _actions(visit, letters, wanted, found.endpoints)
         rows = [cells(letter, names) for letter in found.page.items]
         empty = "Nothing is given up: all is well." if wanted.selection.is_empty else "Nothing meets these filters."
-        frame = html(table("Dead letters", _COLUMNS, rows, numbers=frozenset({5}), empty=empty)).classes("table-frame")
-        frame.props('tabindex="0" role="region" aria-label="Dead letters"')
+        Table("Dead letters", _COLUMNS, numbers=(5,)).show(rows, empty=empty)
         if found.page.next_cursor:
             html(link("Older ones", wanted.address(cursor=found.page.next_cursor), class_="more"))
 

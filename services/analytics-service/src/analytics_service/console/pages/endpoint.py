@@ -166,8 +166,8 @@ class _View:
         shown = nothing("No error in the last 24 hours.") if error is None else facts(attempt_facts(error))
         self._error.set_content(str(shown))
         self._settings.set_content(str(facts(settings_facts(endpoint))))
-        self._failures.show([_failed_cells(each) for each in whole.failed], "Nothing failed.")
-        self._pending.show([_waiting_cells(each) for each in whole.waiting], "Nothing waits.")
+        self._failures.show([_failed_cells(each) for each in whole.failed], empty="Nothing failed.")
+        self._pending.show([_waiting_cells(each) for each in whole.waiting], empty="Nothing waits.")
 
     def _show_tiles(self, health: Health) -> None:
         circuit = health.circuit

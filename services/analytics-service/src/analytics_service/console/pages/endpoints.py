@@ -95,7 +95,7 @@ async def build(visit: Visit) -> None:
             more = html()
 
     def show(rows: Rows) -> None:
-        table.show([cells(row) for row in rows.rows], "There is no endpoint: create one with POST /v1/endpoints.")
+        table.show([cells(row) for row in rows.rows], empty="There is no endpoint: create one with POST /v1/endpoints.")
         address = f"/endpoints?{urlencode({'cursor': rows.next_cursor})}"
         more.set_content(str(link("Older ones", address, class_="more")) if rows.next_cursor else "")
 

@@ -1,0 +1,203 @@
+"""*Alerts*: what is wrong now, what was, and who is at it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Generic, TypeVar
+
+from markupsafe import Markup
+from nicegui import ui
+
+from analytics_service.console.clients.alerts import Alert, AlertsClient, Change, Rule, Silence
+from analytics_service.console.dialogs import ask
+from analytics_service.console.formats import NONE, duration, moment, word
+from analytics_service.console.markup import Content, badge, joined, link, tag
+from analytics_service.console.page import Page, Visit
+from analytics_service.console.parts import Region, Table, button, html, nothing, panel
+from analytics_service.console.polled import Polled
+from analytics_service.console.silence_dialog import ask_silence
+
+T = TypeVar("T")
+
+REFRESH_SECONDS = 3.0
+_HISTORY = ("When", "What", "Rule", "Severity", "Summary", "By", "Note")
+_RULES = ("Rule", "Severity", "What is watched", "Threshold", "For")
+_TONES = {"critical": "bad", "warning": "watch"}
+
+
+@dataclass(frozen=True)
+class Watch:
+    """All that the page shows."""
+
+    alerts: Sequence[Alert]
+    silences: Sequence[Silence]
+    changes: Sequence[Change]
+
+
+async def load(client: AlertsClient) -> Watch:
+    alerts, silences, changes = await asyncio.gather(client.current(), client.silences(), client.history())
+    return Watch(alerts.items, silences.items, changes.items)
+
+
+def severity_badge(severity: str) -> Content:
+    return badge(word(severity), _TONES.get(severity, "plain"))
+
+
+def change_cells(change: Change) -> Sequence[Content]:
+    """Something that happened, as a row of the table."""
+    return [
+        moment(change.at),
+        word(change.change),
+        change.rule,
+        severity_badge(change.severity),
+        change.summary,
+        change.by or NONE,
+        change.note or NONE,
+    ]
+
+
+def rule_cells(rule: Rule) -> Sequence[Content]:
+    """A rule, as a row of the table."""
+    side = "below" if rule.below else "above"
+    lasting = "at once" if rule.for_seconds == 0 else duration(rule.for_seconds)
+    return [rule.name, severity_badge(rule.severity), rule.what, f"{side} {rule.threshold:g}", lasting]
+
+
+def standing(alert: Alert) -> Content:
+    """What is known of an alert beyond its summary, in a line."""
+    parts = [f"since {moment(alert.since)}"]
+    if alert.flaps:
+        parts.append(f"flapping, {alert.flaps} times before")
+    if alert.silenced:
+        parts.append("silenced")
+    if alert.acknowledged_at is not None:
+        by = f"{alert.acknowledged_by} is at it since {moment(alert.acknowledged_at)}"
+        parts.append(f"{by}: {alert.note}" if alert.note else by)
+    endpoint = alert.labels.get("endpointId")
+    leads = (" · ", link("Its endpoint", f"/endpoints/{endpoint}")) if endpoint else ()
+    return joined(" · ".join(parts), *leads)
+
+
+async def build(visit: Visit) -> None:
+    """Asked for anew every few seconds; the rules once."""
+    client = AlertsClient(visit.services.analytics.api)
+    polled = Polled(lambda: load(client), every_seconds=REFRESH_SECONDS)
+    with polled.body:
+        view = _View(visit, client, polled)
+    with panel("What is watched", "Thresholds are settings of the alerter.", wide=True):
+        rules = Region()
+    await polled.begin(view.show)
+
+    def show_rules(found: Sequence[Rule]) -> None:
+        table = Table("Rules", _RULES, numbers=(3,))
+        table.show([rule_cells(rule) for rule in found])
+
+    async def load_rules() -> Sequence[Rule]:
+        return (await client.rules()).rules
+
+    await rules.fill(load_rules, show_rules)
+
+
+class _View:
+    """What the page is made of. Alerts and silences are built anew only when they change, so that a button stays."""
+
+    def __init__(self, visit: Visit, client: AlertsClient, polled: Polled[Watch]) -> None:
+        self._visit, self._client, self._polled = visit, client, polled
+        with panel("Now", wide=True):
+            self._alerts = _Changing(self._build_alerts)
+        with panel("Silences", "Nobody is told of what one covers; it is watched all the same.", wide=True):
+            self._silences = _Changing(self._build_silences)
+        with panel("History", wide=True):
+            self._history = Table("What happened to alerts", _HISTORY)
+
+    def show(self, watch: Watch) -> None:
+        self._alerts.show(watch.alerts)
+        self._silences.show(watch.silences)
+        self._history.show([change_cells(change) for change in watch.changes], empty="No alert has fired yet.")
+
+    def _build_alerts(self, alerts: Sequence[Alert]) -> None:
+        firing = [alert for alert in alerts if alert.fires]
+        pending = [alert for alert in alerts if not alert.fires]
+        if not firing:
+            html(nothing("Nothing fires: all is well."))
+        for alert in sorted(firing, key=lambda each: each.severity):
+            with ui.element("div").classes("alert").props(f'role="group" data-rule="{alert.rule}"'):
+                html(_described(alert))
+                if self._visit.may_act:
+                    self._actions(alert)
+        if pending:
+            names = ", ".join(f"{alert.summary} ({alert.rule})" for alert in pending)
+            html(tag("p", f"Not for long enough yet: {names}", class_="note"))
+
+    def _actions(self, alert: Alert) -> None:
+        with ui.element("div").classes("actions"):
+            if alert.acknowledged_at is None:
+                button("Acknowledge", partial(self.acknowledge, alert), label=f"Acknowledge {alert.rule}")
+            if not alert.silenced:
+                button("Silence", partial(self.silence, alert), label=f"Silence {alert.rule}")
+
+    def _build_silences(self, silences: Sequence[Silence]) -> None:
+        if not silences:
+            html(nothing("No silence is in force."))
+        for silence in silences:
+            with ui.element("div").classes("alert").props('role="group"'):
+                html(_covered(silence))
+                if self._visit.may_act:
+                    with ui.element("div").classes("actions"):
+                        label = f"End the silence of {silence.rule or 'every rule'}"
+                        button("End", partial(self.end, silence), label=label)
+
+    async def acknowledge(self, alert: Alert) -> None:
+        text = "Nobody is reminded of it any more; it stays here until it is over."
+        note = await ask(f"Acknowledge {alert.rule}?", text, "Note", "Acknowledge", value="I am at it.")
+        if note:
+            await self._act("acknowledge alert", alert.id, lambda: self._client.acknowledge(alert.id, note))
+
+    async def silence(self, alert: Alert) -> None:
+        asked = await ask_silence(alert.rule)
+        if asked is not None:
+            until = datetime.now(UTC) + timedelta(hours=asked.hours)
+            call = partial(self._client.silence, alert.rule, alert.labels, until, asked.reason)
+            await self._act("silence alert", alert.rule, call)
+
+    async def end(self, silence: Silence) -> None:
+        await self._act("end silence", silence.id, lambda: self._client.end_silence(silence.id))
+
+    async def _act(self, action: str, target: object, call: Callable[[], Awaitable[object]]) -> None:
+        if await self._visit.act(action, target, call) is not None:
+            self._visit.say("Done.")
+            await self._polled.again()
+
+
+class _Changing(Generic[T]):
+    """A part that is built anew when what it shows has changed, and stays as it is otherwise."""
+
+    def __init__(self, build: Callable[[Sequence[T]], None]) -> None:
+        self._build = build
+        self._shown: Sequence[T] | None = None
+        self._element = ui.element("div").props('aria-live="polite"')
+
+    def show(self, things: Sequence[T]) -> None:
+        if things == self._shown:
+            return
+        self._shown = things
+        self._element.clear()
+        with self._element:
+            self._build(things)
+
+
+def _described(alert: Alert) -> Markup:
+    head = joined(severity_badge(alert.severity), " ", tag("strong", alert.summary))
+    return joined(tag("p", head), tag("p", alert.rule, " · ", standing(alert), class_="note"))
+
+
+def _covered(silence: Silence) -> Markup:
+    labels = ", ".join(f"{name} {value}" for name, value in silence.labels.items())
+    what = silence.rule or "Every rule"
+    about = f"until {moment(silence.until)} · by {silence.created_by}: {silence.reason}"
+    return joined(tag("p", tag("strong", what), f" {labels}"), tag("p", about, class_="note"))
+
+
+PAGE = Page("/alerts", "Alerts", build, icon="alerts")

@@ -1,0 +1,86 @@
+"""The figures of the page *Cost*: what the last day would have cost on AWS, beside the source document's."""
+
+import math
+from collections.abc import Sequence
+
+from analytics_service.console.clients.costs import CostLine, Costs
+from analytics_service.console.formats import NONE, count, duration, word
+from analytics_service.console.markup import Content
+
+LINES = ("What", "For", "Used", "In 24 h", "A month")
+CATEGORIES = ("Category", "Ours, a month", "The source's, a month")
+SAVINGS = ("Saving", "Ours, a month", "The source's, a month")
+_NAMES = {"database": "Database", "compute": "Compute", "sqs": "SQS", "sns": "SNS", "other": "Other"}
+
+
+def dollars(value: float | None) -> str:
+    """``$1,234``, ``$12.30``, ``$0.0042``: as many digits as say something."""
+    if value is None:
+        return NONE
+    if value == 0:
+        return "$0"
+    size = abs(value)
+    if size >= 100:
+        return f"${value:,.0f}"
+    if size >= 1:
+        return f"${value:,.2f}"
+    return f"${value:.{1 - math.floor(math.log10(size))}f}"
+
+
+def category(name: str) -> str:
+    return _NAMES.get(name, word(name))
+
+
+def line_rows(lines: Sequence[CostLine]) -> Sequence[Sequence[Content]]:
+    """The dearest first."""
+    return [
+        [each.name, category(each.category), f"{_quantity(each.quantity)} {each.unit}", dollars(each.daily),
+         dollars(each.monthly)]
+        for each in sorted(lines, key=lambda line: line.monthly, reverse=True)
+    ]  # fmt: skip
+
+
+def _quantity(value: float) -> str:
+    return count(value) if value >= 100 or value == round(value) else f"{value:.3g}"
+
+
+def category_rows(costs: Costs) -> Sequence[Sequence[Content]]:
+    """Each category, and all of them."""
+    rows = [[category(each.category), dollars(each.monthly), dollars(each.source_monthly)] for each in costs.categories]
+    return [*rows, ["All", dollars(costs.monthly), dollars(costs.source.monthly)]]
+
+
+def saving_rows(costs: Costs) -> Sequence[Sequence[Content]]:
+    return [
+        [each.name, _span(each.monthly_min, each.monthly_max), _span(each.source_monthly_min, each.source_monthly_max)]
+        for each in costs.savings
+    ]
+
+
+def _span(least: float | None, most: float | None) -> str:
+    if least is None or most is None or least == most:
+        return dollars(least)
+    return f"{dollars(least)} to {dollars(most)}"
+
+
+def observed(costs: Costs) -> str:
+    """From how much the amounts are made, in a sentence."""
+    return (
+        f"From calls, CPU time and memory counted over {duration(costs.observed_seconds)} of the last 24 hours,"
+        f" {count(costs.events)} events, at the prices in the settings."
+    )
+
+
+def comparison(costs: Costs) -> Sequence[tuple[str, str, str]]:
+    """Tiles: a name, our figure, and the source document's beside it."""
+    source = costs.source
+    return [
+        ("In 24 hours", dollars(costs.daily), "at the rate observed"),
+        ("A month", dollars(costs.monthly), f"the source's {dollars(source.monthly)} for {count(source.users)} users"),
+        ("An event", dollars(costs.per_event), f"the source's {dollars(source.per_event)}"),
+        ("The bus, an event", dollars(costs.bus_per_event), f"{_calls(costs)} calls to SQS and SNS an event"),
+    ]
+
+
+def _calls(costs: Costs) -> str:
+    return NONE if costs.calls_per_event is None else f"{costs.calls_per_event:.2f}"
