@@ -55,7 +55,9 @@ def start_logging(service: str, *, level: str, format: Literal["json", "console"
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
-    # Spans and metrics tell of each request; a line for each would tell it twice.
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    # Spans and metrics tell of each request; a line for each would tell it twice. So it is with each socket, whose
+    # address may be what opens it.
+    for name in ("uvicorn.access", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for noisy in ("botocore", "aiobotocore", "aioboto3", "urllib3", "httpx", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

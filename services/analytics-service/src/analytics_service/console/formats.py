@@ -90,6 +90,11 @@ def day_and_hour(at: datetime) -> str:
     return f"{at.astimezone(UTC):%a %d %b %H:%M}"
 
 
+def of_many(number: int, noun: str) -> str:
+    """``1 endpoint``, ``2 endpoints``."""
+    return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
+
+
 def word(name: str) -> str:
     """A name of the contracts as a word: ``no_endpoint`` → ``No endpoint``."""
     return name.replace("_", " ").replace("-", " ").capitalize()

@@ -158,8 +158,9 @@ def table(
     *,
     numbers: frozenset[int] = frozenset(),
     empty: str = "Nothing here.",
+    stacked: bool = False,
 ) -> Markup:
-    """The markup of a table, see :class:`Table`."""
+    """The markup of a table, see :class:`Table`. ``stacked``: a card for each row where the screen is narrow."""
 
     def kind(index: int) -> str | None:
         return "number" if index in numbers else None
@@ -179,7 +180,13 @@ def table(
         )
         for cells in rows
     )
-    return tag("table", tag("caption", caption, class_="unseen"), tag("thead", head), tag("tbody", body))
+    return tag(
+        "table",
+        tag("caption", caption, class_="unseen"),
+        tag("thead", head),
+        tag("tbody", body),
+        class_="stacked" if stacked else None,
+    )
 
 
 def nothing(text: str, hint: str | None = None) -> Markup:

@@ -17,7 +17,9 @@ _MENU = "menu-button"
 @contextmanager
 def shell(visit: Visit, page: Page, pages: Sequence[Page]) -> Iterator[None]:
     """The frame of ``page``; the body of the ``with`` goes into its main part."""
-    with ui.left_drawer(top_corner=True, bottom_corner=True).classes("side").props("width=224") as drawer:
+    # Open where there is room, as the browser sees it: the server asks nothing.
+    drawer = ui.left_drawer(value=False, top_corner=True, bottom_corner=True)
+    with drawer.classes("side").props("width=224 show-if-above"):
         html(joined(icon("brand"), "Almanac"), name="p").classes("brand")
         html(_navigation(page, pages), name="nav").props('aria-label="Pages"').classes("navigation")
     with ui.header().classes("top"):

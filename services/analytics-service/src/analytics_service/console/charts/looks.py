@@ -47,7 +47,7 @@ def over_time(labels: Sequence[str], series: Sequence[Options], *, unit: str, la
             "data": list(labels),
             "axisTick": {"show": False},
             "axisLine": {"lineStyle": {"color": LINE}},
-            "axisLabel": {**_FONT, "interval": max(0, label_every - 1), "hideOverlap": True},
+            "axisLabel": {**_FONT, "interval": max(0, label_every - 1), "hideOverlap": True, "alignMinLabel": "left"},
         },
         "yAxis": {
             "type": "value",

@@ -20,7 +20,8 @@ async def build(visit: Visit) -> None:
 
     with row():
         day, week, peak = Tile("Next 24 hours"), Tile("Next 7 days"), Tile("Busiest hour")
-        ceiling = Tile("The fleet can do", hint="What may be in hand at once, divided by how long a webhook takes")
+        ceiling = Tile("Fleet’s ceiling", hint="What may be in hand at once, divided by how long a webhook takes")
+        fastest = Tile("Fastest so far")
     with panel("By hour", "Everything that is scheduled for the coming week, in hours of UTC."):
         chart = Chart("Events due in each hour of the coming week", ["Day", "Events", *_PRIORITIES], tall=True)
     with row("columns"), panel("The busiest hours", "And how long the fleet needs for them at its ceiling."):
@@ -37,9 +38,10 @@ async def build(visit: Visit) -> None:
             week.show(*figures.week)
             peak.show(*figures.peak)
             ceiling.show(*figures.ceiling)
+            fastest.show(*figures.fastest)
             busiest.show(busiest_rows(reading.value, able))
         elif reading.error:
-            for tile in (day, week, peak, ceiling):
+            for tile in (day, week, peak, ceiling, fastest):
                 tile.show(formats.NONE, reading.error, "watch")
             busiest.show((), error=reading.error)
 

@@ -38,7 +38,7 @@ def _show(page: EventPage, query: Mapping[str, str]) -> None:
         if not page.items:
             html(nothing("No event is like that.", "Ask for less: fewer filters, or a longer time."))
             return
-        html(table("Events found", COLUMNS, event_rows(page.items))).classes("table-frame").props(
+        html(table("Events found", COLUMNS, event_rows(page.items), stacked=True)).classes("table-frame").props(
             'tabindex="0" role="region" aria-label="Events found"'
         )
         more = []

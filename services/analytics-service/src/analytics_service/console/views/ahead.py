@@ -14,6 +14,8 @@ from contracts.vocabulary import Priority
 BUSIEST = 8
 COMFORTABLE = 2.0
 """So many times the busiest hour is room enough."""
+AMPLE = 100.0
+"""From so many times on, the number says nothing more."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Outlook:
     week: tuple[str, str, str]
     peak: tuple[str, str, str]
     ceiling: tuple[str, str, str]
+    fastest: tuple[str, str, str]
 
 
 def outlook(forecast: Forecast, able: Capacity) -> Outlook:
@@ -71,6 +74,11 @@ def outlook(forecast: Forecast, able: Capacity) -> Outlook:
         week=(formats.count(forecast.total), "events are due", "plain"),
         peak=peak_tile,
         ceiling=_ceiling(able, peak[0].total if peak else 0),
+        fastest=(
+            formats.count(able.fastest_per_hour),
+            "an hour, in the busiest minute of a day" if able.fastest_per_hour else "nothing was delivered in a day",
+            "plain",
+        ),
     )
 
 
@@ -84,9 +92,13 @@ def _ceiling(able: Capacity, peak: int) -> tuple[str, str, str]:
         return formats.count(able.ceiling_per_hour), f"an hour: {1 / times:.1f} times too little for the peak", "bad"
     return (
         formats.count(able.ceiling_per_hour),
-        f"an hour, {times:,.1f} times the peak",
+        f"an hour, {_times(times)} the peak",
         "good" if times > COMFORTABLE else "watch",
     )
+
+
+def _times(times: float) -> str:
+    return f"over {AMPLE:.0f} times" if times > AMPLE else f"{times:,.1f} times"
 
 
 def busiest_hours(forecast: Forecast, many: int = BUSIEST) -> Sequence[HourForecast]:
@@ -124,4 +136,5 @@ def day_rows(forecast: Forecast) -> Sequence[Sequence[Content]]:
 def _takes(total: int, able: Capacity) -> str:
     if not able.ceiling_per_hour:
         return formats.NONE
-    return formats.duration(total / able.ceiling_per_hour * 3_600)
+    seconds = total / able.ceiling_per_hour * 3_600
+    return "< 1 s" if seconds < 1 else formats.duration(seconds)

@@ -160,7 +160,7 @@ def _dead_letters(status: DeliveryStatus) -> Shown:
 def _circuits(status: DeliveryStatus) -> Shown:
     health = status.endpoints
     broken = health.open + health.half_open
-    note = f"of {formats.count(health.enabled)} endpoints"
+    note = f"of {formats.of_many(health.enabled, 'endpoint')}"
     if health.disabled:
         note += f", {formats.count(health.disabled)} disabled"
     return formats.count(broken), note, "bad" if broken else "good"

@@ -48,6 +48,8 @@ def waterfall_markup(timeline: Timeline) -> Markup:
     """A table whose last column draws when and how long; the numbers say the same."""
     placed = bars(timeline.spans, datetime.now(UTC))
     wait = next((span for span in timeline.spans if span.kind == WAITING), None)
+    if len(timeline.spans) == 1:
+        wait = None  # it is the one bar
     rows = (_row(bar) for bar in placed)
     heads = (
         tag("th", each, scope="col", class_="number" if each == "Took" else None)
