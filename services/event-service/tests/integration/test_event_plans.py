@@ -246,7 +246,7 @@ async def test_a_forecast_of_a_month_reads_the_index_of_what_waits_and_no_table(
 async def test_what_is_due_at_given_instants_is_looked_up_in_their_months_alone(year: Scenario) -> None:
     instants = [NOW + timedelta(hours=number) for number in range(24)]
     nodes = await _explain(year, passages._COUNT, instants=instants)
-    assert _tables_read_whole(nodes) == []
+    assert tables_read_whole(nodes) == []
     read = {node["Relation Name"] for node in nodes if node.get("Actual Loops") and "Relation Name" in node}
     assert read <= {f"events_{NOW:%Y_%m}", f"events_{instants[-1]:%Y_%m}"}
 

@@ -9,12 +9,9 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from chassis.database import Database, Transaction
-from event_service.adapters.events import COLUMNS, OF_TAKEN, TAKE_KEYS, key_parameters, to_event
+from event_service.adapters.events import COLUMNS, LIMIT, OF_TAKEN, TAKE_KEYS, key_parameters, to_event
 from event_service.domain.events import LATE_AFTER, Event
 
-# A limit that the planner sees makes it plan every time anew, for longer than the claim takes; from a sub-select it
-# does not see it, and keeps one plan.
-_LIMIT = "(SELECT CAST(:limit AS bigint))"
 # (SELECT almanac_now()) is evaluated once, before the scan; bare, it would be evaluated for each row and no index used.
 # What is fresh and what is late are two scans of one index, so that a long backlog costs the fresh nothing.
 _WAITING = (
@@ -26,7 +23,7 @@ _WAITING = (
 _FRESH = _WAITING.format(
     when="target_timestamp_utc > (SELECT late_until FROM clock)"
     " AND target_timestamp_utc <= (SELECT due_until FROM clock)",
-    limit=_LIMIT,
+    limit=LIMIT,
 )
 _BACKLOG = _WAITING.format(
     when="target_timestamp_utc <= (SELECT late_until FROM clock) AND target_timestamp_utc >= (SELECT since FROM clock)",
@@ -80,7 +77,7 @@ _EXPIRED = (
     "WITH taken AS ("
     " SELECT id, target_timestamp_utc FROM events WHERE status = 'PROCESSING'"
     " AND claimed_until < (SELECT clock_timestamp()) AND {which}"
-    f" ORDER BY target_timestamp_utc LIMIT {_LIMIT} FOR UPDATE SKIP LOCKED)"
+    f" ORDER BY target_timestamp_utc LIMIT {LIMIT} FOR UPDATE SKIP LOCKED)"
     f" UPDATE events e SET {{change}}{OF_TAKEN}"
     f" RETURNING {COLUMNS}, (SELECT almanac_now()) AS now"
 )

@@ -48,6 +48,9 @@ _STEP = (
     "'at', (SELECT almanac_now()), 'status', 'PENDING', 'cause', CAST(:cause AS text)))"
 )
 _INSERT = text(f"INSERT INTO events ({_WRITTEN}, history) SELECT {_WRITTEN_FROM}, {_STEP} FROM {_RECORDS}")
+# A limit that the planner sees makes it plan every time anew, for longer than a claim takes. From a sub-select it does
+# not see it, and keeps one plan.
+LIMIT = "(SELECT CAST(:limit AS bigint))"
 # Whatever the planner thinks of their number, keys are looked up in the index: to it, an array from a sub-select is
 # short. Joined alone, they would have it read whole partitions. The bounds keep all other months out.
 KEYS = "unnest(CAST(:ids AS uuid[]), CAST(:targets AS timestamptz[])) AS k (id, target)"
@@ -148,7 +151,7 @@ _FINISH = text(
 _MISSED = text(
     f"SELECT {COLUMNS} FROM events e WHERE e.status = 'PENDING' AND e.priority = ANY(ARRAY[0, 1, 2, 3])"
     " AND e.target_timestamp_utc <= (SELECT almanac_now()) AND e.grace_until <= (SELECT almanac_now())"
-    " ORDER BY e.target_timestamp_utc LIMIT :limit"
+    f" ORDER BY e.target_timestamp_utc LIMIT {LIMIT}"
 )
 _SUMMARY = text(
     "SELECT (SELECT count(*) FROM recipients WHERE NOT deleted) AS recipients,"
