@@ -14,8 +14,10 @@ from analytics_service.adapters.posting import Posting
 from analytics_service.adapters.slack import Slack
 from analytics_service.api import alerts, costs, endpoints, engagement, metrics, silences, timelines
 from analytics_service.application.alerting import Alerter
-from analytics_service.application.notifying import Channel, Notifier
-from analytics_service.application.observing import Observer
+from analytics_service.application.last_resort import LastResort
+from analytics_service.application.notices import Channel, new_id
+from analytics_service.application.notifying import Notifier
+from analytics_service.application.observing import OWN_NAME, Observer
 from analytics_service.application.retention import RetentionSweep
 from analytics_service.domain.alert_rules import rules_with
 from analytics_service.domain.alerts import Rule, Severity
@@ -134,16 +136,18 @@ def alerter(runtime: Runtime[Settings]) -> Sequence[Role]:
     settings, database = runtime.settings, runtime.database
     board = StatusBoard(database, runtime.bus, runtime.topology.queues_of(ServiceName.ANALYTICS))
     observer = Observer(database, runtime.clock, board, open_peers(runtime))
+    channels, rules, policy = open_alert_channels(runtime), alert_rules(settings), alert_policy(settings)
     written = asyncio.Event()
     judging = Alerter(
         database,
         observer.observe,
-        alert_rules(settings),
-        alert_policy(settings),
+        rules,
+        policy,
+        last_resort=LastResort(rules, policy, channels, service=OWN_NAME, new_id=new_id),
         every_seconds=settings.alert_every_seconds,
         judged=written.set,
     )
-    notifier = Notifier(database, open_alert_channels(runtime))
+    notifier = Notifier(database, channels)
     return [judging, Loop("alert-notifier", notifier.step, wake=written)]
 
 

@@ -11,6 +11,7 @@ import pytest
 from alert_scenarios import BROKEN, WELL
 from sqlalchemy import text
 
+from analytics_service.api.alert_schemas import AlertLabels
 from analytics_service.application.alerting import judge
 from analytics_service.domain.alert_rules import NAMES, RULES
 from analytics_service.domain.observations import Observations
@@ -164,11 +165,18 @@ async def test_a_silence_that_makes_no_sense_is_refused_by_field(writer: httpx.A
         ({"rule": "Nonsense"}, "rule"),
         ({"reason": " "}, "reason"),
         ({"labels": {"queue": ""}}, "labels.queue"),
+        ({"labels": {"quue": "bday-analytics"}}, "labels.quue"),
         ({"rules": []}, "rules"),
     ):  # fmt: skip
         answer = await writer.post("/v1/silences", json={**good, **change})
         assert answer.status_code == 422, change
         assert [each["field"] for each in answer.json()["errors"]] == [field]
+
+
+def test_a_silence_can_name_whatever_an_alert_is_about() -> None:
+    named = {field.alias for field in AlertLabels.model_fields.values()}
+    told = {name for rule in RULES for reading in rule.measure(BROKEN[rule.name]) for name in reading.labels}
+    assert told == named
 
 
 async def test_the_rules_are_told_as_they_are_in_force(client: httpx.AsyncClient) -> None:

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from alert_scenarios import BROKEN, WELL
 from sqlalchemy import text
 
 from analytics_service.application.alerting import Alerter, judge
+from analytics_service.application.last_resort import LastResort
+from analytics_service.application.notices import new_id
 from analytics_service.application.notifying import Notifier
 from analytics_service.domain.alert_rules import NAMES, RULES
 from analytics_service.domain.alerts import Alert, AlertState, Rule, Severity
@@ -74,6 +77,10 @@ async def _tell(db: Database, **channels: Somebody) -> None:
     notifier = Notifier(db, channels)
     while await notifier.step() == 0.0:
         pass
+
+
+def _last_resort(channels: Mapping[str, Somebody]) -> LastResort:
+    return LastResort(list(AT_ONCE.values()), POLICY, channels, service="analytics-service", new_id=new_id)
 
 
 async def _execute(db: Database, statement: str, **values: object) -> list[Mapping[str, object]]:
@@ -210,7 +217,7 @@ async def test_of_several_processes_one_judges(db: Database, chat: Somebody) -> 
             looks.append(name)
             return BROKEN["QueueBacklog"]
 
-        return Alerter(db, observe, [AT_ONCE["QueueBacklog"]], POLICY, every_seconds=5)
+        return Alerter(db, observe, [AT_ONCE["QueueBacklog"]], POLICY, last_resort=_last_resort({}), every_seconds=5)
 
     first, second = alerter("first"), alerter("second")
     for _ in range(2):
@@ -231,3 +238,60 @@ async def test_an_alert_that_fires_again_soon_is_known_to_flap(db: Database) -> 
         (alert,) = await _see(db, BROKEN["QueueBacklog"], rule)
         assert alert.flaps == expected
         await _end(db, rule)
+
+
+async def test_while_the_database_is_away_people_are_told_of_just_that_and_of_its_return(
+    db: Database, pager: Somebody, chat: Somebody
+) -> None:
+    away = [False]
+
+    async def observe() -> Observations:
+        if away[0]:
+            raise ConnectionRefusedError("the database is away")
+        return WELL
+
+    channels = {"pager": pager, "chat": chat}
+    rules = [AT_ONCE["DatabaseDown"]]
+
+    def alerter() -> Alerter:
+        return Alerter(db, observe, rules, POLICY, last_resort=_last_resort(channels), every_seconds=5)
+
+    leader, other = alerter(), alerter()
+    await leader.step()
+    await other.step()
+    away[0] = True
+    chat.refusals["DatabaseDown"] = NotSentError("HTTP 503")
+    for _ in range(3):
+        await leader.step()
+        await other.step()
+    assert pager.actions == chat.actions == [(Action.TRIGGER, "DatabaseDown")], "each once, by the one that leads"
+    assert pager.heard[0].summary == "analytics-service has no database"
+    away[0] = False
+    for _ in range(3):
+        await leader.step()
+    await _tell(db, **channels)
+    assert pager.actions == chat.actions == [(Action.TRIGGER, "DatabaseDown"), (Action.RESOLVE, "DatabaseDown")]
+    assert len({notice.dedup_key for notice in pager.heard}) == 1
+    changes = await _execute(db, "SELECT change FROM alert_changes ORDER BY at, id")
+    assert [each["change"] for each in changes] == ["fired", "resolved"]
+
+
+async def test_a_short_outage_of_the_database_is_nobodys_business(pager: Somebody) -> None:
+    resort = LastResort(RULES, POLICY, {"pager": pager}, service="analytics-service", new_id=new_id)
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    await resort.away(now)
+    await resort.away(now + timedelta(seconds=19))
+    resort.back()
+    await resort.away(now + timedelta(seconds=40))
+    assert resort.alert is None
+    assert pager.heard == []
+
+
+async def test_what_is_no_outage_is_an_error(db: Database, pager: Somebody) -> None:
+    async def observe() -> Observations:
+        raise ValueError("a mistake of ours")
+
+    judging = Alerter(db, observe, RULES, POLICY, last_resort=_last_resort({"pager": pager}), every_seconds=5)
+    with pytest.raises(ValueError, match="a mistake"):
+        await judging.step()
+    assert pager.heard == []

@@ -21,7 +21,6 @@ def _rule_name(value: str) -> str:
 
 RuleName = Annotated[str, AfterValidator(_rule_name), Field(json_schema_extra={"enum": list(NAMES)})]
 Words = Annotated[PlainText, StringConstraints(min_length=1, max_length=500)]
-LabelName = Annotated[PlainText, StringConstraints(min_length=1, max_length=60)]
 LabelValue = Annotated[PlainText, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -127,13 +126,26 @@ class Acknowledgement(RequestModel):
     note: Words | None = None
 
 
+class AlertLabels(RequestModel):
+    """What an alert may be about."""
+
+    service: LabelValue | None = None
+    queue: LabelValue | None = None
+    priority: LabelValue | None = None
+    endpoint_id: LabelValue | None = None
+    reason: LabelValue | None = None
+
+    def given(self) -> dict[str, str]:
+        """Those that the client sent, by their names on the wire."""
+        sent: dict[str, str] = self.model_dump(by_alias=True, exclude_none=True)
+        return sent
+
+
 class NewSilence(RequestModel):
     """Which alerts nobody is to be told of. Without rule and labels: of all."""
 
     rule: RuleName | None = None
-    labels: Annotated[dict[LabelName, LabelValue], Field(max_length=10)] = Field(
-        default={}, description="Alerts that have all of these."
-    )
+    labels: AlertLabels = Field(default=AlertLabels(), description="Alerts that have all of these.")
     until: Instant
     reason: Words
 

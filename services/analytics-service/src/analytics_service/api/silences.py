@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1/silences", tags=["alerts"])
 async def post_silence(new: NewSilence, database: CurrentDatabase, principal: CurrentPrincipal) -> SilenceBody:
     """Have nobody told of some alerts until a time. They are watched and listed all the same."""
     made = await silence(
-        database, rule=new.rule, labels=new.labels, until=new.until, reason=new.reason, by=principal.name
+        database, rule=new.rule, labels=new.labels.given(), until=new.until, reason=new.reason, by=principal.name
     )
     return SilenceBody.model_validate(made, from_attributes=True)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from analytics_service.adapters import alerts, notifications, silences
 from analytics_service.adapters.alerts import AlertChange
-from analytics_service.application.alerting import notices
+from analytics_service.application.notices import notices
 from analytics_service.domain.alert_rules import RULES
 from analytics_service.domain.alerts import Alert, AlertState, Severity
 from analytics_service.domain.errors import (

@@ -2,22 +2,21 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
-from uuid import UUID
 
 import structlog
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
-from uuid_utils.compat import uuid7
 
 from analytics_service.adapters import alerts, notifications, silences
+from analytics_service.application.last_resort import LastResort
+from analytics_service.application.notices import new_id, notices
 from analytics_service.domain.alert_rules import NAMES
 from analytics_service.domain.alerts import Alert, AlertState, Changes, Rule, Severity, evaluate
-from analytics_service.domain.notices import Action, Notice, Policy
+from analytics_service.domain.notices import Action, Policy
 from analytics_service.domain.observations import Observations
-from chassis.database import Database, Transaction
+from chassis.database import Database, Transaction, is_outage
 from chassis.leases import Lease
 from chassis.lifecycle import Loop
 
@@ -31,6 +30,7 @@ class Alerter:
     """A role. Of several processes the one with the lease judges.
 
     Args:
+        last_resort: tells people while the database is away, of the process that judged before.
         judged: called after each judgement, to have what it wrote sent at once.
     """
 
@@ -43,6 +43,7 @@ class Alerter:
         rules: Sequence[Rule],
         policy: Policy,
         *,
+        last_resort: LastResort,
         every_seconds: float,
         judged: Callable[[], None] = lambda: None,
     ) -> None:
@@ -53,6 +54,8 @@ class Alerter:
         self._every = every_seconds
         self._judged = judged
         self._lease = Lease(database, "alerter", seconds=max(LEASE_SECONDS, 4 * every_seconds))
+        self._last_resort = last_resort
+        self._leads = False
         self._firing: Counter[str] | None = None
         metrics.get_meter("almanac.alerts").create_observable_gauge(
             "almanac_alerts_firing", [self.firing], description="Alerts that fire, by rule"
@@ -64,15 +67,28 @@ class Alerter:
 
     async def step(self) -> float:
         """Look and judge once. Returns the seconds until the next."""
-        if not await self._lease.held():
-            self._firing = None
-            return self._every
+        try:
+            self._leads = await self._lease.held()
+            if self._leads:
+                await self._look()
+            else:
+                self._firing = None
+        except Exception as error:
+            if not (is_outage(error) and self._leads):
+                raise
+            log.warning("alerts cannot be judged: the database is away", error=repr(error))
+            await self._last_resort.away()
+        return self._every
+
+    async def _look(self) -> None:
         observations = await self._observe()
         async with self._database.transaction() as tx:
+            if self._last_resort.alert is not None:
+                await keep(tx, self._last_resort.alert)
             live = await judge(tx, observations, self._rules, self._policy)
+        self._last_resort.back()
         self._firing = Counter(alert.rule for alert in live if alert.state is AlertState.FIRING)
         self._judged()
-        return self._every
 
     def firing(self, _: CallbackOptions | None = None) -> Iterable[Observation]:
         """Of the process that judges alone, lest a sum counts twice."""
@@ -80,12 +96,20 @@ class Alerter:
         return [] if firing is None else [Observation(firing[name], {"rule": name}) for name in NAMES]
 
 
+async def keep(tx: Transaction, alert: Alert) -> None:
+    """Write down an alert that people were told of while it could not be. Nothing where there is one like it."""
+    now = await alerts.enter(tx)
+    if all(each.fingerprint != alert.fingerprint for each in await alerts.live(tx)):
+        await alerts.save(tx, [alert])
+        await alerts.note(tx, "fired", [alert], alert.fired_at or now)
+
+
 async def judge(tx: Transaction, observations: Observations, rules: Sequence[Rule], policy: Policy) -> Sequence[Alert]:
     """Bring the alerts up to date and leave what is to be said in the same transaction. The live ones."""
     now = await alerts.enter(tx)
     before = {alert.id: alert for alert in await alerts.live(tx)}
     hushed = await silences.active(tx)
-    changes = evaluate(rules, observations, list(before.values()), await alerts.ended(tx), now, uuid7)
+    changes = evaluate(rules, observations, list(before.values()), await alerts.ended(tx), now, new_id)
     live = [replace(each, notified_at=now) if policy.is_due(each, hushed, now) else each for each in changes.kept]
     told = [each for each in live if each.notified_at == now]
     over = [each for each in changes.resolved if each.notified_at is not None]
@@ -103,42 +127,6 @@ async def judge(tx: Transaction, observations: Observations, rules: Sequence[Rul
     )
     _say(changes)
     return live
-
-
-def notices(
-    action: Action,
-    about: Sequence[Alert],
-    policy: Policy,
-    runbooks: Mapping[str, str],
-    now: datetime,
-    *,
-    by: str | None = None,
-) -> list[Notice]:
-    """One for each alert and channel that its severity is routed to."""
-    return [
-        Notice(
-            id=new_id(),
-            channel=channel,
-            dedup_key=alert.fingerprint,
-            action=action,
-            rule=alert.rule,
-            severity=alert.severity,
-            summary=alert.summary,
-            labels=alert.labels,
-            value=alert.value,
-            at=now,
-            fired_at=alert.fired_at or alert.since,
-            runbook=runbooks.get(alert.rule, alert.rule.lower()),
-            by=by,
-        )
-        for alert in about
-        for channel in policy.routes.get(alert.severity, ())
-    ]
-
-
-def new_id() -> UUID:
-    """In the order of creation, which is the order of sending."""
-    return uuid7()
 
 
 def _say(changes: Changes) -> None:

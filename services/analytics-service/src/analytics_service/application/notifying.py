@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Protocol
 
 import structlog
 from opentelemetry import metrics
 
 from analytics_service.adapters import notifications
+from analytics_service.application.notices import Channel
 from analytics_service.domain.notices import Notice, NotSentError
 from chassis.database import Database
 
@@ -20,13 +20,6 @@ BATCH = 20
 LEASE_SECONDS = 60.0
 """How long one process has for a batch before another tries it."""
 POLL_SECONDS = 2.0
-
-
-class Channel(Protocol):
-    """Somebody who is told."""
-
-    async def send(self, notice: Notice) -> None:
-        """Raises NotSentError where it was not taken."""
 
 
 class Notifier:

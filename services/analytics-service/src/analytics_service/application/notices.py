@@ -1,0 +1,54 @@
+"""What is said of alerts, and to whom."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from analytics_service.domain.alerts import Alert
+from analytics_service.domain.notices import Action, Notice, Policy
+
+
+class Channel(Protocol):
+    """Somebody who is told."""
+
+    async def send(self, notice: Notice) -> None:
+        """Raises NotSentError where it was not taken."""
+
+
+def notices(
+    action: Action,
+    about: Sequence[Alert],
+    policy: Policy,
+    runbooks: Mapping[str, str],
+    now: datetime,
+    *,
+    by: str | None = None,
+) -> list[Notice]:
+    """One for each alert and channel that its severity is routed to."""
+    return [
+        Notice(
+            id=new_id(),
+            channel=channel,
+            dedup_key=alert.fingerprint,
+            action=action,
+            rule=alert.rule,
+            severity=alert.severity,
+            summary=alert.summary,
+            labels=alert.labels,
+            value=alert.value,
+            at=now,
+            fired_at=alert.fired_at or alert.since,
+            runbook=runbooks.get(alert.rule, alert.rule.lower()),
+            by=by,
+        )
+        for alert in about
+        for channel in policy.routes.get(alert.severity, ())
+    ]
+
+
+def new_id() -> UUID:
+    """In the order of creation, which is the order of sending."""
+    return uuid7()
