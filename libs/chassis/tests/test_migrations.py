@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from chassis import migrations
+from chassis import migrations, revisions
 from chassis.database import Database
 from local_stack.testkit.plugin import DatabaseFactory
 
@@ -81,11 +81,11 @@ async def test_a_process_knows_what_its_database_lacks(database: DatabaseFactory
     url = await database("")
     opened = Database(url)
     try:
-        assert await migrations.pending(opened, scripts) == "the database has no schema: run the `migrate` command"
+        assert await revisions.pending(opened, scripts) == "the database has no schema: run the `migrate` command"
         await migrations.upgrade(url, scripts)
-        assert await migrations.pending(opened, scripts) is None
+        assert await revisions.pending(opened, scripts) is None
         _add(scripts, "0003", "0002", "SELECT 1")
-        assert await migrations.pending(opened, scripts) == (
+        assert await revisions.pending(opened, scripts) == (
             "the database is at revision 0002, this code needs 0003: run the `migrate` command"
         )
     finally:
@@ -98,6 +98,6 @@ async def test_the_previous_code_runs_on_a_database_that_is_further(database: Da
     (scripts / "versions" / "0002.py").unlink()
     opened = Database(url)
     try:
-        assert await migrations.pending(opened, scripts) is None
+        assert await revisions.pending(opened, scripts) is None
     finally:
         await opened.close()

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
-from chassis import inbox, migrations
+from chassis import inbox, migrations, revisions
 from chassis.clock import ClockMap, DatabaseClock, write_clock_map
 from chassis.database import Database, is_outage
 from chassis.leases import Lease
@@ -120,7 +120,7 @@ async def test_migrations_run_through_a_pooler_again_and_again_and_leave_nothing
         await tx.execute(text("DROP SCHEMA public CASCADE"))
         await tx.execute(text("CREATE SCHEMA public"))
     await asyncio.gather(*(migrations.upgrade(pooled_url, scripts) for _ in range(3)))
-    assert await migrations.pending(fresh, scripts) is None
+    assert await revisions.pending(fresh, scripts) is None
     await fresh.close()
     assert await _left_in_sessions(pooled_url) == []
 

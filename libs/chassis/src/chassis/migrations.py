@@ -1,20 +1,16 @@
-"""Migrations: alembic over asyncpg, one runner at a time, and whether a database is up to date.
+"""Migrations: alembic over asyncpg, one runner at a time.
 
 A service's ``migrations/env.py`` only calls :func:`run_environment`. Migrations expand, then contract: the previous
 version of the code must run on the new schema. What a later revision does take away it names in ``takes_away``, with
 the reason why nobody misses it any more (``docs/operations.md``, Change a schema).
 """
 
-import asyncio
 from pathlib import Path
 
 from alembic import command, context, op
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from chassis.database import Database
 from chassis.engine import create_engine
 
 _LOCK = 0x616C6D61  # "alma": a number of our own for the advisory lock that lets one runner in
@@ -40,20 +36,6 @@ async def upgrade(database_url: str, migrations: Path, to: str = "head") -> None
             await connection.run_sync(run)
     finally:
         await engine.dispose()
-
-
-async def pending(database: Database, migrations: Path) -> str | None:
-    """None where the database is at the newest revision (or past it), else one line that says what is missing."""
-    scripts = await asyncio.to_thread(ScriptDirectory.from_config, _config(migrations))
-    async with database.read() as connection:
-        current = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
-    known = {script.revision for script in scripts.walk_revisions()}
-    if current is None:
-        return "the database has no schema: run the `migrate` command"
-    if current in known and current != scripts.get_current_head():
-        head = scripts.get_current_head()
-        return f"the database is at revision {current}, this code needs {head}: run the `migrate` command"
-    return None
 
 
 def run_environment() -> None:

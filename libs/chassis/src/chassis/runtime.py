@@ -14,7 +14,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from pydantic import SecretStr
 from sqlalchemy import QueuePool, TextClause
 
-from chassis import dead_letters, idempotency, inbox, migrations, outbox, provisioning, usage
+from chassis import dead_letters, idempotency, inbox, outbox, provisioning, revisions, usage
 from chassis.api.health import Readiness
 from chassis.cache import ReadCache
 from chassis.clock import DatabaseClock, TimeLapseRefusedError
@@ -180,7 +180,7 @@ class Schema:
         if self._current:
             await self._database.ping()
             return None
-        missing = await migrations.pending(self._database, self._scripts)
+        missing = await revisions.pending(self._database, self._scripts)
         self._current = missing is None
         return missing
 

@@ -18,7 +18,7 @@ from fastapi import APIRouter, FastAPI
 from opentelemetry.sdk.resources import Resource
 from pydantic import ValidationError
 
-from chassis import migrations, outbox
+from chassis import outbox
 from chassis.api.app import create_app
 from chassis.api.server import HttpServer
 from chassis.lifecycle import Role, run_roles
@@ -169,6 +169,8 @@ def command_line(service: Service[S]) -> typer.Typer:
     @app.command()
     def migrate() -> None:
         """Bring the database to the newest schema."""
+        from chassis import migrations  # here, since processes that serve need no alembic
+
         url = _settings(service).database_url.get_secret_value()
         asyncio.run(migrations.upgrade(url, service.migrations))
 
