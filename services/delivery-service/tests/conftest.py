@@ -5,29 +5,25 @@ import json
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import pytest
-from delivery_scene import LOOPBACK, SECURITY, TRACEPARENT, VAULT, Scene, due_event, receive
+from delivery_scene import LOOPBACK, SECURITY, TRACEPARENT, VAULT, Scene, due_event
 from opentelemetry.sdk.resources import Resource
 from pydantic import SecretStr
 
 from chassis.database import Database
-from chassis.messaging.consumer import Rejection
 from chassis.runtime import Runtime, open_runtime
 from chassis.settings import ApiKey, Scope
 from chassis.telemetry.tracing import start_tracing
-from contracts.messages.delivery import DeliveryOutcomeItem
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.signatures import generate_secret
 from delivery_service.adapters.vault import Confidential
 from delivery_service.adapters.webhooks import WebhookSender
-from delivery_service.application.pool import DeliveryPool
 from delivery_service.domain.attempts import Reply
 from delivery_service.domain.deliveries import Dispatch, Lease, Target
 from delivery_service.domain.endpoints import Kind
@@ -94,33 +90,14 @@ def scene(store: Database, receiver: Receiver) -> Scene:
     return Scene(store, receiver)
 
 
-NewEndpoint = Callable[..., Awaitable[tuple[UUID, str]]]
+@pytest.fixture
+def api_scene(runtime: Runtime[Settings], receiver: Receiver) -> Scene:
+    """The same on the database of `runtime` and `api`."""
+    return Scene(runtime.database, receiver)
 
 
 @pytest.fixture
-def new_endpoint(receiver: Receiver) -> NewEndpoint:
-    """`await new_endpoint(database, url=…, …)` gives the id of an endpoint, at `receiver`, and its secret, if any."""
-
-    async def create(database: Database, **config: Any) -> tuple[UUID, str]:
-        return await Scene(database, receiver).endpoint(**config)
-
-    return create
-
-
-@pytest.fixture(name="due_event")
-def _due_event() -> Callable[..., dict[str, Any]]:
-    """`due_event(attempt=2, …)`: a fresh due event as it is on the wire; names are those of its metadata."""
-    return due_event
-
-
-@pytest.fixture(name="receive")
-def _receive() -> Callable[..., Awaitable[Sequence[Rejection]]]:
-    """`await receive(pool, due, …)` is what the consumer of the pool's queue does with one batch."""
-    return receive
-
-
-@pytest.fixture
-def attempt(due_event: Callable[..., dict[str, Any]]) -> Callable[..., Awaitable[Reply]]:
+def attempt() -> Callable[..., Awaitable[Reply]]:
     """`await attempt(url, …)` makes one attempt at a webhook with a sender of its own, or with the one given."""
 
     async def make(
@@ -156,33 +133,3 @@ def attempt(due_event: Callable[..., dict[str, Any]]) -> Callable[..., Awaitable
             await poster.aclose()
 
     return make
-
-
-@pytest.fixture
-def open_pool(receiver: Receiver) -> Callable[..., AbstractAsyncContextManager[DeliveryPool]]:
-    """`async with open_pool(database, …) as pool` runs a pool with its claimer, and drains it at the end."""
-
-    def run(database: Database, **options: Any) -> AbstractAsyncContextManager[DeliveryPool]:
-        return Scene(database, receiver).pool(**options)
-
-    return run
-
-
-@pytest.fixture
-def outcomes(receiver: Receiver) -> Callable[[Database], Awaitable[list[DeliveryOutcomeItem]]]:
-    """The outcomes that are in a database's outbox, oldest first."""
-
-    async def read(database: Database) -> list[DeliveryOutcomeItem]:
-        return await Scene(database, receiver).outcomes()
-
-    return read
-
-
-@pytest.fixture
-def rows(receiver: Receiver) -> Callable[..., Awaitable[list[Any]]]:
-    """`await rows(database, sql, name=value)`."""
-
-    async def read(database: Database, sql: str, **values: Any) -> list[Any]:
-        return await Scene(database, receiver).rows(sql, **values)
-
-    return read

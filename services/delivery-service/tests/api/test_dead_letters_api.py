@@ -2,29 +2,23 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import pytest
+from delivery_scene import Scene, due_event, receive
 
 from chassis.messaging.consumer import ReceivedMessage, Rejection
 from chassis.runtime import Runtime
 from contracts.messages.delivery import DeadLetteredItem, DeliveryOutcomeItem
 from contracts.vocabulary import EventType, OutcomeStatus
 from delivery_service.application.dead_letters import keeper
-from delivery_service.application.pool import DeliveryPool
 from delivery_service.application.redrives import Redriver
 from delivery_service.settings import Settings
 from local_stack.testkit import Answer, Receiver, eventually
 
-OpenPool = Callable[..., AbstractAsyncContextManager[DeliveryPool]]
-NewEndpoint = Callable[..., Awaitable[tuple[UUID, str]]]
-Due = Callable[..., dict[str, Any]]
-Receive = Callable[..., Awaitable[Any]]
-Rows = Callable[..., Awaitable[list[Any]]]
 Outcomes = Callable[..., Awaitable[list[DeliveryOutcomeItem]]]
 Letters = Callable[..., Awaitable[list[dict[str, Any]]]]
 
@@ -43,21 +37,15 @@ def letters(api: httpx.AsyncClient) -> Letters:
 
 
 async def test_an_exhausted_delivery_is_a_dead_letter_that_can_be_redriven_to_success(
+    api_scene: Scene,
     api: httpx.AsyncClient,
-    runtime: Runtime[Settings],
     receiver: Receiver,
-    new_endpoint: NewEndpoint,
-    open_pool: OpenPool,
-    due_event: Due,
-    receive: Receive,
     letters: Letters,
-    outcomes: Outcomes,
-    rows: Rows,
 ) -> None:
-    endpoint_id, _ = await new_endpoint(runtime.database)
+    endpoint_id, _ = await api_scene.endpoint()
     receiver.always(503)
     due = due_event()
-    async with open_pool(runtime.database) as pool:
+    async with api_scene.pool() as pool:
         await receive(pool, due, traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
         [letter] = await eventually(letters)
         assert (letter["status"], letter["reason"], letter["detail"]) == ("OPEN", "exhausted", "HTTP 503")
@@ -66,15 +54,15 @@ async def test_an_exhausted_delivery_is_a_dead_letter_that_can_be_redriven_to_su
         assert letter["traceId"]
         one = (await api.get(f"/v1/dead-letters/{letter['id']}")).json()
         assert json.loads(one["payload"]) == json.loads(json.dumps(due))
-        [announced] = await rows(runtime.database, "SELECT item FROM outbox WHERE type = 'DeadLettered'")
+        [announced] = await api_scene.rows("SELECT item FROM outbox WHERE type = 'DeadLettered'")
         item = DeadLetteredItem.model_validate_json(announced.item)
         assert (str(item.dead_letter_id), item.reason, item.endpoint_id) == (letter["id"], "exhausted", endpoint_id)
 
         receiver.always(200)
         answer = await api.post(f"/v1/dead-letters/{letter['id']}/redrive")
         assert (answer.status_code, answer.json()["status"]) == (200, "REDRIVEN")
-        await eventually(lambda: _count(outcomes, runtime, 2))
-    failed, succeeded = await outcomes(runtime.database)
+        await api_scene.ended(2)
+    failed, succeeded = await api_scene.outcomes()
     assert (failed.status, succeeded.status) == (OutcomeStatus.FAILED, OutcomeStatus.SUCCEEDED)
     assert (failed.event_id, failed.attempt) == (succeeded.event_id, succeeded.attempt)
     assert {request.headers["webhook-id"] for request in receiver.requests} == {due["eventId"]}
@@ -84,67 +72,54 @@ async def test_an_exhausted_delivery_is_a_dead_letter_that_can_be_redriven_to_su
 
 
 async def test_what_has_expired_gets_a_further_day_by_a_redrive(
+    api_scene: Scene,
     api: httpx.AsyncClient,
-    runtime: Runtime[Settings],
     receiver: Receiver,
-    new_endpoint: NewEndpoint,
-    open_pool: OpenPool,
-    due_event: Due,
-    receive: Receive,
     letters: Letters,
-    outcomes: Outcomes,
 ) -> None:
-    await new_endpoint(runtime.database)
-    async with open_pool(runtime.database) as pool:
+    await api_scene.endpoint()
+    async with api_scene.pool() as pool:
         await receive(pool, due_event(expires_in=timedelta(seconds=-1)))
         [letter] = await eventually(letters)
         assert (letter["reason"], letter["attempts"], receiver.requests) == ("expired", 0, [])
         assert (await api.post(f"/v1/dead-letters/{letter['id']}/redrive")).status_code == 200
         await receiver.wait_for(1)
-        await eventually(lambda: _count(outcomes, runtime, 2))
+        await api_scene.ended(2)
     delivery = (await api.get(f"/v1/deliveries/{letter['deliveryId']}")).json()
     assert delivery["status"] == "SUCCEEDED"
     assert datetime.fromisoformat(delivery["expiresAt"]) > datetime.now(UTC) + timedelta(hours=23)
 
 
 async def test_an_event_that_no_endpoint_wanted_is_matched_again_by_a_redrive(
+    api_scene: Scene,
     api: httpx.AsyncClient,
-    runtime: Runtime[Settings],
     receiver: Receiver,
-    new_endpoint: NewEndpoint,
-    open_pool: OpenPool,
-    due_event: Due,
-    receive: Receive,
     letters: Letters,
-    outcomes: Outcomes,
 ) -> None:
     due = due_event(tags=["vip"])
-    async with open_pool(runtime.database) as pool:
+    async with api_scene.pool() as pool:
         await receive(pool, due)
         [letter] = await letters()
         assert (letter["reason"], letter["deliveryId"], letter["endpointId"]) == ("no_endpoint", None, None)
         refused = await api.post(f"/v1/dead-letters/{letter['id']}/redrive")
         assert (refused.status_code, refused.json()["type"]) == (409, "urn:almanac:problem:not-redrivable")
         assert [each["status"] for each in await letters()] == ["OPEN"]
-        await new_endpoint(runtime.database, tags=("vip",))
+        await api_scene.endpoint(tags=("vip",))
         assert (await api.post(f"/v1/dead-letters/{letter['id']}/redrive")).status_code == 200
         await receiver.wait_for(1)
-        await eventually(lambda: _count(outcomes, runtime, 2))
+        await api_scene.ended(2)
     assert receiver.requests[0].headers["webhook-id"] == due["eventId"]
-    assert (await outcomes(runtime.database))[-1].status is OutcomeStatus.SUCCEEDED
+    assert (await api_scene.outcomes())[-1].status is OutcomeStatus.SUCCEEDED
 
 
 async def test_a_message_that_could_not_be_read_is_read_again_by_a_redrive(
+    api_scene: Scene,
     api: httpx.AsyncClient,
     runtime: Runtime[Settings],
     receiver: Receiver,
-    new_endpoint: NewEndpoint,
-    open_pool: OpenPool,
-    due_event: Due,
     letters: Letters,
-    rows: Rows,
 ) -> None:
-    await new_endpoint(runtime.database)
+    await api_scene.endpoint()
     due = due_event()
     keep = keeper(runtime.database, runtime.outbox, "bday-events-critical")
     attributes = {"eventId": due["eventId"], "eventType": "BIRTHDAY", "priority": "CRITICAL", "userId": "nobody"}
@@ -156,34 +131,30 @@ async def test_a_message_that_could_not_be_read_is_read_again_by_a_redrive(
     assert (letter["detail"], letter["queue"]) == ("not JSON", "bday-events-critical")
     assert (await api.post(f"/v1/dead-letters/{letter['id']}/redrive")).status_code == 409
     # As if a newer version of the code could read it.
-    await rows(runtime.database, "UPDATE delivery_dead_letters SET payload = :due", due=json.dumps(due))
+    await api_scene.rows("UPDATE delivery_dead_letters SET payload = :due", due=json.dumps(due))
     assert (await api.post(f"/v1/dead-letters/{letter['id']}/redrive")).status_code == 200
-    async with open_pool(runtime.database):
+    async with api_scene.pool():
         [request] = await receiver.wait_for(1)
     assert request.headers["webhook-id"] == due["eventId"]
 
 
 async def test_many_are_redriven_by_filter_in_batches_with_progress(
+    api_scene: Scene,
     api: httpx.AsyncClient,
     runtime: Runtime[Settings],
     receiver: Receiver,
-    new_endpoint: NewEndpoint,
-    open_pool: OpenPool,
-    due_event: Due,
-    receive: Receive,
     letters: Letters,
-    rows: Rows,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("delivery_service.application.redrives.BATCH", 3)
-    off, _ = await new_endpoint(runtime.database, event_types=("NOTIFICATION",))
-    await new_endpoint(runtime.database, event_types=("BIRTHDAY",))
+    off, _ = await api_scene.endpoint(event_types=("NOTIFICATION",))
+    await api_scene.endpoint(event_types=("BIRTHDAY",))
     receiver.always(Answer(400))
-    async with open_pool(runtime.database) as pool:
+    async with api_scene.pool() as pool:
         dues = [due_event() for _ in range(8)]
         await receive(pool, *dues, due_event(event_type=EventType.NOTIFICATION))
         await eventually(lambda: _at_least(letters, 9))
-    await rows(runtime.database, "UPDATE endpoints SET enabled = false WHERE id = :id", id=off)
+    await api_scene.rows("UPDATE endpoints SET enabled = false WHERE id = :id", id=off)
     receiver.always(200)
 
     answer = await api.post("/v1/dead-letters/redrive", json={"reason": "rejected"})
@@ -198,22 +169,19 @@ async def test_many_are_redriven_by_filter_in_batches_with_progress(
     done = (await api.get(answer.headers["Location"])).json()
     assert (done["redriven"], done["skipped"]) == (8, 1)
     assert done["finishedAt"] is not None
-    async with open_pool(runtime.database):
+    async with api_scene.pool():
         await receiver.wait_for(9 + 8)
     [left] = await letters(status="OPEN")
     assert left["endpointId"] == str(off)
 
 
 async def test_dead_letters_are_found_by_each_filter_and_paged(
+    api_scene: Scene,
     api: httpx.AsyncClient,
-    runtime: Runtime[Settings],
-    open_pool: OpenPool,
-    due_event: Due,
-    receive: Receive,
     letters: Letters,
 ) -> None:
     dues = [due_event(), due_event(event_type=EventType.REMINDER), due_event(event_type=EventType.REMINDER)]
-    async with open_pool(runtime.database, claiming=False) as pool:
+    async with api_scene.pool(claiming=False) as pool:
         for due in dues:
             await receive(pool, due)
     [birthday] = await letters(eventType="BIRTHDAY")
@@ -231,14 +199,11 @@ async def test_dead_letters_are_found_by_each_filter_and_paged(
 
 
 async def test_what_is_discarded_stays_to_be_read_with_its_note_and_cannot_be_redriven(
+    api_scene: Scene,
     api: httpx.AsyncClient,
-    runtime: Runtime[Settings],
-    open_pool: OpenPool,
-    due_event: Due,
-    receive: Receive,
     letters: Letters,
 ) -> None:
-    async with open_pool(runtime.database, claiming=False) as pool:
+    async with api_scene.pool(claiming=False) as pool:
         await receive(pool, *(due_event() for _ in range(3)))
     first, *_ = await letters()
     answer = await api.post(f"/v1/dead-letters/{first['id']}/discard", json={"note": "a test"})
@@ -252,18 +217,14 @@ async def test_what_is_discarded_stays_to_be_read_with_its_note_and_cannot_be_re
 
 
 async def test_a_further_attempt_of_the_event_closes_its_dead_letters(
-    runtime: Runtime[Settings],
+    api_scene: Scene,
     receiver: Receiver,
-    new_endpoint: NewEndpoint,
-    open_pool: OpenPool,
-    due_event: Due,
-    receive: Receive,
     letters: Letters,
 ) -> None:
-    await new_endpoint(runtime.database)
+    await api_scene.endpoint()
     receiver.answer(400)
     due = due_event()
-    async with open_pool(runtime.database) as pool:
+    async with api_scene.pool() as pool:
         await receive(pool, due)
         await eventually(letters)
         await receive(pool, {**due, "metadata": {**due["metadata"], "attempt": 2}})
@@ -284,7 +245,10 @@ async def test_a_further_attempt_of_the_event_closes_its_dead_letters(
     ],
 )
 async def test_a_bad_filter_is_named_and_changes_nothing(
-    api: httpx.AsyncClient, path: str, body: dict[str, Any], field: str
+    api: httpx.AsyncClient,
+    path: str,
+    body: dict[str, Any],
+    field: str,
 ) -> None:
     answer = await api.post(f"/v1/dead-letters/{path}", json=body)
     assert answer.status_code == 422
@@ -298,7 +262,3 @@ async def test_an_unknown_one_is_not_found(api: httpx.AsyncClient, path: str) ->
 
 async def _at_least(letters: Letters, count: int) -> bool:
     return len(await letters()) >= count
-
-
-async def _count(outcomes: Outcomes, runtime: Runtime[Settings], count: int) -> bool:
-    return len(await outcomes(runtime.database)) == count

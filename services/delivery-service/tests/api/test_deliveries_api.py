@@ -1,32 +1,23 @@
 """``/v1/deliveries``."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import pytest
+from delivery_scene import Scene, due_event, receive
 
-from chassis.runtime import Runtime
-from delivery_service.application.pool import DeliveryPool
-from delivery_service.settings import Settings
 from local_stack.testkit import Answer, Receiver, eventually
-
-OpenPool = Callable[..., AbstractAsyncContextManager[DeliveryPool]]
 
 
 async def test_an_exhausted_delivery_is_visible_with_each_of_its_attempts(
+    api_scene: Scene,
     api: httpx.AsyncClient,
-    runtime: Runtime[Settings],
     receiver: Receiver,
-    new_endpoint: Callable[..., Awaitable[tuple[UUID, str]]],
-    open_pool: OpenPool,
-    due_event: Callable[..., dict[str, Any]],
-    receive: Callable[..., Awaitable[Any]],
 ) -> None:
-    endpoint_id, _ = await new_endpoint(runtime.database)
+    endpoint_id, _ = await api_scene.endpoint()
     receiver.always(Answer(503, body=b"<h1>later</h1>"))
     due = due_event()
 
@@ -34,7 +25,7 @@ async def test_an_exhausted_delivery_is_visible_with_each_of_its_attempts(
         items: list[dict[str, Any]] = (await api.get("/v1/deliveries", params={"status": "FAILED"})).json()["items"]
         return items
 
-    async with open_pool(runtime.database) as pool:
+    async with api_scene.pool() as pool:
         await receive(pool, due)
         [listed] = await eventually(failed)
     assert (listed["eventId"], listed["endpointId"]) == (due["eventId"], str(endpoint_id))
@@ -52,19 +43,14 @@ async def test_an_exhausted_delivery_is_visible_with_each_of_its_attempts(
 
 
 async def test_deliveries_are_found_by_event_endpoint_user_and_status_and_paged(
+    api_scene: Scene,
     api: httpx.AsyncClient,
-    runtime: Runtime[Settings],
-    receiver: Receiver,
-    new_endpoint: Callable[..., Awaitable[tuple[UUID, str]]],
-    open_pool: OpenPool,
-    due_event: Callable[..., dict[str, Any]],
-    receive: Callable[..., Awaitable[Any]],
 ) -> None:
     unwanted, wanted = due_event(), due_event()
-    async with open_pool(runtime.database, claiming=False) as pool:
+    async with api_scene.pool(claiming=False) as pool:
         pool.close()
         await receive(pool, unwanted)
-        endpoints = [(await new_endpoint(runtime.database))[0] for _ in range(3)]
+        endpoints = [(await api_scene.endpoint())[0] for _ in range(3)]
         await receive(pool, wanted)
 
     async def ids(**params: Any) -> list[tuple[str, str | None]]:
@@ -118,15 +104,11 @@ async def test_an_unknown_delivery_is_not_found(api: httpx.AsyncClient) -> None:
 
 
 async def test_a_delivery_that_waits_is_tried_at_once_or_cancelled(
+    api_scene: Scene,
     api: httpx.AsyncClient,
-    runtime: Runtime[Settings],
     receiver: Receiver,
-    new_endpoint: Callable[..., Awaitable[tuple[UUID, str]]],
-    open_pool: OpenPool,
-    due_event: Callable[..., dict[str, Any]],
-    receive: Callable[..., Awaitable[Any]],
 ) -> None:
-    await new_endpoint(runtime.database, retry_schedule=(3600.0,))
+    await api_scene.endpoint(retry_schedule=(3600.0,))
     receiver.answer(503, 503)
     hurried, cancelled = due_event(), due_event()
 
@@ -134,7 +116,7 @@ async def test_a_delivery_that_waits_is_tried_at_once_or_cancelled(
         items = (await api.get("/v1/deliveries", params={"status": "PENDING"})).json()["items"]
         return {each["eventId"]: each["id"] for each in items if each["nextAttemptAt"]}
 
-    async with open_pool(runtime.database) as pool:
+    async with api_scene.pool() as pool:
         await receive(pool, hurried, cancelled)
         await eventually(lambda: _both(waiting()))
         ids = await waiting()
@@ -157,18 +139,14 @@ async def test_a_delivery_that_waits_is_tried_at_once_or_cancelled(
 
 
 async def test_a_delivery_in_hand_is_left_alone(
+    api_scene: Scene,
     api: httpx.AsyncClient,
-    runtime: Runtime[Settings],
     receiver: Receiver,
-    new_endpoint: Callable[..., Awaitable[tuple[UUID, str]]],
-    open_pool: OpenPool,
-    due_event: Callable[..., dict[str, Any]],
-    receive: Callable[..., Awaitable[Any]],
 ) -> None:
-    await new_endpoint(runtime.database)
+    await api_scene.endpoint()
     gate = asyncio.Event()
     receiver.always(Answer(gate=gate))
-    async with open_pool(runtime.database) as pool:
+    async with api_scene.pool() as pool:
         await receive(pool, due_event())
         await receiver.wait_for(1)
         [delivery] = (await api.get("/v1/deliveries")).json()["items"]

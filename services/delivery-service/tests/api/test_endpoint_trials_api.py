@@ -1,27 +1,22 @@
 """Whether an endpoint works: a test event and its answer, and how it has done lately."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
+from delivery_scene import Scene, due_event, receive
 from standardwebhooks import Webhook
 
-from chassis.runtime import Runtime
-from delivery_service.application.pool import DeliveryPool
 from delivery_service.domain.endpoints import Kind
-from delivery_service.settings import Settings
-from local_stack.testkit import Answer, Receiver, eventually
-
-NewEndpoint = Callable[..., Awaitable[tuple[UUID, str]]]
+from local_stack.testkit import Answer, Receiver
 
 
 async def test_a_test_event_is_signed_and_its_answer_is_told(
-    api: httpx.AsyncClient, runtime: Runtime[Settings], receiver: Receiver, new_endpoint: NewEndpoint
+    api_scene: Scene,
+    api: httpx.AsyncClient,
+    receiver: Receiver,
 ) -> None:
-    endpoint_id, secret = await new_endpoint(runtime.database, enabled=False, headers={"X-Team": "almanac"})
+    endpoint_id, secret = await api_scene.endpoint(enabled=False, headers={"X-Team": "almanac"})
     receiver.answer(Answer(503, headers={"Server": "theirs", "Retry-After": "9"}, body=b"not yet"), 200)
     told = await api.post(f"/v1/endpoints/{endpoint_id}/test")
     assert told.status_code == 200
@@ -43,18 +38,20 @@ async def test_a_test_event_is_signed_and_its_answer_is_told(
 
 
 async def test_a_test_event_goes_nowhere_that_an_event_would_not(
-    api: httpx.AsyncClient, runtime: Runtime[Settings], new_endpoint: NewEndpoint, rows: Callable[..., Awaitable[Any]]
+    api_scene: Scene,
+    api: httpx.AsyncClient,
 ) -> None:
-    endpoint_id, _ = await new_endpoint(runtime.database)
-    await rows(runtime.database, "UPDATE endpoints SET url = 'http://169.254.169.254/latest/'")
+    endpoint_id, _ = await api_scene.endpoint()
+    await api_scene.rows("UPDATE endpoints SET url = 'http://169.254.169.254/latest/'")
     told = (await api.post(f"/v1/endpoints/{endpoint_id}/test")).json()
     assert (told["status"], told["error"], told["httpStatus"]) == ("retry", "forbidden_address", None)
 
 
 async def test_a_test_of_a_channel_to_persons_says_to_whom(
-    api: httpx.AsyncClient, runtime: Runtime[Settings], new_endpoint: NewEndpoint
+    api_scene: Scene,
+    api: httpx.AsyncClient,
 ) -> None:
-    sms, _ = await new_endpoint(runtime.database, kind=Kind.SMS, url=None)
+    sms, _ = await api_scene.endpoint(kind=Kind.SMS, url=None)
     nobody = await api.post(f"/v1/endpoints/{sms}/test", json={"email": "ada@example.org"})
     assert (nobody.status_code, nobody.json()["errors"][0]["field"]) == (422, "phone")
     told = (await api.post(f"/v1/endpoints/{sms}/test", json={"phone": "+4915112345678"})).json()
@@ -65,14 +62,13 @@ async def test_a_test_of_a_channel_to_persons_says_to_whom(
     ("body", "field"), [({"email": "ada"}, "email"), ({"phone": "0151"}, "phone"), ({"url": "https://x.org"}, "url")]
 )
 async def test_a_bad_test_is_named(
+    api_scene: Scene,
     api: httpx.AsyncClient,
-    runtime: Runtime[Settings],
-    new_endpoint: NewEndpoint,
     receiver: Receiver,
     body: dict[str, str],
     field: str,
 ) -> None:
-    endpoint_id, _ = await new_endpoint(runtime.database)
+    endpoint_id, _ = await api_scene.endpoint()
     answer = await api.post(f"/v1/endpoints/{endpoint_id}/test", json=body)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
     assert receiver.requests == []
@@ -84,29 +80,20 @@ async def test_an_unknown_endpoint_cannot_be_tested(api: httpx.AsyncClient) -> N
 
 
 async def test_statistics_say_how_an_endpoint_has_done(
+    api_scene: Scene,
     api: httpx.AsyncClient,
-    runtime: Runtime[Settings],
     receiver: Receiver,
-    new_endpoint: NewEndpoint,
-    open_pool: Callable[..., AbstractAsyncContextManager[DeliveryPool]],
-    due_event: Callable[..., dict[str, Any]],
-    receive: Callable[..., Awaitable[Any]],
-    outcomes: Callable[..., Awaitable[list[Any]]],
 ) -> None:
-    endpoint_id, _ = await new_endpoint(runtime.database)
+    endpoint_id, _ = await api_scene.endpoint()
     path = f"/v1/endpoints/{endpoint_id}/stats"
     nothing = (await api.get(path)).json()
     assert nothing["deliveries"] == 0
     assert [nothing[name] for name in ("successRate", "latency", "lastError")] == [None, None, None]
     receiver.answer(200, 503, 200, Answer(404, body=b"who?"))
-    async with open_pool(runtime.database) as pool:
+    async with api_scene.pool() as pool:
         for expected in (1, 2, 3):
             await receive(pool, due_event())
-
-            async def ended(count: int = expected) -> bool:
-                return len(await outcomes(runtime.database)) == count
-
-            await eventually(ended)
+            await api_scene.ended(expected)
     told = (await api.get(path)).json()
     assert [told[name] for name in ("deliveries", "pending", "succeeded", "failed", "attempts")] == [3, 0, 2, 1, 4]
     assert told["successRate"] == pytest.approx(2 / 3)

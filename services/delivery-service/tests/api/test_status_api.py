@@ -2,17 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
+from delivery_scene import Scene
 
 from chassis import provisioning
 from chassis.runtime import Runtime
 from delivery_service.settings import Settings
-
-Rows = Callable[..., Awaitable[list[Any]]]
-NewEndpoint = Callable[..., Awaitable[tuple[UUID, str]]]
 
 DELIVERIES = """
 INSERT INTO deliveries (id, event_id, endpoint_id, priority, status, due_at, lease)
@@ -51,26 +48,27 @@ def read(api: httpx.AsyncClient) -> Callable[[], Awaitable[dict[str, Any]]]:
 
 
 async def test_deliveries_endpoints_and_dead_letters_are_told(
-    runtime: Runtime[Settings], rows: Rows, new_endpoint: NewEndpoint, read: Callable[[], Awaitable[dict[str, Any]]]
+    api_scene: Scene,
+    runtime: Runtime[Settings],
+    read: Callable[[], Awaitable[dict[str, Any]]],
 ) -> None:
     await provisioning.apply(runtime.bus)
-    database = runtime.database
-    well, _ = await new_endpoint(database)
-    sick, _ = await new_endpoint(database, description="the broken one")
-    probed, _ = await new_endpoint(database)
-    off, _ = await new_endpoint(database, enabled=False)
+    well, _ = await api_scene.endpoint()
+    sick, _ = await api_scene.endpoint(description="the broken one")
+    probed, _ = await api_scene.endpoint()
+    off, _ = await api_scene.endpoint(enabled=False)
     for endpoint, state in ((well, "CLOSED"), (sick, "OPEN"), (probed, "HALF_OPEN"), (off, "OPEN")):
-        await rows(database, CIRCUIT, id=endpoint, state=state)
+        await api_scene.rows(CIRCUIT, id=endpoint, state=state)
     for count, due_in, leased in ((1, 60, False), (2, -30, False), (3, 60, True), (4, -5, True)):
-        await rows(database, DELIVERIES, endpoint_id=well, priority=1, count=count, due_in=float(due_in), leased=leased)
+        await api_scene.rows(DELIVERIES, endpoint_id=well, priority=1, count=count, due_in=float(due_in), leased=leased)
     for reason, status, minutes, count in (
         ("exhausted", "OPEN", 1, 3), ("exhausted", "REDRIVEN", 2, 1), ("expired", "OPEN", 90, 2),
     ):  # fmt: skip
-        await rows(database, LETTERS, reason=reason, status=status, minutes=minutes, count=count)
+        await api_scene.rows(LETTERS, reason=reason, status=status, minutes=minutes, count=count)
     for verdict, error, minutes, count in (
         ("succeeded", None, 1, 5), ("retry", "timeout", 2, 2), ("retry", None, 3, 1), ("retry", "timeout", 9, 4),
     ):  # fmt: skip
-        await rows(database, ATTEMPTS, verdict=verdict, error=error, minutes=minutes, count=count)
+        await api_scene.rows(ATTEMPTS, verdict=verdict, error=error, minutes=minutes, count=count)
 
     told = await read()
     assert told["busError"] is None

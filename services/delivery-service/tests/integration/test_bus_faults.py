@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
+from delivery_scene import Scene, due_event
 
 from chassis import provisioning
 from chassis.messaging.publisher import Outgoing
@@ -46,16 +46,15 @@ def calm(aws: AwsAccount, emulator: Emulator) -> AwsAccount:
 
 
 async def test_a_bus_that_throttles_and_loses_answers_costs_time_and_no_event(
+    api_scene: Scene,
     runtime: Runtime[Settings],
     faults: FaultyAws,
     calm: AwsAccount,
     receiver: Receiver,
-    new_endpoint: Callable[..., Awaitable[tuple[UUID, str]]],
-    due_event: Callable[..., dict[str, Any]],
     api: httpx.AsyncClient,
 ) -> None:
     await provisioning.apply(runtime.bus)
-    await new_endpoint(runtime.database)
+    await api_scene.endpoint()
     queue = runtime.topology.queue(Priority.CRITICAL)
     url = await runtime.bus.queue_url(queue.name)
     # What a lost answer to a receive took along is back in a second.

@@ -1,19 +1,17 @@
 """The channels besides webhooks: e-mail and text messages on the emulator, Slack over HTTP."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import pytest
+from delivery_scene import Scene, due_event, receive
 from respx import MockRouter
 
 from chassis.aws import AwsAccess
-from chassis.messaging.consumer import Rejection
 from chassis.runtime import Runtime
-from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.messages.user import Contact
 from contracts.vocabulary import Channel, OutcomeStatus
 from delivery_service.adapters.aws import AwsCaller
@@ -23,7 +21,6 @@ from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.slack import SlackSender
 from delivery_service.adapters.sms import SmsSender
 from delivery_service.adapters.vault import Confidential, Vault
-from delivery_service.application.pool import DeliveryPool
 from delivery_service.application.sending import Channels
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.attempts import Fault, Verdict, judge
@@ -33,12 +30,8 @@ from delivery_service.domain.signing import KEY_BYTES
 from delivery_service.domain.templates import Template
 from delivery_service.main import open_channels
 from delivery_service.settings import Settings
-from local_stack.testkit import Answer, AwsAccount, Receiver, eventually
+from local_stack.testkit import Answer, AwsAccount, Receiver
 
-Due = Callable[..., dict[str, Any]]
-Receive = Callable[..., Awaitable[Sequence[Rejection]]]
-NewEndpoint = Callable[..., Awaitable[tuple[UUID, str]]]
-OpenPool = Callable[..., AbstractAsyncContextManager[DeliveryPool]]
 VAULT = Vault([b"k" * KEY_BYTES])
 SLACK = "https://hooks.slack.com/services/T0/B0/very-secret"
 ADA = Contact(email="ada@example.org", phone="+4915112345678")
@@ -69,25 +62,18 @@ async def sent_emails(aws: AwsAccount) -> list[dict[str, Any]]:
 
 
 async def test_an_event_reaches_a_person_by_every_channel_that_has_an_address(
-    runtime: Runtime[Settings],
+    api_scene: Scene,
     aws: AwsAccount,
     channels: Channels,
-    receiver: Receiver,
-    new_endpoint: NewEndpoint,
-    open_pool: OpenPool,
-    due_event: Due,
-    receive: Receive,
-    outcomes: Callable[..., Awaitable[list[DeliveryOutcomeItem]]],
 ) -> None:
-    database = runtime.database
-    webhook, _ = await new_endpoint(database)
-    email, _ = await new_endpoint(
-        database, kind=Kind.EMAIL, url=None, subject="{eventType}", html="<h1>{message}</h1>", text="{message}!"
+    webhook, _ = await api_scene.endpoint()
+    email, _ = await api_scene.endpoint(
+        kind=Kind.EMAIL, url=None, subject="{eventType}", html="<h1>{message}</h1>", text="{message}!"
     )
-    sms, _ = await new_endpoint(database, kind=Kind.SMS, url=None)
-    async with open_pool(database, sender=channels) as pool:
+    sms, _ = await api_scene.endpoint(kind=Kind.SMS, url=None)
+    async with api_scene.pool(sender=channels) as pool:
         await receive(pool, due_event(deliveryPayload={"message": "Hey, Zoë <3"}))
-        [item] = await eventually(lambda: outcomes(database))
+        [item] = await api_scene.ended()
     ended = {each.endpoint_id: (each.channel, each.status, each.reason, each.attempts) for each in item.endpoints}
     assert ended == {
         webhook: (Channel.WEBHOOK, OutcomeStatus.SUCCEEDED, None, 1),
@@ -128,7 +114,12 @@ async def test_without_an_address_to_send_from_an_email_is_not_sent_and_not_lost
 )
 @pytest.mark.usefixtures("runtime")
 async def test_a_refusal_of_aws_is_kept_without_the_persons_address(
-    receiver: Receiver, status: int, code: str, http_status: int | None, fault: Fault | None, verdict: Verdict
+    receiver: Receiver,
+    status: int,
+    code: str,
+    http_status: int | None,
+    fault: Fault | None,
+    verdict: Verdict,
 ) -> None:
     body = json.dumps({"message": "not verified: ada@example.org"}).encode()
     receiver.answer(Answer(status, headers={"x-amzn-ErrorType": code, "Content-Type": "application/json"}, body=body))

@@ -8,13 +8,13 @@ import signal
 import sys
 from base64 import b64encode
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import httpx
+from delivery_scene import Scene, due_event
 
 from chassis import provisioning
 from chassis.messaging.publisher import Outgoing
@@ -32,12 +32,11 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 async def test_a_process_killed_during_a_post_loses_nothing_and_the_next_one_goes_on(
+    api_scene: Scene,
     runtime: Runtime[Settings],
     aws: AwsAccount,
     receiver: Receiver,
     otlp: OtlpReceiver,
-    due_event: Callable[..., dict[str, Any]],
-    rows: Callable[..., Awaitable[list[Any]]],
     tmp_path: Path,
 ) -> None:
     await provisioning.apply(runtime.bus)
@@ -65,7 +64,7 @@ async def test_a_process_killed_during_a_post_loses_nothing_and_the_next_one_goe
         await process.wait()
     gate.set()
     # As if the lease's time had passed.
-    await rows(runtime.database, "UPDATE deliveries SET due_at = clock_timestamp() WHERE status = 'PENDING'")
+    await api_scene.rows("UPDATE deliveries SET due_at = clock_timestamp() WHERE status = 'PENDING'")
 
     async with _process(environment, log, port) as (process, api):
         await receiver.wait_for(3, timeout=20)
@@ -82,7 +81,7 @@ async def test_a_process_killed_during_a_post_loses_nothing_and_the_next_one_goe
         cut_off["eventId"]: OutcomeStatus.SUCCEEDED,
     }
     text = log.read_text()
-    recorded = repr(await rows(runtime.database, "SELECT CAST(to_jsonb(a) AS text) FROM attempts a"))
+    recorded = repr(await api_scene.rows("SELECT CAST(to_jsonb(a) AS text) FROM attempts a"))
     spans = repr([span.attributes for span in otlp.spans])
     assert {request.headers["x-token"] for request in receiver.requests} == {TOKEN}
     for confidential in (secret, TOKEN, environment["SECRET_KEYS"], "ada@example.org"):
@@ -101,16 +100,15 @@ async def test_a_process_killed_during_a_post_loses_nothing_and_the_next_one_goe
 
 
 async def test_sigterm_with_fifty_posts_under_way_lets_them_end_and_records_each(
+    api_scene: Scene,
     runtime: Runtime[Settings],
     aws: AwsAccount,
     receiver: Receiver,
-    new_endpoint: Callable[..., Awaitable[tuple[UUID, str]]],
-    due_event: Callable[..., dict[str, Any]],
     api: httpx.AsyncClient,
     tmp_path: Path,
 ) -> None:
     await provisioning.apply(runtime.bus)
-    await new_endpoint(runtime.database)
+    await api_scene.endpoint()
     gate = asyncio.Event()
     receiver.always(Answer(gate=gate))
     dues = [due_event() for _ in range(50)]
@@ -128,16 +126,14 @@ async def test_sigterm_with_fifty_posts_under_way_lets_them_end_and_records_each
 
 
 async def test_a_process_killed_before_during_and_after_its_posts_repeats_only_what_it_could_not_record(
+    api_scene: Scene,
     runtime: Runtime[Settings],
     aws: AwsAccount,
     receiver: Receiver,
-    new_endpoint: Callable[..., Awaitable[tuple[UUID, str]]],
-    due_event: Callable[..., dict[str, Any]],
-    rows: Callable[..., Awaitable[list[Any]]],
     tmp_path: Path,
 ) -> None:
     await provisioning.apply(runtime.bus)
-    await new_endpoint(runtime.database, concurrency=1)
+    await api_scene.endpoint(concurrency=1)
     gate = asyncio.Event()
     receiver.answer(200, Answer(gate=gate))
     recorded, *others = (due_event() for _ in range(5))
@@ -146,21 +142,21 @@ async def test_a_process_killed_before_during_and_after_its_posts_repeats_only_w
     async with _process(environment, tmp_path / "log", port) as (process, _):
         await _publish(runtime, recorded)
         done = "SELECT 1 FROM deliveries WHERE status = 'SUCCEEDED'"
-        await eventually(lambda: rows(runtime.database, done), timeout=20)
+        await eventually(lambda: api_scene.rows(done), timeout=20)
         # One is under way, and the endpoint takes one at a time: the others have been taken in and not sent.
         await _publish(runtime, *others)
         await receiver.wait_for(2, timeout=20)
         there = "SELECT 1 FROM deliveries HAVING count(*) = 5"
-        await eventually(lambda: rows(runtime.database, there), timeout=20)
+        await eventually(lambda: api_scene.rows(there), timeout=20)
         process.kill()
         await process.wait()
     gate.set()
     under_way = receiver.requests[1].headers["webhook-id"]
     # As if the leases' time had passed.
-    await rows(runtime.database, "UPDATE deliveries SET due_at = clock_timestamp() WHERE status = 'PENDING'")
+    await api_scene.rows("UPDATE deliveries SET due_at = clock_timestamp() WHERE status = 'PENDING'")
     async with _process(environment, tmp_path / "log", port) as (_, api):
         finished = "SELECT 1 FROM deliveries HAVING count(*) FILTER (WHERE status = 'SUCCEEDED') = 5"
-        await eventually(lambda: rows(runtime.database, finished), timeout=20)
+        await eventually(lambda: api_scene.rows(finished), timeout=20)
         page = (await api.get("/v1/deliveries")).json()
     # An attempt of which nobody knows how it ended is not counted as one.
     assert [(each["status"], each["attempts"]) for each in page["items"]] == [("SUCCEEDED", 1)] * 5

@@ -2,16 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
+from delivery_scene import Scene, due_event
 
 from chassis import provisioning
-from chassis.database import Database
 from chassis.messaging.publisher import Outgoing
 from chassis.runtime import Runtime
 from contracts.due import parse_due_event
@@ -20,9 +19,6 @@ from delivery_service.main import worker
 from delivery_service.settings import Settings
 from local_stack.testkit import Answer, Receiver, eventually
 
-Due = Callable[..., dict[str, Any]]
-NewEndpoint = Callable[..., Awaitable[tuple[UUID, str]]]
-Rows = Callable[..., Awaitable[list[Any]]]
 Publish = Callable[..., Awaitable[None]]
 Work = Callable[..., AbstractAsyncContextManager[None]]
 
@@ -66,15 +62,14 @@ def work(runtime: Runtime[Settings]) -> Work:
 
 
 async def test_a_poison_message_becomes_a_dead_letter_and_the_queue_goes_on(
+    api_scene: Scene,
     runtime: Runtime[Settings],
     api: httpx.AsyncClient,
     receiver: Receiver,
-    new_endpoint: NewEndpoint,
-    due_event: Due,
     publish: Publish,
     work: Work,
 ) -> None:
-    await new_endpoint(runtime.database)
+    await api_scene.endpoint()
     unusable, unknown, older, newer = (due_event() for _ in range(4))
     unusable["idempotencyKey"] = "two\r\nlines"
     unknown["eventType"] = "CONFETTI"
@@ -112,15 +107,13 @@ async def test_a_poison_message_becomes_a_dead_letter_and_the_queue_goes_on(
 
 
 async def test_a_payload_of_200_kib_is_delivered_whole(
-    runtime: Runtime[Settings],
+    api_scene: Scene,
     api: httpx.AsyncClient,
     receiver: Receiver,
-    new_endpoint: NewEndpoint,
-    due_event: Due,
     publish: Publish,
     work: Work,
 ) -> None:
-    await new_endpoint(runtime.database)
+    await api_scene.endpoint()
     message = "x" * 200 * 1024
     await publish(due_event(deliveryPayload={"message": message}))
     async with work(Priority.CRITICAL):
@@ -131,19 +124,17 @@ async def test_a_payload_of_200_kib_is_delivered_whole(
 
 
 async def test_two_workers_on_one_queue_never_send_an_event_twice(
+    api_scene: Scene,
     runtime: Runtime[Settings],
     receiver: Receiver,
-    new_endpoint: NewEndpoint,
-    due_event: Due,
     publish: Publish,
     work: Work,
-    rows: Rows,
 ) -> None:
-    await new_endpoint(runtime.database)
+    await api_scene.endpoint()
     dues = [due_event() for _ in range(60)]
     await publish(*dues, *dues)
     async with work(Priority.CRITICAL, Priority.CRITICAL):
-        await eventually(lambda: rows(runtime.database, TERMINAL, count=60), timeout=20)
+        await eventually(lambda: api_scene.rows(TERMINAL, count=60), timeout=20)
         critical = runtime.topology.queue(Priority.CRITICAL).name
         await eventually(lambda: _empty(runtime, critical), timeout=20)
     sent = sorted(request.headers["webhook-id"] for request in receiver.requests)
@@ -151,19 +142,17 @@ async def test_two_workers_on_one_queue_never_send_an_event_twice(
 
 
 async def test_a_flood_of_low_events_at_a_hanging_endpoint_does_not_delay_critical_ones(
+    api_scene: Scene,
     runtime: Runtime[Settings],
     receiver: Receiver,
-    new_endpoint: NewEndpoint,
-    due_event: Due,
     publish: Publish,
     work: Work,
-    rows: Rows,
 ) -> None:
     gate = asyncio.Event()
     async with Receiver() as hanging:
         hanging.always(Answer(gate=gate))
-        await new_endpoint(runtime.database, url=hanging.url, event_types=("NOTIFICATION",))
-        await new_endpoint(runtime.database, event_types=("BIRTHDAY",))
+        await api_scene.endpoint(url=hanging.url, event_types=("NOTIFICATION",))
+        await api_scene.endpoint(event_types=("BIRTHDAY",))
         await publish(*(due_event(event_type=EventType.NOTIFICATION, priority="LOW") for _ in range(150)))
         async with work(*Priority):
             slots = runtime.settings.slots_low // 2
@@ -172,12 +161,7 @@ async def test_a_flood_of_low_events_at_a_hanging_endpoint_does_not_delay_critic
             await receiver.wait_for(10, timeout=5)
             assert len(hanging.requests) == slots
             gate.set()
-            await eventually(lambda: rows(runtime.database, TERMINAL, count=160), timeout=20)
-
-
-async def _count(rows: Rows, database: Database, sql: str, count: int) -> Sequence[Any]:
-    found = await rows(database, sql)
-    return found if len(found) >= count else []
+            await eventually(lambda: api_scene.rows(TERMINAL, count=160), timeout=20)
 
 
 async def _empty(runtime: Runtime[Settings], queue: str) -> bool:

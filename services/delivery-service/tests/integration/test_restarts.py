@@ -5,14 +5,13 @@ import json
 import os
 import sys
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
+from delivery_scene import Scene, due_event
 from pydantic import SecretStr
 
 from chassis import provisioning
@@ -34,9 +33,6 @@ DONE = "SELECT 1 FROM deliveries HAVING count(*) FILTER (WHERE status = 'SUCCEED
 @pytest.mark.timeout(240)
 async def test_bus_and_database_restarted_in_the_middle_lose_nothing(
     receiver: Receiver,
-    new_endpoint: Callable[..., Awaitable[tuple[UUID, str]]],
-    due_event: Callable[..., dict[str, Any]],
-    rows: Callable[..., Awaitable[list[Any]]],
     tmp_path: Path,
     pytestconfig: pytest.Config,
     monkeypatch: pytest.MonkeyPatch,
@@ -62,7 +58,8 @@ async def test_bus_and_database_restarted_in_the_middle_lose_nothing(
         async with open_runtime(Settings(database_url=SecretStr(url)), name="delivery-service") as runtime:
             await provisioning.apply(runtime.bus)
             # Twenty a second, so that there is a middle to restart things in.
-            await new_endpoint(runtime.database, rate_limit=20.0)
+            scene = Scene(runtime.database, receiver)
+            await scene.endpoint(rate_limit=20.0)
             with (tmp_path / "log").open("wb") as log:
                 worker = await asyncio.create_subprocess_exec(
                     sys.executable, "-m", "delivery_service", "run", env=os.environ, stdout=log, stderr=log
@@ -79,7 +76,7 @@ async def test_bus_and_database_restarted_in_the_middle_lose_nothing(
                 await asyncio.to_thread(server.start)
                 # The test's own connections are of before.
                 await runtime.database.engine.dispose()
-                await eventually(lambda: rows(runtime.database, DONE), timeout=90)
+                await eventually(lambda: scene.rows(DONE), timeout=90)
                 shown = await _deliveries(environment["API_PORT"])
             finally:
                 worker.terminate()

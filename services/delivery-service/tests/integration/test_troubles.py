@@ -1,19 +1,17 @@
 """Operational webhooks: endpoints that are told of the service's troubles (design §5)."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from ipaddress import ip_network
 from typing import Any
-from uuid import UUID
 
 import httpx
+from delivery_scene import Scene, due_event, receive
 from respx import MockRouter
 from standardwebhooks import Webhook
 
-from chassis.database import Database
-from chassis.messaging.consumer import Rejection
-from contracts.messages.delivery import DeadLetteredItem, DeliveryOutcomeItem
+from contracts.messages.delivery import DeadLetteredItem
 from contracts.vocabulary import Priority
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
@@ -21,41 +19,34 @@ from delivery_service.adapters.slack import SlackSender
 from delivery_service.adapters.vault import Vault
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.application.endpoints import Security
-from delivery_service.application.pool import DeliveryPool
 from delivery_service.application.sending import Channels, Sender
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.signing import KEY_BYTES
 from local_stack.testkit import Receiver, eventually
 
-Due = Callable[..., dict[str, Any]]
-Receive = Callable[..., Awaitable[Sequence[Rejection]]]
-NewEndpoint = Callable[..., Awaitable[tuple[UUID, str]]]
-OpenPool = Callable[..., AbstractAsyncContextManager[DeliveryPool]]
-Outcomes = Callable[[Database], Awaitable[list[DeliveryOutcomeItem]]]
 Rows = Callable[..., Awaitable[list[Any]]]
 
 SECURITY = Security(Guard(Reach((ip_network("127.0.0.0/8"),))), Vault([b"k" * KEY_BYTES]))
 # At a literal address, so that nobody is asked for a name.
 SLACK = "https://93.184.216.34/services/T0/B0/very-secret"
+TWO_LETTERS = """
+SELECT reason, event_type FROM delivery_dead_letters
+WHERE (SELECT count(*) FROM delivery_dead_letters) = 2 ORDER BY id
+"""
 BOTH = ("endpoint.disabled", "delivery.dead_lettered")
 
 
 async def test_a_subscribed_endpoint_is_told_of_a_dead_letter_and_of_an_endpoint_switched_off(
-    store: Database,
+    scene: Scene,
     receiver: Receiver,
-    new_endpoint: NewEndpoint,
-    open_pool: OpenPool,
-    due_event: Due,
-    receive: Receive,
-    outcomes: Outcomes,
 ) -> None:
-    _, secret = await new_endpoint(store, event_types=("REMINDER",), operational_events=BOTH)
+    _, secret = await scene.endpoint(event_types=("REMINDER",), operational_events=BOTH)
     async with Receiver() as gone:
         gone.always(410)
-        gone_id, _ = await new_endpoint(store, url=gone.url, event_types=("BIRTHDAY",), operational_events=BOTH)
+        gone_id, _ = await scene.endpoint(url=gone.url, event_types=("BIRTHDAY",), operational_events=BOTH)
         due = due_event()
-        async with open_pool(store) as pool, open_pool(store, priority=Priority.NORMAL):
+        async with scene.pool() as pool, scene.pool(priority=Priority.NORMAL):
             await receive(pool, due)
             await receiver.wait_for(2)
         # It is not told of itself.
@@ -76,33 +67,27 @@ async def test_a_subscribed_endpoint_is_told_of_a_dead_letter_and_of_an_endpoint
     assert (dead["eventId"], dead["endpointId"], dead["reason"]) == (due["eventId"], str(gone_id), "gone")
     assert dead["message"] == f"BIRTHDAY for endpoint {gone_id} was given up: gone (HTTP 410)"
     # event-service is told of its own event alone.
-    assert [str(item.event_id) for item in await outcomes(store)] == [due["eventId"]]
+    assert [str(item.event_id) for item in await scene.outcomes()] == [due["eventId"]]
 
 
 async def test_webhooks_and_slack_are_told_of_troubles_and_of_slacks_own_the_webhook(
-    store: Database,
+    scene: Scene,
     receiver: Receiver,
-    new_endpoint: NewEndpoint,
-    open_pool: OpenPool,
-    due_event: Due,
-    receive: Receive,
-    rows: Rows,
 ) -> None:
-    slack_id, _ = await new_endpoint(
-        store,
+    slack_id, _ = await scene.endpoint(
         kind=Kind.SLACK,
         url=SLACK,
         event_types=("REMINDER",),
         operational_events=BOTH,
         text="{type}: {message} {reason} {nothing}",
     )
-    await new_endpoint(store, event_types=("REMINDER",), operational_events=BOTH)
+    await scene.endpoint(event_types=("REMINDER",), operational_events=BOTH)
     with MockRouter() as router:
         route = router.post(SLACK).mock(side_effect=[httpx.Response(200, text="ok"), httpx.Response(410)])
         async with (
             _channels(router) as channels,
-            open_pool(store, sender=channels) as pool,
-            open_pool(store, sender=channels, priority=Priority.NORMAL),
+            scene.pool(sender=channels) as pool,
+            scene.pool(sender=channels, priority=Priority.NORMAL),
         ):
             await receive(pool, due_event())
             await receiver.wait_for(1)
@@ -116,7 +101,7 @@ async def test_webhooks_and_slack_are_told_of_troubles_and_of_slacks_own_the_web
     said = [json.loads(request.body) for request in requests]
     assert sorted(body["type"] for body in said) == [BOTH[1], BOTH[1], BOTH[0]]
     assert {body["data"]["endpointId"] for body in said} == {None, str(slack_id)}
-    channels_of = await rows(store, "SELECT channel, count(*) FROM deliveries GROUP BY 1 ORDER BY 1 NULLS LAST")
+    channels_of = await scene.rows("SELECT channel, count(*) FROM deliveries GROUP BY 1 ORDER BY 1 NULLS LAST")
     assert [tuple(row) for row in channels_of] == [("slack", 2), ("webhook", 3), (None, 2)]
 
 
@@ -136,30 +121,20 @@ async def _channels(router: MockRouter) -> AsyncIterator[Channels]:
 
 
 async def test_a_trouble_that_cannot_be_told_is_a_dead_letter_and_makes_no_further_trouble(
-    store: Database,
+    scene: Scene,
     receiver: Receiver,
-    new_endpoint: NewEndpoint,
-    open_pool: OpenPool,
-    due_event: Due,
-    receive: Receive,
-    rows: Rows,
 ) -> None:
-    await new_endpoint(store, event_types=("REMINDER",), operational_events=BOTH)
+    await scene.endpoint(event_types=("REMINDER",), operational_events=BOTH)
     receiver.always(400)
-    async with open_pool(store) as pool, open_pool(store, priority=Priority.NORMAL):
+    async with scene.pool() as pool, scene.pool(priority=Priority.NORMAL):
         await receive(pool, due_event())
-        letters = await eventually(lambda: _two(rows, store))
+        letters = await eventually(lambda: scene.rows(TWO_LETTERS))
     assert [(each.reason, each.event_type) for each in letters] == [
         ("no_endpoint", "BIRTHDAY"),
         ("rejected", "delivery.dead_lettered"),
     ]
-    announced = await rows(store, "SELECT item FROM outbox WHERE type = 'DeadLettered' ORDER BY id")
+    announced = await scene.rows("SELECT item FROM outbox WHERE type = 'DeadLettered' ORDER BY id")
     items = [DeadLetteredItem.model_validate_json(each.item) for each in announced]
     assert [(item.event_type, item.event_id is None) for item in items] == [("BIRTHDAY", False), (None, True)]
     assert len(receiver.requests) == 1
-    assert len(await rows(store, "SELECT id FROM events WHERE operational")) == 1
-
-
-async def _two(rows: Rows, store: Database) -> list[Any]:
-    found = await rows(store, "SELECT reason, event_type FROM delivery_dead_letters ORDER BY id")
-    return found if len(found) == 2 else []
+    assert len(await scene.rows("SELECT id FROM events WHERE operational")) == 1

@@ -4,11 +4,11 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from delivery_scene import due_event
 from standardwebhooks import Webhook
 
 from delivery_service.adapters.guard import Guard
@@ -24,7 +24,6 @@ from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind
 from delivery_service.domain.signing import KEY_BYTES, Secret
 
 VAULT = Vault([b"k" * KEY_BYTES])
-Due = Callable[..., dict[str, Any]]
 Attempt = Callable[..., Awaitable[Reply]]
 
 
@@ -38,7 +37,7 @@ def sender_to(answer: httpx.Response, seen: list[httpx.Request]) -> WebhookSende
     return WebhookSender(Poster(connections=1, connect_seconds=1, guard=Guard(Reach()), transport=transport), VAULT)
 
 
-async def test_the_signature_is_over_the_bytes_that_are_sent(due_event: Due, attempt: Attempt) -> None:
+async def test_the_signature_is_over_the_bytes_that_are_sent(attempt: Attempt) -> None:
     seen: list[httpx.Request] = []
     secret = generate_secret()
     due = due_event(deliveryPayload={"message": "Grüße an Zoë 🎂"})
@@ -64,7 +63,7 @@ async def test_a_url_that_cannot_be_used_is_a_fault(attempt: Attempt, url: str) 
     assert (reply.http_status, reply.fault) == (None, "unusable_url")
 
 
-def test_what_is_confidential_is_no_part_of_what_is_shown_of_an_endpoint(due_event: Due) -> None:
+def test_what_is_confidential_is_no_part_of_what_is_shown_of_an_endpoint() -> None:
     secret = generate_secret()
     headers = {"Authorization": "Bearer of-the-receiver"}
     config = EndpointConfig("https://hooks.slack.com/services/very-secret", headers=headers)
