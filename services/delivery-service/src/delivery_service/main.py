@@ -65,8 +65,8 @@ def open_channels(settings: Settings, *, connections: int) -> Channels:
 def worker(runtime: Runtime[Settings], priority: Priority) -> Role:
     """What works on one priority, with everything that another could exhaust of its own."""
     settings, database = runtime.settings, runtime.database
-    measures.begin(priority)
     slots = settings.slots(priority)
+    measures.begin(priority, slots=slots)
     sender = open_channels(settings, connections=slots)
     pool = DeliveryPool(
         priority,

@@ -38,6 +38,10 @@ async def test_due_and_overdue_are_told_by_priority(scenario: Scenario) -> None:
         "CRITICAL": 10, "HIGH": 0, "NORMAL": 10, "LOW": 0,
     }  # fmt: skip
     assert [each.value for each in gauges.overdue()] == [0, 0, 5, 0]
+    assert [each.value for each in gauges.oldest()] == [9, 0, 64, 0]
+    assert {each.attributes["status"]: each.value for each in gauges.live() if each.attributes} == {
+        "PENDING": 30, "PROCESSING": 0,
+    }  # fmt: skip
 
 
 async def test_a_process_that_does_not_measure_says_nothing(scenario: Scenario, settings: Settings) -> None:
@@ -48,7 +52,9 @@ async def test_a_process_that_does_not_measure_says_nothing(scenario: Scenario, 
         second = Figures(other.database, other.clock)
         await second.step()
         assert list(first.due())
-        assert [list(second.due()), list(second.overdue()), list(second.bloat())] == [[], [], []]
+        assert [list(each()) for each in (second.due, second.overdue, second.oldest, second.live, second.bloat)] == [
+            []
+        ] * 5
         await scenario.execute("UPDATE leases SET until = '-infinity', holder = gen_random_uuid()")
         await second.step()
         assert len(list(second.due())) == 4

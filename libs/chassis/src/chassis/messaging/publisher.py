@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
+from opentelemetry import metrics
 
 from chassis.messaging.bus import Bus
 from contracts.attributes import check_attributes
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from types_aiobotocore_sns.type_defs import PublishBatchRequestEntryTypeDef
 
 log = structlog.get_logger(__name__)
+_meter = metrics.get_meter("almanac.bus")
+_published = _meter.create_counter("almanac_messages_published", description="Messages that SNS accepted, by topic")
+_failed = _meter.create_counter("almanac_messages_not_published", description="Messages that it did not, by topic")
 
 MAX_BATCH_ENTRIES = 10
 MAX_BATCH_BYTES = 256 * 1024 - 4096  # SNS counts attributes too; they stay far below the margin
@@ -53,6 +57,10 @@ class Publisher:
                 results[batch.start + index] = reason
 
         await asyncio.gather(*(send(batch) for batch in _batches(messages)))
+        if accepted := results.count(None):
+            _published.add(accepted, {"topic": topic})
+        if accepted < len(messages):
+            _failed.add(len(messages) - accepted, {"topic": topic})
         return results
 
     async def _send(self, topic: str, messages: Sequence[Outgoing]) -> list[tuple[int, str]]:

@@ -24,6 +24,7 @@ _lateness = _meter.create_histogram(
     "almanac_delivery_lateness", unit="s", description="Time from an event's target to the end of its last delivery"
 )
 _in_hand = _meter.create_up_down_counter("almanac_deliveries_in_hand", description="Deliveries in hand, by priority")
+_slots = _meter.create_up_down_counter("almanac_delivery_slots", description="Attempts at a time, by priority")
 _abandoned = _meter.create_counter(
     "almanac_delivery_leases_expired", description="Deliveries claimed again after a lease ended without a result"
 )
@@ -34,11 +35,12 @@ _fenced = _meter.create_counter(
 _LABELS = {priority: {"priority": priority.name} for priority in Priority}
 
 
-def begin(priority: Priority) -> None:
+def begin(priority: Priority, *, slots: int) -> None:
     """What rates and shares are taken of is there from the start: a series that began with its first count would not
     look increased by it."""
     labels = _LABELS[priority]
     _in_hand.add(0, labels)
+    _slots.add(slots, labels)
     for outcome in ("succeeded", "exhausted", "expired"):
         _deliveries.add(0, {**labels, "outcome": outcome})
         for event_type in EventType:

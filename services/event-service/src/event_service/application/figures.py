@@ -8,7 +8,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from chassis.clock import Clock
 from chassis.database import Database
 from chassis.leases import Lease
-from contracts.vocabulary import Priority
+from contracts.vocabulary import EventStatus, Priority
 from event_service.adapters import figures, months
 from event_service.adapters.figures import Waiting
 from event_service.application.upkeep import hot_months
@@ -28,6 +28,7 @@ class Figures:
         self._lease = Lease(database, "events-figures", seconds=3 * EVERY_SECONDS)
         self._steps = 0
         self._waiting: list[Waiting] = []
+        self._live: dict[str, int] = {}
         self._bloat: dict[str, float] = {}
         meter = metrics.get_meter("almanac.events")
         meter.create_observable_gauge(
@@ -41,6 +42,17 @@ class Figures:
             description="Those of them that have been for a minute or longer, by priority",
         )
         meter.create_observable_gauge(
+            "almanac_events_due_age",
+            [self.oldest],
+            unit="s",
+            description="How long the first of those that are due has been, by priority; 0 where none is",
+        )
+        meter.create_observable_gauge(
+            "almanac_events_live",
+            [self.live],
+            description=f"Events that are live, by status; PENDING from {figures.EXACTLY:,} on is an estimate",
+        )
+        meter.create_observable_gauge(
             "almanac_index_bloat",
             [self.bloat],
             description="Share of an index of the months in use that a new one would not need (estimated)",
@@ -48,9 +60,14 @@ class Figures:
 
     async def step(self) -> float:
         if not await self._lease.held():
-            self._waiting, self._bloat, self._steps = [], {}, 0
+            self._waiting, self._live, self._bloat, self._steps = [], {}, {}, 0
             return EVERY_SECONDS
         self._waiting = await figures.count_waiting(self._database, late_after_seconds=LATE_AFTER.total_seconds())
+        in_hand = await figures.count_in_hand(self._database)
+        self._live = {
+            EventStatus.PENDING.name: (await figures.count_pending(self._database)).count,
+            EventStatus.PROCESSING.name: sum(each.claimed + each.published for each in in_hand),
+        }
         if self._steps % BLOAT_EVERY == 0:
             hot = hot_months(await months.find_months(self._database), self._clock.now())
             self._bloat = await figures.estimate_bloat(self._database, [month.name for month in hot])
@@ -62,6 +79,12 @@ class Figures:
 
     def overdue(self, _: CallbackOptions | None = None) -> Iterable[Observation]:
         return [Observation(each.overdue, _of(each)) for each in self._waiting]
+
+    def oldest(self, _: CallbackOptions | None = None) -> Iterable[Observation]:
+        return [Observation(each.oldest_seconds or 0.0, _of(each)) for each in self._waiting]
+
+    def live(self, _: CallbackOptions | None = None) -> Iterable[Observation]:
+        return [Observation(count, {"status": status}) for status, count in self._live.items()]
 
     def bloat(self, _: CallbackOptions | None = None) -> Iterable[Observation]:
         return [Observation(share, {"index": index}) for index, share in self._bloat.items()]

@@ -13,6 +13,7 @@ from opentelemetry import metrics
 
 from chassis.database import Database
 from chassis.outbox import Outbox
+from contracts.vocabulary import Priority
 from event_service.adapters import claims, events
 from event_service.adapters.claims import Claim
 from event_service.application import notices
@@ -77,7 +78,7 @@ async def fire_due(
     _claim_duration.record(time.monotonic() - started)
     if claim is None:
         return 0
-    _claimed.add(len(claim.events), {"priority": priority})
+    _claimed.add(len(claim.events), {"priority": Priority(priority).name})
     await _publish(database, outbox, bus, rules, priority, claim)
     return len(claim.events)
 
@@ -166,5 +167,5 @@ async def _stamp(
         await outbox.append(
             tx, notices.published(published, [each.traceparent for _, each in accepted], claimed_at, now)
         )
-    _published.add(len(published), {"priority": priority})
-    _lateness.record(max(0.0, published[0].lateness(now).total_seconds()), {"priority": priority})
+    _published.add(len(published), {"priority": Priority(priority).name})
+    _lateness.record(max(0.0, published[0].lateness(now).total_seconds()), {"priority": Priority(priority).name})
