@@ -12,7 +12,7 @@ from analytics_service.adapters.pagerduty import PagerDuty
 from analytics_service.adapters.peers import Peer, Peers
 from analytics_service.adapters.posting import Posting
 from analytics_service.adapters.slack import Slack
-from analytics_service.api import alerts, costs, endpoints, engagement, metrics, silences, timelines
+from analytics_service.api import alerts, costs, endpoints, engagement, exports, metrics, silences, timelines
 from analytics_service.application.alerting import Alerter
 from analytics_service.application.last_resort import LastResort
 from analytics_service.application.notices import Channel, new_id
@@ -188,6 +188,7 @@ SERVICE = Service(
         engagement.router,
         timelines.router,
         costs.router,
+        exports.router,
         alerts.router,
         silences.router,
         status.router,
