@@ -63,6 +63,8 @@ tolerations:
   value: {{ or $values.database.pooler $values.pgbouncer.enabled | quote }}
 - name: SHUTDOWN_GRACE_SECONDS
   value: {{ .size.drainSeconds | quote }}
+- name: SETTINGS_GRACE_SECONDS
+  value: "300"
 - name: LOG_LEVEL
   value: {{ $values.log.level }}
 {{- with include "almanac.otlpEndpoint" .root }}

@@ -6,7 +6,9 @@ import typer
 
 from chassis import provisioning
 from chassis.messaging.bus import Bus
+from chassis.patience import Wait, is_bus_away, wait_for
 from chassis.settings import BusSettings
+from chassis.telemetry.logging import start_logging
 from contracts.topology import build_topology
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -26,9 +28,11 @@ async def _apply() -> provisioning.Provisioned:
 
 
 @topology.command()
-def apply() -> None:
+def apply(wait: Wait = 0) -> None:
     """Create or update everything; prints the queues that were missing."""
-    for name in asyncio.run(_apply()).created_queues:
+    start_logging("chassis", level="info", format="json")
+    done = asyncio.run(wait_for("the bus", _apply, is_away=is_bus_away, seconds=wait))
+    for name in done.created_queues:
         typer.echo(f"created {name}")
 
 

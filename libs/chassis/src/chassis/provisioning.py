@@ -5,14 +5,15 @@ On AWS the CDK stack does this; elsewhere ``python -m chassis topology apply`` (
 
 import asyncio
 import json
-from collections.abc import Coroutine, Mapping
+import time
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from chassis.messaging.bus import Bus
-from contracts.topology import DeadLetterQueue, Queue, Subscription
+from contracts.topology import DeadLetterQueue, Queue, Subscription, Topic
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs.literals import QueueAttributeNameType
@@ -44,12 +45,38 @@ async def apply(bus: Bus) -> Provisioned:
     return Provisioned(tuple(missing))
 
 
-async def missing(bus: Bus, queues: tuple[Queue, ...]) -> str | None:
-    """None where all ``queues`` exist, else one line that says which does not."""
-    for name, there in await _gather(_exists(bus, queue.name) for queue in queues):
+async def missing(bus: Bus, things: Sequence[Queue | Topic]) -> str | None:
+    """None where all of them exist, else one line that says which does not."""
+    for name, there in await _gather(
+        _exists(bus, each.name) if isinstance(each, Queue) else _topic_exists(bus, each.name) for each in things
+    ):
         if not there:
-            return f"queue {name} does not exist: apply the topology (`python -m chassis topology apply`)"
+            kind = "queue" if any(isinstance(each, Queue) and each.name == name for each in things) else "topic"
+            return f"{kind} {name} does not exist: apply the topology (`python -m chassis topology apply`)"
     return None
+
+
+class Presence:
+    """Whether a queue or topic exists, for readiness.
+
+    That it does is believed for half a minute: probes ask every few seconds, and AWS bills each question.
+    """
+
+    SECONDS = 30.0
+
+    def __init__(self, bus: Bus, thing: Queue | Topic) -> None:
+        self._bus = bus
+        self._thing = thing
+        self._until = 0.0
+
+    async def check(self) -> str | None:
+        """Raises what the bus raises when it is away."""
+        if time.monotonic() < self._until:
+            return None
+        reason = await missing(self._bus, (self._thing,))
+        if reason is None:
+            self._until = time.monotonic() + self.SECONDS
+        return reason
 
 
 async def _gather(calls: Any) -> list[Any]:
@@ -69,6 +96,18 @@ async def _exists(bus: Bus, name: str) -> tuple[str, bool]:
         if error.response.get("Error", {}).get("Code", "").endswith(("QueueDoesNotExist", "NonExistentQueue")):
             return name, False
         raise
+    return name, True
+
+
+async def _topic_exists(bus: Bus, name: str) -> tuple[str, bool]:
+    try:
+        await bus.sns.get_topic_attributes(TopicArn=bus.topic_arn(name))
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code.startswith("NotFound"):
+            return name, False
+        if code not in ("AuthorizationError", "AccessDenied"):  # who may only publish is not told, and finds out then
+            raise
     return name, True
 
 

@@ -14,7 +14,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from pydantic import SecretStr
 from sqlalchemy import QueuePool, TextClause
 
-from chassis import dead_letters, idempotency, inbox, outbox, provisioning, revisions, usage
+from chassis import dead_letters, idempotency, inbox, outbox, revisions, usage
 from chassis.api.health import Readiness
 from chassis.cache import ReadCache
 from chassis.clock import DatabaseClock, TimeLapseRefusedError
@@ -28,10 +28,11 @@ from chassis.messaging.drain import DlqDrain
 from chassis.messaging.publisher import Publisher
 from chassis.notifications import Listener
 from chassis.outbox import Outbox, Relay
+from chassis.provisioning import Presence
 from chassis.queue_marks import MarkKeeper
 from chassis.settings import ServiceSettings
 from contracts.messages.parsing import parse_message
-from contracts.topology import Queue, Topology, build_topology
+from contracts.topology import Queue, Topic, Topology, build_topology
 
 log = structlog.get_logger(__name__)
 S = TypeVar("S", bound=ServiceSettings)
@@ -75,11 +76,7 @@ class Runtime(Generic[S]):
         ``check`` raises ContractError for a body that never can be applied. ``reject`` keeps what cannot be; without
         one it goes into the chassis' own table of dead letters.
         """
-
-        async def queue_there() -> str | None:
-            return await provisioning.missing(self.bus, (queue,))
-
-        self.readiness.add(queue.name, queue_there)
+        self.readiness.add(queue.name, Presence(self.bus, queue).check)
         keep = reject or dead_letters.keeper(self.database, queue.name)
         consumer = QueueConsumer(
             self.bus,
@@ -100,6 +97,11 @@ class Runtime(Generic[S]):
             Loop(f"marks:{queue.name}", marks.step),
             Loop(f"backlog:{queue.name}", backlog.step),
         ]
+
+    def publishes(self, *topics: Topic) -> None:
+        """Have the process unready while one of the topics is not there."""
+        for topic in topics:
+            self.readiness.add(topic.name, Presence(self.bus, topic).check)
 
     def relay(self) -> list[Role]:
         """The roles that send the outbox and forget what is past its retention."""

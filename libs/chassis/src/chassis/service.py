@@ -7,6 +7,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import uuid4
@@ -17,11 +18,14 @@ import uvloop
 from fastapi import APIRouter, FastAPI
 from opentelemetry.sdk.resources import Resource
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 
 from chassis import outbox
 from chassis.api.app import create_app
 from chassis.api.server import HttpServer
+from chassis.api.unready import stay_unready
 from chassis.lifecycle import Role, run_roles
+from chassis.patience import Wait, is_database_away, wait_for
 from chassis.runtime import ClockRole, LoopLag, Runtime, Schema, open_runtime
 from chassis.settings import ServiceSettings
 from chassis.status import StatusBoard
@@ -29,6 +33,8 @@ from chassis.telemetry.logging import start_logging
 from chassis.telemetry.metrics import start_metrics
 from chassis.telemetry.tracing import start_tracing
 from chassis.usage import UsageRecorder
+from contracts.messages.spec import Bus
+from contracts.topology import Topic, Topology
 
 log = structlog.get_logger(__name__)
 S = TypeVar("S", bound=ServiceSettings)
@@ -103,6 +109,7 @@ class Service(Generic[S]):
             work: list[Role] = [ClockRole(runtime.clock, time_lapse=settings.time_lapse), usage]
             for name in names:
                 if name == "relay":
+                    runtime.publishes(*self._buses(runtime.topology))
                     work.extend(runtime.relay())
                 elif name in self.sites:
                     roles.extend(self.sites[name](runtime, app))
@@ -123,6 +130,10 @@ class Service(Generic[S]):
             status = await run_roles(roles, grace_seconds=settings.shutdown_grace_seconds)
             await usage.close()
             return status
+
+    def _buses(self, topology: Topology) -> list[Topic]:
+        """Where the outbox goes."""
+        return [each for each in topology.topics if isinstance(each.carries, Bus) and self.name in each.publishers]
 
     async def replay_all(self, settings: S) -> int:
         async with open_runtime(settings, name=self.name) as runtime:
@@ -153,7 +164,7 @@ def command_line(service: Service[S]) -> typer.Typer:
         known = [*service.role_names, *service.parts]
         if unknown := set(roles or ()) - set(known):
             raise typer.BadParameter(f"no role {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-        settings = _settings(service)
+        settings = _settings(service, stay=True)
         start_logging(service.name, level=settings.log_level, format=settings.log_format)
         resource = Resource.create(
             {"service.namespace": "almanac", "service.name": service.name, "service.instance.id": str(uuid4())}
@@ -167,12 +178,15 @@ def command_line(service: Service[S]) -> typer.Typer:
         raise typer.Exit(status)
 
     @app.command()
-    def migrate() -> None:
+    def migrate(wait: Wait = 0) -> None:
         """Bring the database to the newest schema."""
         from chassis import migrations  # here, since processes that serve need no alembic
 
-        url = _settings(service).database_url.get_secret_value()
-        asyncio.run(migrations.upgrade(url, service.migrations))
+        settings = _settings(service)
+        start_logging(service.name, level=settings.log_level, format=settings.log_format)
+        upgrade = partial(migrations.upgrade, settings.database_url.get_secret_value(), service.migrations)
+        asyncio.run(wait_for("the database", upgrade, is_away=is_database_away, seconds=wait))
+        log.info("migrated")
 
     @app.command()
     def replay() -> None:
@@ -188,11 +202,30 @@ def command_line(service: Service[S]) -> typer.Typer:
     return app
 
 
-def _settings(service: Service[S]) -> S:
+class _Grace(BaseSettings):
+    """What is read of the environment where the whole of it cannot be. As in :class:`ServiceSettings`."""
+
+    api_host: str = "127.0.0.1"
+    api_port: int = 8000
+    settings_grace_seconds: float = 0.0
+
+
+def _settings(service: Service[S], *, stay: bool = False) -> S:
+    """Ends the process where they cannot be read: with ``stay`` not before ``SETTINGS_GRACE_SECONDS``, unready."""
     try:
         return service.settings()
     except ValidationError as error:
-        for fault in error.errors():
-            name = "_".join(str(part) for part in fault["loc"][:1]).upper()
-            sys.stderr.write(f"{service.name}: setting {name}: {fault['msg']}\n")
+        faults = {"_".join(str(part) for part in fault["loc"][:1]).upper(): fault["msg"] for fault in error.errors()}
+        for name, message in faults.items():
+            sys.stderr.write(f"{service.name}: setting {name}: {message}\n")
+        sys.stderr.flush()
+        grace = _Grace()
+        if stay and grace.settings_grace_seconds > 0:
+            reasons = {
+                name: f"setting {name}: {message}: set it in the environment or the Secret, and restart"
+                for name, message in faults.items()
+            }
+            uvloop.run(
+                stay_unready(reasons, host=grace.api_host, port=grace.api_port, seconds=grace.settings_grace_seconds)
+            )
         raise SystemExit(2) from None

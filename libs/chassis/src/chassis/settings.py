@@ -86,6 +86,9 @@ class ServiceSettings(BusSettings):
     """Base address of an OTLP/HTTP collector. Empty: spans are neither recorded nor sent, trace ids still travel."""
     otel_traces_sampler_ratio: float = Field(1.0, ge=0, le=1)
 
+    settings_grace_seconds: float = Field(0.0, ge=0)
+    """How long a process without a setting that it needs stays, unready and with the reason at ``/readyz``, before it
+    ends. 0: it ends at once, as a terminal wants it. On Kubernetes it begins anew then, with its Secret as it is."""
     shutdown_grace_seconds: float = Field(25.0, gt=0)
     """How long work in hand may take after SIGTERM. Kubernetes' own grace period must be longer."""
     time_lapse: bool = False

@@ -62,6 +62,7 @@ def _type_rules(settings: Settings, type: str) -> TypeRules:
 
 
 def _due_events(runtime: Runtime[Settings]) -> SnsDueEvents:
+    runtime.publishes(*(runtime.topology.topic(type) for type in EventType))
     return SnsDueEvents(
         runtime.publisher, runtime.bus, runtime.topology, depth_limit=runtime.settings.queue_depth_limit
     )
