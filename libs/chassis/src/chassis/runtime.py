@@ -23,7 +23,7 @@ from chassis.leases import Lease
 from chassis.lifecycle import Loop, Role, pause
 from chassis.messaging.backlog import Backlog
 from chassis.messaging.bus import Bus
-from chassis.messaging.consumer import Handler, QueueConsumer, Rejection
+from chassis.messaging.consumer import BATCH_BYTES, Handler, QueueConsumer, Rejection
 from chassis.messaging.drain import DlqDrain
 from chassis.messaging.publisher import Publisher
 from chassis.notifications import Listener
@@ -69,6 +69,7 @@ class Runtime(Generic[S]):
         receivers: int = 1,
         handlers: int = 2,
         max_batch: int = 50,
+        max_batch_bytes: int = BATCH_BYTES,
         reject: Callable[[Sequence[Rejection]], Awaitable[None]] | None = None,
     ) -> list[Role]:
         """The roles that work on ``queue``, measure what waits in it, and drain its DLQ.
@@ -87,6 +88,7 @@ class Runtime(Generic[S]):
             receivers=receivers,
             handlers=handlers,
             max_batch=max_batch,
+            max_batch_bytes=max_batch_bytes,
         )
         drain = DlqDrain(self.bus, queue, check=check, reject=keep, every_seconds=self.settings.dlq_drain_seconds)
         marks = MarkKeeper(self.database, queue.name, lambda: consumer.reached)

@@ -33,6 +33,9 @@ from event_service.settings import Settings
 from event_service.subscribers.outcomes import outcome_handler
 from event_service.subscribers.users import user_handler
 
+USERS_BYTES = 256 * 1024
+"""A batch of user items, some five hundred: each becomes a recipient, schedules and events, as objects and as rows."""
+
 
 def _firing(settings: Settings) -> FiringRules:
     return FiringRules(
@@ -94,7 +97,7 @@ def consumer(runtime: Runtime[Settings]) -> Sequence[Role]:
     outcomes = runtime.topology.queue("delivery-outcomes")
     parts = (runtime.database, runtime.outbox, rulebook(runtime.settings), partitions)
     return [
-        *runtime.consume(users, user_handler(users, *parts)),
+        *runtime.consume(users, user_handler(users, *parts), max_batch_bytes=USERS_BYTES),
         *runtime.consume(outcomes, outcome_handler(outcomes, *parts)),
     ]
 
