@@ -9,13 +9,14 @@ import pytest
 
 from analytics_service.console.charts.activity import activity, activity_rows
 from analytics_service.console.charts.ahead import week_ahead
+from analytics_service.console.clients.alerts import Alerts
 from analytics_service.console.clients.analytics import CountSeries, Overview, Timeline
 from analytics_service.console.clients.events import Forecast, Passages
 from analytics_service.console.clients.status import DeliveryStatus, EventStatus, ServiceStatus
 from analytics_service.console.feeds import Reading
 from analytics_service.console.views.ahead import Capacity, busiest_rows, capacity, day_rows, outlook
 from analytics_service.console.views.events import search_form, wanted
-from analytics_service.console.views.now import due_by_priority, headline, lateness, queues, troubles
+from analytics_service.console.views.now import alerts_firing, due_by_priority, headline, lateness, queues, troubles
 from analytics_service.console.views.waterfall import bars, waterfall_markup
 from analytics_service.console.views.zones import band_markup, bands
 
@@ -85,6 +86,15 @@ def _overview(success: float | None = 0.995, p95: float = 1.0, *, webhook: float
             ],
         }
     )
+
+
+def _alert(rule: str, severity: str, *, summary: str = "", **more: Any) -> dict[str, Any]:
+    unset = ("resolvedAt", "notifiedAt", "acknowledgedAt", "acknowledgedBy", "note")
+    return {
+        "id": ENDPOINT, "rule": rule, "severity": severity, "state": "firing", "labels": {}, "summary": summary,
+        "value": 1, "since": NOW.isoformat(), "firedAt": NOW.isoformat(), "flaps": 0, "silenced": False, "runbook": "",
+        **dict.fromkeys(unset), **more,
+    }  # fmt: skip
 
 
 def _headline(**given: Any) -> Any:
@@ -164,10 +174,31 @@ def test_what_is_under_way_is_told_by_priority_also_without_delivery_service() -
 
 def test_troubles_name_the_endpoint_and_the_bus_and_nothing_else() -> None:
     silent = ServiceStatus.model_validate(_common(error="SQS does not answer"))
-    rows = troubles(_deliveries(circuits=1), [silent, silent, None])
+    rows = troubles(_deliveries(circuits=1), [silent, silent, None], None)
     assert str(rows[0][0]) == f'<a href="/endpoints/{ENDPOINT}">Cards &lt;b&gt;</a>'
     assert [str(row[2]) for row in rows[1:]] == ["SQS does not answer"]
-    assert troubles(_deliveries(), []) == []
+    assert troubles(_deliveries(), [], Alerts(items=())) == []
+
+
+def test_alerts_that_fire_are_told_the_critical_ones_first_and_who_is_at_it() -> None:
+    alerts = Alerts.model_validate(
+        {
+            "items": [
+                _alert("QueueBacklog", "warning", summary="bday-events-low has 6,000 messages"),
+                _alert("DeadLettersNew", "critical", summary="3 dead letters: <exhausted>", acknowledgedBy="ada"),
+                _alert("HighLateness", "critical", state="pending"),
+                _alert("CircuitOpen", "critical"),
+            ]
+        }
+    )
+    assert [each.rule for each in alerts_firing(alerts)] == ["DeadLettersNew", "CircuitOpen", "QueueBacklog"]
+    assert alerts_firing(None) == []
+    rows = troubles(None, [], alerts)
+    assert [str(row[0]) for row in rows] == [
+        '<a href="/alerts">3 dead letters: &lt;exhausted&gt;</a>',
+        '<a href="/alerts">bday-events-low has 6,000 messages</a>',
+    ]
+    assert str(rows[0][2]).endswith("; ada is at it")
 
 
 def _passages(*counts: tuple[str, str, int, int]) -> Passages:
@@ -216,7 +247,8 @@ def test_the_band_says_where_nine_o_clock_is_now_and_next() -> None:
 def test_the_band_is_a_list_whose_bars_are_as_high_as_what_is_due() -> None:
     early = ("2026-11-23T08:00:00Z", "Europe/Paris", 50, 5)
     made = str(band_markup(_passages(early, ("2026-11-23T09:00:00Z", "Europe/London", 100, 100))))
-    assert made.startswith('<ol class="band"><li class="passing" title="45 of 50 have ended">')
+    assert made.startswith('<ol class="band" tabindex="0" aria-label="Where and when it is 09:00">')
+    assert '<li class="passing" title="45 of 50 have ended">' in made
     assert 'style="height:50%"' in made
     assert 'class="bar-done" style="height:90%"' in made
 

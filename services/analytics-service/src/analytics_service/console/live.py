@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from analytics_service.console.clients.alerts import Alerts, AlertsClient
 from analytics_service.console.clients.analytics import CountSeries, Overview
 from analytics_service.console.clients.events import Forecast, Passages
 from analytics_service.console.clients.services import Services
@@ -27,6 +28,7 @@ class Live:
         self.users: Feed[ServiceStatus] = Feed(
             "user-service", lambda: users.get("/v1/status", ServiceStatus), every_seconds=3
         )
+        self.alerts: Feed[Alerts] = Feed("alerts", AlertsClient(analytics.api).current, every_seconds=3)
         self.overview: Feed[Overview] = Feed("overview", lambda: analytics.overview(RECENT_MINUTES), every_seconds=2)
         self.minutes: Feed[CountSeries] = Feed(
             "minutes", lambda: analytics.counts("minute", "completed", "failed", by="priority"), every_seconds=5

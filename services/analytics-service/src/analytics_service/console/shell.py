@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from markupsafe import Markup
 from nicegui import ui
 
+from analytics_service.console.formats import of_many
 from analytics_service.console.icons import icon
 from analytics_service.console.markup import joined, link, tag
 from analytics_service.console.page import Page, Visit
 from analytics_service.console.parts import html
+from analytics_service.console.views.now import alerts_firing
 
 _MENU = "menu-button"
 
@@ -28,6 +30,7 @@ def shell(visit: Visit, page: Page, pages: Sequence[Page]) -> Iterator[None]:
             html(icon("menu"), name="span")
         menu.on("click", drawer.toggle)
         html(joined(page.title), name="h1").classes("page-title")
+        _alert_flag(visit)
         html(_account(visit), name="div").classes("account")
     # First in the page, so first to be reached by the keyboard.
     skip = ui.link("Skip to the content", "#content").classes("skip")
@@ -35,6 +38,20 @@ def shell(visit: Visit, page: Page, pages: Sequence[Page]) -> Iterator[None]:
     visit.client.content.props('id="content" tabindex="-1"').classes("content")
     with visit.client.content:
         yield
+
+
+def _alert_flag(visit: Visit) -> None:
+    """How many alerts fire, wherever one is; nothing where none does."""
+    alerts = visit.live.alerts
+    visit.watch(alerts)
+    flag = html().classes("alert-flag").props('role="status"')
+
+    def show() -> None:
+        firing = alerts_firing(alerts.reading.value)
+        shown = link(of_many(len(firing), "alert"), "/alerts", class_="badge bad") if firing else Markup("")
+        flag.set_content(str(shown))
+
+    visit.tick(show, 3.0)
 
 
 def _navigation(page: Page, pages: Sequence[Page]) -> Markup:

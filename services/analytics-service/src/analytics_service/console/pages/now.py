@@ -62,7 +62,8 @@ async def build(visit: Visit) -> None:
         concurrency.show(*figures.concurrency)
 
         statuses = (events.value, deliveries.value, *(each.value for each in others))
-        trouble.table("What is out of order", ["What", "State", "Since"], troubles(deliveries.value, statuses))
+        wrong = troubles(deliveries.value, statuses, live.alerts.reading.value)
+        trouble.table("What is out of order", ["What", "State", "Since"], wrong)
         late.show(lateness(overview.value), error=overview.error)
         under_way.show(due_by_priority(events.value, deliveries.value), error=events.error)
         waiting.show(queues(statuses), error=events.error or deliveries.error)

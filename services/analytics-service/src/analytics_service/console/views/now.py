@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from analytics_service.console import formats
+from analytics_service.console.clients.alerts import Alert, Alerts
 from analytics_service.console.clients.analytics import Latency, Overview
 from analytics_service.console.clients.status import DeliveryStatus, EventStatus, QueueStatus, ServiceStatus
 from analytics_service.console.feeds import Reading
@@ -22,6 +23,9 @@ OVERALL_TARGET_SECONDS = 30.0
 FAILURES_TARGET = 0.01
 CROWDED = 0.8
 """Of what there is, a part that somebody should look at."""
+
+_CIRCUIT_RULE = "CircuitOpen"
+"""Its endpoints are named from the status, which is sooner."""
 
 Shown = tuple[str, str | None, str]
 """A tile's value, its note and its tone."""
@@ -102,10 +106,16 @@ def due_by_priority(events: EventStatus | None, deliveries: DeliveryStatus | Non
     return rows
 
 
+def alerts_firing(alerts: Alerts | None) -> Sequence[Alert]:
+    """Those that fire, the critical ones first."""
+    firing = () if alerts is None else tuple(each for each in alerts.items if each.fires)
+    return sorted(firing, key=lambda each: each.severity != "critical")
+
+
 def troubles(
-    deliveries: DeliveryStatus | None, statuses: Iterable[ServiceStatus | None]
+    deliveries: DeliveryStatus | None, statuses: Iterable[ServiceStatus | None], alerts: Alerts | None
 ) -> Sequence[Sequence[Content]]:
-    """Rows of what is out of order and who can say more: circuits that are open, a bus that does not answer."""
+    """Rows of what is out of order: circuits that are open, a bus that does not answer, and what else alerts say."""
     rows: list[Sequence[Content]] = []
     if deliveries is not None:
         for circuit in deliveries.endpoints.circuits:
@@ -119,7 +129,17 @@ def troubles(
                 ]
             )
     errors = dict.fromkeys(each.bus_error for each in statuses if each is not None and each.bus_error)
-    return [*rows, *(["SNS and SQS", badge("no answer", "bad"), error] for error in errors)]
+    rows.extend(["SNS and SQS", badge("no answer", "bad"), error] for error in errors)
+    rows.extend(_alert_row(each) for each in alerts_firing(alerts) if each.rule != _CIRCUIT_RULE)
+    return rows
+
+
+def _alert_row(alert: Alert) -> Sequence[Content]:
+    since = f"since {formats.moment(alert.since)}"
+    if alert.acknowledged_by:
+        since += f"; {alert.acknowledged_by} is at it"
+    tone = "bad" if alert.severity == "critical" else "watch"
+    return [tag("a", alert.summary, href="/alerts"), badge(formats.word(alert.severity), tone), since]
 
 
 def _due(status: EventStatus) -> Shown:

@@ -74,7 +74,9 @@ def band_markup(passages: Passages) -> Markup:
     """The bands beside each other, each as high as what is due there."""
     shown = bands(passages)
     most = max((each.total for each in shown), default=0)
-    return tag("ol", (_item(each, most, passages.at) for each in shown), class_="band")
+    items = (_item(each, most, passages.at) for each in shown)
+    # It is wider than the page, so the keyboard has to be able to move it.
+    return tag("ol", items, class_="band", tabindex="0", aria_label=f"Where and when it is {passages.at}")
 
 
 def _item(band: Band, most: int, at: str) -> Markup:
