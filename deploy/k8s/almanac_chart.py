@@ -4,6 +4,7 @@
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,14 @@ def profile_values(profile: str) -> dict[str, Any]:
         raise UnknownProfileError(f"PROFILE is {profile!r} and should be one of {', '.join(PROFILES)}")
     values: dict[str, Any] = yaml.safe_load((CHART / f"values-{profile}.yaml").read_text())
     return values
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """As Helm merges values: maps key by key, everything else replaced."""
+    result = dict(base)
+    for key, value in over.items():
+        result[key] = merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+    return result
 
 
 def render(values: dict[str, Any]) -> str:

@@ -1,12 +1,11 @@
 """What ships, as a reader of the repository finds it: the chart's values merged, its golden renders, its components."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from almanac_chart import CHART, PROFILES, profile_values
+from almanac_chart import CHART, PROFILES, merged, profile_values
 
 import analytics_service.main
 import delivery_service.main
@@ -27,14 +26,6 @@ GOLDEN_PROFILES = ("dev", "1m")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-golden", action="store_true", help="write tests/deploy/golden instead of comparing")
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """As Helm merges values: maps key by key, everything else replaced."""
-    result = dict(base)
-    for key, value in over.items():
-        result[key] = merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
-    return result
 
 
 @pytest.fixture(scope="session")
