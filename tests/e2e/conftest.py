@@ -10,9 +10,9 @@ from local_stack.testkit.whole import KEY, People, RunningStack, running_stack
 
 
 @pytest.fixture(scope="session")
-def almanac(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+def almanac(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[RunningStack]:
     """The whole system, once for all tests that run on this worker."""
-    with running_stack(tmp_path_factory.mktemp("stack")) as running:
+    with running_stack(tmp_path_factory.mktemp("stack"), pytestconfig.getoption("--bus-template")) as running:
         yield running
 
 

@@ -10,7 +10,7 @@ import yaml
 from almanac_aws.chart_values import chart_values
 from almanac_aws.deployment import parse_deployment
 from almanac_aws.names import SERVICES
-from almanac_chart import profile_values
+from almanac_chart import merged, profile_values
 from aws_templates import Synthesized
 
 from contracts.topology import build_topology
@@ -182,26 +182,24 @@ def test_the_charts_service_accounts_carry_the_roles_that_are_made(synthesized: 
         )
         roles[subject] = f"arn:aws:iam::{ACCOUNT}:role/{role['RoleName']}"
 
-    values = _laid_over(profile_values(stage), chart_values(parse_deployment(two), seat))
+    manifests = almanac_chart.manifests(
+        values := merged(profile_values(stage), chart_values(parse_deployment(two), seat))
+    )
     accounts = {
         f"system:serviceaccount:{each['metadata']['namespace']}:{each['metadata']['name']}": (
             each["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
         )
-        for each in almanac_chart.manifests(values)
+        for each in manifests
         if each["kind"] == "ServiceAccount"
     }
+    jobs = [each["spec"]["template"]["metadata"]["labels"] for each in manifests if each["kind"] == "Job"]
+    assert len(jobs) == 4, "migrations alone: the topology is made by CDK"
+    assert all(
+        each.items() >= {"almanac/egress-database": "true", "almanac/egress-bus": "true"}.items() for each in jobs
+    )
     assert len(accounts) == 5
     assert accounts.items() <= roles.items()
     assert values["keda"]["roleArn"] == roles["system:serviceaccount:keda:keda-operator"]
-
-
-def _laid_over(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    result = dict(base)
-    for key, value in over.items():
-        result[key] = (
-            _laid_over(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
-        )
-    return result
 
 
 def test_the_charts_secrets_are_read_from_where_they_are_made(two_regions: Synthesized) -> None:

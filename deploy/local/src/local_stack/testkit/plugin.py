@@ -33,6 +33,12 @@ hypothesis.settings.load_profile("almanac")
 DatabaseFactory = Callable[[str], Awaitable[str]]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--bus-template", type=Path, help="run the whole system on the topics and queues of a CloudFormation template"
+    )
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A running PostgreSQL of this test session. A test that kills or restarts it starts its own instead."""

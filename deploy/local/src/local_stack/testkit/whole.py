@@ -48,9 +48,14 @@ def stack_environment(data_dir: Path) -> dict[str, str]:
 
 
 @contextmanager
-def running_stack(folder: Path) -> Iterator[RunningStack]:
-    """`make run` while the block lasts; asserts that it stops cleanly. Spans go to a port where a test may listen."""
+def running_stack(folder: Path, bus_template: Path | None = None) -> Iterator[RunningStack]:
+    """`make run` while the block lasts; asserts that it stops cleanly. Spans go to a port where a test may listen.
+
+    With a `bus_template` topics and queues are made by CloudFormation of that.
+    """
     environment = stack_environment(folder / "data")
+    if bus_template is not None:
+        environment["ALMANAC_BUS_TEMPLATE"] = str(bus_template)
     otlp_port = ports.free_port()
     environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{ports.LOOPBACK}:{otlp_port}"
     output = folder / "output"
