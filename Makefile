@@ -145,7 +145,7 @@ test-deploy: $(VENV)/deploy-tools $(VENV)/policies/installed ## All of what ship
 
 N ?= 5000
 ROWS ?= 1000000
-.PHONY: bench-pipeline bench-peers bench-bus bench-import bench-claim bench-broadcast bench-lateness bench-storm bench-delivery bench-isolation bench-analytics
+.PHONY: bench-pipeline bench-peers bench-bus bench-import bench-claim bench-broadcast bench-lateness bench-storm bench-delivery bench-isolation bench-analytics bench-rollups
 bench-pipeline: install ## N events due at one instant, through everything: make bench-pipeline N=5000
 	@$(BIN)/python -m bench.pipeline --n $(N)
 
@@ -178,6 +178,10 @@ bench-isolation: install ## Deliveries beside endpoints in trouble, and critical
 bench-analytics: N = 200000
 bench-analytics: install ## N items straight into analytics' consumer: make bench-analytics [N=1000000]
 	@$(BIN)/python -m bench.analytics --n $(N)
+
+ROLLED_UP ?= 10000000
+bench-rollups: install ## What pages ask of a year's rollups of so many events: make bench-rollups [ROLLED_UP=10000000]
+	@$(BIN)/python -m bench.rollups --events $(ROLLED_UP)
 
 bench-bus: install ## What SNS and SQS calls cost on the emulator
 	@$(BIN)/python -m bench.bus

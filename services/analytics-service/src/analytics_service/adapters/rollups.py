@@ -9,7 +9,7 @@ from sqlalchemy import TextClause, text
 from analytics_service.domain.facts import Kind, Measure, Rollup
 from analytics_service.domain.grains import Grain, Segment
 from analytics_service.domain.overview import Count, LatencyBucket
-from analytics_service.domain.series import CountPoint, HistogramRow, Range, ResultRow
+from analytics_service.domain.series import CountPoint, Histogram, Range, ResultRow
 from chassis.database import Reader, Transaction
 
 # Sorted: two batches that add to the same rows lock them in one order and cannot deadlock.
@@ -69,10 +69,14 @@ _COUNT_SERIES = text(
     f" FROM counts WHERE {_IN_RANGE} AND kind = ANY(CAST(:kinds AS text[]))"
     " GROUP BY start, kind, of_type, of_priority ORDER BY start, kind, of_type, of_priority"
 )
+# A histogram is one row: those of a year have tens of thousands of buckets, each of which would cost more as a row.
 _LATENCY_SERIES = text(
-    f"SELECT start, measure, {_BY_TYPE} AS of_type, {_BY_PRIORITY} AS of_priority, bucket, CAST(sum(count) AS bigint)"
+    "SELECT start, measure, of_type, of_priority, array_agg(bucket), array_agg(count) FROM"
+    f" (SELECT start, measure, {_BY_TYPE} AS of_type, {_BY_PRIORITY} AS of_priority, bucket,"
+    " CAST(sum(count) AS bigint) AS count"
     f" FROM latencies WHERE {_IN_RANGE} AND measure = ANY(CAST(:measures AS text[]))"
-    " GROUP BY start, measure, of_type, of_priority, bucket ORDER BY start, measure, of_type, of_priority"
+    " GROUP BY start, measure, of_type, of_priority, bucket) AS b"
+    " GROUP BY start, measure, of_type, of_priority ORDER BY start, measure, of_type, of_priority"
 )
 SWEEPS: Sequence[TextClause] = tuple(
     text(
@@ -156,12 +160,15 @@ async def count_series(
 
 async def latency_series(
     reader: Reader, range: Range, measures: Collection[Measure], *, by_type: bool, by_priority: bool
-) -> list[HistogramRow]:
+) -> list[Histogram]:
     """Oldest first; spans in which nothing was measured are left out."""
     rows = await reader.execute(
         _LATENCY_SERIES, {**_within(range), "measures": list(measures), "by_type": by_type, "by_priority": by_priority}
     )
-    return [HistogramRow(start, Measure(measure), *rest) for start, measure, *rest in rows]
+    return [
+        Histogram(start, Measure(measure), event_type, priority, dict(zip(buckets, counts, strict=True)))
+        for start, measure, event_type, priority, buckets, counts in rows
+    ]
 
 
 def _of(segments: Sequence[Segment]) -> dict[str, object]:

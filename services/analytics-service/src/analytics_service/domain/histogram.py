@@ -4,7 +4,7 @@ Bounds are powers of 2^(1/8), as in OpenTelemetry's exponential histogram of sca
 (2^((i-1)/8), 2^(i/8)].
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil, exp2, log2
 
 PER_DOUBLING = 8
@@ -36,12 +36,18 @@ def estimate(bucket: int) -> float:
     return exp2(bucket / PER_DOUBLING) * (1 - RELATIVE_ERROR)
 
 
-def percentile(counts: Mapping[int, int], fraction: float) -> float | None:
-    """The nearest-rank percentile in seconds of a histogram (bucket → count), or None where it is empty."""
+def percentiles(counts: Mapping[int, int], fractions: Sequence[float]) -> list[float | None]:
+    """The nearest-rank percentiles in seconds of a histogram (bucket → count); None where it is empty.
+
+    ``fractions`` rise: all are found in one pass.
+    """
     total = sum(counts.values())
-    rank = max(1, ceil(fraction * total))
-    for bucket in sorted(counts):
-        rank -= counts[bucket]
-        if rank <= 0 < counts[bucket]:
-            return estimate(bucket)
-    return None
+    found: list[float | None] = []
+    buckets, below = iter(sorted(counts)), 0
+    bucket = MIN_BUCKET
+    for rank in [max(1, ceil(fraction * total)) for fraction in fractions if total]:
+        while below < rank:
+            bucket = next(buckets)
+            below += counts[bucket]
+        found.append(estimate(bucket))
+    return found or [None] * len(fractions)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from analytics_service.domain.facts import Kind, Measure
-from analytics_service.domain.histogram import percentile
+from analytics_service.domain.histogram import percentiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Percentiles:
     @classmethod
     def of(cls, histogram: Mapping[int, int]) -> "Percentiles":
         """Of a histogram, bucket → count."""
-        p50, p95, p99 = (percentile(histogram, fraction) for fraction in (0.5, 0.95, 0.99))
+        p50, p95, p99 = percentiles(histogram, (0.5, 0.95, 0.99))
         return cls(sum(histogram.values()), p50, p95, p99)
 
 

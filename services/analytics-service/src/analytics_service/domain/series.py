@@ -1,7 +1,7 @@
 """Numbers over time: one row for each span and group in which something happened."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -51,15 +51,14 @@ class CountPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class HistogramRow:
-    """A part of a histogram: latencies of a group and span in one bucket."""
+class Histogram:
+    """Latencies of a group and span: how many lay in which bucket. What is not grouped by is None."""
 
     start: datetime
     measure: Measure
     event_type: str | None
     priority: int | None
-    bucket: int
-    count: int
+    counts: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +72,12 @@ class LatencyPoint:
     percentiles: Percentiles
 
 
-def latency_points(rows: Iterable[HistogramRow]) -> list[LatencyPoint]:
-    """One point for each span and group, in the order of the rows."""
-    histograms: dict[tuple[datetime, Measure, str | None, int | None], Counter[int]] = {}
-    for row in rows:
-        key = row.start, row.measure, row.event_type, row.priority
-        histograms.setdefault(key, Counter())[row.bucket] += row.count
-    return [LatencyPoint(*key, Percentiles.of(histogram)) for key, histogram in histograms.items()]
+def latency_points(histograms: Iterable[Histogram]) -> list[LatencyPoint]:
+    """One point for each, in their order."""
+    return [
+        LatencyPoint(each.start, each.measure, each.event_type, each.priority, Percentiles.of(each.counts))
+        for each in histograms
+    ]
 
 
 @dataclass(frozen=True, slots=True)
