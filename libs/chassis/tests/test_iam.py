@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
-import boto3
+import boto3  # type: ignore[import-untyped]  # one client is all that is used
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
