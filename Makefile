@@ -120,7 +120,7 @@ format: install ## Rewrite the code in the project's style
 
 PROFILE ?= 1m
 .PHONY: chart chart-topology chart-golden test-deploy
-chart: ## Print the Helm chart rendered for a profile: make -s chart PROFILE=dev|10k|100k|1m|5m
+chart: ## Print the Helm chart rendered for a profile: make chart PROFILE=dev|10k|100k|1m|5m
 	@$(MAKE) -s $(VENV)/deploy-tools >&2
 	@$(BIN)/python deploy/k8s/almanac_chart.py render $(PROFILE)
 
@@ -139,7 +139,7 @@ aws-values: install ## Print what the chart must know of AWS: make -s aws-values
 	@$(BIN)/python deploy/aws/app.py values $(SEAT) -c stage=$(STAGE) $(foreach each,$(CONTEXT),-c $(each))
 
 test-deploy: $(VENV)/deploy-tools $(VENV)/policies/installed ## All of what ships: chart, images, compose, rules, AWS (minutes)
-	$(BIN)/pytest tests/deploy -m ""
+	$(BIN)/pytest -n 2 tests/deploy -m ""
 
 # -- measure ----------------------------------------------------------------------------------------------------------
 

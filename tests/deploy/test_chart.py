@@ -1,6 +1,8 @@
 """The chart, rendered by Helm's own engine, in all profiles."""
 
 import json
+import re
+import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from almanac_chart import CHART, PROFILES, UnknownProfileError, main, manifests, profile_values, render
+from jsonschema import Draft7Validator
 
 helm = pytest.importorskip("helm_python", reason="`make test-deploy` installs it")
 kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="`make test-deploy` installs it")
@@ -175,6 +178,20 @@ def test_custom_resources_are_what_their_operators_read(rendered: list[dict[str,
     assert seen > 0 or not any(each["kind"] == "ScaledObject" for each in rendered)
 
 
+def test_external_secrets_are_what_their_operator_reads() -> None:
+    schema = json.loads((Path(__file__).parent / "schemas" / "external-secret.json").read_text())
+    validator = Draft7Validator(schema)
+    secrets = [each for each in manifests(profile_values("1m")) if each["kind"] == "ExternalSecret"]
+    assert len(secrets) == 8  # for the pods and, beforehand, for the Jobs
+    for secret in secrets:
+        assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(secret)] == []
+        keys = {each["secretKey"]: each["remoteRef"]["key"] for each in secret["spec"]["data"]}
+        assert "DATABASE_URL" in keys
+    spoiled = json.loads(json.dumps(secrets[0]))
+    spoiled["spec"]["data"][0]["remoteref"] = spoiled["spec"]["data"][0].pop("remoteRef")
+    assert not validator.is_valid(spoiled)
+
+
 def test_every_pod_is_locked_down(rendered: list[dict[str, Any]]) -> None:
     for name, spec in _pods(rendered):
         assert spec["automountServiceAccountToken"] is False, name
@@ -329,3 +346,32 @@ def test_what_the_dev_profile_needs_is_there_to_apply() -> None:
     sql = _named(documents, "ConfigMap")["postgres-databases"]["data"]["databases.sql"]
     for url in urls:
         assert f"CREATE DATABASE {url.rpartition('/')[2]};" in sql
+
+
+@pytest.mark.parametrize("paper", ["README.md", "docs/operations.md", "deploy/k8s/README.md"])
+def test_commands_in_the_papers_name_what_there_is(paper: str, pytestconfig: pytest.Config) -> None:
+    root = pytestconfig.rootpath
+    written = (root / paper).read_text()
+    documents = manifests(profile_values("dev"))
+    kinds = {"deploy": "Deployment", "svc": "Service", "job": "Job"}
+    named = re.findall(r"\b(deploy|svc|job)/(almanac-[\w-]+)(?: (?:\d+:)?(\d+))?", written)
+    for kind, name, port in named:
+        found = _named(documents, kinds[kind])[name]
+        if port and kind == "svc":
+            assert int(port) in {each["port"] for each in found["spec"]["ports"]}, name
+        elif port:
+            (container,) = found["spec"]["template"]["spec"]["containers"]
+            assert int(port) in {each["containerPort"] for each in container["ports"]}, name
+    files = {each for each in re.findall(r"-f (deploy/[\w./-]+)", written) if "<" not in each}
+    assert all((root / each).is_file() for each in files), files
+    assert len(named) + len(files) >= 2
+    images = {each["image"] for _, spec in _pods(documents) for each in spec["containers"]}
+    for image in re.findall(r"-t (ghcr\.io/\S+)", written):
+        assert image.replace("$service", "user") in images
+
+
+def test_make_prints_the_profile_and_nothing_else(pytestconfig: pytest.Config) -> None:
+    ran = subprocess.run(
+        ["make", "chart", "PROFILE=1m"], cwd=pytestconfig.rootpath, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == (GOLDEN / "1m.yaml").read_text()
