@@ -139,7 +139,7 @@ aws-values: install ## Print what the chart must know of AWS: make -s aws-values
 	@$(BIN)/python deploy/aws/app.py values $(SEAT) -c stage=$(STAGE) $(foreach each,$(CONTEXT),-c $(each))
 
 test-deploy: $(VENV)/deploy-tools $(VENV)/policies/installed ## All of what ships: chart, images, compose, rules, AWS (minutes)
-	$(BIN)/pytest -n 2 tests/deploy -m ""
+	$(BIN)/pytest -n 2 --dist loadgroup tests/deploy -m ""
 
 # -- measure ----------------------------------------------------------------------------------------------------------
 

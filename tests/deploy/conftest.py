@@ -28,6 +28,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-golden", action="store_true", help="write tests/deploy/golden instead of comparing")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent / "aws"):
+            # One worker has them all: each would synthesize every stage for itself.
+            item.add_marker(pytest.mark.xdist_group("aws"))
+
+
 @pytest.fixture(scope="session")
 def components() -> dict[str, dict[str, Any]]:
     """What the chart runs: name → service, roles, queues."""
