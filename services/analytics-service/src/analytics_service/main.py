@@ -147,8 +147,9 @@ def alerter(runtime: Runtime[Settings]) -> Sequence[Role]:
         every_seconds=settings.alert_every_seconds,
         judged=written.set,
     )
-    notifier = Notifier(database, channels)
-    return [judging, Loop("alert-notifier", notifier.step, wake=written)]
+    # Where nobody is to be told, nothing is ever written that would wait to be said.
+    telling = [Loop("alert-notifier", Notifier(database, channels).step, wake=written)] if channels else []
+    return [judging, *telling]
 
 
 def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
