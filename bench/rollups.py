@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ from pydantic import SecretStr
 from analytics_service.domain.grains import Grain
 from analytics_service.main import SERVICE
 from analytics_service.settings import Settings
-from bench.measure import Summary, machine, report
+from bench.measure import CpuMeter, Summary, machine, report
 from bench.postgres import cluster, vacuum
 from chassis.migrations import upgrade
 from chassis.runtime import open_runtime
@@ -91,10 +92,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class RollupsResult:
-    """Rows by table, and milliseconds by question."""
+    """Rows by table; milliseconds by question, those of CPU by process for one answer."""
 
     rows: dict[str, int]
     latencies: dict[str, Summary]
+    cpu: dict[str, dict[str, float]]
 
 
 def questions(now: datetime) -> list[Question]:
@@ -152,8 +154,8 @@ async def fill(url: str, events: int, now: datetime, users: int = USERS) -> dict
         await connection.close()
 
 
-async def run_rollups(events: int, postgres: PostgresServer) -> RollupsResult:
-    """Fill a database of its own, and ask."""
+async def run_rollups(events: int, postgres: PostgresServer, pids: Mapping[str, int]) -> RollupsResult:
+    """Fill a database of its own, and ask; measure the CPU of the processes `pids`."""
     url, now = await postgres.create_database(f"rollups-{uuid4()}"), datetime.now(UTC)
     await upgrade(url, SERVICE.migrations)
     rows = await fill(url, events, now)
@@ -165,8 +167,14 @@ async def run_rollups(events: int, postgres: PostgresServer) -> RollupsResult:
         transport = httpx.ASGITransport(app=SERVICE.app(runtime))
         headers = {"Authorization": f"Bearer {KEY}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://bench/v1/", headers=headers) as client:
-            latencies = {each.name: Summary.of(await _ask(client, each)) for each in questions(now)}
-    return RollupsResult(rows, latencies)
+            result = RollupsResult(rows, {}, {})
+            for question in questions(now):
+                meter = CpuMeter(pids)
+                result.latencies[question.name] = Summary.of(await _ask(client, question))
+                result.cpu[question.name] = {
+                    name: 1000 * spent / question.times for name, spent in meter.spent().items()
+                }
+    return result
 
 
 async def _ask(client: httpx.AsyncClient, question: Question) -> Sequence[float]:
@@ -184,8 +192,11 @@ def show(events: int, result: RollupsResult) -> None:
     report(f"Rollups of {events:,} events", ["table", "rows"], [[name, count] for name, count in result.rows.items()])
     report(
         "Answers, in milliseconds",
-        ["question", "asked", "p50", "p95", "worst"],
-        [[name, each.count, each.p50, each.p95, each.worst] for name, each in result.latencies.items()],
+        ["question", "asked", "p50", "p95", "worst", "api, CPU", "postgresql, CPU"],
+        [
+            [name, each.count, each.p50, each.p95, each.worst, cpu["api"] - cpu["postgresql"], cpu["postgresql"]]
+            for (name, each), cpu in zip(result.latencies.items(), result.cpu.values(), strict=True)
+        ],
     )
 
 
@@ -193,7 +204,8 @@ async def main(events: int) -> None:
     """Run, and print."""
     print(machine())
     async with cluster() as on:
-        result = await run_rollups(events, on.server)
+        # The cluster is a child of this process, and counted with it.
+        result = await run_rollups(events, on.server, {"api": os.getpid(), "postgresql": on.pid})
     show(events, result)
     slowest = max(result.latencies.values(), key=lambda each: each.p95)
     overview = result.latencies["overview, an hour"]

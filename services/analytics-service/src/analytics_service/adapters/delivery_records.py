@@ -5,22 +5,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
-
-from analytics_service.adapters.peers import Peer
+from analytics_service.adapters.peers import Answer, Peer
 from analytics_service.domain.records import AttemptRecord, DeliveryRecord
-from contracts.wire import wire_name
 
 MAX_DELIVERIES = 50
 """Of one event. More endpoints than that want the same event nowhere that we know of."""
 _AT_A_TIME = 8
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(alias_generator=wire_name, extra="ignore")
-
-
-class _Attempt(_Answer):
+class _Attempt(Answer):
     status: str
     http_status: int | None
     error: str | None
@@ -31,11 +24,11 @@ class _Attempt(_Answer):
     trace_id: str | None
 
 
-class _Listed(_Answer):
+class _Listed(Answer):
     id: UUID
 
 
-class _Page(_Answer):
+class _Page(Answer):
     items: list[_Listed]
     next_cursor: str | None
 

@@ -3,26 +3,19 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
-
-from analytics_service.adapters.peers import Peer
+from analytics_service.adapters.peers import Answer, Peer
 from analytics_service.domain.errors import PeerRefusedError
 from analytics_service.domain.records import EventRecord, Transition
 from contracts.vocabulary import Priority
-from contracts.wire import wire_name
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(alias_generator=wire_name, extra="ignore")
-
-
-class _Transition(_Answer):
+class _Transition(Answer):
     at: datetime
     status: str
     cause: str
 
 
-class _Event(_Answer):
+class _Event(Answer):
     id: UUID
     event_type: str
     status: str

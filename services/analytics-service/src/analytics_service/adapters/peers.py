@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import httpx
 from httpx_aiohttp import AiohttpTransport
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from analytics_service.domain.errors import (
     PeerAwayError,
@@ -18,6 +18,7 @@ from analytics_service.domain.errors import (
     PeerUnknownError,
 )
 from chassis.telemetry import tracing
+from contracts.wire import wire_name
 
 T = TypeVar("T")
 
@@ -25,6 +26,12 @@ _AWAY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPS
 _KEY_REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _TYPE_PREFIX = "urn:almanac:problem:"
 _problem: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+
+
+class Answer(BaseModel):
+    """A part of what another service answers; what is not asked for is ignored."""
+
+    model_config = ConfigDict(alias_generator=wire_name, extra="ignore")
 
 
 class Peer:

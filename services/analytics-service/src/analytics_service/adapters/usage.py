@@ -3,21 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
-
-from analytics_service.adapters.peers import Peer
+from analytics_service.adapters.peers import Answer, Peer
 from analytics_service.domain.costs import Used
 from chassis import usage
 from chassis.database import Reader
 from contracts.vocabulary import Service
-from contracts.wire import wire_name
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(alias_generator=wire_name, extra="ignore")
-
-
-class _Used(_Answer):
+class _Used(Answer):
     meter: str
     operation: str
     resource: str
@@ -26,7 +19,7 @@ class _Used(_Answer):
     last_at: datetime
 
 
-class _Usage(_Answer):
+class _Usage(Answer):
     items: list[_Used]
 
 

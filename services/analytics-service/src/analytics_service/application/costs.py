@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from analytics_service.adapters import rollups, usage
-from analytics_service.adapters.peers import Peer, Peers
-from analytics_service.domain.costs import Costs, Used, costs_of, observed_hours
-from analytics_service.domain.errors import PeerError, RangeTooLongError
+from analytics_service.adapters.peers import Peers
+from analytics_service.application.asking import ask
+from analytics_service.domain.costs import Costs, costs_of, observed_hours
+from analytics_service.domain.errors import RangeTooLongError
 from analytics_service.domain.facts import Kind
 from analytics_service.domain.grains import Grain, cover
 from analytics_service.domain.prices import Prices
@@ -48,15 +49,9 @@ async def cost_report(
         counts = await rollups.counts(reader, cover(since, until))
     missing: list[Missing] = []
 
-    async def ask(peer: Peer) -> Sequence[Used]:
-        try:
-            return await usage.of(peer, since, until)
-        except PeerError as error:
-            missing.append(Missing(peer.name, str(error)))
-            return ()
-
-    for told in await asyncio.gather(*(ask(peer) for peer in (peers.users, peers.events, peers.deliveries))):
-        used.extend(told)
+    others = (peers.users, peers.events, peers.deliveries)
+    for told in await asyncio.gather(*(ask(each.name, usage.of(each, since, until), missing) for each in others)):
+        used.extend(told or ())
     events = sum(each.count for each in counts if each.kind is Kind.PUBLISHED)
     costs = costs_of(used, observed_hours(used, since, until), events, prices)
     return CostReport(since, until, costs, sorted(missing, key=lambda each: each.service))

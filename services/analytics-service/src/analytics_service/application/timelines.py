@@ -1,21 +1,19 @@
 """Everything that happened to one event."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 from uuid import UUID
 
 from analytics_service.adapters import delivery_records, event_records, timelines
 from analytics_service.adapters.delivery_records import MAX_DELIVERIES
-from analytics_service.adapters.peers import Peer, Peers
-from analytics_service.domain.errors import EventNotFoundError, PeerError
+from analytics_service.adapters.peers import Peers
+from analytics_service.application.asking import ask
+from analytics_service.domain.errors import EventNotFoundError
 from analytics_service.domain.records import EventRecord, Missing
 from analytics_service.domain.timeline import TimelineEntry
 from analytics_service.domain.waterfall import Span, waterfall
 from chassis.reads import Reads
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +43,10 @@ async def timeline(reads: Reads, peers: Peers, event_id: UUID) -> Timeline:
     """
     missing: list[Missing] = []
 
-    async def ask(peer: Peer, question: Callable[[Peer, UUID], Awaitable[T]]) -> T | None:
-        try:
-            return await question(peer, event_id)
-        except PeerError as error:
-            missing.append(Missing(peer.name, str(error)))
-            return None
-
     entries, event, found = await asyncio.gather(
         reads.find(lambda reader: timelines.read(reader, event_id)),
-        ask(peers.events, event_records.find),
-        ask(peers.deliveries, delivery_records.of_event),
+        ask(peers.events.name, event_records.find(peers.events, event_id), missing),
+        ask(peers.deliveries.name, delivery_records.of_event(peers.deliveries, event_id), missing),
     )
     deliveries, more = found or (None, False)
     if not entries and event is None and not deliveries:
