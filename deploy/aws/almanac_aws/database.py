@@ -4,13 +4,16 @@ from typing import Final
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_rds as rds
 from constructs import Construct
 
 from almanac_aws.keys import make_key
 from almanac_aws.logs import make_log_group
+from almanac_aws.names import database_user
 from almanac_aws.network import POSTGRES, Network
 from almanac_aws.sizes import BACKUP_DAYS, Size
+from contracts.vocabulary import Service
 
 ENGINE: Final = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.of("16", "16"))
 BACKUP_WINDOW: Final = "03:00-04:00"
@@ -130,10 +133,20 @@ class Proxy(Construct):
         door = network.guard(self, "Guard", POSTGRES, "RDS Proxy")
         door.connections.allow_to(guard, ec2.Port.tcp(POSTGRES), "RDS Proxy")
         log = make_log_group(self, "Log", f"/aws/rds/proxy/{name}", size)
+        # It comes to the instance as whom it let in, by IAM again; CDK gives its own role no right to that.
+        role = iam.Role(
+            self,
+            "Role",
+            description="What RDS Proxy connects to the instance as",
+            assumed_by=iam.ServicePrincipal("rds.amazonaws.com"),
+        )
+        for service in Service:
+            instance.grant_connect(role, database_user(service))
         self.proxy = rds.DatabaseProxy(
             self,
             "Proxy",
             db_proxy_name=name,
+            role=role,
             proxy_target=rds.ProxyTarget.from_instance(self._as_target(instance, guard)),
             vpc=network.vpc,
             vpc_subnets=network.data,

@@ -76,6 +76,24 @@ def test_the_proxy_pools_as_it_should_and_lets_in_by_iam_alone(synthesized: Any,
     assert "SecretArn" not in json.dumps(proxy)
 
 
+def test_the_proxy_may_go_on_to_the_instance_as_each_service_and_as_nobody_else(million: Synthesized) -> None:
+    (proxy,) = million.resources("database", "AWS::RDS::DBProxy").values()
+    role = proxy["RoleArn"]["Fn::GetAtt"][0]
+    (primary_id,) = (
+        id
+        for id, each in million.resources("database", "AWS::RDS::DBInstance").items()
+        if "SourceDBInstanceIdentifier" not in each
+    )
+    (policy,) = (
+        each for each in million.resources("database", "AWS::IAM::Policy").values() if {"Ref": role} in each["Roles"]
+    )
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "rds-db:connect"
+    users = {each["Fn::Join"][1][-1].removeprefix("/") for each in statement["Resource"]}
+    assert users == {database_user(service) for service in Service}
+    assert all({"Fn::GetAtt": [primary_id, "DbiResourceId"]} in each["Fn::Join"][1] for each in statement["Resource"])
+
+
 def test_the_days_snapshot_is_copied_to_s3_when_rds_says_it_is_there(each_stage: Synthesized) -> None:
     name = each_stage.deployment.name
     (rule,) = each_stage.resources("database", "AWS::Events::Rule").values()
