@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fake_services import FakeServices, problem
+from fake_services import FakeServices, browser, problem
 from nicegui import ui
 from nicegui.testing import User
 from structlog.testing import capture_logs
@@ -197,3 +197,27 @@ async def test_an_address_that_is_no_event_says_so(logged_in: LogIn) -> None:
     async with logged_in("reader") as user:
         await user.open("/events/not-an-id")
         await user.should_see("There is no such event.")
+
+
+async def test_an_address_without_a_page_leads_back(console: OpenConsole) -> None:
+    async with browser(console) as http:
+        await http.post("/login", data={"key": "reader"})
+        lost = await http.get("/nowhere")
+        assert (lost.status_code, "There is no such page" in lost.text) == (404, True)
+        assert (await http.get("/_nicegui/nowhere", headers={"accept": "*/*"})).text == "no such page"
+
+
+async def test_a_page_that_fails_says_so_and_its_reason_is_in_the_log(
+    console: OpenConsole, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("a fault of ours")
+
+    monkeypatch.setattr("analytics_service.console.pages.ahead.capacity", fail)
+    async with browser(console) as http:
+        await http.post("/login", data={"key": "reader"})
+        answer = await http.get("/ahead")
+    assert answer.status_code == 500
+    assert "The reason is in its log" in answer.text
+    assert "a fault of ours" not in answer.text
+    assert "a fault of ours" in caplog.text

@@ -1,6 +1,7 @@
 """What every page's head has: one style sheet, and the theme before the first paint."""
 
 import hashlib
+from html import escape
 from pathlib import Path
 
 ASSETS = Path(__file__).parent / "assets"
@@ -12,6 +13,21 @@ def asset(name: str) -> str:
     return f"/assets/{name}?{digest}"
 
 
+_PLAIN = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title} · Almanac</title>
+{head}
+</head>
+<body class="plain">
+<main>
+{body}
+</main>
+</body>
+</html>"""
+
 HEAD = "\n".join(
     (
         f'<link rel="icon" type="image/svg+xml" href="{asset("favicon.svg")}">',
@@ -20,3 +36,14 @@ HEAD = "\n".join(
         f'<script src="{asset("theme.js")}"></script>',
     )
 )
+
+
+def plain_page(title: str, body: str) -> str:
+    """A whole document without the pages' framework. ``body`` is markup."""
+    return _PLAIN.format(title=escape(title), head=HEAD, body=body)
+
+
+def lost_page(title: str, text: str) -> str:
+    """What stands where there is no page, or none that can be shown; it leads back."""
+    shown = f'<h1>{escape(title)}</h1><p>{escape(text)}</p><p><a href="/">To the first page</a></p>'
+    return plain_page(title, f'<div class="card">{shown}</div>')

@@ -8,7 +8,7 @@ import structlog
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from analytics_service.console.document import HEAD
+from analytics_service.console.document import plain_page
 from analytics_service.console.gate import LOGIN, SESSION, cookie_of
 from analytics_service.console.sessions import COOKIE, FailureLimit, Sessions
 from chassis.api.auth import Keyring
@@ -18,17 +18,7 @@ log = structlog.get_logger(__name__)
 
 MAX_KEY_CHARACTERS = 512
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Log in · Almanac</title>
-{head}
-</head>
-<body class="login">
-<main>
-<form method="post" action="{action}">
+_FORM = """<form method="post" action="{action}">
 <p class="brand"><svg viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="12" r="9"/>
 <path d="M12 3a9 9 0 0 1 0 18z"/></svg>Almanac</p>
 <h1>Log in</h1>
@@ -39,10 +29,7 @@ _PAGE = """<!doctype html>
 <p id="about" class="hint">A key with the scope <code>read</code> may look, one with <code>write</code> may act.</p>
 <input type="hidden" name="next" value="{next}">
 <button type="submit" class="button primary">Log in</button>
-</form>
-</main>
-</body>
-</html>"""
+</form>"""
 
 
 def login_routes(keyring: Keyring, sessions: Sessions, failures: FailureLimit) -> APIRouter:
@@ -116,12 +103,11 @@ def _local(path: str) -> str:
 
 def _page(then: str, error: str | None = None, *, status: int = 200) -> HTMLResponse:
     shown = f'<p id="error" class="error" role="alert">{escape(error)}</p>' if error else ""
-    body = _PAGE.format(
-        head=HEAD,
+    form = _FORM.format(
         action=LOGIN,
         error=shown,
         invalid=' aria-invalid="true"' if error else "",
         longest=MAX_KEY_CHARACTERS,
         next=escape(_local(then), quote=True),
     )
-    return HTMLResponse(body, status, headers={"Cache-Control": "no-store"})
+    return HTMLResponse(plain_page("Log in", form), status, headers={"Cache-Control": "no-store"})

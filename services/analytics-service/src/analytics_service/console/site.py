@@ -4,29 +4,30 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 
-import structlog
 from fastapi import FastAPI, Request
 from nicegui import Client, ui
 from nicegui import app as pages_app
 from nicegui.middlewares import RedirectWithPrefixMiddleware, SetCacheControlMiddleware
 from starlette.middleware import Middleware
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from analytics_service.adapters.peers import Peer, Peers
 from analytics_service.console.clients.services import Services, services_for
-from analytics_service.console.document import ASSETS, HEAD
+from analytics_service.console.document import ASSETS, HEAD, lost_page
 from analytics_service.console.gate import SESSION, Gate
 from analytics_service.console.live import Live
 from analytics_service.console.login import login_routes
+from analytics_service.console.markup import link
 from analytics_service.console.page import Page, Visit
 from analytics_service.console.pages import PAGES
+from analytics_service.console.parts import away, html
 from analytics_service.console.sessions import FailureLimit, Session, Sessions
 from analytics_service.console.shell import shell
 from chassis.api.auth import Keyring
-
-log = structlog.get_logger(__name__)
 
 _NOT_NEEDED: tuple[object, ...] = (RedirectWithPrefixMiddleware, SetCacheControlMiddleware)
 
@@ -89,7 +90,8 @@ class OpenConsole:
         site.mount("/assets", StaticFiles(directory=ASSETS))
         for page in self._console.pages:
             self._register(page)
-        pages_app.on_exception(_broken)
+        pages_app.on_page_exception(_broken_page)
+        pages_app.add_exception_handler(HTTPStatus.NOT_FOUND, _no_page)
         ui.add_head_html(HEAD, shared=True)
         ui.run_with(
             site,
@@ -134,5 +136,14 @@ class OpenConsole:
         return visit
 
 
-def _broken(error: Exception) -> None:
-    log.error("console failed", exc_info=error)
+def _broken_page(_: Exception) -> None:
+    with ui.element("div").classes("content"):
+        html(away("This page cannot be shown: the console failed. The reason is in its log."))
+        html(link("To the first page", "/"), name="p")
+
+
+async def _no_page(request: Request, _: Exception) -> Response:
+    text = "The address leads nowhere: perhaps it was cut off, or what it was about is gone."
+    if "text/html" not in request.headers.get("accept", ""):
+        return PlainTextResponse("no such page", HTTPStatus.NOT_FOUND)
+    return HTMLResponse(lost_page("There is no such page", text), HTTPStatus.NOT_FOUND)
