@@ -29,6 +29,7 @@ PAGES = [
     Shown("now", "/", "Now", r"< 30 s"),
     Shown("ahead", "/ahead", "Ahead", r"events"),
     Shown("events", "/events", "Events", r"Completed"),
+    Shown("event", "/events/{event}", "Event", r"Completed"),
     Shown("endpoints", "/endpoints", "Endpoints", r"The inbox on this machine"),
     Shown("endpoint", "/endpoints/{endpoint}", "Endpoint", r"The inbox on this machine"),
     Shown("dead-letters", "/dead-letters", "Dead letters", r"HTTP 400"),
@@ -44,11 +45,12 @@ EVERY_PAGE = pytest.mark.parametrize("shown", PAGES, ids=lambda shown: shown.nam
 class Busy:
     """What there is to see: the ids that stand in addresses."""
 
+    event: str
     endpoint: str
     letter: str
 
     def path(self, shown: Shown) -> str:
-        return shown.path.format(endpoint=self.endpoint, letter=self.letter)
+        return shown.path.format(**vars(self))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -63,7 +65,7 @@ async def busy(live: LiveStack) -> AsyncIterator[Busy]:
         for event in delivered[-3:]:
             await live.has_ended(event, "COMPLETED")
         letters = await live.has_dead_letters(6, endpointId=endpoint)
-        yield Busy(await live.inbox_endpoint(), str(letters[0]["id"]))
+        yield Busy(delivered[-1], await live.inbox_endpoint(), str(letters[0]["id"]))
         await live.delete_endpoint(endpoint)
 
 
