@@ -7,10 +7,12 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from chassis.service import Service
 from local_stack import ports
 from local_stack.testkit.polling import eventually
 
@@ -40,6 +42,13 @@ def _copy(service: str, folder: Path) -> None:
                 target = folder / destination / Path(source).name if destination.endswith("/") else folder / destination
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / source, target)
+
+
+def test_every_role_there_is_will_be_started(declared: dict[str, Service[Any]]) -> None:
+    for service in declared.values():
+        # Roles that have parts run as their parts.
+        whole = {role for role in service.roles if any(part.startswith(f"{role}-") for part in service.parts)}
+        assert {*service.role_names, *service.parts} - whole == set(ROLES[service.name])
 
 
 def test_the_dockerfile_has_nothing_that_its_linter_objects_to() -> None:

@@ -108,7 +108,10 @@ class Identity(Construct):
     def _may_use_bus(self, role: iam.Role, service: Service, topology: Topology) -> None:
         published = [topic for topic in topology.topics if service in topic.publishers]
         own = topology.queues_of(service)
-        self._allow(role, ["sns:Publish"], [self._arn("sns", topic.name) for topic in published])
+        # Whether its topics are there is what a pod says of itself at /readyz.
+        self._allow(
+            role, ["sns:Publish", "sns:GetTopicAttributes"], [self._arn("sns", topic.name) for topic in published]
+        )
         self._allow(role, WORK, self._queues(own) + self._queues(own, dead=True))
         # What it could not do at first, it puts back from the dead-letter queue.
         self._allow(role, ["sqs:SendMessage"], self._queues(own))

@@ -120,7 +120,8 @@ def test_a_service_publishes_and_receives_what_the_contracts_say_and_no_more(
     measured = own | dead
     if service is Service.EVENT:
         measured |= {queue.name for queue in topology.queues if queue.priority is not None}
-    expected = {("sns:Publish", topic.name) for topic in topology.topics if service in topic.publishers}
+    published = [topic.name for topic in topology.topics if service in topic.publishers]
+    expected = {(f"sns:{action}", name) for action in ("Publish", "GetTopicAttributes") for name in published}
     expected |= {(f"sqs:{action}", name) for action in ("ReceiveMessage", "DeleteMessage") for name in own | dead}
     expected |= {(f"sqs:{action}", name) for action in ("GetQueueAttributes", "GetQueueUrl") for name in measured}
     expected |= {("sqs:SendMessage", name) for name in own}
