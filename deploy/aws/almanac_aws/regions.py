@@ -135,12 +135,18 @@ def make_stack(app: cdk.App, deployment: Deployment, name: str, region: str, nou
 
 def build(app: cdk.App, deployment: Deployment) -> None:
     """All stacks of a deployment, in one region or two."""
-    Region(app, deployment, "primary")
+    primary = Region(app, deployment, "primary")
+    switch: cdk.Stack | None = None
     if deployment.standby_region:
         standby = Region(app, deployment, "standby")
-        Switch(standby.stack("switch"), name=deployment.name)
+        # Known to each other by name alone: over regions CloudFormation sees no order by itself.
+        cdk.Stack.of(standby.database).add_dependency(cdk.Stack.of(primary.database))
+        switch = standby.stack("switch")
+        Switch(switch, name=deployment.name)
     if deployment.domain and deployment.hosted_zone and deployment.ingress:
         stack = make_stack(app, deployment, f"{deployment.name}-dns", ROUTE_53, "dns")
+        if switch is not None:
+            stack.add_dependency(switch)
         alerts = Alerts(
             stack,
             name=f"{deployment.name}-dns",

@@ -42,6 +42,12 @@ def test_the_standbys_database_follows_the_primarys(two_regions: Synthesized) ->
     assert replica["KmsKeyId"] == {"Fn::GetAtt": [key, "Arn"]}
 
 
+def test_what_another_region_is_known_for_by_name_is_made_after_it(two_regions: Synthesized) -> None:
+    artifacts = json.loads((two_regions.folder / "manifest.json").read_text())["artifacts"]
+    assert "almanac-5m-database" in artifacts["almanac-5m-standby-database"]["dependencies"]
+    assert "almanac-5m-standby-switch" in artifacts["almanac-5m-dns"]["dependencies"]
+
+
 def test_the_standby_has_a_bus_of_its_own_with_the_same_names(two_regions: Synthesized) -> None:
     def names(stack: str) -> list[str]:
         queues = two_regions.resources(stack, "AWS::SQS::Queue").values()
