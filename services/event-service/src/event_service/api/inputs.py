@@ -32,6 +32,7 @@ def _local(value: Any) -> datetime:
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_LEGIBLE = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 
 
 def _legible(value: str) -> str:
@@ -107,6 +108,7 @@ Template = Annotated[
         min_length=1,
         max_length=MAX_MESSAGE,
         description="With placeholders like `{first_name}`, `{last_name}`, `{full_name}`.",
+        json_schema_extra={"pattern": _LEGIBLE},
     ),
     AfterValidator(_legible),
 ]
