@@ -116,6 +116,20 @@ async def test_no_answer_in_time_is_said() -> None:
     await peer.aclose()
 
 
+async def test_what_may_take_long_is_waited_for_longer() -> None:
+    waits: list[object] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        waits.append(request.extensions["timeout"]["read"])
+        return httpx.Response(204)
+
+    peer = Peer("event-service", "http://elsewhere", key="ours", transport=httpx.MockTransport(answer))
+    await peer.request("POST", "/v1/things")
+    await peer.request("POST", "/v1/things", timeout_seconds=35)
+    assert waits == [5.0, 35]
+    await peer.aclose()
+
+
 @pytest.mark.parametrize(("url", "key", "missing"), [(None, "ours", "address"), ("http://elsewhere", None, "key")])
 async def test_without_an_address_or_a_key_nothing_is_asked(
     open_peer: Open, url: str | None, key: str | None, missing: str

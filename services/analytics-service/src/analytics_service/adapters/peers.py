@@ -95,13 +95,18 @@ class Peer:
         body: object = None,
         headers: Mapping[str, str] | None = None,
         key: str | None = None,
+        timeout_seconds: float | None = None,
     ) -> Any:
         """Have something done; the JSON of the answer, or None where it has no body.
+
+        ``timeout_seconds`` is for what may take longer than an answer usually does.
 
         Raises:
             PeerError: as for :meth:`get`.
         """
-        answer = await self._send(method, path, params=params, body=body, headers=headers, key=key)
+        answer = await self._send(
+            method, path, params=params, body=body, headers=headers, key=key, timeout_seconds=timeout_seconds
+        )
         return answer.json() if answer.content else None
 
     async def aclose(self) -> None:
@@ -116,6 +121,7 @@ class Peer:
         body: object = None,
         headers: Mapping[str, str] | None = None,
         key: str | None = None,
+        timeout_seconds: float | None = None,
     ) -> httpx.Response:
         bearer = key or self._key
         if self._base_url is None or bearer is None:
@@ -127,7 +133,12 @@ class Peer:
         known = {name: value for name, value in (params or {}).items() if value is not None}
         try:
             answer = await self._client.request(
-                method, f"{self._base_url}{path}", params=known, json=body, headers=sent
+                method,
+                f"{self._base_url}{path}",
+                params=known,
+                json=body,
+                headers=sent,
+                timeout=httpx.USE_CLIENT_DEFAULT if timeout_seconds is None else timeout_seconds,
             )
         except httpx.TransportError:
             # The transport has one class for a connection that broke and for one that was too slow.

@@ -34,8 +34,9 @@ class Polled(Generic[T]):
         self._show = show
         with self._status:
             html(waiting())
-        await soon(self._load(), self._came)
+        # Before the first answer, which may say that there will be no other.
         self._timer.activate()
+        await self.again()
 
     def end(self) -> None:
         """Ask no more: the answer will not change."""

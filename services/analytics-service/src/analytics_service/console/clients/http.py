@@ -80,10 +80,19 @@ class Api:
         *,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        timeout_seconds: float | None = None,
     ) -> Any:
         """Do ``method`` on ``path`` and return the JSON of its answer, None of an empty one. Raises as :meth:`get`."""
         try:
-            return await self.peer.request(method, path, params=params, body=body, headers=headers, key=self.key)
+            return await self.peer.request(
+                method,
+                path,
+                params=params,
+                body=body,
+                headers=headers,
+                key=self.key,
+                timeout_seconds=timeout_seconds,
+            )
         except PeerError as error:
             raise self._told(error) from None
 
