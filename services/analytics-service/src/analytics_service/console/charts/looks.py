@@ -17,7 +17,9 @@ PRIORITY_COLOURS: Mapping[Priority, str] = MappingProxyType(
     }
 )
 INK, SOFT, LINE, SURFACE, BAD = "var(--ink)", "var(--ink-soft)", "var(--line)", "var(--raised)", "var(--bad)"
-_FONT = {"color": SOFT, "fontFamily": "inherit", "fontSize": 12}
+# The style sheet's, spelt out: text is measured on a canvas, which knows neither "inherit" nor tokens.
+_FAMILY = 'Inter, ui-sans-serif, system-ui, -apple-system, "Segoe UI", "Noto Sans", "DejaVu Sans", sans-serif'
+_FONT = {"color": SOFT, "fontFamily": _FAMILY, "fontSize": 12}
 
 
 def over_time(labels: Sequence[str], series: Sequence[Options], *, unit: str, label_every: int) -> Options:

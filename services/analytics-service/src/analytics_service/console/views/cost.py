@@ -34,10 +34,14 @@ def category(name: str) -> str:
 def line_rows(lines: Sequence[CostLine]) -> Sequence[Sequence[Content]]:
     """The dearest first."""
     return [
-        [each.name, category(each.category), f"{_quantity(each.quantity)} {each.unit}", dollars(each.daily),
+        [each.name, category(each.category), _used(each.quantity, each.unit), dollars(each.daily),
          dollars(each.monthly)]
         for each in sorted(lines, key=lambda line: line.monthly, reverse=True)
     ]  # fmt: skip
+
+
+def _used(quantity: float, unit: str) -> str:
+    return f"{_quantity(quantity)} {unit}{'' if quantity == 1 or unit.endswith('s') else 's'}"
 
 
 def _quantity(value: float) -> str:
