@@ -1,15 +1,11 @@
 """Managed Prometheus: the services' own metrics, and the rules of deploy/observability, read from where they are."""
 
-from pathlib import Path
-from typing import Final
-
 import yaml
 from aws_cdk import aws_aps as aps
 from constructs import Construct
 
 from almanac_aws.alerts import SEVERITIES, Alerts
-
-RULES: Final = Path(__file__).parents[3] / "deploy" / "observability" / "prometheus" / "rules"
+from almanac_aws.names import RULES
 
 
 class Prometheus(Construct):

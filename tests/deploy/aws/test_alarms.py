@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from almanac_aws.prometheus import RULES
+from almanac_aws.names import RULES
 from aws_templates import Synthesized
 
 from contracts.topology import build_topology

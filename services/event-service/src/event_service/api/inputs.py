@@ -100,7 +100,12 @@ LocalDateTime = Annotated[datetime, BeforeValidator(_local), _LOCAL_SCHEMA]
 """A date and a wall-clock time without a zone, to the second."""
 
 Payload = Annotated[
-    dict[str, JsonValue], AfterValidator(_of_bearable_size), Field(description="Goes into the webhook's `data`.")
+    dict[str, JsonValue],
+    AfterValidator(_of_bearable_size),
+    Field(
+        description="Goes into the webhook's `data`.",
+        json_schema_extra={"propertyNames": {"not": {"enum": sorted(_TAKEN)}}},
+    ),
 ]
 Template = Annotated[
     str,

@@ -1,6 +1,6 @@
 """How deliveries ended, and how waiting events are given up: events finish, and the next ones are made."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -17,7 +17,7 @@ from event_service.adapters import events, recipients, schedules
 from event_service.adapters.events import Finish
 from event_service.application import notices
 from event_service.application.following import schedule_next
-from event_service.domain.events import EventKey
+from event_service.domain.events import Event, EventKey
 from event_service.domain.schedules import Schedule
 from event_service.domain.type_rules import Rulebook
 
@@ -48,8 +48,7 @@ async def apply_outcomes(database: Database, outbox: Outbox, rules: Rulebook, re
             return
         now = await events.current_time(tx)
         people = await recipients.find(tx, {event.user_id for event in ended.values()})
-        # A user deleted while the event was in hand: now that it has ended, it forgets them too.
-        await events.forget_person(tx, {event.user_id for event in ended.values()} - people.keys())
+        ended = await _forget_gone(tx, ended, people)
         following = await schedule_next(
             tx,
             rules,
@@ -74,7 +73,7 @@ async def sweep_missed(database: Database, outbox: Outbox, rules: Rulebook, *, l
             tx, [Finish(event.key, event.attempt, EventStatus.MISSED, "grace ended", None, now) for event in candidates]
         )
         people = await recipients.find(tx, {event.user_id for event in ended.values()})
-        await events.forget_person(tx, {event.user_id for event in ended.values()} - people.keys())
+        ended = await _forget_gone(tx, ended, people)
         following = await schedule_next(
             tx,
             rules,
@@ -86,6 +85,13 @@ async def sweep_missed(database: Database, outbox: Outbox, rules: Rulebook, *, l
         missed = [notices.missed(event, now) for event in ended.values()]
         await outbox.append(tx, [*missed, *notices.scheduled(following, now)])
         return len(ended)
+
+
+async def _forget_gone(tx: Transaction, ended: dict[UUID, Event], people: Collection[UUID]) -> dict[UUID, Event]:
+    """Users deleted while their event was in hand: now that it has ended it forgets them, and so does what tells of it."""
+    gone = {event.user_id for event in ended.values()}.difference(people)
+    await events.forget_person(tx, gone)
+    return {id: replace(event, tags=()) if event.user_id in gone else event for id, event in ended.items()}
 
 
 async def _elsewhere(tx: Transaction, left: Sequence[Finish]) -> list[Finish]:
