@@ -6,9 +6,12 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
 from chassis import migrations, revisions
 from chassis.database import Database
+from chassis.lifecycle import Loop
+from chassis.runtime import Schema
 from local_stack.testkit.plugin import DatabaseFactory
 
 ENVIRONMENT = "from chassis.migrations import run_environment\n\nrun_environment()\n"
@@ -101,3 +104,25 @@ async def test_the_previous_code_runs_on_a_database_that_is_further(database: Da
         assert await revisions.pending(opened, scripts) is None
     finally:
         await opened.close()
+
+
+async def test_a_role_that_waits_for_its_database_stops_though_all_connections_are_taken(
+    database: DatabaseFactory, scripts: Path
+) -> None:
+    only_one = Database(await database(""), pool_size=1)
+    role = Schema(only_one, scripts).when_migrated(Loop("never", _never))
+    stopping = asyncio.Event()
+    try:
+        async with only_one.transaction() as tx:
+            await tx.execute(text("SELECT 1"))
+            waiting = asyncio.create_task(role.run(stopping))
+            await asyncio.wait([waiting], timeout=0.1)
+            assert not waiting.done()
+            stopping.set()
+            await asyncio.wait_for(waiting, 5)  # the pool's own limit is ten seconds
+    finally:
+        await only_one.close()
+
+
+async def _never() -> float:
+    raise AssertionError("ran without its schema")

@@ -20,7 +20,7 @@ from chassis.cache import ReadCache
 from chassis.clock import DatabaseClock, TimeLapseRefusedError
 from chassis.database import Database
 from chassis.leases import Lease
-from chassis.lifecycle import Loop, Role, pause
+from chassis.lifecycle import Loop, Role, first_of, pause
 from chassis.messaging.backlog import Backlog
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import BATCH_BYTES, Handler, QueueConsumer, Rejection
@@ -201,8 +201,13 @@ class _WhenMigrated:
     async def run(self, stopping: asyncio.Event) -> None:
         said: str | None = None
         while not stopping.is_set():
+            asked = asyncio.ensure_future(self._schema.check())
             try:
-                missing = await self._schema.check()
+                # While no connection can be made, some wait for the pool's timeout: a stop must not wait for that too.
+                await first_of(stopping.wait(), asked)
+                if asked.cancelled():
+                    return
+                missing = asked.result()
             except Exception as error:  # a database that is away is waited for like one without a schema
                 missing = repr(error)
             if missing is None:
