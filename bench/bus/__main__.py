@@ -30,13 +30,12 @@ DEPTHS = (100, 500, 1000, 5000)
 WAITING = (100, 400, 2000, 8000)
 
 
-class UvicornEmulator(Emulator):
-    """The same emulator served by uvicorn (uvloop, httptools) instead of hypercorn."""
+class HypercornEmulator(Emulator):
+    """The same emulator as it comes, served by hypercorn instead of uvicorn (uvloop, httptools)."""
 
     def command(self) -> Command:
-        """The emulator's application under uvicorn."""
-        options = ["--host", ports.LOOPBACK, "--port", str(self.port), "--log-level", "warning", "--no-access-log"]
-        return replace(super().command(), argv=[sys.executable, "-m", "uvicorn", "ministack.app:app", *options])
+        """The emulator's own command."""
+        return replace(super().command(), argv=[sys.executable, "-m", "ministack"])
 
 
 @asynccontextmanager
@@ -103,7 +102,7 @@ async def main(messages: int) -> None:
                 ],
             )
     rows: list[tuple[str, float, float, float, float]] = []
-    for kind, name in ((Emulator, "hypercorn"), (UvicornEmulator, "uvicorn")):
+    for kind, name in ((HypercornEmulator, "hypercorn"), (Emulator, "uvicorn")):
         async with running(kind) as (endpoint, pid), phases(endpoint, pid, CHEAPEST) as bench:
             for waiting in WAITING:
                 cost = await bench.through(2 * messages, waiting, in_flight=4, receivers=2)

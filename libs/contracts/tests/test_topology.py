@@ -59,6 +59,7 @@ def test_the_topics_are_those_of_the_design() -> None:
 
 
 def test_the_queues_are_those_of_the_design() -> None:
+    """But for the receives of the critical queue, see ADR 22."""
     table = {
         queue.name: (
             queue.owner,
@@ -75,7 +76,7 @@ def test_the_queues_are_those_of_the_design() -> None:
     }
     delivery, event, analytics = Service.DELIVERY, Service.EVENT, Service.ANALYTICS
     assert table == {
-        "bday-events-critical": (delivery, 30, 24 * HOUR, 3, 5, 100, True, 10, 1_000),
+        "bday-events-critical": (delivery, 30, 24 * HOUR, 3, 10, 100, True, 10, 1_000),
         "bday-events-high": (delivery, 30, 48 * HOUR, 3, 10, 50, True, 5_000, 10_000),
         "bday-events-normal": (delivery, 60, 72 * HOUR, 5, 10, 100, True, 5_000, 10_000),
         "bday-events-low": (delivery, 120, 7 * DAY, 5, 20, 200, False, 5_000, 10_000),

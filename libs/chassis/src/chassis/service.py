@@ -24,6 +24,7 @@ from chassis import outbox
 from chassis.api.app import create_app
 from chassis.api.server import HttpServer
 from chassis.api.unready import stay_unready
+from chassis.garbage import collect_rarely
 from chassis.lifecycle import Role, run_roles
 from chassis.patience import Wait, is_database_away, wait_for
 from chassis.runtime import ClockRole, LoopLag, Runtime, Schema, open_runtime
@@ -126,6 +127,7 @@ class Service(Generic[S]):
                     grace_seconds=settings.shutdown_grace_seconds,
                 )
             )
+            collect_rarely()
             log.info("starting", roles=list(names))
             status = await run_roles(roles, grace_seconds=settings.shutdown_grace_seconds)
             await usage.close()

@@ -148,7 +148,7 @@ def _topics(prefix: str) -> Iterator[Topic]:
 
 def _queues(prefix: str) -> Iterator[Queue]:
     for priority, visibility, retention, receives, batch, concurrency, reserved, warn, page in (
-        (Priority.CRITICAL, 30, 24 * HOUR, 3, 5, 100, True, 10, 1_000),
+        (Priority.CRITICAL, 30, 24 * HOUR, 3, 10, 100, True, 10, 1_000),
         (Priority.HIGH, 30, 48 * HOUR, 3, 10, 50, True, 5_000, 10_000),
         (Priority.NORMAL, 60, 72 * HOUR, 5, 10, 100, True, 5_000, 10_000),
         (Priority.LOW, 120, 7 * DAY, 5, 20, 200, False, 5_000, 10_000),
