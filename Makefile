@@ -145,7 +145,7 @@ test-deploy: $(VENV)/deploy-tools $(VENV)/policies/installed ## All of what ship
 
 N ?= 5000
 ROWS ?= 1000000
-.PHONY: bench-pipeline bench-peers bench-bus bench-import bench-claim bench-broadcast bench-lateness bench-storm bench-delivery bench-isolation bench-analytics bench-rollups
+.PHONY: bench-pipeline bench-peers bench-bus bench-import bench-api bench-claim bench-broadcast bench-lateness bench-storm bench-delivery bench-isolation bench-analytics bench-rollups
 bench-pipeline: install ## N events due at one instant, through everything: make bench-pipeline N=5000
 	@$(BIN)/python -m bench.pipeline --n $(N)
 
@@ -154,6 +154,9 @@ bench-peers: install ## The same POSTs by procrastinate and pgqueuer: make bench
 
 bench-import: install ## N users through an import until all are scheduled: make bench-import N=100000
 	@$(BIN)/python -m bench.imports --n $(N)
+
+bench-api: install ## 200 requests a second to user-service's API, while everything runs
+	@$(BIN)/python -m bench.api
 
 bench-broadcast: install ## A broadcast to N recipients, until all have their events: make bench-broadcast N=200000
 	@$(BIN)/python -m bench.broadcast --n $(N)

@@ -93,12 +93,10 @@ async def _measure(users: int, stack: Stack, almanac: Almanac) -> ImportResult:
     pids = {name: stack.supervisor.pid(name) for name in (*SERVICES, "postgresql", "emulator")}
     called = {name: await aws_calls(almanac.client, urls[name]) for name in SERVICES}
     cpu, own, began = CpuMeter(pids), time.process_time(), time.monotonic()
-    job = await _send(users, almanac)
+    await import_users(users, almanac)
     imported = time.monotonic() - began
-    if (job["status"], job["created"]) != ("completed", users):
-        raise PipelineError(f"of {users} users {job['created']} were created and {job['refused']} refused: {job}")
     say(f"{users} users imported in {imported:.1f} s")
-    await _scheduled(users, f"{urls['event-service']}/v1/events/summary", almanac)
+    await until_scheduled(users, f"{urls['event-service']}/v1/events/summary", almanac)
     scheduled = time.monotonic() - began
     spent = cpu.spent() | {"load": time.process_time() - own}
     calls = {name: await aws_calls(almanac.client, urls[name]) - called[name] for name in SERVICES}
@@ -106,17 +104,20 @@ async def _measure(users: int, stack: Stack, almanac: Almanac) -> ImportResult:
     return ImportResult(users, imported, scheduled, spent, calls, peaks)
 
 
-async def _send(users: int, almanac: Almanac) -> dict[str, Any]:
+async def import_users(users: int, almanac: Almanac) -> None:
+    """`users` users by one request; PipelineError if any is refused."""
     headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": f"{users} users"}
     answer = await almanac.client.post(
         f"{almanac.user_url}/v1/imports", content=generate(users), headers=headers, timeout=None
     )
     answer.raise_for_status()
     job: dict[str, Any] = answer.json()
-    return job
+    if (job["status"], job["created"]) != ("completed", users):
+        raise PipelineError(f"of {users} users {job['created']} were created and {job['refused']} refused: {job}")
 
 
-async def _scheduled(users: int, url: str, almanac: Almanac) -> None:
+async def until_scheduled(users: int, url: str, almanac: Almanac) -> None:
+    """Wait until that many users wait for their one event; `url` is event-service's summary. Raises PipelineError."""
     # Far more than the slowest machine needs, so only what hangs meets it.
     deadline = time.monotonic() + 60 + 0.02 * users
     while True:
