@@ -86,6 +86,7 @@ class FailureReason(StrEnum):
     GONE = "gone"
     NO_CONTACT = "no_contact"
     NO_ENDPOINT = "no_endpoint"
+    DISABLED = "disabled"
     CANCELLED = "cancelled"
     POISON = "poison"
 

@@ -71,6 +71,33 @@ async def test_an_exhausted_delivery_is_a_dead_letter_that_can_be_redriven_to_su
     assert len(receiver.requests) == 4
 
 
+async def test_what_waited_for_an_endpoint_switched_off_is_redriven_once_it_is_enabled_again(
+    api_scene: Scene,
+    api: httpx.AsyncClient,
+    runtime: Runtime[Settings],
+    receiver: Receiver,
+    letters: Letters,
+) -> None:
+    endpoint_id, _ = await api_scene.endpoint()
+    async with api_scene.pool(claiming=False) as pool:
+        pool.close()
+        await receive(pool, due_event(), due_event())
+    assert (await api.post(f"/v1/endpoints/{endpoint_id}/disable", json={"reason": "moving"})).status_code == 200
+    async with api_scene.pool():
+        found = await eventually(lambda: _all(letters, 2))
+        assert {(each["reason"], each["attempts"]) for each in found} == {("disabled", 0)}
+        refused = await api.post(f"/v1/dead-letters/{found[0]['id']}/redrive")
+        assert (refused.status_code, refused.json()["type"]) == (409, "urn:almanac:problem:not-redrivable")
+        assert receiver.requests == []
+        assert (await api.post(f"/v1/endpoints/{endpoint_id}/enable")).status_code == 200
+        answer = await api.post("/v1/dead-letters/redrive", json={"endpointId": str(endpoint_id)})
+        assert answer.json()["total"] == 2
+        await Redriver(runtime.database, runtime.outbox, horizon=60).step()
+        await receiver.wait_for(2)
+        outcomes = await api_scene.ended(4)
+    assert [item.status for item in outcomes] == [OutcomeStatus.FAILED] * 2 + [OutcomeStatus.SUCCEEDED] * 2
+
+
 async def test_what_has_expired_gets_a_further_day_by_a_redrive(
     api_scene: Scene,
     api: httpx.AsyncClient,
@@ -153,7 +180,7 @@ async def test_many_are_redriven_by_filter_in_batches_with_progress(
     async with api_scene.pool() as pool:
         dues = [due_event() for _ in range(8)]
         await receive(pool, *dues, due_event(event_type=EventType.NOTIFICATION))
-        await eventually(lambda: _at_least(letters, 9))
+        await eventually(lambda: _all(letters, 9))
     await api_scene.rows("UPDATE endpoints SET enabled = false WHERE id = :id", id=off)
     receiver.always(200)
 
@@ -260,5 +287,6 @@ async def test_an_unknown_one_is_not_found(api: httpx.AsyncClient, path: str) ->
     assert (await api.get(path.format(uuid4()))).status_code == 404
 
 
-async def _at_least(letters: Letters, count: int) -> bool:
-    return len(await letters()) >= count
+async def _all(letters: Letters, count: int) -> list[dict[str, Any]]:
+    found = await letters()
+    return found if len(found) >= count else []

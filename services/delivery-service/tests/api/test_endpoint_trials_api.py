@@ -109,3 +109,25 @@ async def test_statistics_say_how_an_endpoint_has_done(
     assert circuit == {"state": "CLOSED", "failuresInRow": 0, "failingSince": None, "probeAt": None}
     missing = await api.get(f"/v1/endpoints/{UUID(int=0)}/stats")
     assert (missing.status_code, missing.json()["errors"][0]["field"]) == (404, "endpointId")
+
+
+async def test_an_endpoint_that_is_switched_on_again_has_a_clean_slate(
+    api_scene: Scene,
+    api: httpx.AsyncClient,
+    receiver: Receiver,
+) -> None:
+    endpoint_id, _ = await api_scene.endpoint()
+    # It failed for a month, and would be switched off by its next failure.
+    await api_scene.rows(
+        "INSERT INTO circuits VALUES (:id, 'OPEN', 9, 9, clock_timestamp(), 900, clock_timestamp() - interval '30 d',"
+        " 5, clock_timestamp() + interval '1 hour')",
+        id=endpoint_id,
+    )
+    for verb in ("disable", "enable"):
+        assert (await api.post(f"/v1/endpoints/{endpoint_id}/{verb}")).status_code == 200
+    receiver.answer(503)
+    async with api_scene.pool() as pool:
+        await receive(pool, due_event())
+        await api_scene.ended()
+    assert len(receiver.requests) == 2
+    assert (await api.get(f"/v1/endpoints/{endpoint_id}")).json()["enabled"] is True

@@ -250,8 +250,11 @@ async def test_an_endpoint_switched_off_or_deleted_meanwhile_gets_nothing_more(
     await scene.rows("DELETE FROM endpoints WHERE id = :id", id=gone)
     async with scene.pool():
         [item] = await scene.ended()
-    assert {each.endpoint_id: each.reason for each in item.endpoints} == {off: "cancelled", gone: "cancelled"}
+    assert {each.endpoint_id: each.reason for each in item.endpoints} == {off: "disabled", gone: "cancelled"}
     assert len(receiver.requests) == 2
+    # One may be switched on again, so what waited for it is kept to be redriven.
+    letters = await scene.rows("SELECT endpoint_id, reason, detail FROM delivery_dead_letters")
+    assert [tuple(letter) for letter in letters] == [(off, "disabled", "HTTP 500")]
 
 
 async def test_an_outcome_says_by_which_channel_though_the_endpoint_is_deleted(scene: Scene) -> None:

@@ -86,6 +86,20 @@ async def test_an_open_circuit_holds_deliveries_back_without_attempts_until_a_pr
     assert tuple(circuit) == ("CLOSED", 0, 0)
 
 
+async def test_an_endpoint_that_refuses_its_probe_has_answered(scene: Scene, receiver: Receiver) -> None:
+    endpoint_id, _ = await scene.endpoint()
+    await scene.rows(
+        "INSERT INTO circuits VALUES (:id, 'OPEN', 10, 10, clock_timestamp(), 10, clock_timestamp(), 1,"
+        " clock_timestamp())",
+        id=endpoint_id,
+    )
+    receiver.answer(400)
+    async with scene.pool() as pool:
+        await receive(pool, due_event(), due_event())
+        items = await scene.ended(2)
+    assert sorted(item.reason or "" for item in items) == ["", "rejected"]
+
+
 async def test_what_waits_for_an_open_circuit_ends_as_expired_in_time(
     scene: Scene,
     receiver: Receiver,

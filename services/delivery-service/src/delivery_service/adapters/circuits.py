@@ -12,7 +12,8 @@ from chassis.database import Transaction
 from delivery_service.domain.circuits import Circuit, CircuitPolicy, CircuitState, Tally
 
 # An endpoint that is well costs one look. The rows are locked in one order, so that two recorders cannot deadlock; what
-# is locked is read as it is by then. While a circuit is open, its probe alone counts.
+# is locked is read as it is by then. While a circuit is open, its probe alone counts; an
+# endpoint that refuses its event has answered, and is well.
 _COUNT = text("""
 WITH n AS (SELECT clock_timestamp() AS now), told AS (
     SELECT t.*, c.endpoint_id IS NULL AS new
@@ -39,7 +40,7 @@ WITH n AS (SELECT clock_timestamp() AS now), told AS (
 ), decided AS (
     SELECT s.*, CASE
         WHEN state = 'HALF_OPEN' AND failed > 0 THEN 'OPEN'
-        WHEN state = 'HALF_OPEN' AND succeeded THEN 'CLOSED'
+        WHEN state = 'HALF_OPEN' THEN 'CLOSED'
         WHEN state = 'CLOSED' AND attempts >= CAST(:min_attempts AS float8)
              AND failures >= CAST(:failure_rate AS float8) * attempts THEN 'OPEN'
         ELSE state END AS next
@@ -128,7 +129,7 @@ async def find(connection: AsyncConnection, endpoint_id: UUID) -> Circuit:
 
 
 async def forget(tx: Transaction, endpoint_id: UUID) -> None:
-    """Give an endpoint a clean slate: it is somewhere else now."""
+    """Give an endpoint a clean slate: it is somewhere else now, or somebody has seen to it."""
     await tx.execute(_FORGET, {"id": endpoint_id})
 
 

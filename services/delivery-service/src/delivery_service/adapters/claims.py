@@ -250,7 +250,7 @@ async def claim(tx: Transaction, priority: int, limit: int, lease: Lease, rooms:
             where = Reason.EXPIRED
         elif not enabled:
             # What was switched off or deleted while a delivery waited gets nothing more.
-            where = Reason.CANCELLED
+            where = Reason.CANCELLED if enabled is None else Reason.DISABLED
         else:
             where = targets.get(endpoint_id) or targets.setdefault(endpoint_id, target(row))
         claimed.append(Dispatch(id, event_id, lease, tries, due, expires_at, traceparent, where, operational))

@@ -110,8 +110,8 @@ class DeadLetterBody(WireModel):
     reason: Annotated[
         str,
         Field(
-            description="`exhausted`, `expired`, `rejected`, `gone`, `no_contact`, `no_endpoint`, `poison` or"
-            " `not_applied`."
+            description="`exhausted`, `expired`, `rejected`, `gone`, `disabled`, `no_contact`, `no_endpoint`, `poison`"
+            " or `not_applied`."
         ),
     ]
     detail: Annotated[str | None, Field(description="What the last attempt met, or why the message was refused.")]

@@ -91,7 +91,7 @@ async def update_endpoint(
 ) -> EndpointBody:
     """Change some fields (RFC 7396). A patch that changes nothing keeps the version.
 
-    Deliveries that wait for a retry follow the endpoint: to its new URL, or to an end as `cancelled` while it is not
+    Deliveries that wait for a retry follow the endpoint: to its new URL, or to an end as `disabled` while it is not
     enabled. Which events it gets is decided when an event is due, by the endpoints of that moment.
     """
     endpoint = await endpoints.update_endpoint(database, clock, security, endpoint_id, body.changes(), expected)
@@ -136,7 +136,10 @@ async def enable_endpoint(
     clock: CurrentClock,
     security: CurrentSecurity,
 ) -> EndpointBody:
-    """Let it get events again. The reason for which it was disabled is forgotten."""
+    """Let it get events again, with a closed circuit. The reason for which it was disabled is forgotten.
+
+    What ended as `disabled` meanwhile goes out by `POST /v1/dead-letters/redrive` with its `endpointId`.
+    """
     endpoint = await endpoints.switch_endpoint(database, clock, security.vault, endpoint_id, enabled=True, reason=None)
     return _shown(endpoint, response)
 
@@ -150,7 +153,10 @@ async def disable_endpoint(
     security: CurrentSecurity,
     body: DisableEndpoint | None = None,
 ) -> EndpointBody:
-    """Let it get nothing more. Deliveries that wait for a retry end as `cancelled`."""
+    """Let it get nothing more.
+
+    Deliveries that wait end as `disabled` when their next try is due: dead letters, to be redriven once it is enabled.
+    """
     reason = body.reason if body else None
     endpoint = await endpoints.switch_endpoint(
         database, clock, security.vault, endpoint_id, enabled=False, reason=reason

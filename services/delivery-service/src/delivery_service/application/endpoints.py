@@ -134,7 +134,7 @@ async def update_endpoint(
 ) -> Endpoint:
     """Apply a partial update (:meth:`EndpointConfig.merged`). What changes nothing keeps the version.
 
-    Deliveries that wait for a retry follow: they go to the new URL, and end as ``cancelled`` while it is not enabled.
+    Deliveries that wait for a retry follow: they go to the new URL, and end as ``disabled`` while it is not enabled.
 
     Raises:
         EndpointNotFoundError, UrlRefusedError, NotOfThisKindError, HeaderRefusedError, ReasonWhileEnabledError
@@ -146,15 +146,7 @@ async def update_endpoint(
         await _check_url(security.guard, found.config.merged(patch))
     async with database.transaction() as tx:
         endpoint = await _locked(tx, security.vault, endpoint_id, expected)
-        config = endpoint.config.merged(patch)
-        if config == endpoint.config:
-            return endpoint
-        if config.url != endpoint.config.url:
-            # What failed at the old place says nothing about the new one.
-            await circuits.forget(tx, endpoint_id)
-        endpoint = endpoint.changed(config, clock.now())
-        await endpoints.update(tx, security.vault, endpoint)
-    return endpoint
+        return await _reconfigure(tx, clock, security.vault, endpoint, endpoint.config.merged(patch))
 
 
 async def rotate_secret(
@@ -196,10 +188,7 @@ async def switch_endpoint(
     async with database.transaction() as tx:
         endpoint = await _locked(tx, vault, endpoint_id, None)
         config = endpoint.config.merged({"enabled": enabled, "disabled_reason": reason})
-        if config != endpoint.config:
-            endpoint = endpoint.changed(config, clock.now())
-            await endpoints.update(tx, vault, endpoint)
-    return endpoint
+        return await _reconfigure(tx, clock, vault, endpoint, config)
 
 
 async def delete_endpoint(database: Database, endpoint_id: UUID, expected: int | None) -> None:
@@ -216,6 +205,19 @@ async def delete_endpoint(database: Database, endpoint_id: UUID, expected: int |
             raise EndpointNotFoundError(f"there is no endpoint {endpoint_id}")
         _expect(version, expected)
         await endpoints.delete(tx, endpoint_id)
+
+
+async def _reconfigure(
+    tx: Transaction, clock: Clock, vault: Vault, endpoint: Endpoint, config: EndpointConfig
+) -> Endpoint:
+    if config == endpoint.config:
+        return endpoint
+    if config.url != endpoint.config.url or (config.enabled and not endpoint.config.enabled):
+        # What failed at the old place, or before somebody switched it on again, says nothing about what comes now.
+        await circuits.forget(tx, endpoint.id)
+    endpoint = endpoint.changed(config, clock.now())
+    await endpoints.update(tx, vault, endpoint)
+    return endpoint
 
 
 async def _check_url(guard: Guard, config: EndpointConfig) -> None:

@@ -29,7 +29,10 @@ class Reason(StrEnum):
     GONE = "gone"
     NO_CONTACT = "no_contact"
     NO_ENDPOINT = "no_endpoint"
+    DISABLED = "disabled"
+    """Its endpoint was switched off while it waited; switched on again, it can be sent by a redrive."""
     CANCELLED = "cancelled"
+    """Nobody is to be sent it: somebody said so, or its endpoint is deleted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,11 +183,12 @@ class _View:
         self._latency.show(NONE if latency is None else duration(latency.p95), note)
 
     async def enable(self) -> None:
-        if await confirm("Enable this endpoint?", "It gets events that are due from now on.", "Enable"):
+        text = "It gets events that are due from now on. What waited for it is among the dead letters, to be redriven."
+        if await confirm("Enable this endpoint?", text, "Enable"):
             await self._do("enable endpoint", lambda: self._client.enable(self._id), "Enabled.")
 
     async def disable(self) -> None:
-        text = "It gets nothing more. What waits for a retry ends as cancelled."
+        text = "It gets nothing more. What waits for it becomes a dead letter, which can be redriven later."
         reason = await ask("Disable this endpoint?", text, "Reason", "Disable", value="")
         if reason:
             await self._do("disable endpoint", lambda: self._client.disable(self._id, reason), "Disabled.")
