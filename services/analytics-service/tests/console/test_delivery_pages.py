@@ -101,6 +101,20 @@ def test_how_far_a_redrive_is_is_said_in_words_and_as_a_share(
     assert redrive.share == share
 
 
+def test_a_redrive_that_was_cancelled_is_stopped_where_it_was() -> None:
+    cancelled = {
+        "id": ID,
+        "total": 8,
+        "redriven": 2,
+        "skipped": 0,
+        "createdAt": AT,
+        "finishedAt": AT,
+        "cancelled": True,
+    }
+    words = str(dead_letters.progress_words(Redrive.model_validate(cancelled)))
+    assert words.startswith("Stopped: 2 of 8 sent again. ")
+
+
 def test_a_redrive_of_nothing_is_done_when_it_says_so() -> None:
     nothing = {"id": ID, "total": 0, "redriven": 0, "skipped": 0, "createdAt": AT, "finishedAt": AT}
     assert Redrive.model_validate(nothing).share == 1.0

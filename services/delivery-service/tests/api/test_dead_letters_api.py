@@ -202,6 +202,32 @@ async def test_many_are_redriven_by_filter_in_batches_with_progress(
     assert left["endpointId"] == str(off)
 
 
+async def test_a_redrive_that_is_cancelled_leaves_the_rest_open(
+    api_scene: Scene,
+    api: httpx.AsyncClient,
+    runtime: Runtime[Settings],
+    letters: Letters,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("delivery_service.application.redrives.BATCH", 2)
+    async with api_scene.pool(claiming=False) as pool:
+        await receive(pool, *(due_event() for _ in range(5)))
+    await api_scene.endpoint()
+    begun = await api.post("/v1/dead-letters/redrive", json={"reason": "no_endpoint"})
+    redriver = Redriver(runtime.database, runtime.outbox, horizon=60)
+    await redriver.step()
+    stopped = await api.post(f"{begun.headers['Location']}/cancel")
+    assert (stopped.status_code, stopped.json()["cancelled"], stopped.json()["redriven"]) == (200, True, 2)
+    assert stopped.json()["finishedAt"] is not None
+    await redriver.step()
+    assert (await api.get(begun.headers["Location"])).json() == stopped.json()
+    assert len(await letters(status="OPEN")) == 3
+    again = await api.post(f"{begun.headers['Location']}/cancel")
+    assert (again.status_code, again.json()["type"]) == (409, "urn:almanac:problem:redrive-ended")
+    unknown = await api.post(f"/v1/dead-letters/redrives/{uuid4()}/cancel")
+    assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (404, "redriveId")
+
+
 async def test_dead_letters_are_found_by_each_filter_and_paged(
     api_scene: Scene,
     api: httpx.AsyncClient,

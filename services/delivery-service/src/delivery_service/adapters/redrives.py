@@ -35,7 +35,7 @@ _EXTEND = text(
 )
 _TRACES = text("SELECT id, traceparent FROM events WHERE id = ANY (CAST(:ids AS uuid[]))")
 
-_COLUMNS = "id, selection, total, redriven, skipped, created_at, finished_at"
+_COLUMNS = "id, selection, total, redriven, skipped, created_at, finished_at, cancelled"
 _BEGIN = text(f"""
 INSERT INTO redrives (id, selection, last, total, created_at, finished_at)
 SELECT new_id(), CAST(CAST(:selection AS text) AS jsonb), :last, CAST(:total AS bigint), c.now,
@@ -51,6 +51,9 @@ _TAKE = text(
 _ADVANCE = text(
     "UPDATE redrives SET position = :position, redriven = redriven + :redriven, skipped = skipped + :skipped,"
     " finished_at = CASE WHEN :finished THEN almanac_now() END WHERE id = :id"
+)
+_CANCEL = text(
+    "UPDATE redrives SET finished_at = almanac_now(), cancelled = true WHERE id = :id AND finished_at IS NULL"
 )
 
 
@@ -103,6 +106,11 @@ async def advance(
     )
 
 
+async def cancel(tx: Transaction, redrive_id: UUID) -> bool:
+    """Finish a redrive where it is, after the batch that is being worked on. False where there is nothing to finish."""
+    return (await tx.execute(_CANCEL, {"id": redrive_id})).rowcount == 1
+
+
 def _plain(value: datetime | UUID) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
@@ -127,4 +135,5 @@ def _redrive(row: Row[Any]) -> Redrive:
         row.skipped,
         row.created_at,
         row.finished_at,
+        row.cancelled,
     )

@@ -150,6 +150,7 @@ class RedriveBody(WireModel):
     skipped: Annotated[int, Field(description="Could not be redriven, and are open still.")]
     created_at: datetime
     finished_at: datetime | None
+    cancelled: Annotated[bool, Field(description="It was stopped; what it had not come to is open as before.")]
 
     @classmethod
     def of(cls, redrive: Redrive) -> Self:

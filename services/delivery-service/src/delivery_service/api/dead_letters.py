@@ -58,6 +58,12 @@ async def get_redrive(redrive_id: RedriveId, database: CurrentDatabase) -> Redri
     return RedriveBody.of(await redrives.find_redrive(database, redrive_id))
 
 
+@router.post("/redrives/{redriveId}/cancel", dependencies=[WRITE], responses=documented(404, 409))
+async def cancel_redrive(redrive_id: RedriveId, database: CurrentDatabase) -> RedriveBody:
+    """Stop a redrive of many. What it has sent is on its way; the rest stays open. 409 once it has ended."""
+    return RedriveBody.of(await redrives.cancel_redrive(database, redrive_id))
+
+
 @router.post("/discard", dependencies=[WRITE])
 async def discard_dead_letters(body: DiscardMany, database: CurrentDatabase) -> DiscardedBody:
     """Let all go that are open and meet the filter. They stay to be read, with the note."""

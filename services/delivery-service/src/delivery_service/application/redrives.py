@@ -20,7 +20,12 @@ from delivery_service.application.dead_letters import find_dead_letter
 from delivery_service.application.intake import take_in_within
 from delivery_service.domain.dead_letters import DeadLetter, DeadLetterStatus, Redrive, Selection
 from delivery_service.domain.deliveries import Lease
-from delivery_service.domain.errors import DeadLetterNotOpenError, NotRedrivableError, RedriveNotFoundError
+from delivery_service.domain.errors import (
+    DeadLetterNotOpenError,
+    NotRedrivableError,
+    RedriveEndedError,
+    RedriveNotFoundError,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -87,6 +92,21 @@ async def find_redrive(database: Database, redrive_id: UUID) -> Redrive:
     if found is None:
         raise RedriveNotFoundError(f"there is no redrive {redrive_id}")
     return found
+
+
+async def cancel_redrive(database: Database, redrive_id: UUID) -> Redrive:
+    """Stop a redrive. What it has sent is on its way; the rest stays open.
+
+    Raises:
+        RedriveNotFoundError
+        RedriveEndedError: it has come to its end, or was cancelled before.
+    """
+    async with database.transaction() as tx:
+        cancelled = await redrives.cancel(tx, redrive_id)
+    redrive = await find_redrive(database, redrive_id)
+    if not cancelled:
+        raise RedriveEndedError(f"it has ended at {redrive.finished_at}")
+    return redrive
 
 
 class Redriver:

@@ -60,7 +60,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """A redrive of many. ``total`` were open when it began; ``skipped`` could not be redriven, and are open still."""
+    """A redrive of many. ``total`` were open when it began; ``skipped`` could not be redriven, and are open still.
+
+    A ``cancelled`` one has finished early: what it had not come to is open as before.
+    """
 
     id: UUID
     selection: Selection
@@ -69,3 +72,4 @@ class Redrive:
     skipped: int
     created_at: datetime
     finished_at: datetime | None
+    cancelled: bool

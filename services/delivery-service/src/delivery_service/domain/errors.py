@@ -11,6 +11,7 @@
     ├── NotRedrivableError              409
     ├── DeliveryInHandError             409
     ├── DeliveryEndedError              409
+    ├── RedriveEndedError               409
     ├── StaleVersionError               412
     ├── TooManySecretsError             409
     ├── UrlRefusedError                 422
@@ -188,4 +189,13 @@ class RedriveNotFoundError(DeliveryServiceError):
     status = 404
     slug = "redrive-not-found"
     title = "Redrive not found"
+    field = "redriveId"
+
+
+class RedriveEndedError(DeliveryServiceError):
+    """The redrive has come to its end, or was cancelled before."""
+
+    status = 409
+    slug = "redrive-ended"
+    title = "Redrive ended"
     field = "redriveId"

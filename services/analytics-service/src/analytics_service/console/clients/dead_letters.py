@@ -58,6 +58,7 @@ class Redrive(Answer):
     skipped: int
     created_at: datetime
     finished_at: datetime | None
+    cancelled: bool = False
 
     @property
     def share(self) -> float:
@@ -127,6 +128,10 @@ class DeadLettersClient:
 
     async def progress(self, redrive_id: UUID) -> Redrive:
         return await self.api.get(f"{_PATH}/redrives/{redrive_id}", Redrive)
+
+    async def cancel(self, redrive_id: UUID) -> Redrive:
+        """Stop a redrive of many; what it has not come to stays open."""
+        return Redrive.model_validate(await self.api.send("POST", f"{_PATH}/redrives/{redrive_id}/cancel"))
 
     async def discard_many(self, selection: Selection, note: str) -> int:
         """Let all go that are open and meet the selection, which must not be empty; how many were."""

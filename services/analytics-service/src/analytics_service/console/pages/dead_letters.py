@@ -56,7 +56,7 @@ async def build(visit: Visit) -> None:
     wanted = Wanted.of(visit.query)
     letters, endpoints = DeadLettersClient(visit.services.deliveries), EndpointsClient(visit.services.deliveries)
     if redrive := visit.query.get("redrive"):
-        await _progress(letters, redrive)
+        await _progress(visit, letters, redrive)
     region = Region()
 
     async def load() -> Found:
@@ -107,7 +107,7 @@ def _actions(visit: Visit, letters: DeadLettersClient, wanted: Wanted, endpoints
         button("Discard all", discard, kind="danger", label="Discard all that meet the filters")
 
 
-async def _progress(letters: DeadLettersClient, redrive_id: str) -> None:
+async def _progress(visit: Visit, letters: DeadLettersClient, redrive_id: str) -> None:
     try:
         id = UUID(redrive_id)
     except ValueError:
@@ -115,14 +115,22 @@ async def _progress(letters: DeadLettersClient, redrive_id: str) -> None:
         return
     with panel("Redrive", wide=True):
         polled = Polled(lambda: letters.progress(id), every_seconds=PROGRESS_SECONDS)
+
+        async def stop() -> None:
+            await visit.act("stop redrive", redrive_id, lambda: letters.cancel(id))
+            await polled.again()
+
         with polled.body:
             words = html(name="p").props('role="status"')
             bar = ui.element("progress").props('max="1" aria-label="How far the redrive is"')
+            stopper = button("Stop", stop, kind="danger", label="Stop the redrive") if visit.may_act else None
 
     def show(redrive: Redrive) -> None:
         words.set_content(str(progress_words(redrive)))
         bar.props(f'value="{redrive.share:.3f}"')
         if redrive.finished_at is not None:
+            if stopper is not None:
+                stopper.visible = False
             polled.end()
 
     await polled.begin(show)
@@ -135,7 +143,10 @@ def progress_words(redrive: Redrive) -> Content:
         said += f", {count(redrive.skipped)} could not be and are open still"
     if redrive.finished_at is None:
         return f"{said} …"
-    return joined(f"Done: {said}. ", tag("span", "Deliveries say how each went.", class_="note"))
+    return joined(
+        f"{'Stopped' if redrive.cancelled else 'Done'}: {said}. ",
+        tag("span", "Deliveries say how each went.", class_="note"),
+    )
 
 
 PAGE = Page("/dead-letters", "Dead letters", build, icon="dead-letters")

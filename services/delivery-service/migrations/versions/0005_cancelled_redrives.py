@@ -1,0 +1,15 @@
+"""A redrive of many can be called off."""
+
+from chassis.migrations import execute_script
+
+revision = "0005"
+down_revision = "0004"
+
+CANCELLED = """
+ALTER TABLE redrives ADD COLUMN cancelled boolean NOT NULL DEFAULT false;
+ALTER TABLE redrives ADD CHECK (NOT cancelled OR finished_at IS NOT NULL);
+"""
+
+
+def upgrade() -> None:
+    execute_script(CANCELLED)
