@@ -258,6 +258,17 @@ async def test_counting_what_is_due_reads_nothing_that_is_not(year: Scenario) ->
     assert 0 < rows_read(nodes, PENDING) <= 10
 
 
+async def test_counting_what_has_ended_reads_the_index_of_the_hours_that_are_asked_for(year: Scenario) -> None:
+    hours = [NOW - timedelta(hours=back) for back in range(24)]
+    values = {"hours": hours, "statuses": figures.ENDS, "types": list(EventType), "counted": 100_000}
+    nodes = await _explain(year, figures._ENDED, **values)
+    assert tables_read_whole(nodes) == []
+    read = {node["Relation Name"] for node in nodes if node["Actual Loops"] and "Relation Name" in node}
+    assert read == {f"events_{NOW:%Y_%m}"}
+    assert _kinds(nodes) == {LIST}
+    assert 0 < rows_read(nodes, LIST) <= 24 * 60 / 9 + 16
+
+
 async def test_what_new_zone_rules_concern_is_looked_for_month_by_month(year: Scenario) -> None:
     nodes = await _explain(
         year,

@@ -6,7 +6,7 @@ import pytest
 from event_scenario import Scenario, open_without_bus
 
 from event_service.adapters import figures
-from event_service.application.figures import Figures
+from event_service.application.figures import HOURS, Figures
 from event_service.settings import Settings
 
 _FILL = (
@@ -44,6 +44,49 @@ async def test_due_and_overdue_are_told_by_priority(scenario: Scenario) -> None:
     }  # fmt: skip
 
 
+def _ended(gauges: Figures) -> dict[object, int | float]:
+    return {each.attributes["status"]: each.value for each in gauges.ended() if each.attributes}
+
+
+async def test_what_has_ended_is_told_by_status_for_a_day(scenario: Scenario) -> None:
+    hour = 3_600
+    await _fill(scenario, 0, 1, 10, status="COMPLETED")
+    await _fill(scenario, 1, hour * 23 - 4, hour * 23, status="COMPLETED")
+    await _fill(scenario, 1, hour * 24 + 1, hour * 24 + 5, status="COMPLETED")
+    await _fill(scenario, 2, hour * 5, hour * 5 + 2, status="FAILED")
+    await _fill(scenario, 3, hour, hour, status="CANCELLED")
+    await _fill(scenario, 3, 1, 20)
+    gauges = Figures(scenario.runtime.database, scenario.runtime.clock)
+    await gauges.step()
+    assert _ended(gauges) == {"COMPLETED": 15, "FAILED": 3, "MISSED": 0, "CANCELLED": 1}
+
+
+async def test_an_hour_that_is_over_is_counted_again_in_its_turn(scenario: Scenario) -> None:
+    gauges = Figures(scenario.runtime.database, scenario.runtime.clock)
+    await gauges.step()
+    assert _ended(gauges) == {"COMPLETED": 0, "FAILED": 0, "MISSED": 0, "CANCELLED": 0}
+    hours = 4 * 3_600
+    await _fill(scenario, 0, hours + 1, hours + 10, status="MISSED")
+    await gauges.step()
+    assert _ended(gauges)["MISSED"] == 0, "that hour is over, and its turn is later"
+    for _ in range(HOURS):
+        await gauges.step()
+    assert _ended(gauges)["MISSED"] == 10
+
+
+async def test_hours_pass_out_of_the_day(scenario: Scenario) -> None:
+    await _fill(scenario, 0, 1, 10, status="FAILED")
+    gauges = Figures(scenario.runtime.database, scenario.runtime.clock)
+    await gauges.step()
+    assert _ended(gauges)["FAILED"] == 10
+    await scenario.at("2026-11-24T10:59Z")
+    await gauges.step()
+    assert _ended(gauges)["FAILED"] == 10
+    await scenario.at("2026-11-24T11:00Z")
+    await gauges.step()
+    assert _ended(gauges)["FAILED"] == 0
+
+
 async def test_a_process_that_does_not_measure_says_nothing(scenario: Scenario, settings: Settings) -> None:
     await _fill(scenario, 0, 0, 9)
     first = Figures(scenario.runtime.database, scenario.runtime.clock)
@@ -52,9 +95,8 @@ async def test_a_process_that_does_not_measure_says_nothing(scenario: Scenario, 
         second = Figures(other.database, other.clock)
         await second.step()
         assert list(first.due())
-        assert [list(each()) for each in (second.due, second.overdue, second.oldest, second.live, second.bloat)] == [
-            []
-        ] * 5
+        silent = (second.due, second.overdue, second.oldest, second.live, second.ended, second.bloat)
+        assert [list(each()) for each in silent] == [[]] * 6
         await scenario.execute("UPDATE leases SET until = '-infinity', holder = gen_random_uuid()")
         await second.step()
         assert len(list(second.due())) == 4

@@ -2,10 +2,12 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import text
 
 from chassis.database import Database
+from contracts.vocabulary import EventStatus, EventType
 
 COUNTED = 100_000
 """No more than so many are counted for each priority: a long backlog must not be read whole every few seconds."""
@@ -39,6 +41,15 @@ _LIVE = text(
 )
 EXACTLY = 10_000
 """Fewer pending events than this are counted one by one."""
+# Each hour of a type and a status is a range of one index of one month.
+_ENDED = text(
+    "SELECT h.hour, s.status, CAST(sum(e.counted) AS bigint) AS count FROM unnest(CAST(:hours AS timestamptz[]))"
+    " AS h (hour), unnest(CAST(:statuses AS text[])) AS s (status), unnest(CAST(:types AS text[])) AS t (type),"
+    " LATERAL (SELECT count(*) AS counted FROM (SELECT FROM events WHERE event_type = t.type AND status = s.status"
+    "  AND target_timestamp_utc >= h.hour AND target_timestamp_utc < h.hour + interval '1 hour' LIMIT :counted) AS i)"
+    " AS e GROUP BY h.hour, s.status"
+)
+ENDS = (EventStatus.COMPLETED, EventStatus.FAILED, EventStatus.MISSED, EventStatus.CANCELLED)
 # By what ANALYZE and autovacuum know, so that nothing is read. An entry is an 8 byte header, its columns rounded up to
 # 8 bytes, and a 4 byte pointer; a page has 8,152 bytes for them, and a new index leaves a tenth free.
 _BLOAT = text(
@@ -111,6 +122,18 @@ async def count_pending(database: Database) -> Pending:
     async with database.read() as connection:
         row = (await connection.execute(_LIVE, {"exactly": EXACTLY})).one()
     return Pending(max(row.here, row.estimate) if row.many else row.here, row.many)
+
+
+async def count_ended(database: Database, hours: Collection[datetime]) -> dict[datetime, dict[str, int]]:
+    """By status, those that were due in each hour that begins at one of ``hours``; of a type at most ``COUNTED``."""
+    async with database.read() as connection:
+        rows = await connection.execute(
+            _ENDED, {"hours": list(hours), "statuses": ENDS, "types": list(EventType), "counted": COUNTED}
+        )
+        counts: dict[datetime, dict[str, int]] = {hour: {} for hour in hours}
+        for row in rows:
+            counts[row.hour][row.status] = row.count
+        return counts
 
 
 async def estimate_bloat(database: Database, tables: Collection[str]) -> dict[str, float]:

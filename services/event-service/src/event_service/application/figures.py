@@ -1,6 +1,7 @@
 """What is due, what is overdue and how bloated the indexes are, as gauges of the one process that measures them."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -17,6 +18,8 @@ from event_service.domain.events import LATE_AFTER
 EVERY_SECONDS = 5.0
 BLOAT_EVERY = 60
 """Measurements of what is due to one of the indexes, whose statistics change by the minute at most."""
+HOURS = 24
+"""So far back goes what is told of events that have ended, the hour that runs included."""
 
 
 class Figures:
@@ -29,6 +32,7 @@ class Figures:
         self._steps = 0
         self._waiting: list[Waiting] = []
         self._live: dict[str, int] = {}
+        self._ended: dict[datetime, dict[str, int]] = {}
         self._bloat: dict[str, float] = {}
         meter = metrics.get_meter("almanac.events")
         meter.create_observable_gauge(
@@ -53,6 +57,12 @@ class Figures:
             description=f"Events that are live, by status; PENDING from {figures.EXACTLY:,} on is an estimate",
         )
         meter.create_observable_gauge(
+            "almanac_events_ended",
+            [self.ended],
+            description=f"Events that were due in the last {HOURS} hours and have ended, by status;"
+            f" of an hour and a type at most {figures.COUNTED:,} are told",
+        )
+        meter.create_observable_gauge(
             "almanac_index_bloat",
             [self.bloat],
             description="Share of an index of the months in use that a new one would not need (estimated)",
@@ -60,7 +70,7 @@ class Figures:
 
     async def step(self) -> float:
         if not await self._lease.held():
-            self._waiting, self._live, self._bloat, self._steps = [], {}, {}, 0
+            self._waiting, self._live, self._ended, self._bloat, self._steps = [], {}, {}, {}, 0
             return EVERY_SECONDS
         self._waiting = await figures.count_waiting(self._database, late_after_seconds=LATE_AFTER.total_seconds())
         in_hand = await figures.count_in_hand(self._database)
@@ -68,11 +78,24 @@ class Figures:
             EventStatus.PENDING.name: (await figures.count_pending(self._database)).count,
             EventStatus.PROCESSING.name: sum(each.claimed + each.published for each in in_hand),
         }
+        await self._count_ended()
         if self._steps % BLOAT_EVERY == 0:
             hot = hot_months(await months.find_months(self._database), self._clock.now())
             self._bloat = await figures.estimate_bloat(self._database, [month.name for month in hot])
         self._steps += 1
         return EVERY_SECONDS
+
+    async def _count_ended(self) -> None:
+        # A day's events are not read every few seconds. What ends is mostly of the hour that runs, and the others take
+        # turns: what is retried, redriven or missed in them is seen within two minutes.
+        running = self._clock.now().replace(minute=0, second=0, microsecond=0)
+        hours = [running - timedelta(hours=back) for back in range(HOURS)]
+        again = {running, hours[self._steps % HOURS]}
+        counts = await figures.count_ended(
+            self._database, [hour for hour in hours if hour in again or hour not in self._ended]
+        )
+        known = self._ended | counts
+        self._ended = {hour: known[hour] for hour in hours}
 
     def due(self, _: CallbackOptions | None = None) -> Iterable[Observation]:
         return [Observation(each.due, _of(each)) for each in self._waiting]
@@ -85,6 +108,10 @@ class Figures:
 
     def live(self, _: CallbackOptions | None = None) -> Iterable[Observation]:
         return [Observation(count, {"status": status}) for status, count in self._live.items()]
+
+    def ended(self, _: CallbackOptions | None = None) -> Iterable[Observation]:
+        hours = self._ended.values()
+        return [Observation(sum(hour[end] for hour in hours), {"status": end.name}) for end in figures.ENDS if hours]
 
     def bloat(self, _: CallbackOptions | None = None) -> Iterable[Observation]:
         return [Observation(share, {"index": index}) for index, share in self._bloat.items()]
