@@ -45,6 +45,15 @@ def test_paging_is_pagerduty_and_writing_is_slack_and_mail() -> None:
     assert {Path(file).name for file in files} == {each.name for each in here.iterdir()}
 
 
+def test_everybody_who_is_told_gets_the_link_to_what_to_do() -> None:
+    receivers = {each["name"]: each for each in yaml.safe_load(CONFIGURATION.read_text())["receivers"]}
+    (page,), (slack,) = receivers["on-call"]["pagerduty_configs"], receivers["team"]["slack_configs"]
+    annotation = ".Annotations.runbook_url }}"
+    assert [annotation in each["href"] for each in page["links"]] == [True]
+    assert annotation in slack["text"]
+    assert all("runbook_url" in rule["annotations"] for rule in rules() if "alert" in rule)
+
+
 def test_an_alert_silences_only_such_as_there_are() -> None:
     names = {rule["alert"] for rule in rules() if "alert" in rule}
     for rule in yaml.safe_load(CONFIGURATION.read_text())["inhibit_rules"]:

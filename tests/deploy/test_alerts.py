@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from almanac_aws.sizes import MEMORY_GIB
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "observability" / "prometheus" / "rules"
@@ -65,6 +66,11 @@ def _depth(queue: str, firing: float, quiet: float) -> tuple[dict[str, str], dic
     return _gauge(f'almanac_queue_depth{{queue="bday-events-{queue}"}}', firing, quiet)
 
 
+def _free_memory(of: str, firing: float, quiet: float) -> tuple[dict[str, str], dict[str, str]]:
+    series = f'aws_rds_freeable_memory_average{{dimension_DBInstanceIdentifier="almanac-1m", tag_memory_gib="{of}"}}'
+    return _gauge(series, firing * GIB, quiet * GIB)
+
+
 def _pods(firing: int, quiet: int) -> tuple[dict[str, str], dict[str, str]]:
     scaler = '{namespace="almanac", horizontalpodautoscaler="keda-hpa-almanac-delivery-worker-critical"}'
     most = {f"kube_horizontalpodautoscaler_spec_max_replicas{scaler}": f"10x{MINUTES}"}
@@ -73,6 +79,7 @@ def _pods(firing: int, quiet: int) -> tuple[dict[str, str], dict[str, str]]:
 
 
 GIB = 1024**3
+RUNBOOKS = str(yaml.safe_load((ROOT / "deploy/k8s/almanac/values.yaml").read_text())["monitoring"]["runbookUrl"])
 NO_ENDPOINT = {'almanac_dead_letters_open{reason="no_endpoint"}': f"41x{MINUTES}"}
 CONNECTIONS = {"pg_settings_max_connections": f"1000x{MINUTES}"}
 CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
@@ -87,7 +94,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"pg_stat_activity_count": f"801x{MINUTES}", **CONNECTIONS},
         {"pg_stat_activity_count": f"799x{MINUTES}", **CONNECTIONS},
     ),
-    "DatabaseMemoryLow": _gauge("aws_rds_freeable_memory_average", 6 * GIB, 7 * GIB),
+    "DatabaseMemoryLow": _free_memory("32", 6, 7),
     "DatabaseLatencyHigh": _gauge("aws_rds_write_latency_average", 0.03, 0.01),
     "ReplicationLagHigh": _gauge('almanac_replication_lag_seconds{job="user-service"}', 1.5, 0.5),
     "IndexBloatHigh": _gauge("almanac_index_bloat", 0.6, 0.4, LASTING["IndexBloatHigh"]),
@@ -154,6 +161,10 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
 }
 
 
+MEMORY = [*((str(of), of) for of in sorted(set(MEMORY_GIB.values()))), ("", 2)]
+"""Instances of every size, as their tag says it, and one that has none: taken for the smallest."""
+
+
 # What the source document asks for: alert → severity, threshold, and for how long it must have been passed.
 ASKED = {
     "DatabaseDown": ("critical", "pg_up == 0", "1m"),
@@ -197,8 +208,8 @@ def test_each_alert_has_a_case_a_severity_and_a_page_in_the_runbook() -> None:
     }
     for name, rule in alerts.items():
         assert rule["labels"]["severity"] in ("critical", "warning")
-        path, _, anchor = rule["annotations"]["runbook"].partition("#")
-        assert (path, anchor) == ("docs/operations.md", name.lower())
+        page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+        assert (page, anchor) == (RUNBOOKS, name.lower())
         assert name.lower() in headings
 
 
@@ -243,9 +254,8 @@ def test_every_alert_fires_when_it_should_and_only_then(tmp_path: Path) -> None:
             ],
         }
 
-    tests = [
-        case(name, series, count) for name, pair in CASES.items() for series, count in zip(pair, (1, 0), strict=True)
-    ]
+    cases = [*CASES.items(), *(("DatabaseMemoryLow", _free_memory(size, 0.19 * of, 0.21 * of)) for size, of in MEMORY)]
+    tests = [case(name, series, count) for name, pair in cases for series, count in zip(pair, (1, 0), strict=True)]
     file = tmp_path / "tests.yaml"
     file.write_text(yaml.safe_dump({"rule_files": [str(each) for each in RULES.glob("*.yaml")], "tests": tests}))
     ran = subprocess.run([str(PROMTOOL), "test", "rules", str(file)], capture_output=True, text=True, check=False)

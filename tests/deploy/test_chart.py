@@ -117,6 +117,7 @@ def test_a_profile_is_printed_and_nothing_else(capsys: pytest.CaptureFixture[str
             "pattern",
         ),
         ({"networkPolicy": {"webhookExcept": []}}, "/networkPolicy/webhookExcept", "minItems"),
+        ({"monitoring": {"runbookUrl": "docs/operations.md"}}, "/monitoring/runbookUrl", "pattern"),
     ],
     ids=str,
 )
@@ -314,6 +315,22 @@ def test_without_hooks_the_jobs_are_plain_and_named_after_their_image() -> None:
         assert not any(key.startswith("helm.sh/hook") for key in job["metadata"]["annotations"])
         assert job["spec"]["template"]["spec"]["restartPolicy"] == "OnFailure"
         assert job["spec"]["backoffLimit"] > 1
+
+
+def test_alerts_link_to_the_page_that_is_asked_for() -> None:
+    def links(monitoring: dict[str, Any]) -> dict[str, str]:
+        rules = _named(manifests({"monitoring": {"enabled": True, **monitoring}}), "PrometheusRule")["almanac-alerts"]
+        return {
+            each["alert"]: each["annotations"]["runbook_url"]
+            for group in rules["spec"]["groups"]
+            for each in group["rules"]
+        }
+
+    page = yaml.safe_load((CHART / "values.yaml").read_text())["monitoring"]["runbookUrl"]
+    assert page.startswith("https://")
+    wiki = "https://wiki.example/almanac"
+    assert links({}) == {alert: f"{page}#{alert.lower()}" for alert in links({})}
+    assert links({"runbookUrl": wiki}) == {alert: f"{wiki}#{alert.lower()}" for alert in links({})}
 
 
 def test_the_notes_name_what_must_be_there() -> None:

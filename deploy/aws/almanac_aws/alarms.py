@@ -93,11 +93,12 @@ class Alarms(Construct):
         nat_gateway: str,
         waits: bool,
         proxy: bool,
+        runbook_url: str,
     ) -> None:
         super().__init__(scope, "Alarms")
         self._refused(log, name)
         self.alarms = [
-            self._alarm(alerts, name, each)
+            self._alarm(alerts, name, each, runbook_url)
             for each in (
                 *_queues(topology),
                 *_archive(topology),
@@ -117,12 +118,12 @@ class Alarms(Construct):
             enabled=True,
         )
 
-    def _alarm(self, alerts: Alerts, name: str, watched: Watched) -> cloudwatch.Alarm:
+    def _alarm(self, alerts: Alerts, name: str, watched: Watched, runbook_url: str) -> cloudwatch.Alarm:
         alarm = cloudwatch.Alarm(
             self,
             watched.name,
             alarm_name=f"{name}-{watched.name}",
-            alarm_description=f"{watched.summary}. docs/operations.md",
+            alarm_description=f"{watched.summary}. {runbook_url}",
             metric=watched.metric,
             threshold=watched.threshold,
             evaluation_periods=watched.minutes,

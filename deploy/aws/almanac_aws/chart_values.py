@@ -36,5 +36,6 @@ def chart_values(deployment: Deployment, seat: str) -> dict[str, Any]:
         },
         "database": {"pooler": "LISTEN_URL" in settings},
         "keda": {"roleArn": role("keda")},
+        "monitoring": {"runbookUrl": deployment.runbook_url},
         "networkPolicy": {"databaseCidrs": data, "busCidrs": data, "cacheCidrs": data},
     }

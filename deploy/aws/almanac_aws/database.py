@@ -12,7 +12,7 @@ from almanac_aws.keys import make_key
 from almanac_aws.logs import make_log_group
 from almanac_aws.names import database_user
 from almanac_aws.network import POSTGRES, Network
-from almanac_aws.sizes import BACKUP_DAYS, Size
+from almanac_aws.sizes import BACKUP_DAYS, MEMORY_GIB, Size
 from contracts.vocabulary import Service
 
 ENGINE: Final = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.of("16", "16"))
@@ -66,6 +66,8 @@ class Database(Construct):
             )
             for number in range(1, size.replicas + 1)
         ]
+        for each, kind in ((self.instance, size.instance), *((each, size.replica_instance) for each in self.replicas)):
+            _tell_memory(each, str(kind))
         self.proxy = Proxy(self, network, self.instance, self.guard, name=name, size=size) if size.proxy else None
         self.endpoint = self.proxy.endpoint if self.proxy else self.instance.db_instance_endpoint_address
 
@@ -101,6 +103,7 @@ class Standby(Construct):
             **_settings(self, network, self.guard, size, size.instance),
         )
         self.instance.node.add_dependency(self.log)
+        _tell_memory(self.instance, size.instance)
         replica = self.instance.node.default_child
         replica.add_property_override("SourceDBInstanceIdentifier", source_arn)
         replica.add_property_deletion_override("StorageEncrypted")  # as its source is
@@ -173,6 +176,11 @@ class Proxy(Construct):
             security_groups=[guard],
             engine=ENGINE,
         )
+
+
+def _tell_memory(instance: Construct, kind: str) -> None:
+    # CloudWatch tells what is free of an instance's memory, and not how much it has.
+    cdk.Tags.of(instance).add("memory_gib", str(MEMORY_GIB[kind]), include_resource_types=["AWS::RDS::DBInstance"])
 
 
 def _settings(

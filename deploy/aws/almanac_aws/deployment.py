@@ -7,6 +7,9 @@ from typing import Any, Final
 
 from almanac_aws.sizes import CACHE_NODE, SIZES, Size
 
+RUNBOOKS: Final = "https://github.com/almanac/almanac/blob/main/docs/operations.md"
+"""Where the rules for Prometheus say that it is written what to do about an alert."""
+
 _RULES: Final = {
     "stage": ("|".join(SIZES), f"one of {', '.join(SIZES)}"),
     "region": (r"[a-z]{2}(-[a-z]+)+-\d", "a region, such as us-east-1"),
@@ -25,6 +28,7 @@ _RULES: Final = {
     "standbyIngress": (r"([a-z0-9-]+\.)+[a-z]{2,}", "the name of a load balancer"),
     "alertEmail": (r"[^@\s]+@[^@\s]+", "an address"),
     "pagerUrl": (r"https://\S+", "an https address"),
+    "runbookUrl": (r"https?://[^\s#]+", "the address of docs/operations.md"),
     "emailIdentity": (r"\S+", "a domain or address that SES has verified"),
     "sms": ("true|false", "true or false"),
 }  # fmt: skip
@@ -58,6 +62,7 @@ class Deployment:
     standby_ingress: str | None = None
     alert_email: str | None = None
     pager_url: str | None = None
+    runbook_url: str = RUNBOOKS
     email_identity: str | None = None
     sms: str = "false"
 

@@ -5,13 +5,14 @@ from aws_cdk import aws_aps as aps
 from constructs import Construct
 
 from almanac_aws.alerts import SEVERITIES, Alerts
+from almanac_aws.deployment import RUNBOOKS
 from almanac_aws.names import RULES
 
 
 class Prometheus(Construct):
     """A workspace that the cluster's Prometheus writes to. What it finds goes where CloudWatch's alarms go."""
 
-    def __init__(self, scope: Construct, alerts: Alerts, *, name: str, region: str) -> None:
+    def __init__(self, scope: Construct, alerts: Alerts, *, name: str, region: str, runbook_url: str) -> None:
         super().__init__(scope, "Prometheus")
         self.workspace = aps.CfnWorkspace(
             self, "Workspace", alias=name, alert_manager_definition=_alert_manager(alerts, region)
@@ -22,7 +23,7 @@ class Prometheus(Construct):
                 path.stem,
                 name=path.stem,
                 workspace=self.workspace.attr_arn,
-                data=path.read_text(encoding="utf-8"),
+                data=path.read_text(encoding="utf-8").replace(RUNBOOKS, runbook_url),
             )
 
 

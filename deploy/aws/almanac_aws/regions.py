@@ -59,7 +59,9 @@ class Region:
             pager=deployment.pager_url,
             protected=size.protected,
         )
-        prometheus = Prometheus(observability, self.alerts, name=self.name, region=self.region)
+        prometheus = Prometheus(
+            observability, self.alerts, name=self.name, region=self.region, runbook_url=deployment.runbook_url
+        )
         alarms = Alarms(
             observability,
             self.alerts,
@@ -70,6 +72,7 @@ class Region:
             nat_gateway=self.network.nat_gateway,
             waits=isinstance(self.database, Standby) and deployment.active == "primary",
             proxy=self.database.proxy is not None,
+            runbook_url=deployment.runbook_url,
         )
         Dashboard(observability, alarms, topology, name=self.name, size=size)
         for whose in SERVICES.values():

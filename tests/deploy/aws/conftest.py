@@ -20,6 +20,7 @@ TWO_REGIONS = {
     "ingress": "primary.elb.example",
     "standbyIngress": "standby.elb.example",
     "alertEmail": "operators@almanac.example",
+    "runbookUrl": "https://wiki.almanac.example/operations",
     "pagerUrl": "https://pager.example/almanac",
     "emailIdentity": "almanac.example",
     "sms": "true",

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
+from almanac_aws.deployment import RUNBOOKS
 from almanac_aws.names import RULES
+from almanac_aws.sizes import MEMORY_GIB
 from aws_templates import Synthesized
 
 from contracts.topology import build_topology
@@ -139,6 +141,38 @@ def test_the_services_own_alerts_run_on_managed_prometheus_as_they_are(each_stag
     assert {each["Name"]: each["Data"] for each in namespaces} == {
         path.stem: path.read_text() for path in RULES.glob("*.yaml")
     }
+
+
+def test_the_exporter_finds_databases_and_queues_by_their_tags_and_knows_their_memory(each_stage: Synthesized) -> None:
+    discovery = yaml.safe_load((RULES.parents[1] / "cloudwatch-exporter" / "config.yaml").read_text())["discovery"]
+    found = {
+        "AWS/RDS": each_stage.resources("database", "AWS::RDS::DBInstance").values(),
+        "AWS/SQS": each_stage.resources("messaging", "AWS::SQS::Queue").values(),
+    }
+    for job in discovery["jobs"]:
+        wanted = {each["key"]: each["value"] for each in job["searchTags"]}
+        assert found[job["type"]]
+        for resource in found[job["type"]]:
+            assert wanted.items() <= _tags(resource).items()
+    (exported,) = discovery["exportedTagsOnMetrics"]["AWS/RDS"]
+    for instance in found["AWS/RDS"]:
+        kind = instance["DBInstanceClass"].removeprefix("db.")
+        assert _tags(instance)[exported] == str(MEMORY_GIB[kind])
+
+
+def _tags(resource: dict[str, Any]) -> dict[str, str]:
+    return {each["Key"]: each["Value"] for each in resource["Tags"]}
+
+
+def test_alerts_link_to_the_page_that_is_asked_for(two_regions: Synthesized) -> None:
+    page = two_regions.deployment.runbook_url
+    assert page != RUNBOOKS
+    for each in two_regions.resources("observability", "AWS::APS::RuleGroupsNamespace").values():
+        for group in yaml.safe_load(each["Data"])["groups"]:
+            for rule in group["rules"]:
+                if "alert" in rule:
+                    assert rule["annotations"]["runbook_url"] == f"{page}#{rule['alert'].lower()}"
+    assert {alarm["AlarmDescription"].split(" ")[-1] for alarm in _alarms(two_regions).values()} == {page}
 
 
 @pytest.mark.parametrize("alert", BY_RULE)

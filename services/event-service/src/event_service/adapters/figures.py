@@ -43,7 +43,7 @@ EXACTLY = 10_000
 """Fewer pending events than this are counted one by one."""
 # Each hour of a type and a status is a range of one index of one month.
 _ENDED = text(
-    "SELECT h.hour, s.status, CAST(sum(e.counted) AS bigint) AS count FROM unnest(CAST(:hours AS timestamptz[]))"
+    "SELECT h.hour, s.status, CAST(sum(e.counted) AS bigint) AS ended FROM unnest(CAST(:hours AS timestamptz[]))"
     " AS h (hour), unnest(CAST(:statuses AS text[])) AS s (status), unnest(CAST(:types AS text[])) AS t (type),"
     " LATERAL (SELECT count(*) AS counted FROM (SELECT FROM events WHERE event_type = t.type AND status = s.status"
     "  AND target_timestamp_utc >= h.hour AND target_timestamp_utc < h.hour + interval '1 hour' LIMIT :counted) AS i)"
@@ -132,7 +132,7 @@ async def count_ended(database: Database, hours: Collection[datetime]) -> dict[d
         )
         counts: dict[datetime, dict[str, int]] = {hour: {} for hour in hours}
         for row in rows:
-            counts[row.hour][row.status] = row.count
+            counts[row.hour][row.status] = row.ended
         return counts
 
 
