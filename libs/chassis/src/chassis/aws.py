@@ -8,6 +8,9 @@ from typing import Any, Literal
 import aioboto3
 from aiobotocore.config import AioConfig
 
+from chassis.letters import count_letters
+from chassis.usage import Usage
+
 
 @dataclass(frozen=True, slots=True)
 class AwsAccess:
@@ -20,11 +23,15 @@ class AwsAccess:
 
 
 class AwsClient:
-    """Of one service. It never repeats a call: to try again is for the caller to decide."""
+    """Of one service. It never repeats a call: to try again is for the caller to decide.
 
-    def __init__(self, service: Literal["sesv2", "sns"], access: AwsAccess) -> None:
+    What people are sent by it is added to ``usage``.
+    """
+
+    def __init__(self, service: Literal["sesv2", "sns"], access: AwsAccess, usage: Usage) -> None:
         self._service = service
         self._access = access
+        self._usage = usage
         self._config = AioConfig(
             max_pool_connections=access.connections,
             connect_timeout=access.connect_seconds,
@@ -45,7 +52,9 @@ class AwsClient:
         """
         async with asyncio.timeout(timeout_seconds):
             client = await self._opened()
-            return await getattr(client, operation)(**parameters)
+            answer = await getattr(client, operation)(**parameters)
+        count_letters(self._usage, operation, parameters)
+        return answer
 
     async def aclose(self) -> None:
         await self._stack.aclose()

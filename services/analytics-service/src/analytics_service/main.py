@@ -123,7 +123,7 @@ def open_alert_channels(runtime: Runtime[Settings]) -> dict[str, Channel]:
         channels["webhook"] = AlertWebhook(posting, url=url, key=webhook_key(settings.alert_webhook_secret))
     if settings.alert_email_from is not None and settings.alert_email_to:
         access = AwsAccess(settings.aws_region, settings.aws_endpoint_url, connections=2, connect_seconds=5.0)
-        ses = AwsClient("sesv2", access)
+        ses = AwsClient("sesv2", access, runtime.bus.usage)
         runtime.closing.push_async_callback(ses.aclose)
         channels["email"] = AlertEmails(
             ses, sender=settings.alert_email_from, receivers=settings.alert_email_to, links=links

@@ -66,7 +66,7 @@ async def test_costs_are_of_all_services_by_line_and_by_event(open_beside: Open,
     assert body["busPerEvent"] == pytest.approx(0.7 / 4)
     assert body["amount"] == pytest.approx(sum(line["amount"] for line in body["lines"]))
     assert (body["source"]["monthly"], body["source"]["monthlyAfterSavings"]) == (1414, 974)
-    assert [each["sourceMonthly"] for each in body["categories"]] == [1195, 133, 4, 0, 82]
+    assert [each["sourceMonthly"] for each in body["categories"]] == [1195, 133, 4, 0, 0, 82]
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert [(row["category"], row["name"], row["unit"]) for row in rows] == list(lines)
 

@@ -21,6 +21,7 @@ from analytics_service.domain.alerts import Severity
 from analytics_service.domain.notices import Action, Notice, NotSentError, retry_delay
 from analytics_service.settings import webhook_key
 from chassis.aws import AwsAccess, AwsClient
+from chassis.usage import Usage
 from local_stack.testkit import AwsAccount
 
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
@@ -153,7 +154,7 @@ async def ses(aws: AwsAccount, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
     def make(address: str | None = None) -> AwsClient:
         access = AwsAccess(aws.region, address or aws.endpoint_url, connections=1, connect_seconds=1)
-        opened.append(AwsClient("sesv2", access))
+        opened.append(AwsClient("sesv2", access, Usage()))
         return opened[-1]
 
     yield make

@@ -17,6 +17,7 @@ from analytics_service.domain.prices import (
     source_monthly,
 )
 from analytics_service.settings import Settings
+from chassis.letters import EMAIL, SMS
 
 NOW = datetime(2026, 11, 23, 14, tzinfo=UTC)
 
@@ -28,7 +29,8 @@ def _used(meter: str, amount: float, operation: str = "", resource: str = "api",
 
 def test_the_source_document_adds_up_to_its_own_total() -> None:
     assert {category: source_monthly(category) for category in Category} == {
-        Category.DATABASE: 1195, Category.COMPUTE: 133, Category.SQS: 4, Category.SNS: 0, Category.OTHER: 82,
+        Category.DATABASE: 1195, Category.COMPUTE: 133, Category.SQS: 4, Category.SNS: 0, Category.LETTERS: 0,
+        Category.OTHER: 82,
     }  # fmt: skip
     assert source_monthly() == 1414
     assert round(source_monthly() / SOURCE_EVENTS_A_MONTH, 5) == 0.00031
@@ -83,6 +85,23 @@ def test_what_is_metered_is_paid_by_quantity_and_projected_at_its_rate() -> None
     assert [line.category for line in costs.lines] == sorted(
         (line.category for line in costs.lines), key=list(Category).index
     )
+
+
+def test_what_people_are_sent_is_paid_by_the_receiver_and_by_the_part() -> None:
+    used = [
+        _used("aws_messages", 2_000, *EMAIL, service="delivery-service"),
+        _used("aws_messages", 500, *EMAIL, service="analytics-service"),
+        _used("aws_messages", 30, *SMS, service="delivery-service"),
+        _used("aws_calls", 9, "PublishBatch", "bday-domain-events"),
+    ]
+    costs = costs_of(used, 1.0, 3, Prices(email_thousand=0.2, sms_part=0.01))
+    emails, texts = (line for line in costs.lines if line.category is Category.LETTERS)
+    assert (emails.name, emails.quantity, emails.unit) == ("e-mail (SES)", 2_500, "e-mails")
+    assert (emails.amount, texts.amount) == pytest.approx((0.5, 0.3))
+    assert (texts.name, texts.quantity, texts.unit) == ("SMS (SNS)", 30, "parts")
+    # They are no part of the bus.
+    assert (costs.calls_per_event, costs.bus_per_event) == (3.0, 0)
+    assert not [line for line in costs_of([], 1.0, 3, Prices()).lines if line.category is Category.LETTERS]
 
 
 def test_what_stands_costs_by_the_time_and_a_day_is_a_share_of_a_month() -> None:

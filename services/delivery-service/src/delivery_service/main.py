@@ -9,6 +9,7 @@ from chassis.lifecycle import Loop, Role
 from chassis.momentary import Momentary
 from chassis.runtime import Runtime
 from chassis.service import Service
+from chassis.usage import Usage
 from contracts.vocabulary import Priority
 from delivery_service.adapters.aws import AwsCaller
 from delivery_service.adapters.email import EmailSender
@@ -40,14 +41,14 @@ from delivery_service.subscribers.due_events import due_event_handler
 from delivery_service.subscribers.worker import Worker
 
 
-def open_channels(settings: Settings, *, connections: int) -> Channels:
-    """A sender for each kind of endpoint, with connections of their own."""
+def open_channels(settings: Settings, usage: Usage, *, connections: int) -> Channels:
+    """A sender for each kind of endpoint, with connections of their own. ``usage`` is added to by what costs money."""
     vault = Vault(settings.key_bytes())
     poster = Poster(
         connections=connections, connect_seconds=settings.connect_timeout_seconds, guard=Guard(settings.reach)
     )
     account = AwsAccess(settings.aws_region, settings.aws_endpoint_url, connections, settings.connect_timeout_seconds)
-    ses, sns = AwsCaller("sesv2", account), AwsCaller("sns", account)
+    ses, sns = AwsCaller("sesv2", account, usage), AwsCaller("sns", account, usage)
 
     async def close() -> None:
         for each in (poster, ses, sns):
@@ -67,7 +68,7 @@ def worker(runtime: Runtime[Settings], priority: Priority) -> Role:
     settings, database = runtime.settings, runtime.database
     slots = settings.slots(priority)
     measures.begin(priority, slots=slots)
-    sender = open_channels(settings, connections=slots)
+    sender = open_channels(settings, runtime.bus.usage, connections=slots)
     pool = DeliveryPool(
         priority,
         database=database,
@@ -132,7 +133,7 @@ def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
     settings = runtime.settings
     return {
         "security": Security(Guard(settings.reach), Vault(settings.key_bytes())),
-        "channels": partial(open_channels, settings, connections=1),
+        "channels": partial(open_channels, settings, runtime.bus.usage, connections=1),
         "standing": Momentary(partial(read_standing, runtime.database)),
     }
 

@@ -11,7 +11,9 @@ from delivery_scene import Scene, due_event, receive
 from respx import MockRouter
 
 from chassis.aws import AwsAccess
+from chassis.letters import EMAIL, SMS
 from chassis.runtime import Runtime
+from chassis.usage import Meter, Usage
 from contracts.messages.user import Contact
 from contracts.vocabulary import Channel, OutcomeStatus
 from delivery_service.adapters.aws import AwsCaller
@@ -48,7 +50,7 @@ def target(kind: Kind, *, url: str | None = None, template: Template | None = No
 async def channels(runtime: Runtime[Settings]) -> AsyncIterator[Channels]:
     """All of them, as the service opens them."""
     settings = runtime.settings.model_copy(update={"email_from": "Almanac <almanac@example.org>"})
-    opened = open_channels(settings, connections=2)
+    opened = open_channels(settings, runtime.bus.usage, connections=2)
     yield opened
     await opened.aclose()
 
@@ -93,8 +95,15 @@ async def test_a_text_message_goes_to_the_persons_phone(channels: Channels) -> N
     assert reply.excerpt
 
 
+async def test_what_people_are_sent_is_counted_for_the_costs(channels: Channels, runtime: Runtime[Settings]) -> None:
+    runtime.bus.usage.take()
+    await channels.test(target(Kind.EMAIL), ADA, TRACEPARENT)
+    await channels.test(target(Kind.SMS), ADA, TRACEPARENT)
+    assert runtime.bus.usage.take() == {(Meter.AWS_MESSAGES, *EMAIL): 1, (Meter.AWS_MESSAGES, *SMS): 1}
+
+
 async def test_without_an_address_to_send_from_an_email_is_not_sent_and_not_lost(aws: AwsAccount) -> None:
-    sender = EmailSender(AwsCaller("sesv2", AwsAccess("us-east-1", aws.endpoint_url, 1, 1)), sender=None)
+    sender = EmailSender(AwsCaller("sesv2", AwsAccess("us-east-1", aws.endpoint_url, 1, 1), Usage()), sender=None)
     reply = await sender.test(target(Kind.EMAIL), ADA, TRACEPARENT)
     assert (reply.fault, judge(reply)) == (Fault.NOT_CONFIGURED, Verdict.RETRY)
 
@@ -123,7 +132,7 @@ async def test_a_refusal_of_aws_is_kept_without_the_persons_address(
 ) -> None:
     body = json.dumps({"message": "not verified: ada@example.org"}).encode()
     receiver.answer(Answer(status, headers={"x-amzn-ErrorType": code, "Content-Type": "application/json"}, body=body))
-    ses = AwsCaller("sesv2", AwsAccess("us-east-1", f"http://127.0.0.1:{receiver.port}", 1, 1))
+    ses = AwsCaller("sesv2", AwsAccess("us-east-1", f"http://127.0.0.1:{receiver.port}", 1, 1), Usage())
     reply = await EmailSender(ses, sender="almanac@example.org").test(target(Kind.EMAIL), ADA, TRACEPARENT)
     await ses.aclose()
     assert (reply.http_status, reply.fault, judge(reply)) == (http_status, fault, verdict)
@@ -134,7 +143,7 @@ async def test_a_refusal_of_aws_is_kept_without_the_persons_address(
 @pytest.mark.usefixtures("runtime")
 async def test_aws_that_is_away_is_a_connection_fault(receiver: Receiver) -> None:
     await receiver.stop()
-    sns = AwsCaller("sns", AwsAccess("us-east-1", f"http://127.0.0.1:{receiver.port}", 1, 1))
+    sns = AwsCaller("sns", AwsAccess("us-east-1", f"http://127.0.0.1:{receiver.port}", 1, 1), Usage())
     reply = await SmsSender(sns, sender_id="Almanac").test(target(Kind.SMS), ADA, TRACEPARENT)
     await sns.aclose()
     assert reply.fault is Fault.CONNECTION

@@ -18,9 +18,12 @@ from analytics_service.domain.prices import (
     source_monthly,
 )
 
+_THOUSAND = 1_000
 _MILLION = 1_000_000
 _HOUR_SECONDS = 3600
 _DLQ = "-dlq"
+_EMAILS = "SendEmail", "e-mail"
+_TEXTS = "Publish", "sms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,12 @@ def observed_hours(used: Sequence[Used], start: datetime, end: datetime) -> floa
 
 def costs_of(used: Sequence[Used], hours: float, events: int, prices: Prices) -> Costs:
     """The costs of ``hours`` in which that was used and so many events were fired."""
-    lines = [*_standing(hours, prices), *_compute(used, hours, prices), *_bus(used, hours, prices)]
+    lines = [
+        *_standing(hours, prices),
+        *_compute(used, hours, prices),
+        *_bus(used, hours, prices),
+        *_letters(used, hours, prices),
+    ]
     order = {category: number for number, category in enumerate(Category)}
     calls = sum(each.amount for each in used if each.meter == "aws_calls")
     return Costs(hours, events, round(calls), sorted(lines, key=lambda line: order[line.category]))
@@ -193,6 +201,20 @@ def _bus(used: Iterable[Used], hours: float, prices: Prices) -> Iterator[CostLin
     if deliveries:
         price = prices.sns_delivery_million / _MILLION
         yield _metered(Category.SNS, "deliveries to queues", deliveries, "messages", price, hours)
+
+
+def _letters(used: Iterable[Used], hours: float, prices: Prices) -> Iterator[CostLine]:
+    """What went to people; nothing where nothing did."""
+    sent: Counter[tuple[str, str]] = Counter()
+    for each in used:
+        if each.meter == "aws_messages":
+            sent[each.operation, each.resource] += round(each.amount)
+    for called, name, unit, price in (
+        (_EMAILS, "e-mail (SES)", "e-mails", prices.email_thousand / _THOUSAND),
+        (_TEXTS, "SMS (SNS)", "parts", prices.sms_part),
+    ):
+        if sent[called]:
+            yield _metered(Category.LETTERS, name, sent[called], unit, price, hours)
 
 
 def _metered(category: Category, name: str, quantity: float, unit: str, price: float, hours: float) -> CostLine:

@@ -16,6 +16,8 @@ class Category(StrEnum):
     COMPUTE = "compute"
     SQS = "sqs"
     SNS = "sns"
+    LETTERS = "letters"
+    """What people get by e-mail and SMS."""
     OTHER = "other"
 
 
@@ -23,7 +25,8 @@ class Category(StrEnum):
 class Prices:
     """US dollars. What is had by the month is priced as in the source document; the rest at AWS' list prices.
 
-    Fargate (Linux on x86), SQS standard queues and SNS standard topics in us-east-1. What SNS puts into SQS is free.
+    Fargate (Linux on x86), SQS standard queues, SNS standard topics and SES in us-east-1. What SNS puts into SQS is
+    free.
     """
 
     database_primary_month: float = 700.0
@@ -48,6 +51,10 @@ class Prices:
     """Publishes, by units of 64 KiB."""
     sns_delivery_million: float = 0.0
     """Deliveries to queues."""
+    email_thousand: float = 0.10
+    """E-mails, one for each receiver."""
+    sms_part: float = 0.00645
+    """A text message of up to 160 plain characters, to the United States, without carriers' fees."""
 
     def __post_init__(self) -> None:
         for each in fields(self):

@@ -7,6 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from chassis.aws import AwsAccess, AwsClient
+from chassis.usage import Usage
 from delivery_service.adapters.posting import EXCERPT_BYTES, redacted
 from delivery_service.domain.attempts import Fault, Reply
 
@@ -31,8 +32,8 @@ _OURS = frozenset(
 class AwsCaller:
     """A client of one service, opened by its first call."""
 
-    def __init__(self, service: Literal["sesv2", "sns"], access: AwsAccess) -> None:
-        self._client = AwsClient(service, access)
+    def __init__(self, service: Literal["sesv2", "sns"], access: AwsAccess, usage: Usage) -> None:
+        self._client = AwsClient(service, access, usage)
 
     async def call(self, operation: str, parameters: dict[str, Any], *, timeout_seconds: float, personal: str) -> Reply:
         """Call once. ``personal`` is the address of a person, which AWS may repeat and nobody may keep."""

@@ -10,7 +10,14 @@ from analytics_service.console.markup import Content
 LINES = ("What", "For", "Used", "In 24 h", "A month")
 CATEGORIES = ("Category", "Ours, a month", "The source's, a month")
 SAVINGS = ("Saving", "Ours, a month", "The source's, a month")
-_NAMES = {"database": "Database", "compute": "Compute", "sqs": "SQS", "sns": "SNS", "other": "Other"}
+_NAMES = {
+    "database": "Database",
+    "compute": "Compute",
+    "sqs": "SQS",
+    "sns": "SNS",
+    "letters": "E-mail and SMS",
+    "other": "Other",
+}
 
 
 def dollars(value: float | None) -> str:
