@@ -22,6 +22,7 @@ async def test_the_list_leads_to_an_endpoint_that_can_be_disabled_and_enabled(si
     await expect(page).to_have_url(f"/endpoints/{endpoint}")
     await page.get_by_role("button", name="Disable").click()
     dialog = page.get_by_role("dialog")
+    await expect(dialog).to_be_visible()
     assert await serious_violations(page) == []
     await dialog.get_by_label("Reason").fill("its owner is away")
     await dialog.get_by_role("button", name="Disable").click()

@@ -31,6 +31,7 @@ async def test_an_event_to_come_is_moved_and_then_called_off(signed_in: Page, li
     page = await visit(signed_in, f"/events/{event}")
     await page.get_by_role("button", name="Reschedule").click()
     dialog = page.get_by_role("dialog")
+    await expect(dialog).to_be_visible()
     assert await serious_violations(page) == []
     await dialog.get_by_label("Local time").fill(f"{day}T15:30")
     await dialog.get_by_role("button", name="Reschedule").click()
