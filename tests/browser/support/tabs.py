@@ -16,15 +16,16 @@ _AT_HOME = {"data", "blob", "about"}
 _COLOURS = 128
 _SERIOUS = {"serious", "critical"}
 
-# What is half faded in has half its contrast, and what was just shown may begin to fade in with the frame after next. What
-# turns for ever is not waited for.
+# What is half faded in has half its contrast, and what was just shown may begin to fade in with the frame after next.
+# What turns for ever is not waited for.
 _SETTLED = """async () => {
+    const moving = () => document.getAnimations().filter(
+        (each) => each.playState !== "finished" && Number.isFinite(each.effect.getComputedTiming().endTime)
+    );
     for (let still = 0; still < 3; still++) {
         await new Promise(requestAnimationFrame);
-        const moving = document.getAnimations()
-            .filter((each) => Number.isFinite(each.effect.getComputedTiming().endTime) && each.playState !== "finished");
-        if (moving.length) still = -1;
-        await Promise.all(moving.map((each) => each.finished.catch(() => null)));
+        if (moving().length) still = -1;
+        await Promise.all(moving().map((each) => each.finished.catch(() => null)));
     }
 }"""
 
