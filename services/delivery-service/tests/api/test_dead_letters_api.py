@@ -291,6 +291,8 @@ async def test_a_further_attempt_of_the_event_closes_its_dead_letters(
         ("redrive", {}, ""),
         ("redrive", {"reason": "No"}, "reason"),
         ("redrive", {"from": "yesterday"}, "from"),
+        ("redrive", {"from": "2026-02-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "from"),
+        ("discard", {"from": "2026-02-01T00:00:00Z", "to": "2026-02-01T00:00:00Z", "note": "old"}, "from"),
         ("redrive", {"since": "2026-01-01T00:00:00Z"}, "since"),
         ("discard", {"reason": "expired"}, "note"),
         ("discard", {"note": "why not"}, ""),

@@ -87,6 +87,7 @@ async def test_deliveries_are_found_by_event_endpoint_user_and_status_and_paged(
         ({"userId": "x"}, "userId"),
         ({"status": "LOST"}, "status"),
         ({"cursor": "x"}, "cursor"),
+        ({"from": "2026-02-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "from"),
         ({"limit": "201"}, "limit"),
         ({"order": "oldest"}, "order"),
     ],
@@ -136,6 +137,27 @@ async def test_a_delivery_that_waits_is_tried_at_once_or_cancelled(
     # What was cancelled is no dead letter, and can be sent after all.
     assert (await api.get("/v1/dead-letters")).json()["items"] == []
     assert (await api.post(f"/v1/deliveries/{found[0]['id']}/retry")).json()["status"] == "PENDING"
+
+
+async def test_what_waits_for_an_endpoint_that_is_switched_off_cannot_be_hurried(
+    api_scene: Scene,
+    api: httpx.AsyncClient,
+    receiver: Receiver,
+) -> None:
+    endpoint_id, _ = await api_scene.endpoint(retry_schedule=(3600.0,))
+    receiver.answer(503)
+
+    async def waiting() -> list[str]:
+        items = (await api.get("/v1/deliveries", params={"status": "PENDING"})).json()["items"]
+        return [each["id"] for each in items if each["nextAttemptAt"]]
+
+    async with api_scene.pool() as pool:
+        await receive(pool, due_event())
+        [delivery_id] = await eventually(waiting)
+    await api.post(f"/v1/endpoints/{endpoint_id}/disable")
+    refused = await api.post(f"/v1/deliveries/{delivery_id}/retry")
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:almanac:problem:not-redrivable")
+    assert await waiting() == [delivery_id]
 
 
 async def test_a_delivery_in_hand_is_left_alone(

@@ -7,14 +7,19 @@ from uuid import UUID
 
 import httpx
 import pytest
+from delivery_scene import look_up_by_heart
 from sqlalchemy import text
 
 from chassis.database import Database
 from chassis.runtime import Runtime
 from delivery_service.adapters import endpoints
+from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.vault import Vault
+from delivery_service.application.endpoints import Security
 from delivery_service.application.resealing import Resealing
+from delivery_service.domain.addresses import Reach
 from delivery_service.domain.signing import KEY_BYTES
+from delivery_service.main import SERVICE
 from delivery_service.settings import Settings
 
 URL = "https://example.org/hooks"
@@ -185,6 +190,25 @@ async def test_what_is_refused_is_named_with_its_rule_and_stores_nothing(
     assert (answer.status_code, faults(answer)) == (422, [field]), answer.text
     assert rule in answer.json()["errors"][0]["detail"]
     assert await at_rest(runtime.database) == ""
+
+
+async def test_a_port_that_is_not_open_is_refused_with_those_that_are(runtime: Runtime[Settings]) -> None:
+    app = SERVICE.app(runtime)
+    ports = Settings.model_fields["webhook_allowed_ports"].default
+    app.state.security = Security(Guard(Reach(ports=ports), lookup=look_up_by_heart), VAULT)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://test", headers={"Authorization": "Bearer editor"}
+    ) as api:
+        created = await create(api, url="https://example.org:8443/hooks")
+        closed = {"url": "http://example.org:22/"}
+        posted = await api.post("/v1/endpoints", json=closed)
+        patched = await api.patch(f"/v1/endpoints/{created['id']}", json=closed, headers={"If-Match": "*"})
+        for answer in (posted, patched):
+            assert (answer.status_code, faults(answer)) == (422, ["url"])
+            assert answer.json()["errors"][0]["detail"] == "port must be one of 80, 443, 8080, 8443"
+        assert (await api.get("/v1/endpoints")).json()["items"] == [
+            {name: value for name, value in created.items() if name not in ("secret", "note")}
+        ]
 
 
 async def test_an_update_to_a_url_that_leads_nowhere_is_refused(api: httpx.AsyncClient) -> None:

@@ -287,12 +287,17 @@ async def test_a_server_without_tls_is_a_tls_fault(receiver: Receiver, attempt: 
 
 async def test_what_a_receiver_repeats_of_secrets_is_not_kept(receiver: Receiver, attempt: Attempt) -> None:
     secret, token = generate_secret(), "Bearer of-the-receiver"
-    receiver.answer(Answer(401, headers={"WWW-Authenticate": token}, body=f"{token} and {secret}?".encode()))
+    receiver.answer(
+        Answer(401, headers={"WWW-Authenticate": token}, body=f"{token} and {secret}?".encode()),
+        Answer(403, body=b'{"token": "of-the-receiver"}'),
+    )
     reply = await attempt(receiver.url, secrets=[Secret(secret)], headers={"Authorization": token})
     assert receiver.requests[0].headers["authorization"] == token
     assert reply.excerpt == "[redacted] and [redacted]?"
     assert reply.headers is not None
     assert reply.headers["www-authenticate"] == "[redacted]"
+    again = await attempt(receiver.url, headers={"Authorization": token})
+    assert again.excerpt == '{"token": "[redacted]"}'
 
 
 async def test_during_an_overlap_the_old_secret_signs_too(receiver: Receiver, attempt: Attempt) -> None:

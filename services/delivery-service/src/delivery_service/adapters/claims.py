@@ -169,9 +169,16 @@ _RELEASE = text(
     " FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS uuid[])) AS r (id, lease)"
     " WHERE d.id = r.id AND d.lease = r.lease AND d.status = 'PENDING'"
 )
-_HURRY = text(
-    "UPDATE deliveries SET due_at = clock_timestamp() WHERE id = :id AND status = 'PENDING' AND lease IS NULL"
+_HURRY = text("""
+WITH waiting AS (
+    SELECT d.id, p.id IS NOT NULL AS enabled
+    FROM deliveries d LEFT JOIN endpoints p ON p.id = d.endpoint_id AND p.enabled
+    WHERE d.id = :id AND d.status = 'PENDING' AND d.lease IS NULL FOR UPDATE OF d
+), hurried AS (
+    UPDATE deliveries d SET due_at = clock_timestamp() FROM waiting w WHERE d.id = w.id AND w.enabled
 )
+SELECT enabled FROM waiting
+""")
 _SEIZE = text("""
 UPDATE deliveries d SET lease = CAST(:lease AS uuid), due_at = clock_timestamp() + make_interval(secs => :lease_seconds)
 FROM events e WHERE d.id = :id AND d.status = 'PENDING' AND d.lease IS NULL AND e.id = d.event_id
@@ -316,9 +323,10 @@ async def release(tx: Transaction, dispatches: Sequence[Dispatch]) -> None:
     )
 
 
-async def hurry(tx: Transaction, delivery_id: UUID) -> bool:
-    """Make a delivery that waits due now. False where it does not wait."""
-    return (await tx.execute(_HURRY, {"id": delivery_id})).rowcount == 1
+async def hurry(tx: Transaction, delivery_id: UUID) -> bool | None:
+    """Make a delivery that waits due now. False where its endpoint takes nothing, None where it does not wait."""
+    enabled: bool | None = (await tx.execute(_HURRY, {"id": delivery_id})).scalar_one_or_none()
+    return enabled
 
 
 async def seize(tx: Transaction, delivery_id: UUID, lease: Lease) -> Dispatch | None:

@@ -20,6 +20,8 @@ from delivery_service.domain.errors import SealedError
 from delivery_service.domain.signing import Secret
 
 _NONCE_BYTES = 12
+_MIN_SPOKEN = 8
+"""Characters: less is no secret, and would be found in any text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,9 @@ class Confidential:
 
     @property
     def spoken(self) -> list[str]:
-        """What must not be kept where a receiver repeats it."""
-        return [*(each.value for each in self.secrets), *(each for each in self.headers.values() if len(each) >= 8)]
+        """What must not be kept where a receiver repeats it: a header too, and its words, as what follows `Bearer`."""
+        values = [*self.headers.values(), *(word for value in self.headers.values() for word in value.split())]
+        return [*(each.value for each in self.secrets), *(each for each in values if len(each) >= _MIN_SPOKEN)]
 
 
 class Vault:

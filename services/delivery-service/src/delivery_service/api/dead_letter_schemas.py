@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 from chassis.api.pages import decode_cursor
 from chassis.api.wire import Instant, PlainText, RequestModel, WireModel
 from contracts.vocabulary import EventType, Priority
-from delivery_service.api.schemas import PageQuery
+from delivery_service.api.schemas import PageQuery, check_range
 from delivery_service.domain.dead_letters import DeadLetter, DeadLetterStatus, Redrive, Selection
 
 Reason = Annotated[str, Field(min_length=1, max_length=50, pattern="^[a-z_]+$")]
@@ -30,6 +30,8 @@ class DeadLetterQuery(PageQuery):
     to_at: To = None
 
     def selection(self) -> Selection:
+        """Raises InvalidParameterError."""
+        check_range(self.from_at, self.to_at)
         return Selection(
             event_type=self.event_type,
             event_id=self.event_id,
@@ -66,11 +68,13 @@ class DeadLetterFilter(RequestModel):
 
     @model_validator(mode="after")
     def _some(self) -> Self:
-        if self.selection() == Selection():
+        if not any(value is not None for name, value in self if name in DeadLetterFilter.model_fields):
             raise ValueError("give at least one filter; to mean all, a `from` of long ago")
         return self
 
     def selection(self) -> Selection:
+        """Raises InvalidParameterError."""
+        check_range(self.from_at, self.to_at)
         return Selection(
             event_type=self.event_type,
             event_id=self.event_id,

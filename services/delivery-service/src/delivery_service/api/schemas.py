@@ -8,6 +8,7 @@ from pydantic import Field
 
 from chassis.api.pages import Cursor, Limit, decode_cursor
 from chassis.api.wire import Instant, RequestModel, WireModel
+from chassis.errors import InvalidParameterError
 from contracts.vocabulary import Priority
 from delivery_service.domain.attempts import Attempt, Verdict
 from delivery_service.domain.deliveries import Delivery, DeliveryStatus, Search
@@ -19,6 +20,12 @@ class PageQuery(RequestModel):
 
     limit: Limit = 50
     cursor: Cursor = None
+
+
+def check_range(start: datetime | None, end: datetime | None) -> None:
+    """Raises InvalidParameterError where nothing can be between them."""
+    if start is not None and end is not None and start >= end:
+        raise InvalidParameterError("from", "must be earlier than `to`")
 
 
 class DeliveryQuery(PageQuery):
@@ -33,6 +40,8 @@ class DeliveryQuery(PageQuery):
     to_at: Annotated[Instant | None, Field(alias="to", description="Created before.")] = None
 
     def search(self) -> Search:
+        """Raises InvalidParameterError."""
+        check_range(self.from_at, self.to_at)
         position = decode_cursor(self.cursor)
         return Search(
             event_id=self.event_id,

@@ -48,8 +48,11 @@ async def retry_delivery(database: Database, delivery_id: UUID, horizon: float) 
         if delivery.status is DeliveryStatus.SUCCEEDED:
             raise DeliveryEndedError("it has succeeded: there is nothing to try again")
         if delivery.status is DeliveryStatus.PENDING:
-            if not await claims.hurry(tx, delivery_id):
+            hurried = await claims.hurry(tx, delivery_id)
+            if hurried is None:
                 raise DeliveryInHandError("an attempt is under way; what comes of it is known in a moment")
+            if not hurried:
+                raise NotRedrivableError(f"endpoint {delivery.endpoint_id} is deleted or not enabled")
         elif delivery.endpoint_id is None:
             raise NotRedrivableError("no endpoint wanted the event: redrive its dead letter")
         else:
