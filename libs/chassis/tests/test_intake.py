@@ -53,6 +53,18 @@ async def search(word: Annotated[str | None, Query()] = None, at: Annotated[Inst
     return Seen(size=len(word or ""))
 
 
+class ByPage(RequestModel):
+    """Parameters as one model."""
+
+    word: str | None = None
+    first_page: int = 1
+
+
+@router.get("/by-page", dependencies=[READ])
+async def by_page(query: Annotated[ByPage, Query()]) -> Seen:
+    return Seen(size=query.first_page)
+
+
 @router.post("/stream", dependencies=[WRITE, UNBOUNDED_BODY])
 async def stream(request: Request) -> Seen:
     return Seen(size=sum([len(part) async for part in request.stream()]))
@@ -173,6 +185,26 @@ async def test_a_parameter_that_cannot_be_stored_is_named(client: httpx.AsyncCli
     _problem(await client.get("/v1/notes?word=a%00b"), 422, "word")
     _problem(await client.get("/v1/notes?at=0.5"), 422, "at")
     assert (await client.get("/v1/notes?word=a%F0%9F%8E%82&at=2027-01-01T00:00:00Z")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "taken"),
+    [
+        ("GET", "/v1/notes?word=a&at=2027-01-01T00:00Z&wrod=b", "at, word"),
+        ("GET", "/v1/notes/by-page?firstPage=2&wrod=b", "firstPage, word"),
+        ("POST", "/v1/notes?wrod=b", "none"),
+    ],
+)
+async def test_a_parameter_that_a_route_does_not_know_is_refused_with_those_that_it_does(
+    client: httpx.AsyncClient, method: str, path: str, taken: str
+) -> None:
+    body: dict[str, Any] | None = {"payload": {}} if method == "POST" else None
+    problem = _problem(await client.request(method, path, json=body), 422, "wrod")
+    assert problem["errors"][0]["detail"] == f"no parameter of this resource, which takes {taken}"
+
+
+async def test_whoever_asks_for_health_may_say_more(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/healthz?probe=kubelet")).status_code == 200
 
 
 async def test_a_body_has_bounds_whether_it_says_its_length_or_not(client: httpx.AsyncClient) -> None:

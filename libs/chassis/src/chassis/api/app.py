@@ -9,7 +9,7 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
 from chassis.api import dead_letters, health, usage
 from chassis.api.auth import Keyring
-from chassis.api.intake import STORABLE, Intake
+from chassis.api.intake import KNOWN, STORABLE, Intake
 from chassis.api.openapi import document
 from chassis.api.problems import documented, install_handlers
 from chassis.cache import ReadCache
@@ -49,7 +49,7 @@ def create_app(
         redoc_url=None,
         openapi_url="/openapi.json" if routers else None,
         responses=documented(400, 401, 403, 408, 413, 422, 500, 503),
-        dependencies=[STORABLE],
+        dependencies=[STORABLE, KNOWN],
         separate_input_output_schemas=False,
         redirect_slashes=False,
     )

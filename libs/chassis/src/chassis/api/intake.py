@@ -1,14 +1,19 @@
-"""What is let in: nothing under ``/v1`` without a key, and no body that is too long, too slow, too deep or not text."""
+"""What is let in: nothing under ``/v1`` without a key or with an unknown parameter, and no body that is too long, too
+slow, too deep or not text.
+"""
 
 import asyncio
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from fastapi import Depends, HTTPException, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.api.auth import Keyring
@@ -36,7 +41,7 @@ class Intake:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["path"] == _PROTECTED or scope["path"].startswith(f"{_PROTECTED}/"):
+        if _protected(scope["path"]):
             try:
                 self._keyring.holder(_header(scope, b"authorization"))
             except UnauthenticatedError as error:
@@ -45,6 +50,10 @@ class Intake:
         body = _BoundedBody(scope, receive)
         scope[_BODY] = body
         await self._app(scope, body.receive, send)
+
+
+def _protected(path: str) -> bool:
+    return path == _PROTECTED or path.startswith(f"{_PROTECTED}/")
 
 
 class _BoundedBody:
@@ -106,6 +115,35 @@ async def _storable(request: Request) -> None:
 
 STORABLE = Depends(_storable)
 """Refuses what PostgreSQL or JSON cannot hold, wherever it is: U+0000, half a surrogate pair, NaN, what is too deep."""
+
+
+async def _known(request: Request) -> None:
+    route = request.scope.get("route")
+    if not request.query_params or not isinstance(route, APIRoute) or not _protected(request.scope["path"]):
+        return
+    if (names := _names.get(route.endpoint)) is None:
+        names = _names[route.endpoint] = frozenset(_parameters(route.dependant))
+    if unknown := request.query_params.keys() - names:
+        taken = ", ".join(sorted(names)) or "none"
+        detail = f"no parameter of this resource, which takes {taken}"
+        raise InvalidRequestError([FieldError(field=name, detail=detail) for name in sorted(unknown)[:10]])
+
+
+KNOWN = Depends(_known)
+"""Refuses a parameter that the route does not know: a filter with a typing mistake would find everything."""
+
+_names: WeakKeyDictionary[Callable[..., Any], frozenset[str]] = WeakKeyDictionary()
+
+
+def _parameters(dependant: Dependant) -> Iterator[str]:
+    for field in dependant.query_params:
+        model = field.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            yield from (each.alias or name for name, each in model.model_fields.items())
+        else:
+            yield field.alias
+    for each in dependant.dependencies:
+        yield from _parameters(each)
 
 
 def _is_json(request: Request) -> bool:
