@@ -10,6 +10,7 @@ from reminders import Reminders
 from uuid_utils.compat import uuid7
 
 from contracts.messages.user import Anniversary
+from contracts.vocabulary import Priority
 
 
 async def test_a_new_schedule_is_answered_as_it_is_read(reminders: Reminders) -> None:
@@ -118,6 +119,7 @@ async def test_a_preview_tells_local_and_utc_times_and_what_a_policy_did(reminde
             "targetTimestampLocal": "2027-03-13T02:30:00-05:00",
             "wall": "2027-03-13T02:30:00",
             "policies": [],
+            "rescheduled": False,
         },
         {
             "occurrence": "2027-03-14T02:30:00",
@@ -125,6 +127,7 @@ async def test_a_preview_tells_local_and_utc_times_and_what_a_policy_did(reminde
             "targetTimestampLocal": "2027-03-14T03:30:00-04:00",
             "wall": "2027-03-14T02:30:00",
             "policies": ["GAP_SHIFTED"],
+            "rescheduled": False,
         },
         {
             "occurrence": "2027-03-15T02:30:00",
@@ -132,11 +135,41 @@ async def test_a_preview_tells_local_and_utc_times_and_what_a_policy_did(reminde
             "targetTimestampLocal": "2027-03-15T02:30:00-04:00",
             "wall": "2027-03-15T02:30:00",
             "policies": [],
+            "rescheduled": False,
         },
     ]
     await reminders.change(schedule, gap="skip")
     assert [each["occurrence"][8:10] for each in await reminders.upcoming(schedule)] == ["13", "15"]
     assert len(await reminders.upcoming(schedule, 1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("at", "coming"),
+    [
+        # earlier: the rule goes on behind the occurrence, not behind the time that it was given
+        ("2026-10-01T12:00", ["01T12", "06T09", "07T09"]),
+        # later: what it holds up is made up for inside the grace of a day, and what is older is left out
+        ("2026-10-08T12:00", ["08T12", "08T09", "09T09"]),
+    ],
+)
+async def test_a_preview_has_an_occurrence_that_was_moved_where_it_will_be(
+    reminders: Reminders, at: str, coming: list[str]
+) -> None:
+    schedule = await reminders.create(rrule="FREQ=DAILY")
+    path = f"/v1/events/{schedule['liveEventId']}/reschedule"
+    assert (await reminders.client.post(path, json={"at": at, "timezone": "America/New_York"})).status_code == 200
+    found = await reminders.upcoming(schedule, 3)
+    assert [each["targetTimestampLocal"][8:13] for each in found] == coming
+    assert (found[0]["occurrence"], found[0]["wall"]) == ("2026-10-05T09:00:00", f"{at}:00")
+    assert [each["rescheduled"] for each in found] == [True, False, False]
+    assert (await reminders.get(schedule))["nextAt"] == found[0]["targetTimestampUTC"]
+    # And so they come.
+    scenario = reminders.scenario
+    for each in found:
+        await scenario.at(max(each["targetTimestampUTC"], found[0]["targetTimestampUTC"]))
+        assert await scenario.fire(Priority.NORMAL) == 1
+        assert scenario.bus.published[-1].occurrence == each["occurrence"]
+        await scenario.answer(scenario.outcome(scenario.bus.published[-1]))
 
 
 async def test_a_yearly_reminder_keeps_its_leap_day_as_it_is_told(reminders: Reminders) -> None:

@@ -26,9 +26,9 @@ from event_service.api.inputs import (
     length,
 )
 from event_service.application.schedule_requests import NewSchedule
+from event_service.application.schedules import Coming
 from event_service.domain.local_time import Applied, GapPolicy, LeapDayPolicy, OverlapPolicy
 from event_service.domain.patterns import Kind, PatternParts, parts_of
-from event_service.domain.recurrence import Occurrence
 from event_service.domain.schedules import Schedule, Source, Status
 
 MAX_EXDATES = 500
@@ -225,13 +225,17 @@ class ScheduleBody(WireModel):
 
 
 class UpcomingBody(WireModel):
-    """One time to come. `wall` is the local time that the rule asks for, `policies` what was done to keep it."""
+    """One time to come. `wall` is the local time that the rule asks for, `policies` what was done to keep it.
+
+    One that was `rescheduled` comes when it was told to; `wall` says that then.
+    """
 
     occurrence: str
     target_timestamp_utc: datetime
     target_timestamp_local: datetime
     wall: str
     policies: Sequence[Applied]
+    rescheduled: bool
 
 
 class UpcomingListBody(WireModel):
@@ -243,7 +247,7 @@ class UpcomingListBody(WireModel):
     items: Sequence[UpcomingBody]
 
     @classmethod
-    def of(cls, schedule: Schedule, coming: Sequence[Occurrence]) -> Self:
+    def of(cls, schedule: Schedule, coming: Sequence[Coming]) -> Self:
         there = zone(schedule.timezone)
         return cls(
             schedule_id=schedule.id,
@@ -256,8 +260,10 @@ class UpcomingListBody(WireModel):
                     target_timestamp_local=each.instant.astimezone(there),
                     wall=each.wall.isoformat(),
                     policies=each.policy,
+                    rescheduled=one.rescheduled,
                 )
-                for each in coming
+                for one in coming
+                for each in (one.occurrence,)
             ],
         )
 

@@ -15,7 +15,9 @@ from chassis.idempotency import IdempotencyKey
 from chassis.outbox import Outbox
 from chassis.reads import Reads
 from chassis.telemetry.tracing import current_traceparent
-from event_service.adapters import events, recipients, schedule_views, schedules
+from chassis.zones import zone
+from contracts.vocabulary import EventStatus
+from event_service.adapters import event_views, events, recipients, schedule_views, schedules
 from event_service.adapters.schedule_views import Position, ScheduleFilter, ScheduleView
 from event_service.application.occurrences import rule_of
 from event_service.application.planning import Changes, lock_live_events
@@ -86,18 +88,44 @@ async def list_schedules(
         return await schedule_views.search(reader, wanted, before=before, limit=limit)
 
 
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A time to come. One that was ``rescheduled`` is where someone put it, whatever the rule says."""
+
+    occurrence: Occurrence
+    rescheduled: bool = False
+
+
 async def preview(
     reads: Reads, rules: Rulebook, schedule_id: UUID, *, now: datetime, count: int
-) -> tuple[Schedule, list[Occurrence]]:
+) -> tuple[Schedule, list[Coming]]:
     """The next occurrences from now on, or of a paused schedule those that would come if it went on.
+
+    Behind one that was put later come first those that it holds up: they are made up for inside their grace.
 
     Raises ScheduleNotFoundError.
     """
     schedule = (await get_schedule(reads, schedule_id)).schedule
     if schedule.status is Status.ENDED:
         return schedule, []
-    coming = upcoming(rule_of(rules, schedule), now, after=schedule.pattern.after(schedule.last_occurrence))
-    return schedule, list(islice(coming, count))
+    moved, earliest, last = await _moved(reads, schedule, now), now, schedule.last_occurrence
+    if moved is not None:
+        earliest = max(now, moved.occurrence.instant - rules[schedule.event_type].grace_of(schedule))
+        last = moved.occurrence.key
+    by_rule = upcoming(rule_of(rules, schedule), earliest, after=schedule.pattern.after(last))
+    coming = [] if moved is None else [moved]
+    return schedule, [*coming, *map(Coming, islice(by_rule, count - len(coming)))]
+
+
+async def _moved(reads: Reads, schedule: Schedule, now: datetime) -> Coming | None:
+    """The live event where it waits for another time than the rule's."""
+    if (live_id := schedule.live_event_id) is None:
+        return None
+    live = await reads.find(lambda reader: event_views.find(reader, live_id))
+    if live is None or not live.rescheduled or live.status != EventStatus.PENDING or live.target < now:
+        return None
+    wall = live.target.astimezone(zone(schedule.timezone)).replace(tzinfo=None)
+    return Coming(Occurrence(live.occurrence, live.target, wall), rescheduled=True)
 
 
 async def update_schedule(
@@ -253,7 +281,12 @@ def _refuse_ended(planned: Schedule) -> None:
 
 def _never_fires(schedule: Schedule) -> InvalidRuleError:
     if isinstance(schedule.pattern, RecurringPattern):
-        return InvalidRuleError("never fires: it has no occurrence from now on in " + schedule.timezone, "rrule")
+        parts = parts_of(schedule.pattern)
+        return InvalidRuleError(
+            f"never fires: {parts.rrule} from {parts.start.isoformat()} on has no occurrence from now on in"
+            f" {schedule.timezone}",
+            "rrule",
+        )
     return InvalidRuleError(
         f"never fires: {parts_of(schedule.pattern).start.isoformat()} in {schedule.timezone} has passed, or a policy"
         " leaves it out",
