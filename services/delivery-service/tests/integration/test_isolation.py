@@ -10,9 +10,11 @@ from delivery_scene import Scene, due_event, receive
 
 from chassis.database import Database
 from contracts.messages.delivery import DeliveryOutcomeItem, EndpointDisabledItem
-from contracts.vocabulary import OutcomeStatus
+from contracts.vocabulary import OutcomeStatus, Priority
+from delivery_service.adapters import claims
 from delivery_service.application import pool as pools
 from delivery_service.domain.circuits import CircuitPolicy
+from delivery_service.domain.deliveries import Lease, Target
 from delivery_service.domain.retries import RetryPolicy
 from local_stack.testkit import Answer, Receiver, eventually
 
@@ -98,6 +100,25 @@ async def test_an_endpoint_that_refuses_its_probe_has_answered(scene: Scene, rec
         await receive(pool, due_event(), due_event())
         items = await scene.ended(2)
     assert sorted(item.reason or "" for item in items) == ["", "rejected"]
+
+
+async def test_a_probe_goes_before_what_is_due_elsewhere(scene: Scene) -> None:
+    broken, _ = await scene.endpoint()
+    for _ in range(10):
+        await scene.endpoint()
+    async with scene.pool(claiming=False) as pool:
+        pool.close()
+        await receive(pool, due_event())
+    await scene.rows(
+        "INSERT INTO circuits VALUES (:id, 'OPEN', 10, 10, clock_timestamp(), 10, clock_timestamp(), 1,"
+        " clock_timestamp())",
+        id=broken,
+    )
+    async with scene.database.transaction() as tx:
+        claimed = await claims.claim(tx, Priority.CRITICAL, 1, Lease.begin(90), claims.Rooms({}, 100))
+    [probe] = claimed.dispatches
+    assert isinstance(probe.target, Target)
+    assert probe.target.endpoint_id == broken
 
 
 async def test_what_waits_for_an_open_circuit_ends_as_expired_in_time(

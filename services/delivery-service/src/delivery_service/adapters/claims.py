@@ -17,6 +17,7 @@ PROBE_SECONDS = 60.0
 
 # The endpoints with something pending are found by skipping through the index, and of each no more is taken than it has
 # room for: what waits for an endpoint costs nothing but its place in the index, and hides nothing behind it.
+# Probes go first: one that the limit left out would hold its endpoint up until it counts as lost.
 # (SELECT clock_timestamp()) is evaluated once; written plainly it is volatile and keeps the index from being used.
 _PENDING = """
 pending AS (
@@ -65,13 +66,13 @@ WITH RECURSIVE {_PENDING}, gates AS (
     )
     RETURNING m.endpoint_id, m.granted
 ), grants AS (
-    SELECT endpoint_id, CAST(:limit AS integer) AS deliveries FROM gates WHERE NOT enabled
-    UNION ALL SELECT endpoint_id, 1 FROM probed
-    UNION ALL SELECT endpoint_id, granted FROM metered WHERE granted > 0
-    UNION ALL SELECT endpoint_id, room FROM gates
+    SELECT endpoint_id, CAST(:limit AS integer) AS deliveries, false AS probe FROM gates WHERE NOT enabled
+    UNION ALL SELECT endpoint_id, 1, true FROM probed
+    UNION ALL SELECT endpoint_id, granted, false FROM metered WHERE granted > 0
+    UNION ALL SELECT endpoint_id, room, false FROM gates
               WHERE enabled AND room > 0 AND state = 'CLOSED' AND rate_limit IS NULL
 ), due AS (
-    SELECT d.id, d.abandoned FROM (SELECT * FROM grants ORDER BY random()) g CROSS JOIN LATERAL (
+    SELECT d.id, d.abandoned FROM (SELECT * FROM grants ORDER BY probe DESC, random()) g CROSS JOIN LATERAL (
         SELECT id, lease IS NOT NULL AS abandoned FROM deliveries
         WHERE status = 'PENDING' AND priority = :priority AND endpoint_id = g.endpoint_id
           AND due_at <= (SELECT clock_timestamp())
