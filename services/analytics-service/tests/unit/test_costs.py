@@ -146,3 +146,8 @@ def test_a_price_is_changed_by_its_name() -> None:
         {"database_url": "postgresql://nobody@nowhere/none", "prices": '{"database_replicas": 0}'}
     )
     assert (settings.prices.database_replicas, settings.prices.vcpu_hour) == (0, Prices().vcpu_hour)
+
+
+def test_events_before_anything_was_counted_do_not_look_free_of_charge() -> None:
+    costs = costs_of([], 0.0, 49, Prices())
+    assert (costs.per_event, costs.bus_per_event, costs.calls_per_event) == (None, None, None)

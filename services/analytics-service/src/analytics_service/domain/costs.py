@@ -86,17 +86,21 @@ class Costs:
 
     @property
     def per_event(self) -> float | None:
-        """Everything, by event; None where none was fired."""
-        return self.amount() / self.events if self.events else None
+        """Everything, by event; None where none was fired, or nothing has been counted yet."""
+        return self.amount() / self.events if self._known else None
 
     @property
     def bus_per_event(self) -> float | None:
         """SQS and SNS alone."""
-        return self.amount(Category.SQS, Category.SNS) / self.events if self.events else None
+        return self.amount(Category.SQS, Category.SNS) / self.events if self._known else None
 
     @property
     def calls_per_event(self) -> float | None:
-        return self.calls / self.events if self.events else None
+        return self.calls / self.events if self._known else None
+
+    @property
+    def _known(self) -> bool:
+        return self.events > 0 and self.hours > 0
 
     @property
     def savings(self) -> list[Saving]:
