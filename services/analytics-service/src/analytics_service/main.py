@@ -172,7 +172,11 @@ def console(runtime: Runtime[Settings], app: FastAPI) -> Sequence[Role]:
     own = _peer(settings, "analytics-service", settings.analytics_service_url or _own_address(settings))
     runtime.closing.push_async_callback(own.aclose)
     site = Console(
-        Keyring(settings.api_keys), open_peers(runtime), own, session_hours=settings.console_session_hours
+        Keyring(settings.api_keys),
+        open_peers(runtime),
+        own,
+        session_hours=settings.console_session_hours,
+        each_per_second=settings.process_events_per_second,
     ).open()
     mount_site(app, site.app)
     return [site]

@@ -5,8 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
-
 from analytics_service.console.charts.activity import activity, activity_rows
 from analytics_service.console.charts.ahead import week_ahead
 from analytics_service.console.clients.alerts import Alerts
@@ -14,7 +12,8 @@ from analytics_service.console.clients.analytics import CountSeries, Overview, T
 from analytics_service.console.clients.events import Forecast, Passages
 from analytics_service.console.clients.status import DeliveryStatus, EventStatus, ServiceStatus
 from analytics_service.console.feeds import Reading
-from analytics_service.console.views.ahead import Capacity, busiest_rows, capacity, day_rows, outlook
+from analytics_service.console.views.ahead import busiest_rows, day_rows, outlook
+from analytics_service.console.views.capacity import Capacity
 from analytics_service.console.views.events import search_form, wanted
 from analytics_service.console.views.now import alerts_firing, due_by_priority, headline, lateness, queues, troubles
 from analytics_service.console.views.waterfall import bars, waterfall_markup
@@ -270,24 +269,6 @@ def _forecast(*hours: tuple[str, int, int], overdue: int = 0) -> Forecast:
 
 
 WEEK = (("2026-11-23T09:00:00Z", 100, 900), ("2026-11-23T12:00:00Z", 10, 0), ("2026-11-25T09:00:00Z", 100, 2_900))
-
-
-def _pace(*counts: int) -> CountSeries:
-    return CountSeries.model_validate(
-        {
-            "grain": "minute",
-            "since": NOW.isoformat(),
-            "until": NOW.isoformat(),
-            "points": [{"start": NOW.isoformat(), "outcome": "completed", "count": count} for count in counts],
-        }
-    )
-
-
-def test_the_fleet_can_do_what_it_has_in_hand_divided_by_how_long_a_webhook_takes() -> None:
-    able = capacity(_deliveries(), _overview(webhook=0.5), _pace(30, 50))
-    assert able.ceiling_per_hour == pytest.approx(4 * 100 * 3_600 / 0.5)
-    assert able.fastest_per_hour == 3_000
-    assert capacity(None, None, None) == Capacity(None, None)
 
 
 def test_the_outlook_adds_up_a_day_and_a_week_and_says_whether_the_peak_fits() -> None:

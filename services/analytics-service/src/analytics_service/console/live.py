@@ -1,11 +1,12 @@
 """The feeds that the pages show."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from analytics_service.console.clients.alerts import Alerts, AlertsClient
 from analytics_service.console.clients.analytics import CountSeries, Overview
 from analytics_service.console.clients.events import Forecast, Passages
+from analytics_service.console.clients.processes import Processes, ProcessesClient
 from analytics_service.console.clients.services import Services
 from analytics_service.console.clients.status import DeliveryStatus, EventStatus, ServiceStatus
 from analytics_service.console.feeds import Feed
@@ -18,7 +19,9 @@ DAY_MINUTES = 24 * 60
 class Live:
     """One feed for each question, asked with the console's own key, which only reads."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, *, each_per_second: float) -> None:
+        self.each_per_second = each_per_second
+        """What one process of each role together was measured to do, in events."""
         events, analytics, deliveries, users = services.events, services.analytics, services.deliveries, services.users
         self.events: Feed[EventStatus] = Feed("event-service", events.status, every_seconds=1.5)
         self.deliveries: Feed[DeliveryStatus] = Feed(
@@ -42,6 +45,9 @@ class Live:
             now = (await analytics.overview(1)).until
             return await analytics.counts("minute", "completed", since=now - timedelta(days=1))
 
+        self.processes: Feed[Sequence[Processes]] = Feed(
+            "processes", ProcessesClient((events.api, deliveries)).now, every_seconds=30
+        )
         self.pace: Feed[CountSeries] = Feed("pace", minutes_of_a_day, every_seconds=60)
 
     def __iter__(self) -> Iterator[Feed[object]]:

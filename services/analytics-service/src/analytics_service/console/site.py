@@ -41,6 +41,8 @@ class Console:
     own: Peer
     """This service's own API. All are asked with their own key by feeds, and with that of whoever acts or looks."""
     session_hours: float = 12.0
+    each_per_second: float = 450.0
+    """How many events one process of each role together take through, where the fleet's ceiling is told."""
     pages: Sequence[Page] = PAGES
 
     def open(self) -> "OpenConsole":
@@ -56,7 +58,7 @@ class OpenConsole:
     def __init__(self, console: Console) -> None:
         self._console = console
         self.sessions = Sessions(hours=console.session_hours)
-        self.live = Live(self._services(None))
+        self.live = Live(self._services(None), each_per_second=console.each_per_second)
         self._started = False
         self._site = self._build()
         self.app: ASGIApp = self._site

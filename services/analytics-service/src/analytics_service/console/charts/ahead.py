@@ -14,7 +14,7 @@ from analytics_service.console.charts.looks import (
     stacked_bars,
 )
 from analytics_service.console.clients.events import Forecast
-from analytics_service.console.views.ahead import Capacity
+from analytics_service.console.views.capacity import Capacity
 from contracts.vocabulary import Priority
 
 SHOWN_ABOVE = 20.0

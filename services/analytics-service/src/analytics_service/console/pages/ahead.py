@@ -5,9 +5,11 @@ from analytics_service.console.charts.ahead import week_ahead
 from analytics_service.console.clients.events import Forecast
 from analytics_service.console.page import Page, Visit
 from analytics_service.console.parts import Chart, Table, Tile, panel, row
-from analytics_service.console.views.ahead import busiest_rows, capacity, day_rows, outlook
+from analytics_service.console.views.ahead import busiest_rows, day_rows, outlook
+from analytics_service.console.views.capacity import COLUMNS, bound_rows, capacity
 from contracts.vocabulary import Priority
 
+_UNBOUND = "No webhook was called in the last day, and no process has told of itself yet."
 _PRIORITIES = [formats.word(priority.name) for priority in Priority]
 
 
@@ -17,20 +19,32 @@ async def build(visit: Visit) -> None:
     visit.watch(live.deliveries)
     visit.watch(live.day)
     visit.watch(live.pace)
+    visit.watch(live.processes)
 
     with row():
         day, week, peak = Tile("Next 24 hours"), Tile("Next 7 days"), Tile("Busiest hour")
-        ceiling = Tile("Fleet’s ceiling", hint="What may be in hand at once, divided by how long a webhook takes")
+        ceiling = Tile("Fleet’s ceiling", hint="The least of what bounds it")
         fastest = Tile("Fastest so far")
     with panel("By hour", "Everything that is scheduled for the coming week, in hours of UTC."):
         chart = Chart("Events due in each hour of the coming week", ["Day", "Events", *_PRIORITIES], tall=True)
-    with row("columns"), panel("The busiest hours", "And how long the fleet needs for them at its ceiling."):
-        busiest = Table(
-            "The busiest hours of the week", ["Hour", "Events", *_PRIORITIES, "Takes"], numbers=(1, 2, 3, 4, 5, 6)
-        )
+    with row("columns"):
+        with panel("The busiest hours", "And how long the fleet needs for them at its ceiling."):
+            busiest = Table(
+                "The busiest hours of the week", ["Hour", "Events", *_PRIORITIES, "Takes"], numbers=(1, 2, 3, 4, 5, 6)
+            )
+        with panel("What bounds the fleet", "The ceiling is the least of it, and not less than what was seen."):
+            bounds = Table("What bounds the fleet", COLUMNS, numbers=(2,))
 
     def show() -> None:
-        able = capacity(live.deliveries.reading.value, live.day.reading.value, live.pace.reading.value)
+        able = capacity(
+            live.deliveries.reading.value,
+            live.day.reading.value,
+            live.pace.reading.value,
+            live.processes.reading.value,
+            live.each_per_second,
+        )
+        told = live.processes.reading
+        bounds.show(bound_rows(able), _UNBOUND if told.value is not None else None, error=told.error)
         reading = live.week.reading
         if reading.value is not None:
             figures = outlook(reading.value, able)

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from analytics_service.console import formats
-from analytics_service.console.clients.analytics import CountSeries, Overview
 from analytics_service.console.clients.events import Forecast, HourForecast
-from analytics_service.console.clients.status import DeliveryStatus
 from analytics_service.console.markup import Content
+from analytics_service.console.views.capacity import Capacity
 from contracts.vocabulary import Priority
 
 BUSIEST = 8
@@ -16,33 +15,6 @@ COMFORTABLE = 2.0
 """So many times the busiest hour is room enough."""
 AMPLE = 100.0
 """From so many times on, the number says nothing more."""
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """What the fleet can deliver in an hour.
-
-    ``ceiling_per_hour`` is Little's law: what it may have in hand at once, divided by how long a webhook takes. None
-    where none was called lately. ``fastest_per_hour`` is the busiest minute of the last day, kept up for an hour.
-    """
-
-    ceiling_per_hour: float | None
-    fastest_per_hour: float | None
-
-
-def capacity(status: DeliveryStatus | None, day: Overview | None, pace: CountSeries | None) -> Capacity:
-    """From the ceilings of the queues, the webhooks' median of the last day, and the minutes of it."""
-    ceiling: float | None = None
-    if status is not None and day is not None:
-        medians = {each.priority: each.p50 for each in day.latencies if each.measure == "webhook" and each.count}
-        hourly = [
-            each.concurrency * 3_600 / seconds
-            for each in status.deliveries
-            if (seconds := medians.get(each.priority) or medians.get(None))
-        ]
-        ceiling = sum(hourly) if hourly else None
-    minutes = [point.count for point in pace.points if point.outcome == "completed"] if pace is not None else []
-    return Capacity(ceiling, max(minutes) * 60.0 if minutes else None)
 
 
 @dataclass(frozen=True)
@@ -84,7 +56,7 @@ def outlook(forecast: Forecast, able: Capacity) -> Outlook:
 
 def _ceiling(able: Capacity, peak: int) -> tuple[str, str, str]:
     if able.ceiling_per_hour is None:
-        return formats.NONE, "no webhook was called in the last day", "plain"
+        return formats.NONE, "neither webhooks nor processes are known", "plain"
     if peak == 0:
         return formats.count(able.ceiling_per_hour), "events an hour", "plain"
     times = able.ceiling_per_hour / peak
