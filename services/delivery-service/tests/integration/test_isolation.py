@@ -21,6 +21,7 @@ from local_stack.testkit import Answer, Receiver, eventually
 Outcomes = Callable[[Database], Awaitable[list[DeliveryOutcomeItem]]]
 
 PATIENT = RetryPolicy(max_tries=50, base=0.02, factor=1.0, cap=0.02, retry_after_cap=1.0)
+PAUSED = "SELECT trips, CAST(extract(epoch FROM probe_at - clock_timestamp()) AS float8) AS seconds"
 TOUCHY = CircuitPolicy(min_attempts=5, open_seconds=0.3, open_cap_seconds=0.3)
 
 
@@ -86,6 +87,28 @@ async def test_an_open_circuit_holds_deliveries_back_without_attempts_until_a_pr
     assert all(item.status is OutcomeStatus.SUCCEEDED for item in await scene.outcomes())
     [circuit] = await scene.rows("SELECT state, in_row, trips FROM circuits")
     assert tuple(circuit) == ("CLOSED", 0, 0)
+
+
+async def test_a_pause_that_a_receiver_asks_for_holds_for_all_that_waits_and_costs_no_attempts(
+    scene: Scene,
+    receiver: Receiver,
+) -> None:
+    await scene.endpoint()
+    receiver.answer(Answer(429, headers={"Retry-After": "120"}))
+    patient = RetryPolicy(max_tries=3, base=0.05, factor=2, cap=0.1, retry_after_cap=900)
+    async with scene.pool(policy=patient) as pool, scene.pool(policy=patient) as other:
+        await receive(pool, due_event())
+        [circuit] = await eventually(lambda: scene.rows(f"{PAUSED} FROM circuits WHERE state = 'OPEN'"))
+        assert 110 < circuit.seconds <= 120
+        # It is no trouble: nothing has tripped, so the next pause is no longer for it.
+        assert circuit.trips == 0
+        await receive(other, *(due_event() for _ in range(5)))
+        held = "SELECT 1 FROM deliveries WHERE lease IS NULL AND attempts = 0"
+        assert len(await scene.rows(held)) == 5
+        assert len(receiver.requests) == 1
+        await scene.rows("UPDATE circuits SET probe_at = clock_timestamp()")
+        items = await scene.ended(5)
+    assert {(item.status, item.endpoints[0].attempts) for item in items} == {(OutcomeStatus.SUCCEEDED, 1)}
 
 
 async def test_an_endpoint_that_refuses_its_probe_has_answered(scene: Scene, receiver: Receiver) -> None:

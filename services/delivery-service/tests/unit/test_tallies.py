@@ -1,6 +1,7 @@
 """What attempts say about an endpoint."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from uuid import uuid4
 
 import pytest
@@ -26,3 +27,22 @@ def test_what_failed_on_the_way_counts() -> None:
     made = [attempt(Verdict.SUCCEEDED), attempt(Verdict.RETRY, Fault.TIMEOUT), attempt(Verdict.RETRY, Fault.DNS)]
     [told] = tally([(endpoint_id, each) for each in made], {endpoint_id: 2.0})
     assert (told.attempts, told.failures, told.trailing, told.succeeded) == (5, 2, 2, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "asked", "granted"),
+    [
+        (429, "60", 60),
+        (429, format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True), 900),
+        (429, "soon", 0),
+        (429, None, 0),
+        # One server of many may say so of itself; the others go on.
+        (503, "60", 0),
+    ],
+)
+def test_a_receiver_of_too_many_requests_may_ask_for_a_pause(status: int, asked: str | None, granted: float) -> None:
+    headers = None if asked is None else {"retry-after": asked}
+    made = Attempt(Verdict.RETRY, status, None, headers, None, datetime.now(UTC), 0.0, None)
+    endpoint_id = uuid4()
+    [told] = tally([(endpoint_id, made), (endpoint_id, attempt(Verdict.SUCCEEDED))], {}, pause_cap=900)
+    assert told.pause_seconds == pytest.approx(granted, abs=5)

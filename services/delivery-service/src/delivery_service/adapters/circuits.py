@@ -13,50 +13,54 @@ from delivery_service.domain.circuits import Circuit, CircuitPolicy, CircuitStat
 
 # An endpoint that is well costs one look. The rows are locked in one order, so that two recorders cannot deadlock; what
 # is locked is read as it is by then. While a circuit is open, its probe alone counts; an
-# endpoint that refuses its event has answered, and is well.
+# endpoint that refuses it has answered, and is well. One that asks for a pause gets it by an open circuit, too; that is
+# no trouble, and does not count as opened.
 _COUNT = text("""
 WITH n AS (SELECT clock_timestamp() AS now), told AS (
     SELECT t.*, c.endpoint_id IS NULL AS new
     FROM unnest(
         CAST(:ids AS uuid[]), CAST(:attempts AS float8[]), CAST(:failures AS integer[]),
-        CAST(:succeeded AS boolean[]), CAST(:trailing AS integer[])
-    ) AS t (endpoint_id, made, failed, succeeded, unbroken)
+        CAST(:succeeded AS boolean[]), CAST(:trailing AS integer[]), CAST(:pauses AS float8[])
+    ) AS t (endpoint_id, made, failed, succeeded, unbroken, pause)
     JOIN endpoints p ON p.id = t.endpoint_id AND p.enabled
     LEFT JOIN circuits c ON c.endpoint_id = t.endpoint_id
     WHERE t.unbroken > 0 OR t.failed > 0 OR c.in_row > 0 OR c.state <> 'CLOSED'
 ), locked AS (
-    SELECT c.*, t.made, t.failed, t.succeeded, t.unbroken FROM circuits c JOIN told t ON t.endpoint_id = c.endpoint_id
+    SELECT c.*, t.made, t.failed, t.succeeded, t.unbroken, t.pause
+    FROM circuits c JOIN told t ON t.endpoint_id = c.endpoint_id
     ORDER BY c.endpoint_id FOR UPDATE OF c
 ), summed AS (
     SELECT l.endpoint_id, l.state, l.in_row, l.failing_since, l.trips, l.probe_at, l.failed, l.succeeded, l.unbroken,
-           l.attempts * d.decay + l.made AS attempts, l.failures * d.decay + l.failed AS failures
+           l.pause, l.attempts * d.decay + l.made AS attempts, l.failures * d.decay + l.failed AS failures
     FROM locked l CROSS JOIN n CROSS JOIN LATERAL (
         SELECT power(
             0.5, least(greatest(extract(epoch FROM n.now - l.counted_at), 0) / CAST(:half_life AS float8), 100)
         ) AS decay
     ) d
     UNION ALL
-    SELECT endpoint_id, 'CLOSED', 0, NULL, 0, NULL, failed, succeeded, unbroken, made, failed FROM told WHERE new
+    SELECT endpoint_id, 'CLOSED', 0, NULL, 0, NULL, failed, succeeded, unbroken, pause, made, failed FROM told WHERE new
 ), decided AS (
-    SELECT s.*, CASE
-        WHEN state = 'HALF_OPEN' AND failed > 0 THEN 'OPEN'
+    SELECT s.*, t.opened, CASE
+        WHEN t.opened OR state = 'CLOSED' AND pause > 0 THEN 'OPEN'
         WHEN state = 'HALF_OPEN' THEN 'CLOSED'
-        WHEN state = 'CLOSED' AND attempts >= CAST(:min_attempts AS float8)
-             AND failures >= CAST(:failure_rate AS float8) * attempts THEN 'OPEN'
         ELSE state END AS next
-    FROM summed s
+    FROM summed s CROSS JOIN LATERAL (
+        SELECT state = 'HALF_OPEN' AND failed > 0
+               OR state = 'CLOSED' AND attempts >= CAST(:min_attempts AS float8)
+                  AND failures >= CAST(:failure_rate AS float8) * attempts AS opened
+    ) t
 ), becoming AS (
-    SELECT d.endpoint_id, next, n.now AS counted_at, next = 'OPEN' AND state <> 'OPEN' AS opened,
+    SELECT d.endpoint_id, next, n.now AS counted_at, opened,
            CASE WHEN next = 'CLOSED' AND state <> 'CLOSED' THEN 0 ELSE attempts END AS attempts,
            CASE WHEN next = 'CLOSED' AND state <> 'CLOSED' THEN 0 ELSE failures END AS failures,
            CASE WHEN succeeded THEN unbroken ELSE in_row + unbroken END AS in_row,
            CASE WHEN unbroken = 0 THEN NULL WHEN succeeded THEN n.now ELSE coalesce(failing_since, n.now) END
                AS failing_since,
-           CASE WHEN next = 'CLOSED' THEN 0 WHEN state <> 'OPEN' AND next = 'OPEN' THEN trips + 1 ELSE trips END
-               AS trips,
-           CASE WHEN next = 'CLOSED' THEN NULL WHEN state <> 'OPEN' AND next = 'OPEN' THEN n.now + make_interval(
-               secs => least(CAST(:open_cap AS float8), CAST(:open_seconds AS float8) * power(2, least(trips, 30))))
-               ELSE probe_at END AS probe_at
+           CASE WHEN next = 'CLOSED' THEN 0 WHEN opened THEN trips + 1 ELSE trips END AS trips,
+           CASE WHEN next = 'OPEN' THEN greatest(
+               CASE WHEN state = 'OPEN' THEN probe_at WHEN opened THEN n.now + make_interval(
+                   secs => least(CAST(:open_cap AS float8), CAST(:open_seconds AS float8) * power(2, least(trips, 30))))
+               END, n.now + make_interval(secs => pause)) WHEN next = 'HALF_OPEN' THEN probe_at END AS probe_at
     FROM decided d CROSS JOIN n
 ), added AS (
     INSERT INTO circuits (endpoint_id, state, attempts, failures, counted_at, in_row, failing_since, trips, probe_at)
@@ -85,7 +89,10 @@ RETURNING kind, disabled_at
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How an endpoint stands that is not well, or was not. ``failing_seconds``: for how long all have failed."""
+    """How an endpoint stands that is not well, or was not. ``failing_seconds``: for how long all have failed.
+
+    ``opened``: it failed too often, or failed its probe. A circuit is also open for a pause that was asked for.
+    """
 
     endpoint_id: UUID
     state: CircuitState
@@ -110,6 +117,7 @@ async def count(tx: Transaction, tallies: Sequence[Tally], policy: CircuitPolicy
             "failures": [each.failures for each in tallies],
             "succeeded": [each.succeeded for each in tallies],
             "trailing": [each.trailing for each in tallies],
+            "pauses": [each.pause_seconds for each in tallies],
             "half_life": policy.half_life_seconds,
             "min_attempts": float(policy.min_attempts),
             "failure_rate": policy.failure_rate,

@@ -44,6 +44,8 @@ async def watch(tx: Transaction, outbox: Outbox, tallies: Sequence[Tally], polic
             _trips.add(1)
             log.warning("circuit opened", endpoint_id=str(each.endpoint_id), failed_in_row=each.in_row)
         tally = by_endpoint[each.endpoint_id]
+        if tally.pause_seconds:
+            log.info("pause asked for", endpoint_id=str(each.endpoint_id), seconds=round(tally.pause_seconds, 1))
         reason = _why_disable(each, tally, policy)
         if reason:
             await _disable(tx, outbox, each, tally, *reason)

@@ -224,7 +224,7 @@ class DeliveryPool:
             for each in results
             if each.attempt is not None and isinstance(each.dispatch.target, Target)
         ]
-        tallies = tally(attempts, self._unsaid.all())
+        tallies = tally(attempts, self._unsaid.all(), pause_cap=self._policy.retry_after_cap)
         while True:
             try:
                 async with self._connections:

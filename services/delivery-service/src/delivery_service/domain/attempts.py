@@ -8,6 +8,7 @@ from enum import StrEnum
 RETRYABLE = frozenset({408, 425, 429})
 """Client errors that say nothing about the request itself. Every 5xx is retried too."""
 GONE = 410
+TOO_MANY_REQUESTS = 429
 
 
 class Fault(StrEnum):

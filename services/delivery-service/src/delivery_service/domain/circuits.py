@@ -3,11 +3,12 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from delivery_service.domain.attempts import UNRELATED_FAULTS, Attempt, Verdict
+from delivery_service.domain.attempts import TOO_MANY_REQUESTS, UNRELATED_FAULTS, Attempt, Verdict
+from delivery_service.domain.retries import parse_retry_after
 
 
 class CircuitState(StrEnum):
@@ -52,6 +53,7 @@ class Tally:
 
     ``failures`` are those that may pass, out of ``attempts``; a refusal of one event says nothing about the next.
     ``trailing`` counts what did not succeed at the end of the batch, refusals too. ``gone``: it answered 410.
+    ``pause_seconds``: for how long it asked to be left alone, with a 429; 0 where it did not.
     """
 
     endpoint_id: UUID
@@ -61,6 +63,7 @@ class Tally:
     trailing: int
     gone: bool
     http_status: int | None
+    pause_seconds: float = 0.0
 
 
 class Successes:
@@ -87,19 +90,24 @@ class Successes:
         return float(count * 0.5 ** (seconds / self._half_life))
 
 
-def tally(attempts: Iterable[tuple[UUID, Attempt]], unsaid: dict[UUID, float]) -> list[Tally]:
+def tally(
+    attempts: Iterable[tuple[UUID, Attempt]], unsaid: dict[UUID, float], *, pause_cap: float = 0.0
+) -> list[Tally]:
     """Add attempts up by endpoint, in their order, on top of successes that were not told before.
 
     Those that never reached for the endpoint say nothing about it: a person without a phone, a setting of ours.
+    ``pause_cap`` is the longest pause in seconds that is granted.
     """
     by_endpoint: dict[UUID, list[Attempt]] = {}
     for endpoint_id, attempt in attempts:
         if attempt.fault not in UNRELATED_FAULTS:
             by_endpoint.setdefault(endpoint_id, []).append(attempt)
-    return [_tally(endpoint_id, made, unsaid.get(endpoint_id, 0.0)) for endpoint_id, made in by_endpoint.items()]
+    return [
+        _tally(endpoint_id, made, unsaid.get(endpoint_id, 0.0), pause_cap) for endpoint_id, made in by_endpoint.items()
+    ]
 
 
-def _tally(endpoint_id: UUID, made: list[Attempt], unsaid: float) -> Tally:
+def _tally(endpoint_id: UUID, made: list[Attempt], unsaid: float, pause_cap: float) -> Tally:
     trailing = 0
     for attempt in reversed(made):
         if attempt.verdict is Verdict.SUCCEEDED:
@@ -113,4 +121,14 @@ def _tally(endpoint_id: UUID, made: list[Attempt], unsaid: float) -> Tally:
         trailing=trailing,
         gone=any(each.verdict is Verdict.GONE for each in made),
         http_status=made[-1].http_status,
+        pause_seconds=min(pause_cap, max((_pause(each) for each in made), default=0.0)),
     )
+
+
+def _pause(attempt: Attempt) -> float:
+    """What is left of the time that a receiver asked for."""
+    if attempt.http_status != TOO_MANY_REQUESTS or attempt.headers is None:
+        return 0.0
+    answered_at = attempt.started_at + timedelta(seconds=attempt.duration_seconds)
+    asked = parse_retry_after(attempt.headers.get("retry-after"), answered_at) or 0.0
+    return max(0.0, asked - (datetime.now(UTC) - answered_at).total_seconds())
