@@ -33,6 +33,25 @@ async def test_the_list_leads_to_an_endpoint_that_can_be_disabled_and_enabled(si
     await expect(page.locator("#content")).not_to_contain_text("its owner is away")
 
 
+async def test_the_keyboard_and_what_is_selected_stay_where_they_are_when_the_list_is_shown_anew(
+    signed_in: Page, live: LiveStack, endpoint: str
+) -> None:
+    page = await visit(signed_in, "/endpoints")
+    link = page.locator(f'a[href="/endpoints/{endpoint}"]')
+    await link.focus()
+    await link.evaluate("link => getSelection().selectAllChildren(link.closest('tr').querySelector('.note'))")
+    assert await page.evaluate("getSelection().toString()") == "webhook"
+    await link.evaluate("link => { window.before = link; }")
+    # Of the same length: a selection is found again by how much text stands before it.
+    await live.change_endpoint(endpoint, description="Everyone")
+    await expect(link).to_have_text("Everyone")
+    assert await page.evaluate("window.before.isConnected") is False
+    await expect(link).to_be_focused()
+    assert await page.evaluate("getSelection().toString()") == "webhook"
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(f"/endpoints/{endpoint}")
+
+
 async def test_a_question_that_is_not_answered_changes_nothing(signed_in: Page, live: LiveStack, endpoint: str) -> None:
     page = await visit(signed_in, f"/endpoints/{endpoint}")
     await page.get_by_role("button", name="Disable").click()

@@ -1,4 +1,4 @@
-"""What every page's head has: one style sheet, and the theme before the first paint."""
+"""What every page's head has: one style sheet, the theme before the first paint, and what keeps the focus."""
 
 import hashlib
 from html import escape
@@ -34,6 +34,7 @@ HEAD = "\n".join(
         f'<link rel="stylesheet" href="{asset("console.css")}">',
         # Not deferred: a dark page must not flash light.
         f'<script src="{asset("theme.js")}"></script>',
+        f'<script src="{asset("focus.js")}" defer></script>',
     )
 )
 
