@@ -6,10 +6,9 @@ from hashlib import sha256
 from uuid import UUID
 
 import pytest
-from bench.api import Mix, known_users, send_all
+from bench.api import Mix, known_users
 from bench.imports import import_users
-from bench.load import Call
-from bench.pipeline.observation import PipelineError
+from bench.load import Call, send
 from pydantic import SecretStr
 
 from chassis.api.server import HttpServer
@@ -84,12 +83,6 @@ async def test_requests_of_every_kind_are_answered_as_they_should_be(almanac: Al
     users = await known_users(almanac)
     assert len({user["id"] for user in users}) == 240
     mix = Mix(almanac.user_url, users, random.Random(1))
-    answers = await send_all(list(mix.arrivals(1, 200)), {"Authorization": f"Bearer {KEY}"})
+    answers = await send(list(mix.arrivals(1, 200)), {"Authorization": f"Bearer {KEY}"})
+    assert [answer.fault for answer in answers if answer.fault] == []
     assert {answer.call.kind for answer in answers} == {"read by id", "find by email", "change", "create", "list"}
-
-
-async def test_an_answer_that_is_wrong_fails_the_run(almanac: Almanac) -> None:
-    await import_users(10, almanac)
-    mix = Mix(almanac.user_url, await known_users(almanac), random.Random(1))
-    with pytest.raises(PipelineError, match=r"of .* answers were wrong, such as GET .*: 401"):
-        await send_all([call for call in mix.arrivals(0.1, 100) if call.kind != "change"], {})
