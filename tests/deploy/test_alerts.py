@@ -1,5 +1,6 @@
 """Every alert fires on what it is for, and not on what is well: `promtool test rules`, all in one run."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from almanac_aws.sizes import MEMORY_GIB
+from queries import selectors
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "observability" / "prometheus" / "rules"
@@ -80,6 +82,9 @@ def _pods(firing: int, quiet: int) -> tuple[dict[str, str], dict[str, str]]:
 
 GIB = 1024**3
 RUNBOOKS = str(yaml.safe_load((ROOT / "deploy/k8s/almanac/values.yaml").read_text())["monitoring"]["runbookUrl"])
+SOMEBODY_ELSES = {f'up{{job="{job}"}}': f"0x{MINUTES}" for job in ("billing-service", "node")}
+"""In a cluster that others run things in, too."""
+WITHOUT_PODS = _gauge('kube_deployment_status_replicas{deployment="almanac-event-scheduler"}', 0, 1)
 NO_ENDPOINT = {'almanac_dead_letters_open{reason="no_endpoint"}': f"41x{MINUTES}"}
 CONNECTIONS = {"pg_settings_max_connections": f"1000x{MINUTES}"}
 CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
@@ -107,8 +112,14 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "EventsOverdue": _gauge('almanac_events_overdue{priority="HIGH"}', 1, 0),
     "WorkerStalled": _late("almanac_event_loop_lag_seconds", "1.0", 'component="delivery-worker-critical"'),
     "SchedulerStalled": _late("almanac_event_loop_lag_seconds", "1.0", 'component="event-scheduler"'),
-    "RoleDown": _gauge('up{job="event-service", component="event-relay"}', 0, 1),
-    "ExporterDown": _gauge('up{job="postgres-exporter"}', 0, 1),
+    "RoleDown": (
+        {'up{job="event-service", component="event-relay"}': f"0x{MINUTES}"},
+        {'up{job="event-service", component="event-relay"}': f"1x{MINUTES}", **SOMEBODY_ELSES},
+    ),
+    "ExporterDown": (
+        {'up{job="postgres-exporter"}': f"0x{MINUTES}"},
+        {'up{job="postgres-exporter"}': f"1x{MINUTES}", **SOMEBODY_ELSES},
+    ),
     "PodsRestart": (
         {'kube_pod_container_status_restarts_total{pod="almanac-user-api-6d5f"}': f"0+1x{MINUTES}"},
         {'kube_pod_container_status_restarts_total{pod="almanac-user-api-6d5f"}': f"7x{MINUTES}"},
@@ -221,6 +232,18 @@ def test_what_the_source_document_asks_for_is_asked_of_prometheus() -> None:
         assert threshold in rule["expr"], name
 
 
+def test_the_operations_guide_says_which_alerts_want_an_exporter_of_others() -> None:
+    wanted: dict[str, list[str]] = {"pg": [], "kube": [], "aws": []}
+    for name, rule in _alerts().items():
+        for prefix, alerts in wanted.items():
+            if any(selector.metric.startswith(f"{prefix}_") for selector in selectors(rule["expr"])):
+                alerts.append(name)
+    guide = (ROOT / "docs" / "operations.md").read_text()
+    for exporter, prefix in (("postgres", "pg"), ("kube-state", "kube"), ("yet-another-cloudwatch", "aws")):
+        (row,) = re.findall(rf"^\| {exporter}-.* \| (.+) \|$", guide, re.M)
+        assert row.partition(";")[0].split(", ") == wanted[prefix]
+
+
 @needs_promtool
 def test_prometheus_can_read_all_rules() -> None:
     ran = subprocess.run(
@@ -254,7 +277,8 @@ def test_every_alert_fires_when_it_should_and_only_then(tmp_path: Path) -> None:
             ],
         }
 
-    cases = [*CASES.items(), *(("DatabaseMemoryLow", _free_memory(size, 0.19 * of, 0.21 * of)) for size, of in MEMORY)]
+    low_memory = [("DatabaseMemoryLow", _free_memory(size, 0.19 * of, 0.21 * of)) for size, of in MEMORY]
+    cases = [*CASES.items(), ("RoleDown", WITHOUT_PODS), *low_memory]
     tests = [case(name, series, count) for name, pair in cases for series, count in zip(pair, (1, 0), strict=True)]
     file = tmp_path / "tests.yaml"
     file.write_text(yaml.safe_dump({"rule_files": [str(each) for each in RULES.glob("*.yaml")], "tests": tests}))

@@ -317,6 +317,21 @@ def test_without_hooks_the_jobs_are_plain_and_named_after_their_image() -> None:
         assert job["spec"]["backoffLimit"] > 1
 
 
+def test_whatever_exports_metrics_is_read_under_the_job_that_alerts_know_it_by() -> None:
+    documents = manifests(EVERYTHING)
+    services = _named(documents, "Service")
+    jobs: dict[str, set[str]] = {}
+    for name, monitor in _named(documents, "ServiceMonitor").items():
+        spec = monitor["spec"]
+        wanted = spec["selector"]["matchLabels"].items()
+        read = [each for each in services.values() if wanted <= each["metadata"]["labels"].items()]
+        jobs[name] = {each["metadata"]["labels"][spec["jobLabel"]] for each in read}
+        for each in read:
+            assert {each["port"] for each in spec["endpoints"]} <= {port["name"] for port in each["spec"]["ports"]}
+    assert jobs.pop("almanac-collector") == {"collector"}
+    assert jobs == {f"almanac-{name}": {f"{name}-service"} for name in ("user", "event", "delivery", "analytics")}
+
+
 def test_alerts_link_to_the_page_that_is_asked_for() -> None:
     def links(monitoring: dict[str, Any]) -> dict[str, str]:
         rules = _named(manifests({"monitoring": {"enabled": True, **monitoring}}), "PrometheusRule")["almanac-alerts"]
