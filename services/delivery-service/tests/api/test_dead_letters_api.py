@@ -228,6 +228,27 @@ async def test_a_redrive_that_is_cancelled_leaves_the_rest_open(
     assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (404, "redriveId")
 
 
+async def test_one_that_can_no_longer_be_read_holds_up_no_other(
+    api_scene: Scene,
+    api: httpx.AsyncClient,
+    runtime: Runtime[Settings],
+    letters: Letters,
+) -> None:
+    async with api_scene.pool(claiming=False) as pool:
+        await receive(pool, due_event(), due_event())
+    await api_scene.endpoint()
+    old, _ = await letters()
+    # As if it came from a version of long ago.
+    await api_scene.rows("UPDATE delivery_dead_letters SET payload = '{}' WHERE id = :id", id=old["id"])
+    begun = await api.post("/v1/dead-letters/redrive", json={"reason": "no_endpoint"})
+    await Redriver(runtime.database, runtime.outbox, horizon=60).step()
+    done = (await api.get(begun.headers["Location"])).json()
+    assert (done["redriven"], done["skipped"]) == (1, 1)
+    assert [each["id"] for each in await letters(status="OPEN")] == [old["id"]]
+    alone = await api.post(f"/v1/dead-letters/{old['id']}/redrive")
+    assert (alone.status_code, alone.json()["type"]) == (409, "urn:almanac:problem:not-redrivable")
+
+
 async def test_dead_letters_are_found_by_each_filter_and_paged(
     api_scene: Scene,
     api: httpx.AsyncClient,

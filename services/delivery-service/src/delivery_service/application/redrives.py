@@ -19,7 +19,7 @@ from delivery_service.application.arrivals import arrival_of, check_due_event
 from delivery_service.application.dead_letters import find_dead_letter
 from delivery_service.application.intake import take_in_within
 from delivery_service.domain.dead_letters import DeadLetter, DeadLetterStatus, Redrive, Selection
-from delivery_service.domain.deliveries import Lease
+from delivery_service.domain.deliveries import Arrival, Lease
 from delivery_service.domain.errors import (
     DeadLetterNotOpenError,
     NotRedrivableError,
@@ -73,7 +73,7 @@ async def redrive_one(database: Database, outbox: Outbox, letter_id: UUID, horiz
     if letter.queue is not None:
         raise NotRedrivableError(f"the message still cannot be read: {letter.detail}")
     if letter.delivery_id is None:
-        raise NotRedrivableError("no enabled endpoint wants the event")
+        raise NotRedrivableError("no enabled endpoint wants the event, or it can no longer be read")
     raise NotRedrivableError(f"endpoint {letter.endpoint_id} is deleted or not enabled")
 
 
@@ -141,25 +141,32 @@ class Redriver:
 async def _match_again(tx: Transaction, unwanted: dict[UUID, tuple[DeadLetter, int]], horizon: float) -> set[UUID]:
     """Look for endpoints again. Returns the letters of the events that found some."""
     traces = await redrives.traces(tx, unwanted.keys())
-    arrivals = [
-        # The event's own attempt: event-service takes no outcome of another.
-        replace(arrival_of(check_due_event(letter.payload), letter.payload, traces[id], None), attempt=attempt)
-        for id, (letter, attempt) in unwanted.items()
-    ]
-    still_unwanted = set(await intake.reopen(tx, arrivals))
-    wanted = unwanted.keys() - still_unwanted
+    arrivals = {}
+    for id, (letter, attempt) in unwanted.items():
+        arrival = _read(letter, traces[id])
+        if arrival is not None:
+            # The event's own attempt: event-service takes no outcome of another.
+            arrivals[id] = replace(arrival, attempt=attempt)
+    still_unwanted = set(await intake.reopen(tx, list(arrivals.values())))
+    wanted = arrivals.keys() - still_unwanted
     await redrives.extend(tx, wanted, horizon)
     return {unwanted[id][0].id for id in wanted}
 
 
 async def _read_again(tx: Transaction, outbox: Outbox, letter: DeadLetter) -> bool:
     """Take in a message that could not be read before. False where it cannot be read now either."""
-    try:
-        due = check_due_event(letter.payload)
-    except ContractError:
-        return False
     traceparent = None if letter.trace_id is None else f"00-{letter.trace_id}-{letter.id.hex[:16]}-01"
+    arrival = _read(letter, traceparent)
+    if arrival is None:
+        return False
     # Without room here: any worker may have it.
-    arrival = arrival_of(due, letter.payload, traceparent, None)
     await take_in_within(tx, outbox, [arrival], Lease.begin(60), Rooms({}, 0))
     return True
+
+
+def _read(letter: DeadLetter, traceparent: str | None) -> Arrival | None:
+    """The due event of a letter. None where it cannot be read: one such must not hold up the redrive of all others."""
+    try:
+        return arrival_of(check_due_event(letter.payload), letter.payload, traceparent, None)
+    except ContractError:
+        return None
