@@ -6,14 +6,16 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
-from delivery_scene import Scene, due_event, receive
+from delivery_scene import SECURITY, Scene, due_event, receive
 
+from chassis.clock import DatabaseClock
 from chassis.database import Database
 from contracts.messages.delivery import DeliveryOutcomeItem, EndpointDisabledItem
 from contracts.vocabulary import OutcomeStatus, Priority
-from delivery_service.adapters import claims
+from delivery_service.adapters import circuits, claims
 from delivery_service.application import pool as pools
-from delivery_service.domain.circuits import CircuitPolicy
+from delivery_service.application.endpoints import update_endpoint
+from delivery_service.domain.circuits import CircuitPolicy, Tally
 from delivery_service.domain.deliveries import Lease, Target
 from delivery_service.domain.retries import RetryPolicy
 from local_stack.testkit import Answer, Receiver, eventually
@@ -193,6 +195,21 @@ async def test_an_endpoint_that_is_gone_is_switched_off_and_that_is_published(sc
     assert (said.endpoint_id, said.reason, said.failures, said.http_status) == (endpoint_id, "gone", 1, 410)
     assert (await scene.outcomes())[-1].reason == "no_endpoint"
     assert len(receiver.requests) == 1
+
+
+async def test_an_endpoint_that_moves_while_it_is_switched_off_does_both_in_turn(scene: Scene) -> None:
+    endpoint_id, _ = await scene.endpoint()
+    await scene.rows("INSERT INTO circuits VALUES (:id, 'CLOSED', 1, 1, clock_timestamp(), 1, NULL, 0)", id=endpoint_id)
+    clock = DatabaseClock(scene.database, time_lapse=False)
+    gone = Tally(endpoint_id, 1, 1, succeeded=False, trailing=1, gone=True, http_status=410)
+    async with scene.database.transaction() as tx:
+        await circuits.count(tx, [gone], CircuitPolicy())
+        patch = {"url": "https://example.org/new"}
+        moving = asyncio.create_task(update_endpoint(scene.database, clock, SECURITY, endpoint_id, patch, None))
+        await eventually(lambda: scene.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+        assert await circuits.disable(tx, endpoint_id, "it answered 410 Gone") is not None
+    moved = await moving
+    assert (moved.config.url, moved.config.enabled, moved.version) == (patch["url"], False, 3)
 
 
 async def test_an_endpoint_that_only_fails_is_switched_off_after_so_many_attempts_or_days(

@@ -78,6 +78,7 @@ SELECT endpoint_id, next AS state, opened, in_row,
 FROM becoming
 """)
 _FIND = text("SELECT state, in_row, failing_since, probe_at FROM circuits WHERE endpoint_id = :id")
+_LOCK = text("SELECT FROM circuits WHERE endpoint_id = :id FOR UPDATE")
 _FORGET = text("DELETE FROM circuits WHERE endpoint_id = :id")
 _DISABLE = text("""
 UPDATE endpoints SET enabled = false, disabled_reason = :reason, disabled_at = c.now, updated_at = c.now,
@@ -134,6 +135,14 @@ async def find(connection: AsyncConnection, endpoint_id: UUID) -> Circuit:
     """How an endpoint stands; one that never failed has no row, and is well."""
     row = (await connection.execute(_FIND, {"id": endpoint_id})).one_or_none()
     return Circuit(CircuitState(row.state), row.in_row, row.failing_since, row.probe_at) if row else Circuit()
+
+
+async def lock(tx: Transaction, endpoint_id: UUID) -> None:
+    """Keep how an endpoint stands from being recorded until the transaction ends; to be called before it is locked.
+
+    Who records attempts locks circuits first and then, to switch one off, its endpoint: so does everyone.
+    """
+    await tx.execute(_LOCK, {"id": endpoint_id})
 
 
 async def forget(tx: Transaction, endpoint_id: UUID) -> None:

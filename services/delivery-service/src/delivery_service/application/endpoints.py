@@ -199,6 +199,7 @@ async def delete_endpoint(database: Database, endpoint_id: UUID, expected: int |
         StaleVersionError: the version is not ``expected`` (None: any will do).
     """
     async with database.transaction() as tx:
+        await circuits.lock(tx, endpoint_id)
         # Nothing has to be opened: an endpoint whose key is lost can still be deleted.
         version = await endpoints.lock_version(tx, endpoint_id)
         if version is None:
@@ -246,6 +247,7 @@ def _shown(secret: str | None, signing: Signing) -> str | None:
 
 
 async def _locked(tx: Transaction, vault: Vault, endpoint_id: UUID, expected: int | None) -> Endpoint:
+    await circuits.lock(tx, endpoint_id)
     endpoint = _found(await endpoints.lock(tx, vault, endpoint_id), endpoint_id)
     _expect(endpoint.version, expected)
     return endpoint
