@@ -45,10 +45,11 @@ async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites_and_does_no
         assert {"httponly", "samesite=strict", "path=/"} <= {part.strip() for part in cookie.split(";")}
         assert "writer" not in cookie
         assert "secure" not in cookie
-        behind_tls = await http.post(
-            "/login", data={"key": "writer"}, headers={"x-forwarded-proto": "https"}, follow_redirects=False
-        )
-        assert "; secure" in behind_tls.headers["set-cookie"].lower()
+        for said in ("https", "HTTPS, http"):
+            behind_tls = await http.post(
+                "/login", data={"key": "writer"}, headers={"x-forwarded-proto": said}, follow_redirects=False
+            )
+            assert "; secure" in behind_tls.headers["set-cookie"].lower()
 
 
 async def test_a_forged_cookie_opens_nothing(console: OpenConsole) -> None:

@@ -79,6 +79,14 @@ async def test_a_search_asks_event_service_with_the_users_own_key(services: Fake
     assert services.keys_of("GET", "event-service/v1/events") == ["reader"]
 
 
+async def test_an_event_is_found_by_the_id_that_receivers_know(one_event: FakeServices, logged_in: LogIn) -> None:
+    async with logged_in("reader") as user:
+        await user.open(f"/events?event=%20{EVENT}")
+        await user.should_see("Hey, &lt;Ada&gt;", retries=20)
+        await user.open("/events?event=ada")
+        await user.should_see("No event has such an id.")
+
+
 async def test_a_user_whom_nobody_knows_has_no_events(services: FakeServices, logged_in: LogIn) -> None:
     services.answers("GET", "user-service/v1/users", {"items": [], "nextCursor": None})
     async with logged_in("reader") as user:
@@ -176,6 +184,21 @@ async def test_an_event_is_rescheduled_to_a_local_time_in_its_own_zone(
             user.find(kind=ui.button, content="Reschedule").click()
         await eventually(lambda: bodies)
     assert bodies == [b'{"at":"2026-11-23T10:30","timezone":"America/New_York"}']
+
+
+async def test_a_question_that_is_answered_with_nothing_stays_and_says_so(
+    one_event: FakeServices, logged_in: LogIn
+) -> None:
+    async with logged_in("writer") as user:
+        await user.open(f"/events/{EVENT}")
+        user.find("Reschedule").click()
+        await user.should_see("Give it another time?")
+        user.find(ui.input).clear()
+        with user.scope(kind=ui.dialog):
+            user.find(kind=ui.button, content="Reschedule").click()
+        await user.should_see("This is needed.")
+        await user.should_see("Give it another time?")
+    assert one_event.keys_of("POST", f"event-service/v1/events/{EVENT}/reschedule") == []
 
 
 async def test_after_a_logout_elsewhere_an_open_tab_cannot_act(

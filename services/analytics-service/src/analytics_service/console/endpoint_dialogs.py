@@ -2,8 +2,8 @@
 
 from nicegui import ui
 
-from analytics_service.console.dialogs import ask
-from analytics_service.console.markup import joined, tag
+from analytics_service.console.dialogs import ask, dialog_of
+from analytics_service.console.markup import tag
 from analytics_service.console.parts import button, html
 
 _HOUR = 3_600
@@ -29,13 +29,10 @@ async def ask_contact(kind: str) -> dict[str, str] | None:
 async def show_secret(secret: str | None, note: str | None) -> None:
     """Show a secret until it is put away. It is in no log, and the page forgets it."""
     title = "The new secret" if secret else "There is no secret to show"
-    dialog = ui.dialog().props(f'persistent transition-duration=120 aria-label="{title}"')
-    with dialog, ui.element("div").classes("dialog"):
-        html(joined(title), name="h2")
-        if secret is None:
-            html(joined(note or "The endpoint keeps the secret that it was given."), name="p")
-        else:
-            html(joined("It is shown this once: copy it now, to where webhooks are verified."), name="p")
+    once = "It is shown this once: copy it now, to where webhooks are verified."
+    text = once if secret else note or "The endpoint keeps the secret that it was given."
+    with dialog_of(title, text, persistent=True) as dialog:
+        if secret is not None:
             html(tag("pre", secret, class_="secret", tabindex="0"))
         with ui.element("div").classes("dialog-actions"):
             if secret is not None:

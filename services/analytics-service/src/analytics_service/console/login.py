@@ -92,7 +92,9 @@ def login_routes(keyring: Keyring, sessions: Sessions, failures: FailureLimit) -
 
 def _is_secure(request: Request) -> bool:
     # Behind a proxy that ends TLS. Whoever forges the header only keeps their own cookie from plain HTTP.
-    return request.url.scheme == "https" or request.headers.get("x-forwarded-proto", "").lower() == "https"
+    # Several proxies list what each was asked by, the browser's first.
+    asked_by = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
+    return request.url.scheme == "https" or asked_by == "https"
 
 
 def _local(path: str) -> str:

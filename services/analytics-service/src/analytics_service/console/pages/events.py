@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from urllib.parse import urlencode
+from uuid import UUID
 
 from nicegui import ui
 
@@ -18,6 +19,9 @@ LIMIT = 50
 async def build(visit: Visit) -> None:
     with panel("Search"):
         html(search_form(PATH, visit.query))
+    if event := visit.query.get("event", "").strip():
+        _lead_to(event)
+        return
     results = Region()
 
     async def search() -> EventPage:
@@ -31,6 +35,17 @@ async def build(visit: Visit) -> None:
         return await visit.services.events.search(**asked, userId=user, cursor=visit.query.get("cursor"), limit=LIMIT)
 
     await results.fill(search, lambda page: _show(page, visit.query))
+
+
+def _lead_to(event: str) -> None:
+    """To the event itself; its id is the ``webhook-id`` that receivers know it by."""
+    try:
+        address = f"{PATH}/{UUID(event)}"
+    except ValueError:
+        html(nothing("No event has such an id.", "It is a UUID, as 8e1f0d2c-5b0a-8c3e-9a2b-1c2d3e4f5a6b."))
+        return
+    html(tag("p", link("To this event", address)))
+    ui.navigate.to(address)
 
 
 def _show(page: EventPage, query: Mapping[str, str]) -> None:

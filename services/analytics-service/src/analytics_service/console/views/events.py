@@ -31,6 +31,7 @@ def search_form(path: str, query: Mapping[str, str]) -> Markup:
     return tag(
         "form",
         _field("User", _input("user", query, placeholder="id or e-mail address", size="34", spellcheck="false")),
+        _field("Event", _input("event", query, placeholder="id, or a webhook-id", size="34", spellcheck="false")),
         _field("Type", _choice("eventType", [each.value for each in EventType], query)),
         _field("Status", _choice("status", [each.value for each in EventStatus], query)),
         _field("From (UTC)", _input("from", query, type="datetime-local")),
