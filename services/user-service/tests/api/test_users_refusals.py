@@ -63,6 +63,16 @@ async def test_a_bad_tag_is_refused_by_its_place(api: httpx.AsyncClient, ada: di
     assert not any((await stored()).values())
 
 
+async def test_a_rule_is_said_in_words_and_not_as_an_expression(api: httpx.AsyncClient, ada: dict[str, Any]) -> None:
+    faulty = ada | {"email": "ada@localhost", "phone": "0123", "tags": ["Very important"]}
+    problem = _problem(await api.post("/v1/users", json=faulty), 422)
+    assert {error["field"]: error["detail"] for error in problem["errors"]} == {
+        "email": "must be an address like ada@example.org, of at most 254 characters",
+        "phone": "must be a number in the form of E.164, like +4930123456",
+        "tags.0": "must be 1 to 50 of a-z and 0-9, with a single - or _ between them where wanted",
+    }
+
+
 async def test_what_is_required_must_be_there(api: httpx.AsyncClient, ada: dict[str, Any], stored: Stored) -> None:
     for field in ("firstName", "lastName", "dateOfBirth", "timezone"):
         rest = {name: value for name, value in ada.items() if name != field}

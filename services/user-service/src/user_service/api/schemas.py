@@ -7,7 +7,15 @@ from datetime import date, datetime, time
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 
 from chassis.api.pages import Cursor, Limit, decode_cursor
 from chassis.api.wire import NOT_SENT, PatchModel, PlainText, RequestModel, WireModel, ZoneName
@@ -60,6 +68,18 @@ def _unique(tags: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(tags))
 
 
+def _said_as(rule: str) -> WrapValidator:
+    """Refuses by ``rule`` whatever a pattern refuses: an expression tells nobody what is asked for."""
+
+    def judge(value: Any, pattern: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return pattern(value)
+        except ValidationError:
+            raise ValueError(rule) from None
+
+    return WrapValidator(judge)
+
+
 def _day_of_year(value: Any) -> date:
     if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise ValueError("must be a day of the year as MM-DD")
@@ -74,9 +94,21 @@ PastDate = Annotated[
     WithJsonSchema({"type": "string", "format": "date"}),
     Field(description="Not in the future where the user lives."),
 ]
-Email = Annotated[str, Field(pattern=EMAIL, max_length=MAX_EMAIL, description="Need not be unique.")]
-Phone = Annotated[str, Field(pattern=PHONE, description="E.164, like +4930123456.")]
-Tag = Annotated[str, Field(pattern=TAG, max_length=MAX_TAG)]
+Email = Annotated[
+    str,
+    Field(pattern=EMAIL, max_length=MAX_EMAIL, description="Need not be unique."),
+    _said_as(f"must be an address like ada@example.org, of at most {MAX_EMAIL} characters"),
+]
+Phone = Annotated[
+    str,
+    Field(pattern=PHONE, description="E.164, like +4930123456."),
+    _said_as("must be a number in the form of E.164, like +4930123456"),
+]
+Tag = Annotated[
+    str,
+    Field(pattern=TAG, max_length=MAX_TAG),
+    _said_as(f"must be 1 to {MAX_TAG} of a-z and 0-9, with a single - or _ between them where wanted"),
+]
 Tags = Annotated[
     tuple[Tag, ...],
     Field(max_length=MAX_TAGS, json_schema_extra={"uniqueItems": True}, description="Kept in alphabetical order."),
