@@ -95,7 +95,7 @@ def _values(user: User) -> dict[str, Any]:
     return {
         "id": user.id,
         "version": user.version,
-        **asdict(user.profile),
+        **user.profile.values(),
         "anniversaries": _dump(user.anniversaries),
         "created_at": user.created_at,
         "updated_at": user.updated_at,

@@ -241,7 +241,7 @@ class UserBody(WireModel):
         return cls(
             id=user.id,
             version=user.version,
-            **asdict(user.profile),
+            **user.profile.values(),
             anniversaries=[AnniversaryBody.of(each) for each in user.anniversaries],
             created_at=user.created_at,
             updated_at=user.updated_at,

@@ -44,6 +44,10 @@ class Profile:
     tags: tuple[str, ...] = ()
     delivery_time: time = DELIVERY_TIME
 
+    def values(self) -> dict[str, Any]:
+        """By the names of the fields, as they are: ``dataclasses.asdict`` would copy each, on every row of a list."""
+        return {name: getattr(self, name) for name in _DEFAULTS}
+
     def merged(self, patch: Mapping[str, Any]) -> "Profile":
         """The profile with the patch's values. None puts a field back to its default (RFC 7396: null removes)."""
         return replace(self, **{name: _DEFAULTS[name] if value is None else value for name, value in patch.items()})
