@@ -6,6 +6,8 @@ from live_stack import LiveStack
 from playwright.async_api import Page, expect
 from tabs import serious_violations, visit
 
+FOLLOWS_MS = 20_000
+
 
 async def test_a_search_finds_a_users_events_and_leads_to_the_way_of_one(signed_in: Page, live: LiveStack) -> None:
     person = await live.person()
@@ -50,3 +52,6 @@ async def test_whoever_may_only_look_is_offered_nothing_to_do(reader: Page, live
     page = await visit(reader, f"/events/{event}")
     await expect(page.locator("#content")).to_contain_text("Hey, Ada there is cake")
     await expect(page.get_by_role("group", name="Actions")).to_have_count(0)
+    # And what becomes of it, without asking again.
+    await live.call("POST", f"{live.stack.event}/v1/events/{event}/cancel")
+    await expect(page.get_by_role("table", name="History")).to_contain_text("Cancelled", timeout=FOLLOWS_MS)

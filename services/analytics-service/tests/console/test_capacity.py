@@ -8,7 +8,7 @@ import pytest
 from analytics_service.console.clients.analytics import CountSeries, Overview
 from analytics_service.console.clients.processes import Processes, Usage, processes_of
 from analytics_service.console.clients.status import DeliveryStatus
-from analytics_service.console.views.capacity import Capacity, bound_rows, capacity
+from analytics_service.console.views.capacity import bound_rows, capacity
 
 NOW = datetime(2026, 11, 23, 14, 50, tzinfo=UTC)
 PRIORITIES = ("CRITICAL", "HIGH", "NORMAL", "LOW")
@@ -64,12 +64,30 @@ def test_the_scarcest_role_bounds_a_fleet_whose_receivers_are_quick() -> None:
     assert bound_rows(able)[0][:2] == ["Processes", "2 schedulers of event-service, each measured at 450 a second"]
 
 
-def test_the_ceiling_is_not_less_than_what_was_seen_and_unknown_where_nothing_bounds_it() -> None:
+def test_the_ceiling_is_not_less_than_what_was_seen() -> None:
     assert capacity(None, None, _pace(60_000), FEW, 450).ceiling_per_hour == 3_600_000
-    begun = [Processes("event-service", "scheduler", 0.2)]
-    assert capacity(None, None, None, begun, 450).ceiling_per_hour == 450 * 3_600
-    assert capacity(_status(), _day(None), _pace(1), [], 450) == Capacity(None, 60.0)
-    assert bound_rows(capacity(None, None, None, None, 450)) == []
+
+
+@pytest.mark.parametrize(
+    ("processes", "because"),
+    [
+        (None, "how many is not known: one of each role"),
+        ([], "how many is not known: one of each role"),
+        ([Processes("event-service", "scheduler", 0.2)], "1 scheduler of event-service"),
+    ],
+)
+def test_there_is_one_of_each_where_nobody_tells_and_where_one_has_just_begun_again(
+    processes: list[Processes] | None, because: str
+) -> None:
+    able = capacity(_status(), _day(None), None, processes, 450)
+    assert able.ceiling_per_hour == 450 * 3_600
+    assert bound_rows(able) == [["Processes", f"{because}, each measured at 450 a second", "1,620,000"]]
+
+
+def test_without_a_process_of_a_role_nothing_gets_through() -> None:
+    assert (
+        capacity(_status(), _day(0.5), None, [*FEW, Processes("event-service", "relay", 0)], 450).ceiling_per_hour == 0
+    )
 
 
 def test_processes_are_told_by_their_time_and_those_that_are_gone_are_not_counted() -> None:

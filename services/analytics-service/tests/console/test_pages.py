@@ -50,8 +50,6 @@ async def test_pages_say_which_service_does_not_answer_and_show_the_rest(
         await user.should_see("event-service does not answer", retries=30)
         await user.open("/ahead")
         await user.should_see("events are due", retries=30)
-        # Of that which bounds the fleet.
-        await user.should_see("-service does not answer", retries=30)
 
 
 async def test_what_all_tabs_show_is_asked_for_once_with_the_consoles_own_key(

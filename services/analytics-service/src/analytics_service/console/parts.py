@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from markupsafe import Markup
 from nicegui import ui
@@ -101,6 +101,23 @@ class Part:
         self.show(
             tag("section", table(caption, columns, rows), class_="panel trouble", role="status") if rows else Markup("")
         )
+
+
+class Changing(Generic[T]):
+    """A part that is built anew when what it shows has changed, and stays as it is otherwise, with its buttons."""
+
+    def __init__(self, build: Callable[[T], None]) -> None:
+        self._build = build
+        self._shown: T | None = None
+        self._element = ui.element("div").props('aria-live="polite"')
+
+    def show(self, thing: T) -> None:
+        if thing == self._shown:
+            return
+        self._shown = thing
+        self._element.clear()
+        with self._element:
+            self._build(thing)
 
 
 class Chart:

@@ -50,7 +50,7 @@ def _lines(capacity: Capacity | None, busiest: int, spans: int) -> Sequence[Opti
         return ()
     drawn = busiest * SHOWN_ABOVE
     lines = []
-    if capacity.ceiling_per_hour is not None and capacity.ceiling_per_hour <= drawn:
+    if capacity.ceiling_per_hour <= drawn:
         lines.append(limit_line("Fleet's ceiling", INK, round(capacity.ceiling_per_hour), spans))
     if capacity.fastest_per_hour and capacity.fastest_per_hour <= drawn:
         lines.append(limit_line("Fastest minute, kept up", SOFT, round(capacity.fastest_per_hour), spans, dashed=True))

@@ -9,7 +9,6 @@ from analytics_service.console.views.ahead import busiest_rows, day_rows, outloo
 from analytics_service.console.views.capacity import COLUMNS, bound_rows, capacity
 from contracts.vocabulary import Priority
 
-_UNBOUND = "No webhook was called in the last day, and no process has told of itself yet."
 _PRIORITIES = [formats.word(priority.name) for priority in Priority]
 
 
@@ -43,8 +42,7 @@ async def build(visit: Visit) -> None:
             live.processes.reading.value,
             live.each_per_second,
         )
-        told = live.processes.reading
-        bounds.show(bound_rows(able), _UNBOUND if told.value is not None else None, error=told.error)
+        bounds.show(bound_rows(able))
         reading = live.week.reading
         if reading.value is not None:
             figures = outlook(reading.value, able)

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Generic, TypeVar
 
 from markupsafe import Markup
 from nicegui import ui
@@ -15,11 +14,9 @@ from analytics_service.console.dialogs import ask
 from analytics_service.console.formats import NONE, duration, moment, word
 from analytics_service.console.markup import Content, badge, joined, link, tag
 from analytics_service.console.page import Page, Visit
-from analytics_service.console.parts import Region, Table, button, html, nothing, panel
+from analytics_service.console.parts import Changing, Region, Table, button, html, nothing, panel
 from analytics_service.console.polled import Polled
 from analytics_service.console.silence_dialog import ask_silence
-
-T = TypeVar("T")
 
 REFRESH_SECONDS = 3.0
 _HISTORY = ("When", "What", "Rule", "Severity", "Summary", "By", "Note")
@@ -106,9 +103,9 @@ class _View:
     def __init__(self, visit: Visit, client: AlertsClient, polled: Polled[Watch]) -> None:
         self._visit, self._client, self._polled = visit, client, polled
         with panel("Now", wide=True):
-            self._alerts = _Changing(self._build_alerts)
+            self._alerts = Changing(self._build_alerts)
         with panel("Silences", "Nobody is told of what one covers; it is watched all the same.", wide=True):
-            self._silences = _Changing(self._build_silences)
+            self._silences = Changing(self._build_silences)
         with panel("History", wide=True):
             self._history = Table("What happened to alerts", _HISTORY)
 
@@ -171,26 +168,10 @@ class _View:
             await self._polled.again()
 
 
-class _Changing(Generic[T]):
-    """A part that is built anew when what it shows has changed, and stays as it is otherwise."""
-
-    def __init__(self, build: Callable[[Sequence[T]], None]) -> None:
-        self._build = build
-        self._shown: Sequence[T] | None = None
-        self._element = ui.element("div").props('aria-live="polite"')
-
-    def show(self, things: Sequence[T]) -> None:
-        if things == self._shown:
-            return
-        self._shown = things
-        self._element.clear()
-        with self._element:
-            self._build(things)
-
-
 def _described(alert: Alert) -> Markup:
     head = joined(severity_badge(alert.severity), " ", tag("strong", alert.summary))
-    return joined(tag("p", head), tag("p", alert.rule, " · ", standing(alert), class_="note"))
+    todo = tag("p", "What to do: ", tag("code", alert.runbook), class_="note")
+    return joined(tag("p", head), tag("p", alert.rule, " · ", standing(alert), class_="note"), todo)
 
 
 def _covered(silence: Silence) -> Markup:

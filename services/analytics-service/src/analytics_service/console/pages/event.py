@@ -11,7 +11,8 @@ from analytics_service.console.dialogs import ask, confirm
 from analytics_service.console.facts import facts
 from analytics_service.console.page import Page, Visit
 from analytics_service.console.pages import events
-from analytics_service.console.parts import Region, button, html, nothing, panel, row, table
+from analytics_service.console.parts import Changing, button, html, nothing, panel, row, table
+from analytics_service.console.polled import Polled
 from analytics_service.console.views.events import (
     MAY_CANCEL,
     MAY_RESCHEDULE,
@@ -21,6 +22,8 @@ from analytics_service.console.views.events import (
     local_input,
 )
 from analytics_service.console.views.waterfall import waterfall_markup
+
+REFRESH_SECONDS = 5.0
 
 
 async def build(visit: Visit) -> None:
@@ -34,19 +37,24 @@ async def build(visit: Visit) -> None:
 
 
 class _OneEvent:
-    """The page's state: what changes it shows it again."""
+    """What the page is made of. The event and its timeline are asked for anew every few seconds, each on its own."""
 
     def __init__(self, visit: Visit, event_id: UUID) -> None:
         self._visit = visit
         self._id = event_id
-        self._event = Region()
+        services = visit.services
+        self._event = Polled(lambda: services.events.get(event_id), every_seconds=REFRESH_SECONDS)
+        with self._event.body:
+            self._known = Changing(self._show_event)
         with panel("Timeline", "From its target on; everything in UTC."):
-            self._timeline = Region()
+            self._timeline = Polled(lambda: services.analytics.timeline(event_id), every_seconds=REFRESH_SECONDS)
+            with self._timeline.body:
+                self._waterfall = html().classes("table-frame")
+                self._waterfall.props('tabindex="0" role="region" aria-label="Timeline"')
 
     async def show(self) -> None:
-        services = self._visit.services
-        await self._event.fill(lambda: services.events.get(self._id), self._show_event)
-        await self._timeline.fill(lambda: services.analytics.timeline(self._id), self._show_timeline)
+        await self._event.begin(self._known.show)
+        await self._timeline.begin(self._show_timeline)
 
     def _show_event(self, event: EventDetail) -> None:
         with row("columns"):
@@ -67,12 +75,8 @@ class _OneEvent:
                 button("Cancel event", self._cancel, kind="danger")
 
     def _show_timeline(self, timeline: Timeline) -> None:
-        if not timeline.spans:
-            html(nothing("Nothing has happened yet."))
-            return
-        html(waterfall_markup(timeline)).classes("table-frame").props(
-            'tabindex="0" role="region" aria-label="Timeline"'
-        )
+        shown = waterfall_markup(timeline) if timeline.spans else nothing("Nothing has happened yet.")
+        self._waterfall.set_content(str(shown))
 
     async def _cancel(self) -> None:
         text = "It will not be sent. A recurring schedule goes on with its next occurrence."
@@ -104,7 +108,8 @@ class _OneEvent:
     async def _act(self, action: str, call: Callable[[], Awaitable[EventDetail]], done: str) -> None:
         if await self._visit.act(action, self._id, call) is not None:
             self._visit.say(done)
-        await self.show()
+        await self._event.again()
+        await self._timeline.again()
 
 
 PAGE = Page("/events/{event_id}", "Event", build, parent=events.PATH)

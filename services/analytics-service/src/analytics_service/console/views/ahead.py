@@ -55,8 +55,8 @@ def outlook(forecast: Forecast, able: Capacity) -> Outlook:
 
 
 def _ceiling(able: Capacity, peak: int) -> tuple[str, str, str]:
-    if able.ceiling_per_hour is None:
-        return formats.NONE, "neither webhooks nor processes are known", "plain"
+    if not able.ceiling_per_hour:
+        return "0", "a role has no process", "bad"
     if peak == 0:
         return formats.count(able.ceiling_per_hour), "events an hour", "plain"
     times = able.ceiling_per_hour / peak

@@ -26,11 +26,11 @@ class Bound:
 class Capacity:
     """What the fleet can deliver in an hour.
 
-    ``ceiling_per_hour`` is the least of the ``bounds``, yet not less than what was seen. None where none is known.
+    ``ceiling_per_hour`` is the least of the ``bounds``, yet not less than what was seen.
     ``fastest_per_hour`` is the busiest minute of the last day, kept up for an hour.
     """
 
-    ceiling_per_hour: float | None
+    ceiling_per_hour: float
     fastest_per_hour: float | None
     bounds: Sequence[Bound] = ()
 
@@ -43,12 +43,11 @@ def capacity(
     each_per_second: float,
 ) -> Capacity:
     """From what may be in hand and how long webhooks take, and from processes and what each was measured to do."""
-    known = _receivers(status, day), _processes(processes, each_per_second)
-    bounds = tuple(each for each in known if each is not None)
+    receivers, own = _receivers(status, day), _processes(processes, each_per_second)
+    bounds = (own,) if receivers is None else (receivers, own)
     minutes = [point.count for point in pace.points if point.outcome == "completed"] if pace is not None else []
     fastest = max(minutes) * 60.0 if minutes else None
-    ceiling = max(min(each.per_hour for each in bounds), fastest or 0.0) if bounds else None
-    return Capacity(ceiling, fastest, bounds)
+    return Capacity(max(min(each.per_hour for each in bounds), fastest or 0.0), fastest, bounds)
 
 
 def _receivers(status: DeliveryStatus | None, day: Overview | None) -> Bound | None:
@@ -68,14 +67,14 @@ def _receivers(status: DeliveryStatus | None, day: Overview | None) -> Bound | N
     return Bound("Receivers", reason, per_second * _HOUR)
 
 
-def _processes(processes: Sequence[Processes] | None, each_per_second: float) -> Bound | None:
+def _processes(processes: Sequence[Processes] | None, each_per_second: float) -> Bound:
     """Every event passes every role, so that the role with the fewest processes decides."""
-    if not processes:
-        return None
-    scarce = min(processes, key=lambda each: each.number)
-    # One that has just begun again is a part of one in the hour's average.
-    number = max(1, round(scarce.number)) if scarce.number else 0
-    who = f"{formats.of_many(number, scarce.role)} of {scarce.service}"
+    number, who = 1, "how many is not known: one of each role"
+    if processes:
+        scarce = min(processes, key=lambda each: each.number)
+        # One that has just begun again is a part of one in the hour's average.
+        number = max(1, round(scarce.number)) if scarce.number else 0
+        who = f"{formats.of_many(number, scarce.role)} of {scarce.service}"
     reason = f"{who}, each measured at {formats.count(each_per_second)} a second"
     return Bound("Processes", reason, number * each_per_second * _HOUR)
 
