@@ -282,6 +282,7 @@ def test_the_outlook_adds_up_a_day_and_a_week_and_says_whether_the_peak_fits() -
         "an hour: 2.0 times too little for the peak", "bad",
     )  # fmt: skip
     assert outlook(_forecast(), Capacity(9, None)).peak[0] == "0"
+    assert outlook(_forecast(*WEEK), Capacity(0, None)).ceiling == ("0", "a role has no process", "bad")
 
 
 def test_the_busiest_hours_come_first_with_what_they_take() -> None:
