@@ -85,6 +85,16 @@ async def test_an_event_is_found_by_the_id_that_receivers_know(one_event: FakeSe
         await user.should_see("No event has such an id.")
 
 
+async def test_users_who_share_an_address_are_all_named(services: FakeServices, logged_in: LogIn) -> None:
+    services.answers("GET", "event-service/v1/events", {"items": [_event()], "nextCursor": None})
+    services.answers("GET", "user-service/v1/users", {"items": [{"id": USER}, {"id": EVENT}], "nextCursor": None})
+    async with logged_in("reader") as user:
+        await user.open("/events?user=ada@example.com")
+        await user.should_see("2 users have this address.")
+        await user.should_see(f"/events?user={EVENT}")
+        await user.should_see(f"/events/{EVENT}")
+
+
 async def test_a_user_whom_nobody_knows_has_no_events(services: FakeServices, logged_in: LogIn) -> None:
     services.answers("GET", "user-service/v1/users", {"items": [], "nextCursor": None})
     async with logged_in("reader") as user:

@@ -1,6 +1,7 @@
 """*Events*: search by user, type, status and time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -16,6 +17,14 @@ PATH = "/events"
 LIMIT = 50
 
 
+@dataclass(frozen=True)
+class Found:
+    """A page of events, and the users with the address that was searched for."""
+
+    page: EventPage
+    users: Sequence[str] = ()
+
+
 async def build(visit: Visit) -> None:
     with panel("Search"):
         html(search_form(PATH, visit.query))
@@ -24,17 +33,20 @@ async def build(visit: Visit) -> None:
         return
     results = Region()
 
-    async def search() -> EventPage:
+    async def search() -> Found:
         asked = wanted(visit.query)
         user = asked.pop("user", None)
+        namesakes: Sequence[str] = ()
         if user and "@" in user:
-            found = await visit.services.users_by_email(user)
-            if not found:
-                return EventPage(items=())
-            user = found[0]
-        return await visit.services.events.search(**asked, userId=user, cursor=visit.query.get("cursor"), limit=LIMIT)
+            namesakes = await visit.services.users_by_email(user)
+            if not namesakes:
+                return Found(EventPage(items=()))
+            user = namesakes[0]
+        events = visit.services.events
+        page = await events.search(**asked, userId=user, cursor=visit.query.get("cursor"), limit=LIMIT)
+        return Found(page, namesakes)
 
-    await results.fill(search, lambda page: _show(page, visit.query))
+    await results.fill(search, lambda found: _show(found, visit.query))
 
 
 def _lead_to(event: str) -> None:
@@ -48,7 +60,12 @@ def _lead_to(event: str) -> None:
     ui.navigate.to(address)
 
 
-def _show(page: EventPage, query: Mapping[str, str]) -> None:
+def _show(found: Found, query: Mapping[str, str]) -> None:
+    page = found.page
+    if len(found.users) > 1:
+        others = (tag("li", link(user, f"{PATH}?{urlencode({'user': user})}", class_="mono")) for user in found.users)
+        html(tag("p", f"{len(found.users)} users have this address. Shown are the events of the first:"))
+        html(tag("ul", others))
     with panel("Events", f"Latest target first, {LIMIT} at a time." if page.items else None):
         if not page.items:
             html(nothing("No event is like that.", "Ask for less: fewer filters, or a longer time."))
