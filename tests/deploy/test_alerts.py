@@ -6,10 +6,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import almanac_aws.deployment
 import pytest
 import yaml
 from almanac_aws.sizes import MEMORY_GIB
 from queries import selectors
+
+from analytics_service.domain import notices
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "observability" / "prometheus" / "rules"
@@ -222,6 +225,10 @@ def test_each_alert_has_a_case_a_severity_and_a_page_in_the_runbook() -> None:
         page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
         assert (page, anchor) == (RUNBOOKS, name.lower())
         assert name.lower() in headings
+
+
+def test_whoever_tells_of_alerts_links_to_the_same_page_if_nothing_else_is_said() -> None:
+    assert {RUNBOOKS, almanac_aws.deployment.RUNBOOKS} == {notices.RUNBOOKS}
 
 
 def test_what_the_source_document_asks_for_is_asked_of_prometheus() -> None:

@@ -83,6 +83,10 @@ tolerations:
 - name: {{ .component.slots }}
   value: {{ .size.slots | quote }}
 {{- end }}
+{{- if eq .component.service "analytics" }}
+- name: RUNBOOK_URL
+  value: {{ $values.monitoring.runbookUrl }}
+{{- end }}
 {{- if has "services" .component.egress }}
 {{- range $service := tuple "user" "event" "delivery" "analytics" }}
 - name: {{ upper $service }}_SERVICE_URL

@@ -104,7 +104,7 @@ def alert_policy(settings: Settings) -> Policy:
         Severity.CRITICAL: settings.alert_repeat_critical_seconds,
         Severity.WARNING: settings.alert_repeat_warning_seconds,
     }
-    return Policy(routes, repeat)
+    return Policy(routes, repeat, settings.runbook_url)
 
 
 def open_alert_channels(runtime: Runtime[Settings]) -> dict[str, Channel]:

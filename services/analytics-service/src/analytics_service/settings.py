@@ -11,6 +11,7 @@ from pydantic_settings import NoDecode
 
 from analytics_service.domain.alert_rules import NAMES, RuleChange
 from analytics_service.domain.alerts import Severity
+from analytics_service.domain.notices import RUNBOOKS
 from analytics_service.domain.prices import Prices
 from chassis.settings import OptionalSecret, ServiceSettings
 
@@ -136,6 +137,8 @@ class Settings(ServiceSettings):
     """What those are signed with: ``whsec_`` and 24 to 64 bytes in base64. The one is nothing without the other."""
     console_url: Address = None
     """Where people find the console: what is said of an alert then leads there."""
+    runbook_url: str = Field(RUNBOOKS, pattern=r"^https?://[^\s#]+$")
+    """The page whose headings say what to do about each alert: yours, if it is elsewhere."""
 
     consumer_receivers: int = Field(2, ge=1, le=20)
     """Receives in flight. Two, so that one can bring messages while the other polls."""

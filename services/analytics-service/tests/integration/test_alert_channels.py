@@ -29,6 +29,7 @@ SLACK = "https://hooks.slack.com/services/T0/B0/very-secret"
 RECEIVER = "https://ops.example.org/alerts"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 CONSOLE = "https://console.example.org"
+RUNBOOK = "https://wiki.example.org/operations#circuitopen"
 FIRED = datetime(2026, 11, 23, 14, tzinfo=UTC)
 
 
@@ -46,7 +47,7 @@ def notice(action: Action = Action.TRIGGER, **changes: Any) -> Notice:
             "value": 1.0,
             "at": FIRED,
             "fired_at": FIRED,
-            "runbook": "docs/operations.md#circuitopen",
+            "runbook": RUNBOOK,
             "by": "ada" if action is Action.ACKNOWLEDGE else None,
             **changes,
         }
@@ -86,9 +87,10 @@ async def test_pagerduty_opens_acknowledges_and_resolves_one_incident(posting: P
             "component": "0193",
             "class": "CircuitOpen",
             "custom_details": {
-                "value": 1.0, "labels": {"endpointId": "0193"}, "runbook": "docs/operations.md#circuitopen",
+                "value": 1.0, "labels": {"endpointId": "0193"}, "runbook": RUNBOOK,
             },
         },
+        "links": [{"href": RUNBOOK, "text": "What to do"}],
         "client": "Almanac",
         "client_url": CONSOLE,
     }  # fmt: skip
@@ -97,6 +99,14 @@ async def test_pagerduty_opens_acknowledges_and_resolves_one_incident(posting: P
         assert _body(outside) == {
             "routing_key": "R0", "event_action": action, "dedup_key": "CircuitOpen-0123456789abcdef",
         }  # fmt: skip
+
+
+async def test_a_page_that_an_older_release_wrote_down_is_sent_without_a_link(
+    posting: Posting, outside: MockRouter
+) -> None:
+    outside.post(PAGERDUTY).respond(202, json={"status": "success"})
+    await PagerDuty(posting, url=PAGERDUTY, routing_key="R0", links=None).send(notice(runbook="circuitopen"))
+    assert "links" not in _body(outside)
 
 
 async def test_slack_reads_what_happened_and_calls_nobody(posting: Posting, outside: MockRouter) -> None:
@@ -109,6 +119,7 @@ async def test_slack_reads_what_happened_and_calls_nobody(posting: Posting, outs
     assert all("<!channel>" not in text and "&lt;!channel&gt;" in text and CONSOLE in text for text in said)
     assert "ada has seen it" in said[1]
     assert "is over" in said[2]
+    assert all(f"<{RUNBOOK}|runbook>" in text for text in said)
 
 
 async def test_a_receiver_can_verify_who_it_is_told_by(posting: Posting, outside: MockRouter) -> None:
@@ -121,7 +132,7 @@ async def test_a_receiver_can_verify_who_it_is_told_by(posting: Posting, outside
     assert told["data"] == {
         "dedupKey": "CircuitOpen-0123456789abcdef", "rule": "CircuitOpen", "severity": "warning",
         "summary": "<!channel> is left alone", "labels": {"endpointId": "0193"}, "value": 1.0,
-        "firedAt": "2026-11-23T14:00:00Z", "runbook": "docs/operations.md#circuitopen", "by": None,
+        "firedAt": "2026-11-23T14:00:00Z", "runbook": RUNBOOK, "by": None,
     }  # fmt: skip
     await channel.send(notice())
     assert outside.calls.last.request.headers["webhook-id"] == request.headers["webhook-id"] == str(UUID(int=7))

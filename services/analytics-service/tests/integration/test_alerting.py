@@ -120,6 +120,7 @@ async def test_an_alert_that_goes_on_is_told_once_until_it_is_time_again(db: Dat
     assert chat.actions == [(Action.TRIGGER, "QueueBacklog")] * 2
     assert len({notice.dedup_key for notice in chat.heard}) == 1
     assert len({notice.id for notice in chat.heard}) == 2
+    assert {notice.runbook for notice in chat.heard} == {f"{POLICY.runbooks}#queuebacklog"}
 
 
 async def test_what_was_never_said_is_not_taken_back(db: Database, chat: Somebody) -> None:

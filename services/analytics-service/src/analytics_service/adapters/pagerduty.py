@@ -35,6 +35,8 @@ class PagerDuty:
                 "class": notice.rule,
                 "custom_details": {"value": notice.value, "labels": notice.labels, "runbook": notice.runbook},
             }
+            if notice.runbook.startswith("http"):  # the release before this wrote the heading alone
+                event["links"] = [{"href": notice.runbook, "text": "What to do"}]
             event["client"] = "Almanac"
             if self._links is not None:
                 event["client_url"] = self._links

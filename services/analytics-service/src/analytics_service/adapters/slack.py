@@ -29,6 +29,6 @@ class Slack:
             case Action.RESOLVE:
                 text = f":white_check_mark: *{notice.rule}* is over: {summary}"
         links = (
-            f"runbook `{notice.runbook}`" if self._links is None else f"runbook `{notice.runbook}` · <{self._links}>"
+            f"<{notice.runbook}|runbook>" if self._links is None else f"<{notice.runbook}|runbook> · <{self._links}>"
         )
         await self._posting.post(self._url, to_json({"text": f"{text}\n{links}"}))

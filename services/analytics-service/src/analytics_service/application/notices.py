@@ -41,7 +41,7 @@ def notices(
             value=alert.value,
             at=now,
             fired_at=alert.fired_at or alert.since,
-            runbook=runbooks.get(alert.rule, alert.rule.lower()),
+            runbook=f"{policy.runbooks}#{runbooks.get(alert.rule, alert.rule.lower())}",
             by=by,
         )
         for alert in about

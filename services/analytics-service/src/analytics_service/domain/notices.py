@@ -13,6 +13,8 @@ RETRY_SECONDS = 5.0
 RETRY_CAP_SECONDS = 300.0
 GIVE_UP_SECONDS = 86_400.0
 """After a day nobody wants to be told any more."""
+RUNBOOKS = "https://github.com/almanac/almanac/blob/main/docs/operations.md"
+"""The page that says what each alert means and what to do, with a heading for each."""
 
 
 class Action(StrEnum):
@@ -44,10 +46,14 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who is told of what. ``repeat_seconds``: how often of an alert that goes on and that nobody has acknowledged."""
+    """Who is told of what. ``repeat_seconds``: how often of an alert that goes on and that nobody has acknowledged.
+
+    ``runbooks``: the address of the page whose headings say what to do.
+    """
 
     routes: Mapping[Severity, Sequence[str]]
     repeat_seconds: Mapping[Severity, float]
+    runbooks: str = RUNBOOKS
 
     def is_due(self, alert: Alert, silences: Sequence[Silence], now: datetime) -> bool:
         """Whether somebody is to be told (again) that it fires."""
