@@ -1,0 +1,39 @@
+"""How many processes there are, from what they have recorded and what `/v1/usage`, the same in every service, tells."""
+
+import time
+
+import httpx
+import pytest
+
+from analytics_service.adapters.peers import Peer
+from analytics_service.console.clients.http import Api
+from analytics_service.console.clients.processes import Processes, ProcessesClient
+from analytics_service.main import SERVICE
+from analytics_service.settings import Settings
+from chassis.runtime import Runtime
+from chassis.usage import Usage, UsageRecorder
+
+MINUTE = 60.0
+
+
+async def test_processes_that_have_recorded_their_time_are_counted_by_their_roles(
+    runtime: Runtime[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = time.monotonic() - MINUTE
+    with monkeypatch.context() as patch:
+        patch.setattr("chassis.usage.time.monotonic", lambda: began)
+        recorders = [
+            UsageRecorder(runtime.database, Usage(), process=roles)
+            for roles in ("relay scheduler", "relay scheduler", "consumer")
+        ]
+    for each in recorders:
+        await each.record()
+    transport = httpx.ASGITransport(app=SERVICE.app(runtime))
+    peer = Peer("event-service", "http://test", key="reader", transport=transport)
+    told = await ProcessesClient([Api(peer, None)]).now()
+    await peer.aclose()
+    assert [Processes(each.service, each.role, round(each.number)) for each in told] == [
+        Processes("event-service", "scheduler", 2),
+        Processes("event-service", "consumer", 1),
+        Processes("event-service", "relay", 2),
+    ]
