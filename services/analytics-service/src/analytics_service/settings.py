@@ -159,8 +159,8 @@ class Settings(ServiceSettings):
     console_session_hours: float = Field(12.0, gt=0, le=168)
     """How long a login to the console lasts: a working day."""
     process_events_per_second: float = Field(450.0, gt=0)
-    """How many events one process of each role together take through, for the fleet's ceiling: as measured on two cores
-    that also ran PostgreSQL, emulator and receiver (docs/scaling.md)."""
+    """How many events one process of each role together take through, for the fleet's ceiling: seven tenths of what
+    was measured on two cores that also ran PostgreSQL, emulator and receiver (docs/scaling.md)."""
 
     @model_validator(mode="after")
     def _webhook_is_whole(self) -> Self:
