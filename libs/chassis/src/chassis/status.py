@@ -95,10 +95,10 @@ class StatusBoard:
         try:
             async with self._database.read() as connection:
                 row = (await connection.execute(_STATUS, {"counted": COUNTED})).one()
-        except BaseException:
+            counts, bus_error = await counting
+        finally:
+            # What nobody waits for any more, because the database is away or the reader has gone.
             counting.cancel()
-            raise
-        counts, bus_error = await counting
         ages = row.ages or {}
         replica = self._database.replica
         if replica is not None:
