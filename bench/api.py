@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -17,11 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-import uvloop
 from yarl import URL
 
 from bench.imports import ZONES, import_users, until_scheduled
+from bench.launch import launch
 from bench.load import Answered, Call, send
 from bench.measure import CpuMeter, Summary, machine, report
 from bench.pipeline.observation import PipelineError, read, until
@@ -29,9 +27,8 @@ from bench.pipeline.report import show_profile
 from bench.pipeline.run import SERVICES, profile_file, say, settings
 from bench.pipeline.stacks import sampled
 from bench.postgres import vacuum
-from local_stack.api import Almanac, ApiError
-from local_stack.child import StartupError
-from local_stack.stack import Stack, StackRunningError
+from local_stack.api import Almanac
+from local_stack.stack import Stack
 
 DATA = Path(".almanac/bench-api")
 USERS = 10_000
@@ -213,7 +210,4 @@ if __name__ == "__main__":
     arguments.add_argument("--seconds", type=float, default=30, help="for how long (default: 30)")
     arguments.add_argument("--profile", choices=SERVICES, help="sample this service with py-spy")
     parsed = arguments.parse_args()
-    try:
-        uvloop.run(main(parsed.rate, parsed.seconds, parsed.profile))
-    except (PipelineError, TimeoutError, StartupError, StackRunningError, ApiError, httpx.HTTPError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+    launch(main(parsed.rate, parsed.seconds, parsed.profile))

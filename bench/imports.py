@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -19,18 +18,15 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
-import uvloop
-
+from bench.launch import launch
 from bench.measure import CpuMeter, machine, peak_rss, report
 from bench.pipeline.observation import PipelineError, aws_calls, read
 from bench.pipeline.report import show_profile
 from bench.pipeline.run import SERVICES, profile_file, say, settings
 from bench.pipeline.stacks import sampled
 from chassis.clock import ClockMap
-from local_stack.api import Almanac, ApiError
-from local_stack.child import StartupError
-from local_stack.stack import Stack, StackRunningError
+from local_stack.api import Almanac
+from local_stack.stack import Stack
 
 DATA = Path(".almanac/bench-imports")
 # The clock stands still, at no hour of any greeting: nothing becomes due while users come in.
@@ -177,7 +173,4 @@ if __name__ == "__main__":
     arguments.add_argument("--n", type=int, default=100_000, help="users (default: 100000)")
     arguments.add_argument("--profile", choices=SERVICES, help="sample this service with py-spy")
     parsed = arguments.parse_args()
-    try:
-        uvloop.run(main(parsed.n, parsed.profile))
-    except (PipelineError, TimeoutError, StartupError, StackRunningError, ApiError, httpx.HTTPError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+    launch(main(parsed.n, parsed.profile))

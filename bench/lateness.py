@@ -7,20 +7,13 @@ from __future__ import annotations
 
 import argparse
 import random
-import sys
 from pathlib import Path
 
-import httpx
-import uvloop
-
 from bench.due import Due, DueResult, due, run_arrivals, show
+from bench.launch import launch
 from bench.measure import machine
-from bench.pipeline.observation import PipelineError
 from bench.sink import Sink
 from contracts.vocabulary import Priority
-from local_stack.api import ApiError
-from local_stack.child import StartupError
-from local_stack.stack import StackRunningError
 
 DATA = Path(".almanac/bench-lateness")
 LEAD_SECONDS = 8.0
@@ -56,7 +49,4 @@ if __name__ == "__main__":
     arguments.add_argument("--seconds", type=float, default=60, help="how long events come due (default: 60)")
     arguments.add_argument("--rate", type=float, default=25_000, help="events an hour (default: 25000)")
     parsed = arguments.parse_args()
-    try:
-        uvloop.run(main(parsed.seconds, parsed.rate))
-    except (PipelineError, TimeoutError, StartupError, StackRunningError, ApiError, httpx.HTTPError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+    launch(main(parsed.seconds, parsed.rate))

@@ -6,20 +6,13 @@ Through the whole stack, on real time. The last line gives how long the critical
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-import httpx
-import uvloop
-
 from bench.due import Due, DueResult, due, run_arrivals, show
+from bench.launch import launch
 from bench.measure import machine
-from bench.pipeline.observation import PipelineError
 from bench.sink import Sink
 from contracts.vocabulary import Priority
-from local_stack.api import ApiError
-from local_stack.child import StartupError
-from local_stack.stack import StackRunningError
 
 DATA = Path(".almanac/bench-storm")
 LEAD_SECONDS = 10.0
@@ -57,7 +50,4 @@ if __name__ == "__main__":
     arguments.add_argument("--n", type=int, default=25_000, help="events due at one instant (default: 25000)")
     arguments.add_argument("--critical", type=int, default=1_000, help="critical ones among them (default: 1000)")
     parsed = arguments.parse_args()
-    try:
-        uvloop.run(main(parsed.n, parsed.critical))
-    except (PipelineError, TimeoutError, StartupError, StackRunningError, ApiError, httpx.HTTPError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+    launch(main(parsed.n, parsed.critical))

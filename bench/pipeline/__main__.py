@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-import httpx
-import uvloop
-
+from bench.launch import launch
 from bench.measure import machine
 from bench.peers.comparison import run_peers, show_peers
-from bench.pipeline.observation import PipelineError
 from bench.pipeline.report import show, show_profile
 from bench.pipeline.run import SERVICES, profile_file, run_pipeline
 from bench.postgres import cluster
 from bench.sink import Sink
-from local_stack.api import ApiError
-from local_stack.child import StartupError
-from local_stack.stack import StackRunningError
 
 
 async def main(events: int, peers: bool, profile: str | None) -> None:
@@ -44,7 +37,4 @@ if __name__ == "__main__":
     arguments.add_argument("--peers", action="store_true", help="run the peers too, and give the ratios")
     arguments.add_argument("--profile", choices=SERVICES, help="sample this service with py-spy")
     parsed = arguments.parse_args()
-    try:
-        uvloop.run(main(parsed.n, parsed.peers, parsed.profile))
-    except (PipelineError, TimeoutError, StartupError, StackRunningError, ApiError, httpx.HTTPError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+    launch(main(parsed.n, parsed.peers, parsed.profile))
