@@ -21,15 +21,20 @@ async def _running(feed: Feed[int]) -> AsyncIterator[None]:
 
 
 async def test_a_feed_asks_only_while_someone_looks() -> None:
-    asked = 0
+    asked, ticks = 0, 0
 
     async def ask() -> int:
         nonlocal asked
         asked += 1
         return asked
 
-    feed = Feed("numbers", ask, every_seconds=0.001)
-    async with _running(feed):
+    async def tick() -> int:
+        nonlocal ticks
+        ticks += 1
+        return ticks
+
+    feed, clock = (Feed(name, each, every_seconds=0.001) for name, each in (("numbers", ask), ("clock", tick)))
+    async with _running(feed), _running(clock):
         assert asked == 0
         feed.watch()
         feed.watch()
@@ -38,7 +43,10 @@ async def test_a_feed_asks_only_while_someone_looks() -> None:
         before = asked
         await eventually(lambda: asked > before)
         feed.unwatch()
-        await asyncio.sleep(0)
+        last = asked + 1
+        clock.watch()
+        await eventually(lambda: ticks > 5)
+        assert asked <= last, "one that was under way may end"
         assert feed.reading.value is not None
 
 

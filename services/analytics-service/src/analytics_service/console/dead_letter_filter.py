@@ -18,7 +18,15 @@ PATH = "/dead-letters"
 OPEN, ANY = "OPEN", "ANY"
 STATUSES = (OPEN, "REDRIVEN", "DISCARDED", ANY)
 REASONS = (
-    *("exhausted", "expired", "rejected", "gone", "disabled", "no_contact", "no_endpoint", "poison", "not_applied"),
+    "exhausted",
+    "expired",
+    "rejected",
+    "gone",
+    "disabled",
+    "no_contact",
+    "no_endpoint",
+    "poison",
+    "not_applied",
 )
 EVERYTHING = Selection(start=datetime(2000, 1, 1, tzinfo=UTC))
 """What stands for all of them where the API wants at least one filter."""
