@@ -111,14 +111,19 @@ async def test_an_answer_is_good_for_a_moment(db: Database, bus: Bus) -> None:
 
 async def test_those_who_ask_together_share_an_answer() -> None:
     asked: list[int] = []
+    loading, answer = asyncio.Event(), asyncio.Event()
 
     async def load() -> int:
         asked.append(len(asked))
-        await asyncio.sleep(0)
+        loading.set()
+        await answer.wait()
         return asked[-1]
 
     value = Momentary(load, seconds=3600)
-    assert await asyncio.gather(*(value.read() for _ in range(5))) == [0] * 5
+    readers = [asyncio.create_task(value.read()) for _ in range(5)]
+    await asyncio.wait_for(loading.wait(), 1)
+    answer.set()
+    assert await asyncio.gather(*readers) == [0] * 5
     assert await value.read() == 0
     fleeting = Momentary(load, seconds=0)
     assert [await fleeting.read(), await fleeting.read()] == [1, 2]

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import psutil
 
+from chassis.lifecycle import pause
 from local_stack import ports
 from local_stack.testkit import eventually
 from local_stack.testkit.whole import RunningStack
@@ -46,18 +47,19 @@ class LiveStack:
     async def flowing(self, user_id: str, per_batch: int = 5) -> AsyncIterator[None]:
         """Events go on coming due while the block lasts, so many every half second."""
 
+        enough = asyncio.Event()
+
         async def flow() -> None:
-            while True:
+            while not enough.is_set():
                 await self.notify(user_id, per_batch)
-                await asyncio.sleep(_BATCH_SECONDS)
+                await pause(enough, _BATCH_SECONDS)
 
         task = asyncio.create_task(flow())
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            enough.set()
+            await task
 
     async def create_endpoint(self, url: str, **fields: Any) -> str:
         """Returns its id."""

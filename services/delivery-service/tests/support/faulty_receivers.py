@@ -17,6 +17,7 @@ from local_stack import ports
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 CHUNK = b"x" * 2**16
+DRIP_SECONDS = 0.05
 
 
 @asynccontextmanager
@@ -47,14 +48,16 @@ def answering(content: bytes, *, hold: bool = True) -> Serve:
 
 
 def dripping(head: bytes) -> Serve:
-    """Goes on after `head` with a byte now and then, without end."""
+    """Goes on after `head` with a byte now and then, for as long as the other side listens."""
 
-    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(head)
-        while True:
+        asking = True
+        while asking:
             writer.write(b"x")
             await writer.drain()
-            await asyncio.sleep(0.05)
+            with suppress(TimeoutError):
+                asking = bool(await asyncio.wait_for(reader.read(2**16), DRIP_SECONDS))
 
     return serve
 

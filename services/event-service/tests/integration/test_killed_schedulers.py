@@ -29,6 +29,8 @@ SECONDS = max(3.0, EVENTS / 150)
 """In which they come due."""
 SCHEDULERS = 2
 KILLS = EVENTS // 20
+LOOKS = 16
+"""At most so many between a claim and the kill."""
 _CLAIMED = "SELECT 1 FROM events WHERE status = 'PROCESSING' AND published_at IS NULL LIMIT 1"
 NURSERY = Path(__file__).parents[1] / "support" / "nursery.py"
 
@@ -52,7 +54,9 @@ class Schedulers:
         """Again and again, a moment after something was claimed: before, in, or after its publication or its stamp."""
         while self.kills < KILLS:
             await eventually(lambda: scenario.rows(_CLAIMED), timeout=60, interval=0.002)
-            await asyncio.sleep(self._chance.random() * 0.03)
+            # Looks at the database pass the time: some milliseconds each, in which a scheduler does the same.
+            for _ in range(self._chance.randrange(LOOKS)):
+                await scenario.rows(_CLAIMED)
             await self._kill_one()
 
     async def _kill_one(self) -> None:
