@@ -91,6 +91,14 @@ class Scenario:
         await Partitions(self.runtime.database, self.runtime.clock).cover()
         return now
 
+    async def runs_from(self, instant: str) -> None:
+        """Let the clock run at the speed of real time from an instant, with the partitions that it needs."""
+        begin = await self.at(instant)
+        async with self.runtime.database.transaction() as tx:
+            await tx.execute(text("UPDATE clock_map SET speed = 1, real_anchor = clock_timestamp()"))
+        await self.runtime.clock.refresh()
+        assert self.runtime.clock.now() >= begin
+
     # -- users --------------------------------------------------------------------------------------------------------
 
     @staticmethod
