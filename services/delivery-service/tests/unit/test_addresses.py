@@ -73,6 +73,18 @@ def test_a_public_address_may_be_sent_to(address: str) -> None:
     assert PUBLIC.address_rule(address) is None
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["168.63.129.16", "100.100.100.200", "169.254.169.254", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"],
+)
+def test_metadata_service_is_refused_unless_its_own_address_is_allowed(address: str) -> None:
+    assert PUBLIC.address_rule(address) == "must be public: this address is a cloud's metadata service"
+    width = 32 if "." in address else 128
+    around = Reach((ip_network(f"{address}/{width - 8}", strict=False),))
+    assert around.address_rule(address) is not None
+    assert Reach((ip_network(address),)).address_rule(address) is None
+
+
 @given(st.ip_addresses())
 def test_python_agrees_with_whatever_may_be_sent_to(address: IPv4Address | IPv6Address) -> None:
     if special(address) is None:

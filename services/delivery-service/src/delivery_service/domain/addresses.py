@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Network = IPv4Network | IPv6Network
+METADATA = "a cloud's metadata service"
 
 # The special-purpose registries of IANA (RFC 6890). `is_global` differs between patch releases of Python.
 _SPECIAL_V4 = {
@@ -40,8 +41,41 @@ _SPECIAL_V6 = {
 }
 
 
+# Services that tell a machine its own credentials or configuration. Most are link-local or private; Azure's is a public
+# address that is routed inside its data centres alone.
+_METADATA = frozenset(
+    ip_address(address)
+    for address in (
+        "100.100.100.200",  # Alibaba Cloud
+        "168.63.129.16",  # Azure: wire server and DNS
+        "169.254.42.42",  # Scaleway
+        "169.254.169.123",  # AWS: time
+        "169.254.169.249",  # AWS: time
+        "169.254.169.250",  # AWS: licences of Windows
+        "169.254.169.251",
+        "169.254.169.253",  # AWS: DNS
+        "169.254.169.254",  # AWS, Azure, Google Cloud, Oracle Cloud, OpenStack, DigitalOcean and others
+        "169.254.170.2",  # AWS: credentials of ECS tasks
+        "169.254.170.23",  # AWS: credentials of EKS pods
+        "192.0.0.192",  # Oracle Cloud, its first generation
+        "fd00:42::42",  # Scaleway
+        "fd00:c1::a9fe:a9fe",  # Oracle Cloud
+        "fd00:ec2::23",  # AWS: credentials of EKS pods
+        "fd00:ec2::123",  # AWS: time
+        "fd00:ec2::240",  # AWS: licences of Windows
+        "fd00:ec2::250",
+        "fd00:ec2::253",  # AWS: DNS
+        "fd00:ec2::254",  # AWS
+        "fd20:ce::254",  # Google Cloud
+        "fe80::a9fe:a9fe",  # OpenStack
+    )
+)
+
+
 def special(address: IPv4Address | IPv6Address) -> str | None:
     """What an address is where it is not a public one of a single host, None where it is."""
+    if address in _METADATA:
+        return METADATA
     if isinstance(address, IPv6Address) and address not in _ROUTED_V6:
         return "not a public one"
     known = _SPECIAL_V4 if isinstance(address, IPv4Address) else _SPECIAL_V6
@@ -50,7 +84,11 @@ def special(address: IPv4Address | IPv6Address) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """``networks`` are open although they are not public; ``ports`` are all there are, every one where empty."""
+    """``networks`` are open although they are not public; ``ports`` are all there are, every one where empty.
+
+    A cloud's metadata service is open only where its own address is listed, as a network of one address: whoever
+    reaches it has the machine's credentials, and a network that contains it is seldom listed for its sake.
+    """
 
     networks: tuple[Network, ...] = ()
     ports: AbstractSet[int] = frozenset()
@@ -61,9 +99,9 @@ class Reach:
             parsed = ip_address(address)
         except ValueError:
             return "is not an address"
-        if any(parsed in network for network in self.networks):
-            return None
         kind = special(parsed)
+        if any(parsed in network and (kind != METADATA or network.num_addresses == 1) for network in self.networks):
+            return None
         return None if kind is None else f"must be public: this address is {kind}"
 
     def port_rule(self, port: int) -> str | None:
