@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
+import botocore.session
 import httpx
 import pytest
 from delivery_scene import Scene, due_event, receive
@@ -138,6 +139,93 @@ async def test_a_refusal_of_aws_is_kept_without_the_persons_address(
     assert (reply.http_status, reply.fault, judge(reply)) == (http_status, fault, verdict)
     assert reply.excerpt == f"{code}: not verified: [redacted]"
     assert len(receiver.requests) == 1
+
+
+FINAL = Verdict.REJECTED
+# Each error that botocore knows of the two calls that we make.
+EXPECTED = {
+    "sesv2": {
+        "AccountSuspendedException": Verdict.RETRY,
+        "BadRequestException": FINAL,
+        "LimitExceededException": Verdict.RETRY,
+        "MailFromDomainNotVerifiedException": Verdict.RETRY,
+        "MessageRejected": FINAL,
+        "NotFoundException": FINAL,
+        "SendingPausedException": Verdict.RETRY,
+        "TooManyRequestsException": Verdict.RETRY,
+    },
+    "sns": {
+        "AuthorizationError": Verdict.RETRY,
+        "EndpointDisabled": FINAL,
+        "InternalError": Verdict.RETRY,
+        "InvalidParameter": FINAL,
+        "InvalidSecurity": Verdict.RETRY,
+        "KMSAccessDenied": Verdict.RETRY,
+        "KMSDisabled": Verdict.RETRY,
+        "KMSInvalidState": Verdict.RETRY,
+        "KMSNotFound": Verdict.RETRY,
+        "KMSOptInRequired": Verdict.RETRY,
+        "KMSThrottling": Verdict.RETRY,
+        "NotFound": FINAL,
+        "ParameterValueInvalid": FINAL,
+        "PlatformApplicationDisabled": FINAL,
+        "Throttled": Verdict.RETRY,
+        "ValidationException": FINAL,
+    },
+}
+OPERATIONS = {"sesv2": "SendEmail", "sns": "Publish"}
+# Any call may meet these (CommonErrors of the API references), and the names of the older API of SES.
+COMMON = (
+    "AccessDeniedException", "AccountSendingPausedException", "ConfigurationSetSendingPausedException",
+    "ExpiredTokenException", "IncompleteSignature", "InvalidClientTokenId", "InvalidSignatureException",
+    "MissingAuthenticationToken", "NotAuthorized", "OptInRequired", "RequestAbortedException", "RequestExpired",
+    "RequestTimeTooSkewed", "RequestTimeoutException", "SignatureDoesNotMatch", "ThrottlingException",
+    "UnrecognizedClientException",
+)  # fmt: skip
+
+
+def known_errors(service: str) -> dict[str, int]:
+    """The HTTP status of each error code that the SDK's model of our call lists."""
+    model = botocore.session.get_session().get_service_model(service)
+    errors = [
+        shape.metadata["error"] | {"name": shape.name}
+        for shape in model.operation_model(OPERATIONS[service]).error_shapes
+    ]
+    return {error.get("code", error["name"]): error["httpStatusCode"] for error in errors}
+
+
+@pytest.mark.parametrize("service", ["sesv2", "sns"])
+def test_every_error_of_the_sdk_model_has_an_expected_verdict(service: str) -> None:
+    assert known_errors(service).keys() <= EXPECTED[service].keys()
+
+
+@pytest.mark.parametrize(
+    ("service", "code", "verdict"),
+    [
+        *((service, code, verdict) for service, codes in EXPECTED.items() for code, verdict in codes.items()),
+        *(("sesv2", code, Verdict.RETRY) for code in COMMON),
+    ],
+)
+@pytest.mark.usefixtures("runtime")
+async def test_aws_error_is_final_only_where_the_message_is_at_fault(
+    receiver: Receiver, service: Literal["sesv2", "sns"], code: str, verdict: Verdict
+) -> None:
+    status = known_errors(service).get(code, 400)
+    if service == "sesv2":
+        headers = {"x-amzn-ErrorType": code, "Content-Type": "application/json"}
+        answer = Answer(status, headers=headers, body=b'{"message": "no"}')
+    else:
+        xml = (
+            f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"
+        )
+        answer = Answer(status, headers={"Content-Type": "text/xml"}, body=xml.encode())
+    receiver.answer(answer)
+    aws = AwsCaller(service, AwsAccess("us-east-1", f"http://127.0.0.1:{receiver.port}", 1, 1), Usage())
+    sender = EmailSender(aws, sender="almanac@example.org") if service == "sesv2" else SmsSender(aws, sender_id=None)
+    reply = await sender.test(target(Kind.EMAIL if service == "sesv2" else Kind.SMS), ADA, TRACEPARENT)
+    await aws.aclose()
+    assert judge(reply) is verdict
+    assert reply.excerpt == f"{code}: no"
 
 
 @pytest.mark.usefixtures("runtime")

@@ -12,21 +12,48 @@ from delivery_service.adapters.posting import EXCERPT_BYTES, redacted
 from delivery_service.domain.attempts import Fault, Reply
 
 _THROTTLED = frozenset(
-    {"LimitExceededException", "Throttled", "Throttling", "ThrottlingException", "TooManyRequestsException"}
+    {
+        "KMSThrottling",
+        "LimitExceededException",
+        "Throttled",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
 )
-# Of our own credentials and permissions: a call may succeed once somebody has seen to it.
+# The account, its credentials, permissions or clock: the same call may succeed once an operator has repaired them.
 _OURS = frozenset(
     {
         "AccessDenied",
         "AccessDeniedException",
+        "AccountSendingPausedException",
+        "AccountSuspendedException",
         "AuthorizationError",
+        "ConfigurationSetSendingPausedException",
         "ExpiredToken",
         "ExpiredTokenException",
+        "IncompleteSignature",
         "InvalidClientTokenId",
+        "InvalidSecurity",
+        "InvalidSignatureException",
+        "KMSAccessDenied",
+        "KMSDisabled",
+        "KMSInvalidState",
+        "KMSNotFound",
+        "KMSOptInRequired",
+        "MailFromDomainNotVerifiedException",
+        "MissingAuthenticationToken",
+        "NotAuthorized",
+        "OptInRequired",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
+        "SendingPausedException",
         "SignatureDoesNotMatch",
         "UnrecognizedClientException",
     }
 )
+_INTERRUPTED = frozenset({"RequestAbortedException", "RequestTimeoutException"})
+"""The request did not reach the service whole."""
 
 
 class AwsCaller:
@@ -61,6 +88,8 @@ def _refused(error: ClientError, duration: float, personal: str) -> Reply:
     excerpt = redacted(f"{code}: {message}", [personal])[:EXCERPT_BYTES]
     if code in _OURS:
         return Reply(None, Fault.NOT_CONFIGURED, duration, excerpt)
+    if code in _INTERRUPTED:
+        return Reply(None, Fault.CONNECTION, duration, excerpt)
     # The query protocol answers 400 to what HTTP calls 429.
     status = 429 if code in _THROTTLED else error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
     return Reply(status, None, duration, excerpt)

@@ -25,7 +25,7 @@ class Fault(StrEnum):
     NO_CONTACT = "no_contact"
     """The person has no address of the kind that the channel needs."""
     NOT_CONFIGURED = "not_configured"
-    """The service's own settings, credentials or permissions do not let it use the channel."""
+    """The service's own settings, credentials, permissions or account (suspended, paused) keep it from the channel."""
     SEALED = "sealed"
     """The secrets cannot be opened with the keys of the settings."""
 
