@@ -83,6 +83,25 @@ def test_what_says_nothing_is_none(header: str | None) -> None:
     assert parse_retry_after(header, NOW) is None
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["1 Jan 99999999999 0:0:0 GMT", "Jan 0 1:1 99999999999", "1 Jan 0:0:0 " + 5_000 * "9", 5_000 * "9"],
+    ids=["huge year", "huge year without a day", "year of 5,000 digits", "5,000 digits"],
+)
+def test_retry_after_that_no_date_can_hold_is_ignored(header: str) -> None:
+    assert parse_retry_after(header, NOW) is None
+
+
+words = st.sampled_from(["Mon,", "Jan", "feb", "GMT", "EST", "-0000", "+9999", "-99999999999", ":", ",", "-", "T", "Z"])
+numbers = st.integers(0, 10**12).map(str) | st.from_regex(r"\A[0-9]{1,11}(:[0-9]{1,11}){1,3}\Z")
+
+
+@given(st.lists(words | numbers, max_size=8).map(" ".join))
+def test_no_date_like_retry_after_raises(header: str) -> None:
+    parsed = parse_retry_after(header, NOW)
+    assert parsed is None or parsed >= 0
+
+
 @given(st.text())
 def test_no_header_raises(header: str) -> None:
     parsed = parse_retry_after(header, NOW)

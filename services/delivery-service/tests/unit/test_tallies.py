@@ -22,6 +22,13 @@ def test_what_never_reached_for_an_endpoint_says_nothing_about_it(fault: Fault) 
     assert (told.endpoint_id, told.attempts, told.trailing, told.succeeded) == (email, 1, 0, True)
 
 
+def test_an_internal_error_counts_as_a_failure_but_not_towards_switching_an_endpoint_off() -> None:
+    endpoint_id = uuid4()
+    made = [attempt(Verdict.RETRY, Fault.TIMEOUT), attempt(Verdict.RETRY, Fault.INTERNAL_ERROR)]
+    [told] = tally([(endpoint_id, each) for each in made], {})
+    assert (told.attempts, told.failures, told.trailing, told.succeeded) == (2, 2, 1, False)
+
+
 def test_what_failed_on_the_way_counts() -> None:
     endpoint_id = uuid4()
     made = [attempt(Verdict.SUCCEEDED), attempt(Verdict.RETRY, Fault.TIMEOUT), attempt(Verdict.RETRY, Fault.DNS)]

@@ -80,12 +80,14 @@ WITH RECURSIVE {_PENDING}, gates AS (
     ) d LIMIT CAST(:limit AS integer)
 ), claimed AS (
     UPDATE deliveries d
-    SET lease = CAST(:lease AS uuid), due_at = clock_timestamp() + make_interval(secs => :lease_seconds)
+    SET lease = CAST(:lease AS uuid), due_at = clock_timestamp() + make_interval(secs => :lease_seconds),
+        leases_lost = d.leases_lost + CAST(due.abandoned AS integer)
     FROM due WHERE d.id = due.id
-    RETURNING d.id, d.event_id, d.endpoint_id, d.tries, d.expires_at, due.abandoned
+    RETURNING d.id, d.event_id, d.endpoint_id, d.tries, d.expires_at, due.abandoned,
+              due.abandoned AND d.leases_lost > 1 AS abandoned_again
 )
 SELECT c.id AS delivery_id, c.event_id, c.endpoint_id, c.tries, c.abandoned, e.operational, e.due, x.expires_at,
-       e.traceparent,
+       e.traceparent, c.abandoned_again,
        x.expires_at <= (SELECT almanac_now()) AS expired, p.enabled, {TARGET}
 FROM claimed c JOIN events e ON e.id = c.event_id
 CROSS JOIN LATERAL (SELECT coalesce(c.expires_at, e.expires_at) AS expires_at) x
@@ -127,9 +129,9 @@ WITH given AS (
         CAST(:retry_ins AS float8[]), CAST(:expiries AS timestamptz[]), CAST(:verdicts AS text[]),
         CAST(:http_statuses AS smallint[]), CAST(:faults AS text[]), CAST(:headers AS text[]),
         CAST(:excerpts AS text[]), CAST(:started AS timestamptz[]), CAST(:durations AS float8[]),
-        CAST(:trace_ids AS text[])
+        CAST(:trace_ids AS text[]), CAST(:details AS text[])
     ) AS g (id, lease, status, reason, retry_in, expires_at, verdict, http_status, fault, headers, excerpt, started_at,
-            duration, trace_id)
+            duration, trace_id, detail)
 ), result AS (
     SELECT *, CASE WHEN too_late THEN 'FAILED' ELSE status END AS becomes,
            CASE WHEN too_late THEN '{Reason.EXPIRED}' ELSE reason END AS because,
@@ -138,6 +140,7 @@ WITH given AS (
 ), updated AS (
     UPDATE deliveries d
     SET status = r.becomes, reason = r.because, attempts = d.attempts + r.made, tries = d.tries + r.made, lease = NULL,
+        leases_lost = 0,
         due_at = clock_timestamp() + make_interval(secs => coalesce(r.retry_in, 0)),
         http_status = CASE WHEN r.made = 1 THEN r.http_status ELSE d.http_status END,
         latency_seconds = coalesce(r.duration, d.latency_seconds),
@@ -147,9 +150,9 @@ WITH given AS (
     RETURNING d.id, d.event_id, d.status, d.reason, d.attempts
 ), kept AS (
     INSERT INTO attempts (delivery_id, number, verdict, http_status, error, headers, excerpt, started_at,
-                          duration_seconds, trace_id)
+                          duration_seconds, trace_id, detail)
     SELECT u.id, u.attempts, r.verdict, r.http_status, r.fault, CAST(r.headers AS jsonb), r.excerpt, r.started_at,
-           r.duration, r.trace_id
+           r.duration, r.trace_id, r.detail
     FROM updated u JOIN result r ON r.id = u.id WHERE r.made = 1
 ), ended AS (
     SELECT event_id, count(*) AS deliveries FROM updated WHERE status <> 'PENDING' GROUP BY event_id
@@ -190,10 +193,14 @@ RETURNING d.id AS delivery_id, d.event_id, d.tries, e.due, coalesce(d.expires_at
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Deliveries in hand; ``abandoned`` counts those whose earlier lease had ended without a result."""
+    """Deliveries claimed. ``abandoned`` counts those whose earlier lease had ended without a recorded attempt.
+
+    ``abandoned_again`` are those to which that happened at least twice in a row.
+    """
 
     dispatches: list[Dispatch]
     abandoned: int
+    abandoned_again: list[UUID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,12 +254,16 @@ async def claim(tx: Transaction, priority: int, limit: int, lease: Lease, rooms:
     )
     claimed: list[Dispatch] = []
     abandoned = 0
+    abandoned_again: list[UUID] = []
     targets: dict[UUID, Target] = {}
     for row in rows:
         # By position: looked up by name, the values would cost a claim half as much CPU again.
         values: Sequence[Any] = row
-        id, event_id, endpoint_id, tries, lost, operational, due, expires_at, traceparent, late, enabled = values[:11]
+        id, event_id, endpoint_id, tries, lost, operational, due, expires_at, traceparent = values[:9]
+        lost_again, late, enabled = values[9:12]
         abandoned += lost
+        if lost_again:
+            abandoned_again.append(id)
         where: Target | Reason
         if late:
             where = Reason.EXPIRED
@@ -262,7 +273,7 @@ async def claim(tx: Transaction, priority: int, limit: int, lease: Lease, rooms:
         else:
             where = targets.get(endpoint_id) or targets.setdefault(endpoint_id, target(row))
         claimed.append(Dispatch(id, event_id, lease, tries, due, expires_at, traceparent, where, operational))
-    return Claimed(claimed, abandoned)
+    return Claimed(claimed, abandoned, abandoned_again)
 
 
 async def queues(tx: Transaction, priority: int) -> list[Waiting]:
@@ -308,6 +319,7 @@ async def record(tx: Transaction, results: Sequence[Result]) -> list[Recorded]:
             "started": [each and each.started_at for each in attempts],
             "durations": [each and each.duration_seconds for each in attempts],
             "trace_ids": [each and each.trace_id for each in attempts],
+            "details": [each and each.detail for each in attempts],
         },
     )
     return [Recorded(row.id, row.event_id, row.status, row.reason, row.finished) for row in rows]

@@ -32,7 +32,9 @@ _CONDITIONS = {
     "to_at": "d.created_at < :to_at",
     "before": "d.id < :before",
 }
-ATTEMPT = "a.verdict, a.http_status, a.error, a.headers, a.excerpt, a.started_at, a.duration_seconds, a.trace_id"
+ATTEMPT = (
+    "a.verdict, a.http_status, a.error, a.headers, a.excerpt, a.started_at, a.duration_seconds, a.trace_id, a.detail"
+)
 """What a statement selects of ``attempts a``."""
 
 _ATTEMPTS = text(f"SELECT {ATTEMPT} FROM attempts a WHERE a.delivery_id = :id ORDER BY a.number")
@@ -92,6 +94,7 @@ def attempt(row: Row[Any]) -> Attempt:
         started_at=row.started_at,
         duration_seconds=row.duration_seconds,
         trace_id=row.trace_id,
+        detail=row.detail,
     )
 
 

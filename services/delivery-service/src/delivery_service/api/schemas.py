@@ -108,7 +108,14 @@ class AttemptBody(WireModel):
         Field(description="`retry`: failed in a way that may pass. `rejected`: for good. `gone`: and for all others."),
     ]
     http_status: int | None
-    error: Annotated[str | None, Field(description="Class of the fault, where there was no response.")]
+    error: Annotated[
+        str | None,
+        Field(
+            description="Class of the fault, where there was no response. `internal_error`: Almanac could not process "
+            "the attempt or its answer."
+        ),
+    ]
+    detail: Annotated[str | None, Field(description="What explains `error`: a message, or the class of an exception.")]
     headers: Annotated[dict[str, str] | None, Field(description="Those of the response that are worth keeping.")]
     excerpt: Annotated[str | None, Field(description="The first 4 KiB of the response's body.")]
     started_at: datetime
@@ -121,6 +128,7 @@ class AttemptBody(WireModel):
             status=attempt.verdict,
             http_status=attempt.http_status,
             error=attempt.fault,
+            detail=attempt.detail,
             headers=None if attempt.headers is None else dict(attempt.headers),
             excerpt=attempt.excerpt,
             started_at=attempt.started_at,

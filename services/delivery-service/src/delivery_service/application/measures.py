@@ -28,6 +28,10 @@ _slots = _meter.create_up_down_counter("almanac_delivery_slots", description="At
 _abandoned = _meter.create_counter(
     "almanac_delivery_leases_expired", description="Deliveries claimed again after a lease ended without a result"
 )
+_abandoned_again = _meter.create_counter(
+    "almanac_delivery_leases_expired_again",
+    description="Deliveries claimed after two leases in a row ended without a recorded attempt",
+)
 _fenced = _meter.create_counter(
     "almanac_delivery_results_fenced", description="Results that came after their lease had passed to another worker"
 )
@@ -45,9 +49,9 @@ def begin(priority: Priority, *, slots: int) -> None:
         _deliveries.add(0, {**labels, "outcome": outcome})
         for event_type in EventType:
             _events.add(0, {**labels, "type": event_type.name, "outcome": outcome})
-    for name in ("2xx", "5xx", "timeout", "connect_timeout"):
+    for name in ("2xx", "5xx", "timeout", "connect_timeout", "internal_error"):
         _attempts.add(0, {**labels, "class": name})
-    for counter in (_abandoned, _fenced):
+    for counter in (_abandoned, _abandoned_again, _fenced):
         counter.add(0, labels)
 
 
@@ -64,6 +68,10 @@ def in_hand(priority: Priority, change: int) -> None:
 
 def claimed_again(priority: Priority, count: int) -> None:
     _abandoned.add(count, _LABELS[priority])
+
+
+def claimed_after_two_leases(priority: Priority, count: int) -> None:
+    _abandoned_again.add(count, _LABELS[priority])
 
 
 def recorded(priority: Priority, results: Sequence[Result], batch: RecordedBatch) -> None:

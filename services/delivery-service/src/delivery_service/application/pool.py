@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -23,7 +24,17 @@ from delivery_service.application.lanes import Lanes
 from delivery_service.application.recording import DEFAULT_CIRCUITS, record, release
 from delivery_service.application.sending import Sender
 from delivery_service.domain.circuits import CircuitPolicy, Successes, tally
-from delivery_service.domain.deliveries import Arrival, Dispatch, Lease, Reason, Result, Target, hindered
+from delivery_service.domain.deliveries import (
+    Arrival,
+    Dispatch,
+    Lease,
+    Reason,
+    Result,
+    Target,
+    hindered,
+    postponed,
+    without_evidence,
+)
 from delivery_service.domain.retries import RetryPolicy
 
 log = structlog.get_logger(__name__)
@@ -121,6 +132,13 @@ class DeliveryPool:
         if claimed.abandoned:
             measures.claimed_again(self.priority, claimed.abandoned)
             log.warning("leases expired; claimed again", priority=self.priority.name, deliveries=claimed.abandoned)
+        if claimed.abandoned_again:
+            measures.claimed_after_two_leases(self.priority, len(claimed.abandoned_again))
+            log.error(
+                "two leases in a row expired without a recorded attempt",
+                priority=self.priority.name,
+                delivery_ids=[str(each) for each in claimed.abandoned_again[:10]],
+            )
         # What came meanwhile may not have been seen.
         self._waiting = waiting | self._came
         self._accept([*claimed.dispatches, *expired])
@@ -200,6 +218,9 @@ class DeliveryPool:
         try:
             try:
                 result = await self._attempt(dispatch)
+            except Exception as error:
+                # Without the database nothing was sent yet, and a try is not used up.
+                result = None if is_outage(error) else sending.failed(dispatch, error, self._policy)
             finally:
                 self._ended(dispatch.target)
             if result is None:
@@ -219,6 +240,16 @@ class DeliveryPool:
         return await sending.attempt(self._sender, dispatch, dispatch.target, self._policy)
 
     async def _record(self, results: Sequence[Result]) -> Sequence[None]:
+        try:
+            await self._commit(results)
+        except Exception as error:
+            # One of them may be the only one at fault: alone, it cannot hold up the others.
+            log.warning("batch of results failed; one by one", results=len(results), error=type(error).__name__)
+            for result in results:
+                await self._record_alone(result)
+        return [None] * len(results)
+
+    async def _commit(self, results: Sequence[Result]) -> None:
         attempts = [
             (each.dispatch.target.endpoint_id, each.attempt)
             for each in results
@@ -231,17 +262,10 @@ class DeliveryPool:
                     batch = await record(self._database, self._outbox, results, tallies, self._circuits)
                 break
             except Exception as error:
-                if is_outage(error):
-                    log.warning("results wait for the database", results=len(results), error=repr(error))
-                    await self._database.wait_available()
-                    continue
-                if len(results) == 1:
+                if not is_outage(error):
                     raise
-                # One of them may be the only one at fault: alone, it cannot hold up the others.
-                log.warning("batch of results failed; one by one", results=len(results), error=repr(error))
-                for result in results:
-                    await self._record_alone(result)
-                return [None] * len(results)
+                log.warning("results wait for the database", results=len(results), error=repr(error))
+                await self._database.wait_available()
         measures.recorded(self.priority, results, batch)
         self._unsaid.said(tallies, {each.endpoint_id for each in batch.unwell})
         if shut := [each.endpoint_id for each in batch.unwell if each.closed_to_all]:
@@ -250,7 +274,6 @@ class DeliveryPool:
             self.wake.set()
         if any(each.retry_in is not None and each.retry_in < CLAIM_SECONDS for each in results):
             self.wake.set()
-        return [None] * len(results)
 
     async def _give_back(self, endpoint_ids: Sequence[UUID]) -> None:
         """What waits here for endpoints that are to be left alone goes back, to wait for their probes."""
@@ -262,10 +285,20 @@ class DeliveryPool:
             await self._release(waiting)
 
     async def _record_alone(self, result: Result) -> None:
-        try:
-            await self._record([result])
-        except Exception:
-            log.exception("result lost; its lease will end", delivery_id=str(result.dispatch.delivery_id))
+        """Record a result whatever is wrong with it: first whole, then without what came of the receiver, at last
+        only that there was an attempt."""
+        wanted = result
+        for fallback in (without_evidence, partial(postponed, policy=self._policy), None):
+            try:
+                await self._commit([wanted])
+            except Exception as error:
+                sending.report(error, delivery_id=str(result.dispatch.delivery_id))
+                if fallback is None:
+                    # Its lease ends; two in a row that do are an alert.
+                    return
+                wanted = fallback(result, type(error).__name__)
+            else:
+                return
 
     async def _release(self, dispatches: Sequence[Dispatch]) -> Sequence[None]:
         try:

@@ -1,18 +1,28 @@
-"""One attempt: through a channel, in its trace, and judged."""
+"""One attempt: through a channel, in its trace, and judged.
 
+It is also the boundary of an attempt's faults: an exception of our own is an attempt that failed as ``internal_error``,
+of that delivery alone.
+"""
+
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from traceback import extract_tb
 from typing import Protocol
 
+import structlog
 from opentelemetry.trace import Span, SpanKind
 
 from chassis.telemetry import tracing
 from contracts.messages.user import Contact
 from contracts.trace import trace_id
-from delivery_service.domain.attempts import Attempt, Reply, Verdict, judge
+from delivery_service.domain.attempts import Attempt, Fault, Reply, Verdict, judge
 from delivery_service.domain.deliveries import Dispatch, Result, Target, conclude
 from delivery_service.domain.endpoints import ADDRESSED, Kind
 from delivery_service.domain.retries import RetryPolicy, parse_retry_after
+
+log = structlog.get_logger(__name__)
 
 
 class Sender(Protocol):
@@ -40,19 +50,49 @@ class Channels:
 
 
 async def attempt(sender: Sender, dispatch: Dispatch, target: Target, policy: RetryPolicy) -> Result:
-    """Try once. An event's first try belongs to its trace; a later one starts its own, linked to that (design §7)."""
-    span, traceparent = _begin(dispatch, target)
-    started_at = datetime.now(UTC)
+    """Try once. An event's first try belongs to its trace; a later one starts its own, linked to that (design §7).
+
+    Never raises: an exception becomes an attempt that failed as ``internal_error`` and is tried again.
+    """
+    started_at, started = datetime.now(UTC), time.monotonic()
     try:
-        reply = await sender.send(dispatch, target, traceparent)
-        verdict = judge(reply)
-        if span:
-            _describe(span, reply, verdict)
-    finally:
-        if span:
-            span.end()
-    made = attempt_of(reply, verdict, started_at, traceparent)
-    return conclude(dispatch, made, policy, parse_retry_after(reply.retry_after, datetime.now(UTC)))
+        span, traceparent = _begin(dispatch, target)
+        try:
+            reply = await reply_of(sender.send(dispatch, target, traceparent))
+            verdict = judge(reply)
+            if span:
+                _describe(span, reply, verdict)
+        finally:
+            if span:
+                span.end()
+        made = attempt_of(reply, verdict, started_at, traceparent)
+        return conclude(dispatch, made, policy, parse_retry_after(reply.retry_after, datetime.now(UTC)))
+    except Exception as error:
+        return failed(dispatch, error, policy, time.monotonic() - started)
+
+
+async def reply_of(sending: Awaitable[Reply]) -> Reply:
+    """The reply that a channel brings; an exception is a reply, too, with the fault ``internal_error``."""
+    started = time.monotonic()
+    try:
+        return await sending
+    except Exception as error:
+        report(error)
+        return Reply(None, Fault.INTERNAL_ERROR, time.monotonic() - started, detail=type(error).__name__)
+
+
+def failed(dispatch: Dispatch, error: Exception, policy: RetryPolicy, seconds: float = 0.0) -> Result:
+    """The result of an attempt that an exception ended after ``seconds``: it uses up a try, as ``internal_error``."""
+    report(error, delivery_id=str(dispatch.delivery_id))
+    reply = Reply(None, Fault.INTERNAL_ERROR, seconds, detail=type(error).__name__)
+    started_at = datetime.now(UTC) - timedelta(seconds=seconds)
+    return conclude(dispatch, attempt_of(reply, judge(reply), started_at, ""), policy, None)
+
+
+def report(error: Exception, **context: str) -> None:
+    """Log an exception by its class and where it was raised. Its message may repeat what a receiver sent."""
+    where = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
+    log.error("internal error in an attempt", error=type(error).__name__, where=where[-5:], **context)
 
 
 def attempt_of(reply: Reply, verdict: Verdict, started_at: datetime, traceparent: str) -> Attempt:
@@ -66,6 +106,7 @@ def attempt_of(reply: Reply, verdict: Verdict, started_at: datetime, traceparent
         started_at=started_at,
         duration_seconds=reply.duration_seconds,
         trace_id=trace_id(traceparent),
+        detail=reply.detail,
     )
 
 

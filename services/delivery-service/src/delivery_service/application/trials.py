@@ -10,7 +10,7 @@ from chassis.database import Database
 from chassis.telemetry import tracing
 from contracts.messages.user import Contact
 from delivery_service.adapters import endpoints
-from delivery_service.application.sending import Channels, attempt_of
+from delivery_service.application.sending import Channels, attempt_of, reply_of
 from delivery_service.domain.attempts import Attempt, judge
 from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.errors import ContactNeededError, EndpointNotFoundError
@@ -37,7 +37,7 @@ async def try_endpoint(
     traceparent = tracing.traceparent_of(span)
     started_at = datetime.now(UTC)
     try:
-        reply = await channels.test(target, contact, traceparent)
+        reply = await reply_of(channels.test(target, contact, traceparent))
     finally:
         span.end()
         await channels.aclose()

@@ -28,6 +28,8 @@ class Fault(StrEnum):
     """The service's own settings, credentials, permissions or account (suspended, paused) keep it from the channel."""
     SEALED = "sealed"
     """The secrets cannot be opened with the keys of the settings."""
+    INTERNAL_ERROR = "internal_error"
+    """Almanac itself failed while it made, judged or recorded the attempt; ``detail`` has the exception's class."""
 
 
 FINAL_FAULTS = frozenset({Fault.UNUSABLE_URL, Fault.NO_CONTACT})
@@ -53,7 +55,7 @@ class Reply:
     """What came of one attempt: an HTTP status, or a fault where there was no response.
 
     ``excerpt`` is the beginning of the response's body, ``retry_after`` its header as it came, ``headers`` are those
-    worth keeping, by lower-case name.
+    worth keeping, by lower-case name. ``detail`` explains a fault to a person.
     """
 
     http_status: int | None
@@ -62,11 +64,15 @@ class Reply:
     excerpt: str | None = None
     retry_after: str | None = None
     headers: Mapping[str, str] | None = None
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt as it is kept. ``started_at`` is real time."""
+    """An attempt as it is kept. ``started_at`` is real time.
+
+    ``http_status`` and ``fault`` are both there only for an answer that could not be processed: ``internal_error``.
+    """
 
     verdict: Verdict
     http_status: int | None
@@ -76,6 +82,7 @@ class Attempt:
     started_at: datetime
     duration_seconds: float
     trace_id: str | None
+    detail: str | None = None
 
 
 def judge(reply: Reply) -> Verdict:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from delivery_service.domain.attempts import TOO_MANY_REQUESTS, UNRELATED_FAULTS, Attempt, Verdict
+from delivery_service.domain.attempts import TOO_MANY_REQUESTS, UNRELATED_FAULTS, Attempt, Fault, Verdict
 from delivery_service.domain.retries import parse_retry_after
 
 
@@ -112,12 +112,13 @@ def _tally(endpoint_id: UUID, made: list[Attempt], unsaid: float, pause_cap: flo
     for attempt in reversed(made):
         if attempt.verdict is Verdict.SUCCEEDED:
             break
-        trailing += 1
+        # A fault of our own opens a circuit, but must not switch endpoints off.
+        trailing += attempt.fault != Fault.INTERNAL_ERROR
     return Tally(
         endpoint_id=endpoint_id,
         attempts=len(made) + unsaid,
         failures=sum(each.verdict in (Verdict.RETRY, Verdict.GONE) for each in made),
-        succeeded=trailing < len(made) or unsaid >= 1,
+        succeeded=unsaid >= 1 or any(each.verdict is Verdict.SUCCEEDED for each in made),
         trailing=trailing,
         gone=any(each.verdict is Verdict.GONE for each in made),
         http_status=made[-1].http_status,

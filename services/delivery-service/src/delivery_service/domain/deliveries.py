@@ -1,7 +1,7 @@
 """Due events on their way to endpoints, and how each delivery ends."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
@@ -142,6 +142,34 @@ def conclude(dispatch: Dispatch, attempt: Attempt, policy: RetryPolicy, retry_af
             if retry_in is None:
                 return Result(dispatch, DeliveryStatus.FAILED, Reason.EXHAUSTED, attempt=attempt)
             return Result(dispatch, DeliveryStatus.PENDING, retry_in=retry_in, attempt=attempt)
+
+
+def without_evidence(result: Result, error_class: str) -> Result:
+    """The same end of the delivery, with nothing kept of the answer but its status.
+
+    For a result that could not be recorded: whatever in the answer is at fault, the delivery goes on as its status
+    says, and the attempt shows ``internal_error`` with the exception's class.
+    """
+    if result.attempt is None:
+        return result
+    attempt = replace(
+        result.attempt, fault=Fault.INTERNAL_ERROR, headers=None, excerpt=None, trace_id=None, detail=error_class
+    )
+    return replace(result, attempt=attempt)
+
+
+def postponed(result: Result, error_class: str, policy: RetryPolicy) -> Result:
+    """The last resort for a result whose end cannot be recorded: the attempt is kept and the delivery tried again.
+
+    The delay is the policy's, or its longest once all tries are used up, so that nothing is repeated at the pace of
+    expiring leases.
+    """
+    bare = without_evidence(result, error_class)
+    delay = policy.delay(result.dispatch.tries + 1)
+    attempt = None if bare.attempt is None else replace(bare.attempt, verdict=Verdict.RETRY)
+    return Result(
+        result.dispatch, DeliveryStatus.PENDING, retry_in=policy.cap if delay is None else delay, attempt=attempt
+    )
 
 
 @dataclass(frozen=True, slots=True)

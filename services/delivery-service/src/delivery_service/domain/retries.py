@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+MAX_RETRY_AFTER = 64
+"""Characters. A date of RFC 9110 has at most 33; a longer value is not parsed."""
 SPREAD = 1.1
 """A schedule of an endpoint's own is kept up to a tenth later, lest what failed together comes back together."""
 
@@ -44,17 +46,22 @@ class RetryPolicy:
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds from ``now`` (real time) that a ``Retry-After`` asks for (RFC 9110 §10.2.3), None if it says nothing."""
+    """Seconds from ``now`` (real time) that a ``Retry-After`` asks for (RFC 9110 §10.2.3).
+
+    None for any value that is neither a number of seconds nor a date. Never raises: the value is a stranger's.
+    """
     if value is None:
         return None
     value = value.strip()
+    if len(value) > MAX_RETRY_AFTER:
+        return None
     if value.isascii() and value.isdigit():
-        # More digits than this are beyond any cap, and beyond what a float can hold.
-        return float(value[:15])
+        return float(value)
     try:
         instant = parsedate_to_datetime(value)
-    except ValueError:
+        if instant.tzinfo is None:
+            instant = instant.replace(tzinfo=UTC)
+        return max(0.0, (instant - now).total_seconds())
+    except (ValueError, OverflowError):
+        # The parser lets years, days and offsets through that no datetime can hold.
         return None
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return max(0.0, (instant - now).total_seconds())
