@@ -32,6 +32,57 @@ def zone_names() -> list[str]:
     return sorted(_NAMES)
 
 
+# The database merges places whose clocks agree since 1970: there, Iceland is a link to Abidjan. These ten links name
+# the place that is meant (the comments `#=` of its file `backward`, which the package leaves out).
+_RENAMED_IN_MERGED_ZONES = {
+    "Africa/Asmera": "Africa/Asmara",
+    "Africa/Timbuktu": "Africa/Bamako",
+    "America/Coral_Harbour": "America/Atikokan",
+    "America/Virgin": "America/St_Thomas",
+    "Antarctica/South_Pole": "Antarctica/McMurdo",
+    "Atlantic/Jan_Mayen": "Europe/Oslo",
+    "Iceland": "Atlantic/Reykjavik",
+    "Pacific/Ponape": "Pacific/Pohnpei",
+    "Pacific/Truk": "Pacific/Chuuk",
+    "Pacific/Yap": "Pacific/Chuuk",
+}
+# Rules without a place. The database links them to one since 2024b, but who chose CET does not live in Brussels.
+_WITHOUT_PLACE = frozenset(
+    ("CET", "CST6CDT", "EET", "EST", "EST5EDT", "HST", "MET", "MST", "MST7MDT", "PST8PDT", "WET")
+)
+
+
+@cache
+def _links() -> dict[str, str]:
+    """The current name by each deprecated one, from the package's ``tzdata.zi`` and ``zone.tab``."""
+    files = importlib.resources.files(tzdata).joinpath("zoneinfo")
+    # Each country has zones of its own in zone.tab. A link between two of those is a merger, not a change of name.
+    rows = files.joinpath("zone.tab").read_text().splitlines()
+    places = {row.split("\t")[2] for row in rows if row and not row.startswith("#")}
+    lines = (line.split() for line in files.joinpath("tzdata.zi").read_text().splitlines())
+    linked = {line[2]: line[1] for line in lines if line[:1] == ["L"]}
+    renamed = {name: target for name, target in linked.items() if name not in places | _WITHOUT_PLACE}
+    return {name: _RENAMED_IN_MERGED_ZONES.get(name, target) for name, target in renamed.items()}
+
+
+def current_name(name: str) -> str:
+    """The name that the database uses today: Asia/Kolkata for Asia/Calcutta. Others, unknown ones too, stay."""
+    return _links().get(name, name)
+
+
+@cache
+def _names_of_one_zone() -> dict[str, tuple[str, ...]]:
+    groups: dict[str, list[str]] = {}
+    for name in zone_names():
+        groups.setdefault(current_name(name), []).append(name)
+    return {name: tuple(names) for name, names in groups.items()}
+
+
+def aliases(name: str) -> tuple[str, ...]:
+    """All names of the zone ``name``, this one among them, in alphabetical order."""
+    return _names_of_one_zone().get(current_name(name), (name,))
+
+
 @cache
 def fingerprints() -> dict[str, str]:
     """Of each zone a digest of its rules, the same in two releases where those are. A difference may be in the past."""

@@ -114,7 +114,7 @@ async def test_nine_o_clock_passes_over_the_zones_with_what_is_due_there(
     ]:
         await scenario.receive(scenario.user(timezone=timezone, date_of_birth=date(2000, 11, 23), delivery_time=at))
     await scenario.receive(
-        scenario.user(timezone="Asia/Kolkata", date_of_birth=date(2000, 11, 24), delivery_time=time(9))
+        scenario.user(timezone="Asia/Calcutta", date_of_birth=date(2000, 11, 24), delivery_time=time(9))
     )
     await scenario.at("2026-11-23T08:20Z")
     assert await scenario.fire()

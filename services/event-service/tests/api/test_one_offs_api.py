@@ -39,6 +39,13 @@ async def _alone(scenario: Scenario) -> list[Any]:
     return await scenario.rows("SELECT * FROM events WHERE schedule_id IS NULL ORDER BY target_timestamp_utc")
 
 
+@pytest.mark.parametrize("at", ["2027-01-31t12:00:00z", "2027-01-31T12:00:00z", "2027-01-31T12:00:00.0000000Z"])
+async def test_an_instant_in_any_form_of_rfc_3339_is_accepted(
+    editor: httpx.AsyncClient, ada: UserItem, at: str
+) -> None:
+    assert (await _create(editor, ada, at))["targetTimestampUTC"] == "2027-01-31T12:00:00Z"
+
+
 async def test_an_event_at_a_local_time_is_one_of_the_users_zone(
     editor: httpx.AsyncClient, scenario: Scenario, ada: UserItem
 ) -> None:

@@ -118,6 +118,34 @@ async def test_everyone_gets_an_event_at_their_own_local_time_and_the_bus_hears_
     }
 
 
+@pytest.mark.parametrize(
+    ("asked", "living_in"),
+    [
+        ("Asia/Kolkata", "Asia/Calcutta"),
+        ("Asia/Calcutta", "Asia/Kolkata"),
+        ("Europe/Kyiv", "Europe/Kiev"),
+        ("America/Los_Angeles", "US/Pacific"),
+    ],
+)
+async def test_a_broadcast_to_a_zone_reaches_users_under_its_other_names(
+    scenario: Scenario, asked: str, living_in: str
+) -> None:
+    [user] = await _users(scenario, 1, timezone=living_in)
+    await _users(scenario, 1, timezone="Europe/Berlin")
+    broadcast = await _ask(scenario, Audience(timezones=(asked,)))
+    await _work(scenario)
+    [event] = await _events(scenario, broadcast)
+    assert (event.user_id, event.timezone) == (user.user_id, living_in)
+    assert (await _state(scenario, broadcast)).audience == Audience(timezones=(asked,))
+
+
+async def test_a_broadcast_to_berlin_does_not_reach_places_whose_clocks_agree(scenario: Scenario) -> None:
+    await _users(scenario, 1, timezone="Europe/Oslo")
+    broadcast = await _ask(scenario, Audience(timezones=("Europe/Berlin",)))
+    await _work(scenario)
+    assert await _events(scenario, broadcast) == []
+
+
 async def test_an_audience_is_a_zone_or_a_tag_and_the_deleted_are_in_none(scenario: Scenario) -> None:
     [ada] = await _users(scenario, 1, tags=["vip", "new"])
     [bob] = await _users(scenario, 1, timezone="Europe/Berlin", tags=["new"])

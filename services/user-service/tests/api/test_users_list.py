@@ -67,6 +67,21 @@ async def test_filters_narrow_a_list_and_add_up(api: httpx.AsyncClient, ada: dic
         assert [user["firstName"] for page in pages for user in page] == expected, filters
 
 
+async def test_a_filter_by_zone_finds_users_under_every_name_of_the_zone(
+    api: httpx.AsyncClient, ada: dict[str, Any]
+) -> None:
+    for name, zone in (("Ida", "Asia/Calcutta"), ("Uma", "Asia/Kolkata"), ("Ola", "Europe/Oslo")):
+        created = await api.post("/v1/users", json=ada | {"firstName": name, "timezone": zone})
+        assert created.status_code == 201
+    for zone, expected in (
+        ("Asia/Kolkata", ["Uma", "Ida"]),
+        ("Asia/Calcutta", ["Uma", "Ida"]),
+        ("Europe/Berlin", []),
+    ):
+        pages = await _pages(api, limit=1, timezone=zone)
+        assert [user["firstName"] for page in pages for user in page] == expected
+
+
 async def _pages(api: httpx.AsyncClient, limit: int, **filters: str) -> list[list[dict[str, Any]]]:
     pages: list[list[dict[str, Any]]] = []
     cursor: str | None = None

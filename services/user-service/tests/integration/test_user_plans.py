@@ -68,7 +68,7 @@ async def test_a_user_is_found_by_id(engine: AsyncEngine, statement: TextClause)
 FILTERS: dict[str, tuple[dict[str, object], str]] = {
     "newest": ({}, "users_newest"),
     "email": ({"email": "aDA.4711@example.org"}, "users_email"),
-    "timezone": ({"timezone": "Asia/Tokyo"}, "users_timezone"),
+    "timezone": ({"timezones": ["Asia/Tokyo", "Japan"]}, "users_timezone"),
     "birthday": ({"month": 2, "day": 28}, "users_birthday"),
 }
 

@@ -11,6 +11,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
+    ValidationError,
     WithJsonSchema,
     model_validator,
 )
@@ -98,6 +100,23 @@ ZoneName = Annotated[
     str, AfterValidator(_zone_name), Field(examples=["Europe/Berlin"], json_schema_extra={"format": "time-zone"})
 ]
 """The name of a time zone, spelled exactly as the IANA database does."""
+
+_AWARE = TypeAdapter(AwareDatetime)
+
+
+def parse_instant(text: str) -> datetime:
+    """An instant in the form of RFC 3339, in UTC. T and Z may be in lower case (§5.6); seconds may be left out.
+
+    Raises:
+        ValueError: the text has another form, or no such instant exists.
+    """
+    if not _INSTANT.fullmatch(text):
+        raise ValueError("must be an instant with an offset, like 2027-02-28T09:00:00Z (RFC 3339)")
+    try:
+        return _AWARE.validate_python(text).astimezone(UTC)
+    except (ValidationError, OverflowError):
+        raise ValueError(f"no such instant: {text}") from None
+
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _YEARS = range(1900, 9000)

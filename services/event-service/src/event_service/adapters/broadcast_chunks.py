@@ -1,6 +1,6 @@
 """A broadcast's events, thousands at a time: made, told and cancelled by statements that send no row to Python."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -102,11 +102,18 @@ class Chunk:
 
 
 async def schedule(
-    tx: Transaction, broadcast: Broadcast, targets: Mapping[str, datetime], now: datetime, *, limit: int
+    tx: Transaction,
+    broadcast: Broadcast,
+    zones: Sequence[str],
+    targets: Mapping[str, datetime],
+    now: datetime,
+    *,
+    limit: int,
 ) -> Chunk:
     """Make the events of the next ``limit`` users, of those who match and whose zone has a time that is not too late.
 
     Args:
+        zones: the names of zones whose users match; any zone if empty.
         targets: the instant of the broadcast in each zone that has one.
     """
     row = (
@@ -117,7 +124,7 @@ async def schedule(
                 "instants": list(targets.values()),
                 "after": broadcast.after_user_id,
                 "limit": limit,
-                "timezones": list(broadcast.audience.timezones),
+                "timezones": list(zones),
                 "tags": list(broadcast.audience.tags),
                 "broadcast_id": str(broadcast.id),
                 "event_type": EventType.NOTIFICATION,

@@ -1,12 +1,13 @@
 """What is due at given instants, by zone."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import text
 
 from chassis.database import Reader
+from chassis.zones import current_name
 from event_service.domain.passages import ZoneCount
 
 # All types are named, and all states but that of what was called off: each instant is a few points of the index.
@@ -22,8 +23,17 @@ _COUNT = text(
 
 
 async def count(reader: Reader, instants: Collection[datetime]) -> Mapping[datetime, Sequence[ZoneCount]]:
-    """Events that have their target exactly then, whatever has become of them, without cancelled ones."""
-    found: defaultdict[datetime, list[ZoneCount]] = defaultdict(list)
+    """Events that have their target exactly then, whatever has become of them, without cancelled ones.
+
+    Those of a zone are counted under its current name.
+    """
+    sums: Counter[tuple[datetime, str]] = Counter()
+    waiting: Counter[tuple[datetime, str]] = Counter()
     for row in await reader.execute(_COUNT, {"instants": list(instants)}):
-        found[row.instant].append(ZoneCount(row.timezone, row.total, row.waiting))
+        zone = (row.instant, current_name(row.timezone))
+        sums[zone] += row.total
+        waiting[zone] += row.waiting
+    found: defaultdict[datetime, list[ZoneCount]] = defaultdict(list)
+    for (instant, name), total in sums.items():
+        found[instant].append(ZoneCount(name, total, waiting[instant, name]))
     return found

@@ -1,13 +1,13 @@
 """Values that requests of several routes hold."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainValidator, WithJsonSchema
 from pydantic_core import to_json
 
-from chassis.api.wire import WHOLE_NUMBER, PlainText, ZoneName
+from chassis.api.wire import WHOLE_NUMBER, PlainText, ZoneName, parse_instant
 from contracts.vocabulary import Priority
 from contracts.webhook import RESERVED_KEYS, WITHHELD_KEYS
 from event_service.domain.local_time import GapPolicy, OverlapPolicy
@@ -17,7 +17,7 @@ MAX_MESSAGE = 2000
 MAX_PAYLOAD = 16_384
 """Bytes of JSON: a due event shares a message of 256 KiB with nine others."""
 
-_LOCAL = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?", re.ASCII)
+_LOCAL = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(:\d{2})?", re.ASCII)
 _TAKEN = RESERVED_KEYS | WITHHELD_KEYS | {"message"}
 
 
@@ -49,25 +49,19 @@ def _of_bearable_size(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return value
 
 
-_INSTANT = re.compile(_LOCAL.pattern + r"(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})")
+_WITH_OFFSET = re.compile(r".*([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_FORMS = "must be `now`, an instant like 2027-01-31T08:00:00Z, or a local time like 2027-01-31T09:00"
 
 
 def _moment(value: Any) -> datetime | None:
     if value == "now":
         return None
-    if isinstance(value, str) and _INSTANT.fullmatch(value):
-        try:
-            return datetime.fromisoformat(value).astimezone(UTC)
-        except (ValueError, OverflowError) as error:
-            raise ValueError(f"no such instant: {error}") from None
     try:
-        return _local(value)
+        return parse_instant(value) if isinstance(value, str) and _WITH_OFFSET.fullmatch(value) else _local(value)
     except ValueError as error:
         if str(error).startswith("no such"):
             raise
-        raise ValueError(
-            "must be `now`, an instant like 2027-01-31T08:00:00Z, or a local time like 2027-01-31T09:00"
-        ) from None
+        raise ValueError(_FORMS) from None
 
 
 Moment = Annotated[

@@ -16,14 +16,14 @@ from chassis.notifications import notify
 from chassis.outbox import Outbox
 from chassis.reads import Reads
 from chassis.telemetry.tracing import current_traceparent
-from chassis.zones import zone, zone_names
+from chassis.zones import aliases, zone, zone_names
 from contracts.vocabulary import EventType
 from event_service.adapters import broadcast_chunks, broadcasts, events
 from event_service.adapters.broadcasts import Position
 from event_service.adapters.partitions import Partitions
 from event_service.application.placing import check_reachable, near_enough
 from event_service.application.terms import check_message, lateness, resolve_priority
-from event_service.domain.broadcasts import Broadcast, BroadcastStatus, NewBroadcast
+from event_service.domain.broadcasts import Audience, Broadcast, BroadcastStatus, NewBroadcast
 from event_service.domain.errors import BroadcastNotFoundError, BroadcastStateError, ImpossibleTimeError
 from event_service.domain.local_time import instants_by_zone
 from event_service.domain.type_rules import Rulebook
@@ -96,14 +96,19 @@ def _accepted(rules: Rulebook, broadcast_id: UUID, new: NewBroadcast, now: datet
 
 
 def targets_of(rules: Rulebook, broadcast: Broadcast) -> Mapping[str, datetime]:
-    """When it is in each zone of its audience, but for those whose clocks leave it out."""
-    names = broadcast.audience.timezones or zone_names()
+    """When it is in each zone of its audience, by every name of the zone, but for those whose clocks leave it out."""
+    names = zones_of(broadcast.audience) or zone_names()
     if broadcast.instant is not None:
         return dict.fromkeys(names, broadcast.instant)
     if broadcast.wall is None:
         raise ValueError(f"broadcast {broadcast.id} has no time")
     policies = rules[TYPE].policies_alone(broadcast.gap, broadcast.overlap)
     return instants_by_zone(broadcast.wall, map(zone, names), gap=policies.gap, overlap=policies.overlap)
+
+
+def zones_of(audience: Audience) -> tuple[str, ...]:
+    """The zones of an audience under all their names: Asia/Kolkata reaches users in Asia/Calcutta."""
+    return tuple(dict.fromkeys(name for zone in audience.timezones for name in aliases(zone)))
 
 
 async def get_broadcast(reads: Reads, cache: ReadCache, broadcast_id: UUID) -> tuple[Broadcast, Counts]:
@@ -176,7 +181,8 @@ class Broadcaster:
 
     async def _schedule(self, tx: Transaction, broadcast: Broadcast, now: datetime) -> None:
         targets = targets_of(self._rules, broadcast)
-        made = await broadcast_chunks.schedule(tx, broadcast, targets, now, limit=self._chunk)
+        zones = zones_of(broadcast.audience)
+        made = await broadcast_chunks.schedule(tx, broadcast, zones, targets, now, limit=self._chunk)
         done = made.looked_at < self._chunk
         await broadcasts.progress(
             tx,
