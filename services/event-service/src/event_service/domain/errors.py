@@ -48,6 +48,8 @@ class InvalidRuleError(EventServiceError, ValueError):
     slug = "invalid-rule"
     title = "Invalid rule"
 
+    field: str
+
     def __init__(self, detail: str, field: str) -> None:
         super().__init__(detail)
         self.field = field

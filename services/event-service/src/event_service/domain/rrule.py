@@ -22,7 +22,6 @@ LARGEST_OFFSET = timedelta(days=1)
 
 FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY")
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-_MOST_DAYS = {"YEARLY": 366, "MONTHLY": 31, "WEEKLY": 7, "DAILY": 1}
 _DAYS_IN = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 _LISTS = {
@@ -61,13 +60,28 @@ def require_whole_second(wall: datetime, field: str) -> None:
         raise InvalidRuleError(f"{wall.isoformat()} is not between the years {FIRST_YEAR} and {LAST_YEAR}", field)
 
 
-@lru_cache(maxsize=4096)
 def wall_series(start: datetime, text: str) -> WallSeries:
-    """The wall times of the RRULE ``text`` from ``start`` on.
+    """The wall times of the RRULE ``text`` from ``start`` on. Refusals are cached too: a search for nothing is long.
 
     Raises:
         InvalidRuleError: It is not understood, not supported, comes more than once an hour, or never.
     """
+    read = _read(start, text)
+    if isinstance(read, WallSeries):
+        return read
+    raise InvalidRuleError(*read)
+
+
+@lru_cache(maxsize=4096)
+def _read(start: datetime, text: str) -> WallSeries | tuple[str, str]:
+    """The series, or the detail and the field of the refusal."""
+    try:
+        return _series(start, text)
+    except InvalidRuleError as error:
+        return str(error), error.field
+
+
+def _series(start: datetime, text: str) -> WallSeries:
     require_whole_second(start, "start")
     parts = _parts_of(text)
     frequency = _frequency(parts)
@@ -202,8 +216,7 @@ def _refuse_combinations(parts: dict[str, str], frequency: str) -> None:
 
 
 def _refuse_positions(series: WallSeries) -> None:
-    most = 1 if series.frequency == "HOURLY" else _MOST_DAYS[series.frequency] * len(series.hours)
-    if series.positions and min(map(abs, series.positions)) > most:
+    if series.positions and min(map(abs, series.positions)) > (most := series.most_in_period()):
         listed = ",".join(map(str, series.positions))
         raise InvalidRuleError(f"BYSETPOS={listed}: there are at most {most} to choose among", "rrule")
 
