@@ -38,6 +38,13 @@ class Applied(StrEnum):
     OVERLAP_SECOND = "OVERLAP_SECOND"
     LEAP_DAY_BACKWARD = "LEAP_DAY_BACKWARD"
     LEAP_DAY_FORWARD = "LEAP_DAY_FORWARD"
+    NEXT_BUSINESS_DAY = "NEXT_BUSINESS_DAY"
+    PREVIOUS_BUSINESS_DAY = "PREVIOUS_BUSINESS_DAY"
+    SEND_WINDOW = "SEND_WINDOW"
+    """It waits for the next opening of its send window."""
+    SEND_WINDOW_MISSED = "SEND_WINDOW_MISSED"
+    """Its send window does not open inside its grace: it will be MISSED."""
+    SPREAD = "SPREAD"
 
 
 @dataclass(frozen=True, slots=True)

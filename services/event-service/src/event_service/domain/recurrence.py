@@ -49,12 +49,17 @@ class Occurrence:
 
     ``wall`` is the naive local time that the rule asks for, and ``policy`` names what was done to it to find
     ``instant``: empty where the year has that day, and the zone that time exactly once.
+
+    ``planned`` is when it would be without its send window, None where that is the same. It stands for ``coalesced``
+    others, which come to the same instant (:mod:`event_service.domain.adjusted`).
     """
 
     key: str
     instant: datetime
     wall: datetime
     policy: tuple[Applied, ...] = ()
+    planned: datetime | None = None
+    coalesced: int = 0
 
 
 class Rule(Protocol):

@@ -1,0 +1,81 @@
+"""When an event is sent: its instant, spread over some seconds, and moved to the next opening of its send window.
+
+ADR 31 says why this is worked out when an occurrence is planned, and only checked when it fires.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from contracts.send_window import SendWindow
+from event_service.domain.local_time import Applied
+from event_service.domain.record import record
+from event_service.domain.spread import offset
+
+NO_OPENING = "send window: no opening before grace ends"
+"""Why an event is MISSED that was due outside its window, and that the next opening finds past its grace."""
+
+HELD_BACK = "outside its send window"
+"""Why an event that was due waits again."""
+
+
+@record
+class SendTime:
+    """When to send. ``planned`` is when it would have been without a window, and what grace and expiry count from."""
+
+    due: datetime
+    planned: datetime
+    applied: tuple[Applied, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What decides when an event is sent that is due at an instant.
+
+    ``window`` None: at any time. ``zone`` is that of the person, in which the window is judged. ``share``: see
+    :mod:`event_service.domain.spread`.
+    """
+
+    zone: ZoneInfo
+    grace: timedelta
+    window: SendWindow | None = None
+    spread: timedelta = timedelta()
+    share: int = 0
+
+    @property
+    def moves(self) -> bool:
+        """Whether it ever sends at another instant than that at which an event is due."""
+        return bool(self.spread) or (self.window is not None and not self.window.always_open)
+
+    @property
+    def longest_delay(self) -> timedelta:
+        """Nothing is sent later than this after its instant."""
+        wait = timedelta() if self.window is None else min(self.window.longest_wait, self.grace)
+        return wait + self.spread
+
+    def at(self, instant: datetime) -> SendTime:
+        """Return when to send what is due at ``instant``.
+
+        It waits for the next opening of the window where that comes inside the grace. Where none does it keeps its
+        instant: when it is due it will be MISSED, with a record (``NO_OPENING``).
+        """
+        opening, room = self._opening(instant), self.spread
+        if opening is None or opening - instant >= self.grace:
+            return SendTime(instant, instant, (Applied.SEND_WINDOW_MISSED,))
+        if self.spread and self.window is not None:
+            closing = self.window.closing(opening, self.zone)
+            room = self.spread if closing is None else min(self.spread, closing - opening)
+        later = offset(self.share, room)
+        applied = ((Applied.SEND_WINDOW,) if opening > instant else ()) + ((Applied.SPREAD,) if later else ())
+        return SendTime(opening + later, instant + later, applied)
+
+    def held_back(self, now: datetime, grace_until: datetime) -> datetime | None:
+        """Return when to send an event that is due and not inside its window at ``now``; None where it is MISSED."""
+        opening = self._opening(now)
+        if opening is None or opening >= grace_until:
+            return None
+        due = self.at(now).due if self.grace > opening - now else opening
+        return due if due < grace_until else opening
+
+    def _opening(self, instant: datetime) -> datetime | None:
+        return instant if self.window is None else self.window.opening(instant, self.zone)
