@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from chassis.api import intake, server
 from chassis.api.app import create_app
 from chassis.api.auth import READ, WRITE
 from chassis.api.health import Readiness
-from chassis.api.intake import MAX_BODY_BYTES, MAX_DEPTH, UNBOUNDED_BODY
+from chassis.api.intake import MAX_BODY_BYTES, MAX_DEPTH, MAX_VALUES, UNBOUNDED_BODY, has_many_values
 from chassis.api.server import MAX_HEAD_BYTES, HttpServer
 from chassis.api.wire import WHOLE_NUMBER, Instant, RequestModel
 from chassis.cache import ReadCache
@@ -24,15 +24,27 @@ from chassis.outbox import Outbox
 from chassis.settings import ServiceSettings
 from local_stack import ports
 from local_stack.testkit import eventually
+from local_stack.testkit.refusals import long_list, refused_cheaply, unknown_fields
 
 router = APIRouter(prefix="/v1/notes", tags=["notes"])
 WRITER = {"Authorization": "Bearer writer"}
+
+
+class Word(RequestModel):
+    """A part of a note."""
+
+    text: str
 
 
 class NewNote(RequestModel):
     """Free in form."""
 
     payload: dict[str, Any]
+    parts: Annotated[tuple[int, ...], Field(max_length=20)] = ()
+    loose: tuple[str, ...] = ()
+    many: Annotated[list[Word], Field(min_length=1, max_length=1000)] | None = None
+    words: Word | None = None
+    texts: dict[str, str] | None = None
     size: Annotated[int, WHOLE_NUMBER] = 1
     at: Instant | None = None
 
@@ -167,7 +179,7 @@ async def test_what_cannot_be_stored_is_named(client: httpx.AsyncClient, body: s
 
 
 @pytest.mark.parametrize(
-    "content", [b"[" * 100_000, b'{"payload": {"a": ' + b"9" * 5000 + b"}}", b'{"payload": {"a": "\x00"}}']
+    "content", [b"[" * 10_000, b'{"payload": {"a": ' + b"9" * 5000 + b"}}", b'{"payload": {"a": "\x00"}}']
 )
 async def test_what_no_parser_should_take_is_malformed(client: httpx.AsyncClient, content: bytes) -> None:
     answer = await client.post("/v1/notes", content=content, headers={"Content-Type": "application/json"})
@@ -266,3 +278,46 @@ async def test_every_method_of_a_path_is_allowed_by_name(client: httpx.AsyncClie
     _problem(answer, 405)
     assert answer.headers["allow"] == "GET, POST"
     assert (await client.get("/v1/notes/")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("content", "fields"),
+    [
+        ('{"payload": {}, "parts": ' + long_list("0") + "}", ["body"]),
+        ('{"payload": {}, "parts": ' + long_list("[]") + "}", ["body"]),
+        ('{"payload": {}, "parts": ' + long_list('"a,b"', 150_000) + "}", ["body"]),
+        ('{"payload": {}, "parts": ' + long_list("0", 15_000) + "}", ["parts"]),
+        ('{"payload": {}, "loose": ' + long_list("0", 15_000) + "}", [f"loose.{n}" for n in range(10)]),
+        ('{"payload": {}, "loose": ' + long_list('""', 900)[:-1] + ",0,1]}", ["loose.900", "loose.901"]),
+        ('{"payload": {}, "words": ' + unknown_fields(15_000) + "}", ["words"]),
+        ('{"payload": {}, "texts": ' + unknown_fields(15_000) + "}", [f"texts.k{n}" for n in range(10)]),
+        (unknown_fields(15_000), ["body"]),
+        (unknown_fields(8), ["payload", *(f"k{n}" for n in range(8))]),
+        (unknown_fields(), ["body"]),
+        ('{"payload": {}, "' + "x" * 900_000 + '": 1}', ["x" * 160 + "…"]),
+        ('{"payload": {}, "many": ' + long_list("{}", 900) + "}", [f"many.{n}.text" for n in range(10)]),
+    ],
+)
+async def test_a_body_with_any_number_of_faults_is_refused_cheaply_with_ten_at_most(
+    client: httpx.AsyncClient, content: str, fields: list[str]
+) -> None:
+    faults = await refused_cheaply(client, "POST", "/v1/notes", content)
+    assert [each["field"] for each in faults] == fields
+
+
+async def test_a_list_that_is_too_long_is_one_fault_that_names_both_lengths(client: httpx.AsyncClient) -> None:
+    [fault] = await refused_cheaply(client, "POST", "/v1/notes", '{"payload": {}, "parts": ' + long_list("0", 21) + "}")
+    assert fault == {"field": "parts", "detail": "List should have at most 20 items after validation, not 21"}
+
+
+async def test_a_long_list_is_taken_as_it_is(client: httpx.AsyncClient) -> None:
+    note: dict[str, Any] = {"payload": {"text": '\\" , [ { ' * 10_000}, "loose": [f"{n}," for n in range(999)]}
+    note["texts"] = {f"k{n}": "" for n in range(999)}
+    assert (await client.post("/v1/notes", json=note)).status_code == 200
+
+
+def test_values_outside_of_strings_are_counted() -> None:
+    assert has_many_values(long_list("0", MAX_VALUES + 1).encode())
+    assert not has_many_values(long_list("0", MAX_VALUES - 1).encode())
+    assert not has_many_values(json.dumps({"text": ',[{\\",' * MAX_VALUES}).encode())
+    assert has_many_values(json.dumps([{"a": ","}] * MAX_VALUES).encode())

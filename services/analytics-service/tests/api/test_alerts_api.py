@@ -18,6 +18,7 @@ from analytics_service.domain.observations import Observations
 from analytics_service.main import SERVICE, alert_policy
 from analytics_service.settings import Settings
 from chassis.runtime import Runtime
+from local_stack.testkit.refusals import refused_cheaply, unknown_fields
 
 AT_ONCE = {rule.name: replace(rule, for_seconds=0, clear_seconds=0) for rule in RULES}
 See = Callable[..., Awaitable[None]]
@@ -184,3 +185,12 @@ async def test_the_rules_are_told_as_they_are_in_force(client: httpx.AsyncClient
     assert rules.keys() == set(NAMES)
     assert (rules["QueueBacklog"]["threshold"], rules["QueueBacklog"]["clearsAt"]) == (7, 7)
     assert rules["WebhookSuccessLow"]["below"] is True
+
+
+@pytest.mark.parametrize(("count", "field"), [(15_000, "labels"), (80_000, "body")])
+async def test_a_silence_with_any_number_of_labels_is_refused_cheaply(
+    writer: httpx.AsyncClient, count: int, field: str
+) -> None:
+    content = f'{{"until":"2030-01-01T00:00:00Z","reason":"known","labels":{unknown_fields(count)}}}'
+    [fault] = await refused_cheaply(writer, "POST", "/v1/silences", content)
+    assert fault["field"] == field

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from chassis.runtime import Runtime
 from contracts.vocabulary import EventType
 from delivery_service.settings import Settings
+from local_stack.testkit.refusals import TOO_MANY, long_list, refused_cheaply
 
 URL = "https://example.org/hooks"
 
@@ -248,3 +249,14 @@ async def test_an_id_that_is_none_is_named(api: httpx.AsyncClient) -> None:
 async def test_every_event_type_may_be_asked_for(api: httpx.AsyncClient) -> None:
     created = await create(api, eventTypes=[event_type.value for event_type in EventType])
     assert created["eventTypes"] == sorted(EventType)
+
+
+@pytest.mark.parametrize("field", ["eventTypes", "priorities", "operationalEvents", "tags", "retrySchedule"])
+@pytest.mark.parametrize("count", [19_000, TOO_MANY])
+async def test_an_endpoint_with_any_number_of_values_is_refused_cheaply(
+    api: httpx.AsyncClient, runtime: Runtime[Settings], field: str, count: int
+) -> None:
+    content = f'{{"url":"{URL}","{field}":{long_list("{}", count)}}}'
+    faults = await refused_cheaply(api, "POST", "/v1/endpoints", content)
+    assert {each["field"].partition(".")[0] for each in faults} == {field if count < TOO_MANY else "body"}
+    assert await stored(runtime) == []

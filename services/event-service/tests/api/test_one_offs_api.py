@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 
 from contracts.messages.user import UserItem
 from contracts.vocabulary import Priority
+from local_stack.testkit.refusals import TOO_MANY, long_list, refused_cheaply, unknown_fields
 
 
 @pytest.fixture
@@ -248,3 +249,24 @@ async def test_a_batch_has_one_to_a_thousand_items(editor: httpx.AsyncClient, ad
     items = [{"userId": str(ada.user_id), "at": "now"}] * count
     [(field, rule)] = _faults(await editor.post("/v1/events/batch", json={"items": items}))
     assert (field, " 1 " in rule or "1000" in rule) == ("items", True)
+
+
+@pytest.mark.parametrize(
+    ("content", "fields"),
+    [
+        (f'{{"items":{long_list("0", TOO_MANY)}}}', ["body"]),
+        (f'{{"items":{long_list("0", 15_000)}}}', ["items"]),
+        (f'{{"items":{long_list(unknown_fields(15), 1000)}}}', [f"items.0.{name}" for name in ("at", "userId")]),
+        (f'{{"items":[{unknown_fields(15_000)}]}}', ["items.0"]),
+        (unknown_fields(), ["body"]),
+        (unknown_fields(15_000), ["body"]),
+    ],
+    ids=["many-values", "many-items", "items-with-unknown-fields", "one-such-item", "many-fields", "unknown-fields"],
+)
+async def test_a_batch_with_any_number_of_faults_is_refused_cheaply(
+    editor: httpx.AsyncClient, scenario: Scenario, content: str, fields: list[str]
+) -> None:
+    before = await _alone(scenario)
+    faults = await refused_cheaply(editor, "POST", "/v1/events/batch", content)
+    assert [each["field"] for each in faults][: len(fields)] == fields
+    assert await _alone(scenario) == before

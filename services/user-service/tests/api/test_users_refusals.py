@@ -8,6 +8,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from chassis.api.intake import MAX_VALUES
+from local_stack.testkit.refusals import TOO_MANY, long_list, refused_cheaply
+
 Stored = Callable[[], Awaitable[Mapping[str, list[Any]]]]
 
 JSON = {"Content-Type": "application/json"}
@@ -270,3 +273,17 @@ def _problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert problem["title"]
     assert problem["detail"]
     return problem
+
+
+@pytest.mark.parametrize("count", [19_000, TOO_MANY])
+@pytest.mark.parametrize("field", ["anniversaries", "tags"])
+@pytest.mark.parametrize("item", ["0", "[]", '""'])
+async def test_a_user_with_any_number_of_values_is_refused_cheaply(
+    api: httpx.AsyncClient, ada: dict[str, Any], stored: Stored, field: str, item: str, count: int
+) -> None:
+    before = await stored()
+    ada.pop(field, None)
+    content = f'{dumps(ada)[:-1]},"{field}":{long_list(item, count)}}}'
+    faults = await refused_cheaply(api, "POST", "/v1/users", content)
+    assert [each["field"] for each in faults] == [field if count < MAX_VALUES else "body"]
+    assert await stored() == before

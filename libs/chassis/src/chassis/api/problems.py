@@ -1,5 +1,6 @@
 """Errors as RFC 9457 ``application/problem+json``: each names the field at fault, and nothing was changed."""
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
+from chassis.api.fault_limits import MAX_FAULTS
 from chassis.database import is_outage
 from chassis.errors import Problem, ProblemError, ServiceUnavailableError
 from chassis.telemetry.tracing import current_trace_id
@@ -24,6 +26,11 @@ MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:almanac:problem:"
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _BODY_STATUSES = (408, 413)
+MAX_FIELD_BYTES = 160
+MAX_FAULT_BYTES = 320
+MAX_DETAIL_BYTES = 1600
+"""Of a problem's texts, which may quote what the client sent. With ten faults an answer stays below 10 kB."""
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class FieldError(BaseModel):
@@ -31,6 +38,15 @@ class FieldError(BaseModel):
 
     field: str = Field(description="Where: a body path, a parameter or a header, as the client spells it.")
     detail: str = Field(description="The rule that was broken.")
+
+
+def shortened(text: str, max_bytes: int) -> str:
+    """Return ``text`` with at most ``max_bytes`` of UTF-8 and an ellipsis, control characters replaced."""
+    # Cut first: the text may be a megabyte.
+    text = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text[: max_bytes + 1])
+    if len(encoded := text.encode()) <= max_bytes:
+        return text
+    return f"{encoded[:max_bytes].decode(errors='ignore')}…"
 
 
 class ProblemBody(BaseModel):
@@ -54,8 +70,21 @@ class InvalidRequestError(ProblemError):
     title = "Request not valid"
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
-        super().__init__("; ".join(f"{error.field}: {error.detail}" for error in errors))
+        super().__init__(
+            "; ".join(
+                f"{shortened(error.field, MAX_FIELD_BYTES)}: {shortened(error.detail, MAX_FAULT_BYTES)}"
+                for error in errors[:MAX_FAULTS]
+            )
+        )
         self.errors = errors
+
+
+class BodyRefusedError(HTTPException):
+    """A body that is refused before it is parsed: an HTTPException, since FastAPI hides others behind a 400."""
+
+    def __init__(self, faults: Sequence[FieldError]) -> None:
+        self.problem = InvalidRequestError(faults)
+        super().__init__(self.problem.status, str(self.problem))
 
 
 def problem_response(
@@ -66,12 +95,16 @@ def problem_response(
     errors: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
+    """Return the answer; of the faults the first ten are named, and long texts are cut."""
     body = ProblemBody(
         type=TYPE_PREFIX + slug,
         title=title,
         status=status,
-        detail=detail,
-        errors=list(errors),
+        detail=shortened(detail, MAX_DETAIL_BYTES),
+        errors=[
+            FieldError(field=shortened(each.field, MAX_FIELD_BYTES), detail=shortened(each.detail, MAX_FAULT_BYTES))
+            for each in errors[:MAX_FAULTS]
+        ],
         trace_id=current_trace_id(),
     )
     content = body.model_dump_json(by_alias=True, exclude_none=True)
@@ -118,13 +151,14 @@ async def _problem(_: Request, error: Exception) -> Response:
 async def _invalid(_: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    faults = [_fault(each) for each in error.errors()]
-    broken = any(each["type"] == "json_invalid" for each in error.errors())
+    found = error.errors()
+    faults = [_fault(each) for each in found[:MAX_FAULTS]]
+    broken = found[0]["type"] == "json_invalid"
     return problem_response(
         400 if broken else 422,
         "malformed-body" if broken else "invalid-request",
         "Body is not JSON" if broken else "Request not valid",
-        "; ".join(f"{fault.field}: {fault.detail}" for fault in faults),
+        str(InvalidRequestError(faults)),
         faults,
     )
 
@@ -141,6 +175,8 @@ def _fault(error: Mapping[str, Any]) -> FieldError:
 async def _http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
+    if isinstance(error, BodyRefusedError):
+        return problem_of(error.problem)
     phrase = HTTPStatus(error.status_code).phrase
     if error.status_code == 400:
         # Starlette's answer to a body that is not UTF-8, or not what its content type says.

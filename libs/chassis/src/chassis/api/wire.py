@@ -11,12 +11,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import CoreSchema
 
+from chassis.api.fault_limits import limit_faults
 from chassis.zones import TZDATA_VERSION, is_zone
 from contracts.wire import wire_name
 
@@ -28,9 +31,18 @@ class WireModel(BaseModel):
 
 
 class RequestModel(WireModel):
-    """A request's body. A field that we do not know is an error: silence would hide a typing mistake."""
+    """A request's body. A field that we do not know is an error: silence would hide a typing mistake.
+
+    However long the body, it has few faults: see :mod:`chassis.api.fault_limits`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        limit_faults(handler.resolve_ref_schema(schema), cls)
+        return schema
 
 
 NOT_SENT: Any = None
