@@ -76,9 +76,15 @@ contracts: install ## Write JSON Schemas and the AsyncAPI document to docs/contr
 
 # -- check ------------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-faults test-kills test-states lint format
+.PHONY: test test-dates test-faults test-kills test-states lint format
 test: install ## Run all tests, in parallel (eight minutes on two cores)
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+$(VENV)/wall_clock.so: tests/dates/wall_clock.c $(VENV)/installed
+	$(CC) -O2 -Wall -Wextra -Werror -shared -fPIC -o $@ $< -ldl
+
+test-dates: $(VENV)/wall_clock.so ## Run the tests under other dates (an hour; needs a C compiler): make test-dates [DATES="+400d new-year"] [TESTS=services]
+	$(BIN)/python tests/dates/run.py --library $< $(DATES) $(if $(TESTS),--tests $(TESTS))
 
 KILL_EVENTS ?= 5000
 test-faults: install ## Bus and database restarted under a worker: what takes a minute and is not in `make test`
