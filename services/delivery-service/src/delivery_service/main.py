@@ -86,6 +86,8 @@ def worker(runtime: Runtime[Settings], priority: Priority) -> Role:
             half_life_seconds=settings.circuit_half_life_seconds,
             min_attempts=settings.circuit_min_attempts,
             failure_rate=settings.circuit_failure_rate,
+            timeouts_in_row=settings.circuit_timeouts_in_row,
+            lost_seconds=settings.circuit_lost_seconds,
             open_seconds=settings.circuit_open_seconds,
             open_cap_seconds=settings.circuit_open_cap_seconds,
             disable_failures=settings.disable_after_failures,

@@ -82,6 +82,10 @@ class Settings(ServiceSettings):
     circuit_min_attempts: int = Field(10, ge=1)
     """Attempts within that window below which a circuit never opens."""
     circuit_failure_rate: float = Field(0.5, gt=0, le=1)
+    circuit_timeouts_in_row: int = Field(3, ge=1)
+    """Timeouts in a row that open a circuit, whatever the rate."""
+    circuit_lost_seconds: float = Field(60.0, gt=0)
+    """What failed attempts in a row may take altogether before the circuit opens."""
     circuit_open_seconds: float = Field(5.0, gt=0)
     """Until the first probe; doubled by each that fails, up to the cap."""
     circuit_open_cap_seconds: float = Field(300.0, gt=0)

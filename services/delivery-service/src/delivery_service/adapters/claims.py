@@ -17,7 +17,8 @@ PROBE_SECONDS = 60.0
 
 # The endpoints with something pending are found by skipping through the index, and of each no more is taken than it has
 # room for: what waits for an endpoint costs nothing but its place in the index, and hides nothing behind it.
-# Probes go first: one that the limit left out would hold its endpoint up until it counts as lost.
+# Probes go first. A circuit is half open only where a delivery was claimed to probe it: otherwise it would stay so
+# until the probe counts as lost.
 # (SELECT clock_timestamp()) is evaluated once; written plainly it is volatile and keeps the index from being used.
 _PENDING = """
 pending AS (
@@ -35,15 +36,26 @@ _ROOM = "coalesce(r.room, least(CAST(:default_room AS integer), 2 * p.concurrenc
 _CLAIM = text(f"""
 WITH RECURSIVE {_PENDING}, gates AS (
     SELECT w.endpoint_id, p.rate_limit, coalesce(p.enabled, false) AS enabled, {_ROOM} AS room,
-           coalesce(c.state, 'CLOSED') AS state
+           coalesce(c.state, 'CLOSED') AS state, coalesce(c.generation, 0) AS generation
     FROM pending w LEFT JOIN endpoints p ON p.id = w.endpoint_id
     LEFT JOIN circuits c ON c.endpoint_id = w.endpoint_id LEFT JOIN {_ROOMS} ON r.endpoint_id = w.endpoint_id
     WHERE w.due_at <= (SELECT clock_timestamp())
+), probes AS (
+    SELECT d.id, c.endpoint_id
+    FROM gates g JOIN circuits c ON c.endpoint_id = g.endpoint_id AND c.state <> 'CLOSED'
+                                AND c.probe_at <= (SELECT clock_timestamp())
+    CROSS JOIN LATERAL (
+        SELECT id FROM deliveries
+        WHERE status = 'PENDING' AND priority = :priority AND endpoint_id = g.endpoint_id
+          AND due_at <= (SELECT clock_timestamp())
+        ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) d WHERE g.enabled AND g.room > 0
+    LIMIT CAST(:limit AS integer) FOR UPDATE OF c SKIP LOCKED
 ), probed AS (
-    UPDATE circuits c SET state = 'HALF_OPEN', probe_at = clock_timestamp() + make_interval(secs => :probe_seconds)
-    FROM gates g WHERE c.endpoint_id = g.endpoint_id AND g.enabled AND g.room > 0 AND g.state <> 'CLOSED'
-      AND c.state <> 'CLOSED' AND c.probe_at <= clock_timestamp()
-    RETURNING c.endpoint_id
+    UPDATE circuits c
+    SET state = 'HALF_OPEN', probe = b.id, probe_at = clock_timestamp() + make_interval(secs => :probe_seconds)
+    FROM probes b WHERE c.endpoint_id = b.endpoint_id
+    RETURNING b.id, c.endpoint_id, c.generation
 ), wanted AS (
     SELECT g.endpoint_id, g.rate_limit, floor(greatest(1, g.rate_limit)) AS burst, n.deliveries
     FROM gates g CROSS JOIN LATERAL (
@@ -66,29 +78,35 @@ WITH RECURSIVE {_PENDING}, gates AS (
     )
     RETURNING m.endpoint_id, m.granted
 ), grants AS (
-    SELECT endpoint_id, CAST(:limit AS integer) AS deliveries, false AS probe FROM gates WHERE NOT enabled
-    UNION ALL SELECT endpoint_id, 1, true FROM probed
-    UNION ALL SELECT endpoint_id, granted, false FROM metered WHERE granted > 0
-    UNION ALL SELECT endpoint_id, room, false FROM gates
+    SELECT endpoint_id, CAST(:limit AS integer) AS deliveries, generation FROM gates WHERE NOT enabled
+    UNION ALL SELECT m.endpoint_id, m.granted, g.generation
+              FROM metered m JOIN gates g ON g.endpoint_id = m.endpoint_id WHERE m.granted > 0
+    UNION ALL SELECT endpoint_id, room, generation FROM gates
               WHERE enabled AND room > 0 AND state = 'CLOSED' AND rate_limit IS NULL
 ), due AS (
-    SELECT d.id, d.abandoned FROM (SELECT * FROM grants ORDER BY probe DESC, random()) g CROSS JOIN LATERAL (
-        SELECT id, lease IS NOT NULL AS abandoned FROM deliveries
-        WHERE status = 'PENDING' AND priority = :priority AND endpoint_id = g.endpoint_id
-          AND due_at <= (SELECT clock_timestamp())
-        ORDER BY due_at LIMIT g.deliveries FOR UPDATE SKIP LOCKED
-    ) d LIMIT CAST(:limit AS integer)
+    SELECT * FROM (
+        SELECT d.id, d.lease IS NOT NULL AS abandoned, b.generation, true AS probe
+        FROM probed b JOIN deliveries d ON d.id = b.id
+        UNION ALL
+        SELECT d.id, d.abandoned, g.generation, false
+        FROM (SELECT * FROM grants ORDER BY random()) g CROSS JOIN LATERAL (
+            SELECT id, lease IS NOT NULL AS abandoned FROM deliveries
+            WHERE status = 'PENDING' AND priority = :priority AND endpoint_id = g.endpoint_id
+              AND due_at <= (SELECT clock_timestamp())
+            ORDER BY due_at LIMIT g.deliveries FOR UPDATE SKIP LOCKED
+        ) d
+    ) a LIMIT CAST(:limit AS integer)
 ), claimed AS (
     UPDATE deliveries d
     SET lease = CAST(:lease AS uuid), due_at = clock_timestamp() + make_interval(secs => :lease_seconds),
         leases_lost = d.leases_lost + CAST(due.abandoned AS integer)
     FROM due WHERE d.id = due.id
-    RETURNING d.id, d.event_id, d.endpoint_id, d.tries, d.expires_at, due.abandoned,
+    RETURNING d.id, d.event_id, d.endpoint_id, d.tries, d.expires_at, due.abandoned, due.generation, due.probe,
               due.abandoned AND d.leases_lost > 1 AS abandoned_again
 )
 SELECT c.id AS delivery_id, c.event_id, c.endpoint_id, c.tries, c.abandoned, e.operational, e.due, x.expires_at,
        e.traceparent, c.abandoned_again,
-       x.expires_at <= (SELECT almanac_now()) AS expired, p.enabled, {TARGET}
+       x.expires_at <= (SELECT almanac_now()) AS expired, p.enabled, c.generation, c.probe, {TARGET}
 FROM claimed c JOIN events e ON e.id = c.event_id
 CROSS JOIN LATERAL (SELECT coalesce(c.expires_at, e.expires_at) AS expires_at) x
 LEFT JOIN endpoints p ON p.id = c.endpoint_id
@@ -260,7 +278,7 @@ async def claim(tx: Transaction, priority: int, limit: int, lease: Lease, rooms:
         # By position: looked up by name, the values would cost a claim half as much CPU again.
         values: Sequence[Any] = row
         id, event_id, endpoint_id, tries, lost, operational, due, expires_at, traceparent = values[:9]
-        lost_again, late, enabled = values[9:12]
+        lost_again, late, enabled, generation, probe = values[9:14]
         abandoned += lost
         if lost_again:
             abandoned_again.append(id)
@@ -272,7 +290,10 @@ async def claim(tx: Transaction, priority: int, limit: int, lease: Lease, rooms:
             where = Reason.CANCELLED if enabled is None else Reason.DISABLED
         else:
             where = targets.get(endpoint_id) or targets.setdefault(endpoint_id, target(row))
-        claimed.append(Dispatch(id, event_id, lease, tries, due, expires_at, traceparent, where, operational))
+        probe_of = endpoint_id if probe else None
+        claimed.append(
+            Dispatch(id, event_id, lease, tries, due, expires_at, traceparent, where, operational, generation, probe_of)
+        )
     return Claimed(claimed, abandoned, abandoned_again)
 
 

@@ -63,8 +63,9 @@ WITH arrival AS ({_ARRIVAL}), inserted AS (
     ) x
     RETURNING id, event_id, endpoint_id, lease IS NOT NULL AS held
 )
-SELECT i.id AS event_id, c.id AS delivery_id, c.endpoint_id, c.held, i.expired, {TARGET}
+SELECT i.id AS event_id, c.id AS delivery_id, c.endpoint_id, c.held, i.expired, coalesce(t.generation, 0), {TARGET}
 FROM inserted i JOIN created c ON c.event_id = i.id LEFT JOIN endpoints p ON p.id = c.endpoint_id
+LEFT JOIN circuits t ON t.endpoint_id = c.endpoint_id
 """)
 
 _LOCK = text(
@@ -147,7 +148,7 @@ async def insert(tx: Transaction, arrivals: Mapping[UUID, Arrival], lease: Lease
     for row in rows:
         # By position, as in a claim.
         values: Sequence[Any] = row
-        event_id, delivery_id, endpoint_id, held, expired = values[:5]
+        event_id, delivery_id, endpoint_id, held, expired, generation = values[:6]
         inserted.event_ids.add(event_id)
         if endpoint_id is None:
             inserted.unwanted.append(event_id)
@@ -167,6 +168,7 @@ async def insert(tx: Transaction, arrivals: Mapping[UUID, Arrival], lease: Lease
                 expires_at=arrival.expires_at,
                 traceparent=arrival.traceparent,
                 target=where,
+                generation=generation,
             )
         )
     return inserted

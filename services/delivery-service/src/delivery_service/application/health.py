@@ -38,24 +38,24 @@ async def watch(tx: Transaction, outbox: Outbox, tallies: Sequence[Tally], polic
     """
     counted = await circuits.count(tx, tallies, policy)
     unwell: list[Counted] = []
-    by_endpoint = {each.endpoint_id: each for each in tallies}
     for each in counted:
         if each.opened:
             _trips.add(1)
             log.warning("circuit opened", endpoint_id=str(each.endpoint_id), failed_in_row=each.in_row)
-        tally = by_endpoint[each.endpoint_id]
-        if tally.pause_seconds:
-            log.info("pause asked for", endpoint_id=str(each.endpoint_id), seconds=round(tally.pause_seconds, 1))
-        reason = _why_disable(each, tally, policy)
+        if each.tally.pause_seconds:
+            log.info("pause asked for", endpoint_id=str(each.endpoint_id), seconds=round(each.tally.pause_seconds, 1))
+        reason = _why_disable(each, policy)
         if reason:
-            await _disable(tx, outbox, each, tally, *reason)
+            await _disable(tx, outbox, each, *reason)
         unwell.append(replace(each, disabled=reason is not None))
     return unwell
 
 
-def _why_disable(counted: Counted, tally: Tally, policy: CircuitPolicy) -> tuple[str, str] | None:
-    if tally.gone:
+def _why_disable(counted: Counted, policy: CircuitPolicy) -> tuple[str, str] | None:
+    if counted.tally.gone and counted.current:
         return "gone", "it answered 410 Gone"
+    if not counted.counts:
+        return None
     if counted.in_row >= policy.disable_failures:
         return "failing", f"{counted.in_row} attempts failed in a row"
     if counted.failing_seconds >= policy.disable_seconds:
@@ -63,9 +63,7 @@ def _why_disable(counted: Counted, tally: Tally, policy: CircuitPolicy) -> tuple
     return None
 
 
-async def _disable(
-    tx: Transaction, outbox: Outbox, counted: Counted, tally: Tally, reason: str, explanation: str
-) -> None:
+async def _disable(tx: Transaction, outbox: Outbox, counted: Counted, reason: str, explanation: str) -> None:
     disabled = await circuits.disable(tx, counted.endpoint_id, explanation)
     if disabled is None:
         return
@@ -78,7 +76,7 @@ async def _disable(
         channel=Channel(kind),
         reason=reason,
         failures=counted.in_row,
-        http_status=tally.http_status,
+        http_status=counted.tally.http_status,
         occurred_at=at,
     )
     await outbox.append(tx, [(MessageType.ENDPOINT_DISABLED, item)])
@@ -88,6 +86,6 @@ async def _disable(
         "reason": reason,
         "detail": explanation,
         "failures": counted.in_row,
-        "httpStatus": tally.http_status,
+        "httpStatus": counted.tally.http_status,
     }
     await tell(tx, OperationalEvent.ENDPOINT_DISABLED, [(at, data, counted.endpoint_id)])

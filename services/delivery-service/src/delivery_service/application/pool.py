@@ -23,7 +23,7 @@ from delivery_service.application.intake import take_in
 from delivery_service.application.lanes import Lanes
 from delivery_service.application.recording import DEFAULT_CIRCUITS, record, release
 from delivery_service.application.sending import Sender
-from delivery_service.domain.circuits import CircuitPolicy, Successes, tally
+from delivery_service.domain.circuits import CircuitPolicy, UnreportedSuccesses, returned_probes, tally
 from delivery_service.domain.deliveries import (
     Arrival,
     Dispatch,
@@ -91,7 +91,7 @@ class DeliveryPool:
         self._working: dict[asyncio.Task[None], Dispatch] = {}
         self._waiting: set[UUID] = set()
         self._came: set[UUID] = set()
-        self._unsaid = Successes(circuits.half_life_seconds)
+        self._unreported = UnreportedSuccesses(circuits.half_life_seconds)
         self._look_for_expired_at = 0.0
         self._room = asyncio.Event()
         self._room.set()
@@ -250,12 +250,7 @@ class DeliveryPool:
         return [None] * len(results)
 
     async def _commit(self, results: Sequence[Result]) -> None:
-        attempts = [
-            (each.dispatch.target.endpoint_id, each.attempt)
-            for each in results
-            if each.attempt is not None and isinstance(each.dispatch.target, Target)
-        ]
-        tallies = tally(attempts, self._unsaid.all(), pause_cap=self._policy.retry_after_cap)
+        tallies = tally(results, self._unreported.counts(), pause_cap=self._policy.retry_after_cap)
         while True:
             try:
                 async with self._connections:
@@ -267,12 +262,15 @@ class DeliveryPool:
                 log.warning("results wait for the database", results=len(results), error=repr(error))
                 await self._database.wait_available()
         measures.recorded(self.priority, results, batch)
-        self._unsaid.said(tallies, {each.endpoint_id for each in batch.unwell})
+        self._unreported.update(tallies, {each.endpoint_id for each in batch.unwell})
         if shut := [each.endpoint_id for each in batch.unwell if each.closed_to_all]:
             await self._give_back(shut)
         if any(not each.closed_to_all and each.endpoint_id in self._waiting for each in batch.unwell):
             self.wake.set()
         if any(each.retry_in is not None and each.retry_in < CLAIM_SECONDS for each in results):
+            self.wake.set()
+        if any(each.tally.attempts == 0 for each in batch.unwell):
+            # A probe came back, and the next one may go out.
             self.wake.set()
 
     async def _give_back(self, endpoint_ids: Sequence[UUID]) -> None:
@@ -303,7 +301,7 @@ class DeliveryPool:
     async def _release(self, dispatches: Sequence[Dispatch]) -> Sequence[None]:
         try:
             async with self._connections:
-                await release(self._database, dispatches)
+                await release(self._database, dispatches, returned_probes(dispatches), self._circuits)
         except Exception as error:
             if not is_outage(error):
                 raise

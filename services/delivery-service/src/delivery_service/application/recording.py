@@ -7,7 +7,7 @@ from chassis.database import Database, Transaction
 from chassis.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem
 from delivery_service.adapters import claims
-from delivery_service.adapters.circuits import Counted
+from delivery_service.adapters.circuits import Counted, count
 from delivery_service.adapters.claims import Recorded
 from delivery_service.application.dead_letters import bury_deliveries
 from delivery_service.application.health import watch
@@ -57,7 +57,11 @@ async def record_within(tx: Transaction, outbox: Outbox, results: Sequence[Resul
     return RecordedBatch(recorded, await announce(tx, outbox, list(finished)))
 
 
-async def release(database: Database, dispatches: Sequence[Dispatch]) -> None:
-    """Give back what could not be begun or finished: any worker may take it at once."""
+async def release(
+    database: Database, dispatches: Sequence[Dispatch], probes: Sequence[Tally], circuits: CircuitPolicy
+) -> None:
+    """Give back what could not be begun or finished: any worker may take it at once, and make another probe."""
     async with database.transaction() as tx:
         await claims.release(tx, dispatches)
+        if probes:
+            await count(tx, probes, circuits)

@@ -32,9 +32,11 @@ class Fault(StrEnum):
     """Almanac itself failed while it made, judged or recorded the attempt; ``detail`` has the exception's class."""
 
 
+TIMEOUTS = frozenset({Fault.TIMEOUT, Fault.CONNECT_TIMEOUT})
+"""Those that cost the whole of a timeout."""
+
 FINAL_FAULTS = frozenset({Fault.UNUSABLE_URL, Fault.NO_CONTACT})
 """Those that another try would meet again."""
-
 
 UNRELATED_FAULTS = frozenset({Fault.NO_CONTACT, Fault.NOT_CONFIGURED, Fault.SEALED})
 """Those that say nothing about the endpoint: nobody has asked it."""

@@ -1,13 +1,15 @@
-"""When an endpoint is left alone for a while, and when for good (design §5 "Per endpoint")."""
+"""When an endpoint is left alone for a while, and when for good (design §5 "Per endpoint", ADR 25)."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import takewhile
 from uuid import UUID
 
-from delivery_service.domain.attempts import TOO_MANY_REQUESTS, UNRELATED_FAULTS, Attempt, Fault, Verdict
+from delivery_service.domain.attempts import TIMEOUTS, TOO_MANY_REQUESTS, UNRELATED_FAULTS, Attempt, Fault, Verdict
+from delivery_service.domain.deliveries import Dispatch, Result, Target
 from delivery_service.domain.retries import parse_retry_after
 
 
@@ -31,9 +33,15 @@ class Circuit:
 
 @dataclass(frozen=True, slots=True)
 class CircuitPolicy:
-    """Seconds of real time. The rate is that of failures among attempts, both halved every ``half_life_seconds``.
+    """When circuits open, in seconds of real time. Any of three conditions is enough.
 
-    The first probe comes after ``open_seconds``; each that fails doubles the time, up to ``open_cap_seconds``. An
+    - Of at least ``min_attempts`` attempts the share ``failure_rate`` failed; both counts are halved every
+      ``half_life_seconds``.
+    - ``timeouts_in_row`` attempts in a row timed out. The rate alone does not open the circuit of an endpoint that
+      hangs: ten attempts of 30 s do not fit into a half-life of 30 s unless they are made side by side.
+    - Failed attempts in a row took ``lost_seconds`` altogether.
+
+    The first probe goes out after ``open_seconds``; each that fails doubles the wait, up to ``open_cap_seconds``. An
     endpoint is switched off after ``disable_failures`` failed attempts in a row, or once all have failed for
     ``disable_seconds``.
     """
@@ -41,6 +49,8 @@ class CircuitPolicy:
     half_life_seconds: float = 30.0
     min_attempts: int = 10
     failure_rate: float = 0.5
+    timeouts_in_row: int = 3
+    lost_seconds: float = 60.0
     open_seconds: float = 5.0
     open_cap_seconds: float = 300.0
     disable_failures: int = 1_000
@@ -49,11 +59,22 @@ class CircuitPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What a batch of attempts says about one endpoint.
+    """What attempts of one batch say about an endpoint.
 
-    ``failures`` are those that may pass, out of ``attempts``; a refusal of one event says nothing about the next.
-    ``trailing`` counts what did not succeed at the end of the batch, refusals too. ``gone``: it answered 410.
-    ``pause_seconds``: for how long it asked to be left alone, with a 429; 0 where it did not.
+    All were claimed at the same ``version`` of the endpoint (None: any) and the same ``generation`` of its circuit.
+    Those of an earlier generation began before the circuit opened or closed, and do not count.
+
+    Attributes:
+        attempts: how many, with successes that were not reported before.
+        failures: those that may pass; a refusal of one event says nothing about the next.
+        succeeded: whether any succeeded.
+        trailing: those that did not succeed at the end of the batch, refusals included.
+        gone: whether the receiver answered 410.
+        pause_seconds: for how long it asked to be left alone, with a 429; 0 where it did not.
+        probe: the delivery that probes a half-open circuit. It may end without an attempt that says anything
+            (``attempts`` is 0): then another probe may go out at once.
+        timeouts: those that timed out at the end of the batch; ``all_timeouts``: nothing else is in it.
+        lost_seconds: how long the failures at the end of the batch took; ``all_failures``: nothing else is in it.
     """
 
     endpoint_id: UUID
@@ -64,24 +85,32 @@ class Tally:
     gone: bool
     http_status: int | None
     pause_seconds: float = 0.0
+    version: int | None = None
+    generation: int = 0
+    probe: UUID | None = None
+    timeouts: int = 0
+    all_timeouts: bool = False
+    lost_seconds: float = 0.0
+    all_failures: bool = False
 
 
-class Successes:
-    """Attempts at endpoints that are well, which nobody was told of; they are forgotten as the circuits' counts are."""
+class UnreportedSuccesses:
+    """Attempts at endpoints whose circuits were not written, because all is well; forgotten with the same half-life."""
 
     def __init__(self, half_life_seconds: float) -> None:
         self._half_life = half_life_seconds
         self._counts: dict[UUID, tuple[float, float]] = {}
 
-    def all(self) -> dict[UUID, float]:
+    def counts(self) -> dict[UUID, float]:
+        """Return what is left of them, by endpoint."""
         now = time.monotonic()
         return {endpoint_id: self._left(count, now - at) for endpoint_id, (count, at) in self._counts.items()}
 
-    def said(self, tallies: Iterable[Tally], told: set[UUID]) -> None:
-        """Remember what these say, but for the endpoints whose circuits were ``told`` of it."""
+    def update(self, tallies: Iterable[Tally], reported: set[UUID]) -> None:
+        """Remember ``tallies``, except those of endpoints whose circuits were written: these are ``reported``."""
         now = time.monotonic()
         for each in tallies:
-            if each.endpoint_id in told:
+            if each.endpoint_id in reported:
                 self._counts.pop(each.endpoint_id, None)
             else:
                 self._counts[each.endpoint_id] = each.attempts, now
@@ -90,40 +119,77 @@ class Successes:
         return float(count * 0.5 ** (seconds / self._half_life))
 
 
-def tally(
-    attempts: Iterable[tuple[UUID, Attempt]], unsaid: dict[UUID, float], *, pause_cap: float = 0.0
-) -> list[Tally]:
-    """Add attempts up by endpoint, in their order, on top of successes that were not told before.
+@dataclass(frozen=True, slots=True)
+class _Key:
+    endpoint_id: UUID
+    version: int
+    generation: int
+    probe: UUID | None
 
-    Those that never reached for the endpoint say nothing about it: a person without a phone, a setting of ours.
-    ``pause_cap`` is the longest pause in seconds that is granted.
+
+def tally(results: Iterable[Result], unreported: dict[UUID, float], *, pause_cap: float = 0.0) -> list[Tally]:
+    """Add up results by endpoint, in their order, on top of successes that were not reported before.
+
+    Attempts that never reached for the endpoint say nothing about it: a person without a phone, a setting of ours. A
+    probe that ends so is returned. ``pause_cap`` is the longest pause in seconds that is granted.
     """
-    by_endpoint: dict[UUID, list[Attempt]] = {}
-    for endpoint_id, attempt in attempts:
-        if attempt.fault not in UNRELATED_FAULTS:
-            by_endpoint.setdefault(endpoint_id, []).append(attempt)
+    made: dict[_Key, list[Attempt]] = {}
+    returned: list[Tally] = []
+    newest: dict[UUID, int] = {}
+    for each in results:
+        dispatch, attempt = each.dispatch, each.attempt
+        if isinstance(dispatch.target, Target) and attempt is not None and attempt.fault not in UNRELATED_FAULTS:
+            endpoint_id, generation = dispatch.target.endpoint_id, dispatch.generation
+            probe = dispatch.delivery_id if dispatch.probe_of else None
+            made.setdefault(_Key(endpoint_id, dispatch.target.version, generation, probe), []).append(attempt)
+            newest[endpoint_id] = max(generation, newest.get(endpoint_id, 0))
+        else:
+            returned += returned_probes([dispatch])
+    tallies = []
+    for key, attempts in made.items():
+        # What was not reported belongs to the current generation, which is the newest.
+        before = unreported.get(key.endpoint_id, 0.0) if key.generation == newest[key.endpoint_id] else 0.0
+        tallies.append(_tally(key, attempts, before, pause_cap))
+    return tallies + returned
+
+
+def returned_probes(dispatches: Iterable[Dispatch]) -> list[Tally]:
+    """Return the tallies of probes that end without an attempt that says anything about their endpoints."""
     return [
-        _tally(endpoint_id, made, unsaid.get(endpoint_id, 0.0), pause_cap) for endpoint_id, made in by_endpoint.items()
+        Tally(each.probe_of, 0, 0, False, 0, False, None, generation=each.generation, probe=each.delivery_id)
+        for each in dispatches
+        if each.probe_of is not None
     ]
 
 
-def _tally(endpoint_id: UUID, made: list[Attempt], unsaid: float, pause_cap: float) -> Tally:
-    trailing = 0
-    for attempt in reversed(made):
-        if attempt.verdict is Verdict.SUCCEEDED:
-            break
-        # A fault of our own opens a circuit, but must not switch endpoints off.
-        trailing += attempt.fault != Fault.INTERNAL_ERROR
+def _tally(key: _Key, made: Sequence[Attempt], unreported: float, pause_cap: float) -> Tally:
+    unsuccessful = _at_end(made, lambda each: each.verdict is not Verdict.SUCCEEDED)
+    failed = _at_end(made, lambda each: each.verdict is Verdict.RETRY)
+    timed_out = _at_end(made, lambda each: each.fault in TIMEOUTS)
+    alone = unreported < 1
     return Tally(
-        endpoint_id=endpoint_id,
-        attempts=len(made) + unsaid,
+        endpoint_id=key.endpoint_id,
+        attempts=len(made) + unreported,
         failures=sum(each.verdict in (Verdict.RETRY, Verdict.GONE) for each in made),
-        succeeded=unsaid >= 1 or any(each.verdict is Verdict.SUCCEEDED for each in made),
-        trailing=trailing,
+        succeeded=len(unsuccessful) < len(made) or not alone,
+        # A fault of our own opens a circuit, but must not switch endpoints off.
+        trailing=sum(each.fault != Fault.INTERNAL_ERROR for each in unsuccessful),
         gone=any(each.verdict is Verdict.GONE for each in made),
         http_status=made[-1].http_status,
         pause_seconds=min(pause_cap, max((_pause(each) for each in made), default=0.0)),
+        version=key.version,
+        generation=key.generation,
+        probe=key.probe,
+        timeouts=len(timed_out),
+        all_timeouts=alone and len(timed_out) == len(made),
+        lost_seconds=sum(each.duration_seconds for each in failed),
+        all_failures=alone and len(failed) == len(made),
     )
+
+
+def _at_end(made: Sequence[Attempt], condition: Callable[[Attempt], bool]) -> list[Attempt]:
+    """The attempts after the last one that does not meet ``condition``."""
+    return list(takewhile(condition, reversed(made)))
 
 
 def _pause(attempt: Attempt) -> float:

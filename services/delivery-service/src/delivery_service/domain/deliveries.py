@@ -94,6 +94,9 @@ class Dispatch:
     ``tries`` were made of the event's current attempt. ``traceparent`` is the trace in which the event fires.
     In place of a target there may be the reason why it must not be sent any more. ``due`` is the message's body, or
     that of the webhook for an operational event.
+
+    ``generation`` is that of the endpoint's circuit when the delivery was claimed: attempts of an earlier one do not
+    count. ``probe_of`` is the endpoint whose half-open circuit this delivery probes, if any.
     """
 
     delivery_id: UUID
@@ -105,6 +108,8 @@ class Dispatch:
     traceparent: str | None
     target: Target | Reason
     operational: bool = False
+    generation: int = 0
+    probe_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
