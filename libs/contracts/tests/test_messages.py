@@ -53,6 +53,14 @@ def test_a_golden_sample_parses_and_serialises_to_itself(spec: MessageSpec) -> N
     assert json.loads(message.model_dump_json()) == json.loads(body)
 
 
+def test_external_id_joins_the_user_snapshot_without_changing_users_who_have_none() -> None:
+    item = parse_message(changed_item(SAMPLE, externalId="crm-42")).items[0]
+    assert isinstance(item, UserItem)
+    assert item.external_id == "crm-42"
+    item = parse_message(read_sample(SAMPLE)).items[0]
+    assert "externalId" not in json.loads(item.model_dump_json())
+
+
 @pytest.mark.parametrize("name", ["EventCompleted", "EventFailed", "EventMissed"])
 def test_an_optional_field_joins_a_version_without_changing_what_says_nothing_of_it(name: str) -> None:
     (untagged,) = parse_message(read_sample(f"{name}.v1.0")).items

@@ -37,6 +37,14 @@ def test_the_payload_is_passed_on_as_it_is() -> None:
     assert data["eventId"] == WEBHOOK["data"]["eventId"]
 
 
+def test_external_id_stands_beside_the_user_id() -> None:
+    due = json.loads(DUE_EVENT)
+    due["metadata"]["externalId"] = "crm-42"
+    data = data_of(parse_due_event(json.dumps(due)))
+    assert data == WEBHOOK["data"] | {"externalId": "crm-42"}
+    assert list(data)[2:4] == ["userId", "externalId"]
+
+
 def test_contacts_never_go_into_webhooks() -> None:
     body = build_webhook(due_with({"contact": {"email": "ada@example.org"}})).model_dump_json()
     assert "contact" not in body

@@ -14,9 +14,13 @@ from contracts.wire import Text, UtcInstant, WireModel
 
 
 class DueMetadata(WireModel):
-    """The attempt rises only with a retry of the whole event; nothing is delivered after expiry."""
+    """The attempt rises only with a retry of the whole event; nothing is delivered after expiry.
+
+    ``external_id`` is what the client's own system calls the user; left out where there is none.
+    """
 
     user_id: UUID
+    external_id: Annotated[Text | None, Field(exclude_if=lambda value: value is None)] = None
     attempt: Annotated[int, Field(ge=1)]
     occurrence: Text
     priority: Priority

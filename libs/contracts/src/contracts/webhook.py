@@ -4,7 +4,7 @@ from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts.due import DueEvent, DueMetadata
 from contracts.vocabulary import EventType, Priority
@@ -12,13 +12,17 @@ from contracts.wire import Text, UtcInstant, WireModel, wire_name
 
 
 class WebhookData(WireModel):
-    """What every webhook says, next to the keys of the event's own payload."""
+    """What every webhook says, next to the keys of the event's own payload.
+
+    ``external_id`` is what the client's own system calls the user; left out where there is none.
+    """
 
     model_config = ConfigDict(extra="allow")
 
     event_id: UUID
     event_type: EventType
     user_id: UUID
+    external_id: Text | None = Field(default=None, exclude_if=lambda value: value is None)
     occurrence: Text
     priority: Priority
     target_timestamp_utc: UtcInstant

@@ -46,6 +46,8 @@ async def test_one_event_is_shown_with_its_history(api: httpx.AsyncClient, users
     assert UUID(schedule_id).version == 8
     assert body == {
         "id": str(id),
+        "externalId": None,
+        "idempotencyKey": str(id),
         "eventType": "BIRTHDAY",
         "status": "COMPLETED",
         "priority": "CRITICAL",

@@ -195,6 +195,13 @@ async def test_an_event_of_a_broadcast_follows_its_user(scenario: Scenario) -> N
     assert [each.status for each in await _events(scenario, broadcast)] == ["CANCELLED"]
 
 
+async def test_external_id_is_in_the_events_of_a_broadcast(scenario: Scenario) -> None:
+    await _users(scenario, 1, external_id="crm-42")
+    broadcast = await _ask(scenario)
+    await _work(scenario)
+    assert [each.external_id for each in await _events(scenario, broadcast)] == ["crm-42"]
+
+
 async def test_two_processes_at_once_make_each_event_once(scenario: Scenario, settings: Settings) -> None:
     users = await _users(scenario, 100)
     both = [await _ask(scenario), await _ask(scenario, at=None)]

@@ -162,3 +162,21 @@ async def test_a_user_without_contact_or_tags_is_scheduled_too(scenario: Scenari
     await scenario.receive(user)
     event = await scenario.event(user.user_id)
     assert (event.tags, event.contact) == ([], {"email": None, "phone": None})
+
+
+async def test_external_id_of_a_user_is_in_its_events_and_follows_changes(scenario: Scenario) -> None:
+    user = scenario.user(external_id="crm-42")
+    await scenario.receive(user)
+    assert (await scenario.event(user.user_id)).external_id == "crm-42"
+    await scenario.receive(scenario.user(user.user_id, 2, external_id="crm-43"))
+    event = await scenario.event(user.user_id)
+    assert (event.external_id, event.idempotency_key, event.status) == ("crm-43", None, "PENDING")
+
+
+async def test_external_id_is_erased_with_its_user(scenario: Scenario) -> None:
+    user = scenario.user(external_id="crm-42")
+    await scenario.receive(user)
+    await scenario.delete(user.user_id)
+    event = await scenario.event(user.user_id)
+    assert (event.external_id, event.status) == (None, "CANCELLED")
+    assert await scenario.rows("SELECT external_id FROM recipients WHERE external_id IS NOT NULL") == []

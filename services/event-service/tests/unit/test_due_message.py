@@ -55,6 +55,11 @@ def test_a_due_event_has_the_published_shape() -> None:
     assert parse_due_event(due.model_dump_json()) == due
 
 
+def test_external_id_and_own_idempotency_key_are_in_the_message() -> None:
+    due = to_due_event(replace(EVENT, external_id="crm-42", idempotency_key="event-2026-ada"), TARGET)
+    assert (due.metadata.external_id, due.idempotency_key) == ("crm-42", "event-2026-ada")
+
+
 def test_its_attributes_route_and_trace_it() -> None:
     traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     assert to_due_event(EVENT, TARGET).attributes(traceparent) == {

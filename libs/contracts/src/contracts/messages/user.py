@@ -25,7 +25,10 @@ class Anniversary(WireModel):
 
 
 class UserItem(Item):
-    """A user as scheduling needs it. A consumer applies it only if its version is newer than what it has."""
+    """A user as scheduling needs it. A consumer applies it only if its version is newer than what it has.
+
+    ``external_id`` is what the client's own system calls the user; left out where there is none.
+    """
 
     user_id: UUID
     version: int = Field(ge=1)
@@ -37,6 +40,7 @@ class UserItem(Item):
     anniversaries: list[Anniversary]
     tags: list[str]
     contact: Contact
+    external_id: Text | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class UserDeletedItem(Item):
@@ -52,7 +56,7 @@ _SNAPSHOTS = {
     MessageType.USER_TIMEZONE_CHANGED: "A user moved to another time zone.",
     MessageType.USER_RENAMED: "A user's first or last name changed.",
     MessageType.USER_DELIVERY_TIME_CHANGED: "A user wants to be greeted at another local time.",
-    MessageType.USER_CONTACT_CHANGED: "A user's e-mail address, phone number or tags changed.",
+    MessageType.USER_CONTACT_CHANGED: "A user's e-mail address, phone number, tags or external id changed.",
     MessageType.ANNIVERSARY_ADDED: "A user has a new anniversary.",
     MessageType.ANNIVERSARY_CHANGED: "An anniversary's label, date or importance changed.",
     MessageType.ANNIVERSARY_REMOVED: "A user lost an anniversary.",

@@ -81,9 +81,10 @@ def to_due_event(event: Event, now: datetime) -> DueEvent:
     return DueEvent(
         event_id=event.id,
         event_type=EventType(event.event_type),
-        idempotency_key=idempotency_key(event.id),
+        idempotency_key=event.idempotency_key or idempotency_key(event.id),
         metadata=DueMetadata(
             user_id=event.user_id,
+            external_id=event.external_id,
             attempt=event.attempt,
             occurrence=event.occurrence,
             priority=Priority(event.priority),

@@ -16,7 +16,8 @@ Position = tuple[datetime, UUID]
 _COLUMNS = (
     "e.id, e.target_timestamp_utc, e.schedule_id, e.user_id, e.event_type, e.occurrence, e.status, e.priority,"
     " e.attempt, e.timezone, e.grace_until, e.published_at, e.finished_at, e.reason, e.payload, e.history,"
-    " e.broadcast_id, e.wall, e.follows_user, e.rescheduled, coalesce(e.expires_at, e.grace_until) AS expires_at"
+    " e.broadcast_id, e.wall, e.follows_user, e.rescheduled, coalesce(e.expires_at, e.grace_until) AS expires_at,"
+    " e.external_id, coalesce(e.idempotency_key, CAST(e.id AS text)) AS idempotency_key"
 )
 _FIND = text(f"SELECT {_COLUMNS} FROM events e WHERE e.id = :id ORDER BY e.target_timestamp_utc DESC LIMIT 1")
 _FIND_ALL = text(f"SELECT {_COLUMNS} FROM events e WHERE e.id = ANY(CAST(:ids AS uuid[]))")
@@ -84,6 +85,8 @@ class EventView:
     follows_user: bool
     rescheduled: bool
     expires_at: datetime
+    external_id: str | None
+    idempotency_key: str
 
 
 async def find(reader: Reader, event_id: UUID) -> EventView | None:

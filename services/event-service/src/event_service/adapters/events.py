@@ -20,9 +20,9 @@ _NOW = text("SELECT almanac_now()")
 COLUMNS = (
     "e.id, e.target_timestamp_utc, e.schedule_id, e.user_id, e.event_type, e.occurrence, e.priority, e.timezone,"
     " e.grace_until, e.expires_at, e.payload, e.tags, e.contact, e.traceparent, e.attempt, e.broadcast_id, e.wall,"
-    " e.follows_user, e.template, e.rescheduled, e.gap, e.overlap"
+    " e.follows_user, e.template, e.rescheduled, e.gap, e.overlap, e.external_id, e.idempotency_key"
 )
-FORGOTTEN = "payload = '{}', contact = '{}', tags = '{}', template = NULL"
+FORGOTTEN = "payload = '{}', contact = '{}', tags = '{}', template = NULL, external_id = NULL"
 """What is personal in an event, taken out."""
 
 _RECORDS = (
@@ -30,18 +30,19 @@ _RECORDS = (
     " broadcast_id uuid, user_id uuid, event_type text, occurrence text, priority smallint, attempt integer,"
     " wall timestamp, timezone text, follows_user boolean, rescheduled boolean, gap text, overlap text,"
     " grace_until timestamptz, expires_at timestamptz, template text, payload jsonb, tags jsonb, contact jsonb,"
-    " traceparent text)"
+    " traceparent text, external_id text, idempotency_key text)"
 )
 _WRITTEN = (
     "id, target_timestamp_utc, schedule_id, broadcast_id, user_id, event_type, occurrence, priority, attempt, wall,"
     " timezone, follows_user, rescheduled, gap, overlap, tzdata, grace_until, expires_at, template, payload, tags,"
-    " contact, traceparent"
+    " contact, traceparent, external_id, idempotency_key"
 )
 _WRITTEN_FROM = (
     "i.id, i.target, i.schedule_id, i.broadcast_id, i.user_id, i.event_type, i.occurrence, i.priority, i.attempt,"
     " i.wall, i.timezone, i.follows_user, i.rescheduled, i.gap, i.overlap, :tzdata, i.grace_until, i.expires_at,"
     " i.template, i.payload,"
-    " ARRAY(SELECT jsonb_array_elements_text(i.tags)), i.contact, i.traceparent"
+    " ARRAY(SELECT jsonb_array_elements_text(i.tags)), i.contact, i.traceparent, i.external_id,"
+    " i.idempotency_key"
 )
 _STEP = (
     "jsonb_build_array(jsonb_build_object("
@@ -97,7 +98,8 @@ _CANCEL = text(
 _RENEW = text(
     "UPDATE events e SET payload = i.payload, tags = ARRAY(SELECT jsonb_array_elements_text(i.tags)),"
     " contact = i.contact, timezone = i.timezone, wall = i.wall, priority = i.priority, grace_until = i.grace_until,"
-    " expires_at = i.expires_at, follows_user = i.follows_user, rescheduled = i.rescheduled, version = e.version + 1"
+    " expires_at = i.expires_at, follows_user = i.follows_user, rescheduled = i.rescheduled,"
+    " external_id = i.external_id, version = e.version + 1"
     f" FROM {_RECORDS}"
     f" WHERE {LOOK_UP} AND e.id = i.id AND e.target_timestamp_utc = i.target AND e.status = 'PENDING'"
 )
@@ -187,7 +189,7 @@ def to_event(row: Row[Any]) -> Event:
     values: Sequence[Any] = row
     id, target, schedule_id, user_id, event_type, occurrence, priority, timezone, grace_until, expires_at = values[:10]
     payload, tags, contact, traceparent, attempt, broadcast_id, wall, follows_user, template = values[10:19]
-    rescheduled, gap, overlap = values[19:22]
+    rescheduled, gap, overlap, external_id, idempotency_key = values[19:24]
     return Event(
         id,
         target,
@@ -212,6 +214,8 @@ def to_event(row: Row[Any]) -> Event:
         rescheduled,
         GapPolicy(gap) if gap else None,
         OverlapPolicy(overlap) if overlap else None,
+        external_id,
+        idempotency_key,
     )
 
 
@@ -239,6 +243,8 @@ def _to_row(event: Event) -> dict[str, object]:
         "tags": event.tags,
         "contact": {"email": event.email, "phone": event.phone},
         "traceparent": event.traceparent,
+        "external_id": event.external_id,
+        "idempotency_key": event.idempotency_key,
     }
 
 

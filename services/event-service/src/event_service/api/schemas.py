@@ -24,6 +24,8 @@ class EventBody(WireModel):
     status: EventStatus
     priority: Priority
     user_id: UUID
+    external_id: str | None = Field(description="What your own system calls the user.")
+    idempotency_key: str = Field(description="What receivers deduplicate by: `webhook-id`.")
     schedule_id: UUID | None
     occurrence: str
     attempt: int
@@ -160,6 +162,8 @@ def _event(event: EventView) -> dict[str, Any]:
         "status": event.status,
         "priority": Priority(event.priority),
         "user_id": event.user_id,
+        "external_id": event.external_id,
+        "idempotency_key": event.idempotency_key,
         "schedule_id": event.schedule_id,
         "broadcast_id": event.broadcast_id,
         "occurrence": event.occurrence,

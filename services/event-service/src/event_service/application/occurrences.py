@@ -59,6 +59,7 @@ def event_of(
         tags=recipient.tags,
         email=recipient.email,
         phone=recipient.phone,
+        external_id=recipient.external_id,
         traceparent=traceparent,
         wall=occurrence.wall,
         follows_user=schedule.follows_user,

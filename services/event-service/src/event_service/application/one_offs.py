@@ -125,6 +125,7 @@ def one_off(rules: Rulebook, new: NewEvent, id: UUID, people: Mapping[UUID, Reci
         tags=recipient.tags,
         email=recipient.email,
         phone=recipient.phone,
+        external_id=recipient.external_id,
         traceparent=current_traceparent(),
         wall=placed.wall,
         follows_user=placed.follows_user,

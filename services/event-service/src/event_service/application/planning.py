@@ -146,7 +146,14 @@ class Changes:
         payload = event.payload
         if event.template is not None:
             payload = {**payload, "message": templates.render(event.template, person_of(recipient))}
-        renewed = replace(event, payload=payload, tags=recipient.tags, email=recipient.email, phone=recipient.phone)
+        renewed = replace(
+            event,
+            payload=payload,
+            tags=recipient.tags,
+            email=recipient.email,
+            phone=recipient.phone,
+            external_id=recipient.external_id,
+        )
         if not event.follows_user or event.wall is None or event.timezone == recipient.timezone:
             self.renewals.append(renewed)
         else:

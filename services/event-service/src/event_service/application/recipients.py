@@ -64,6 +64,7 @@ def _recipient(received: ReceivedItem) -> Recipient | None:
         tags=tuple(item.tags),
         email=item.contact.email,
         phone=item.contact.phone,
+        external_id=item.external_id,
     )
 
 

@@ -35,7 +35,8 @@ class Event:
     ``follows_user`` moves with that local time to another zone. One that was ``rescheduled`` keeps the time that it was
     given, whatever its schedule's rule says. ``gap`` and ``overlap`` are its own where no schedule has them (None: its
     type's). ``template`` is the message before names are filled in,
-    of an event without a schedule; None where the payload is as it was given.
+    of an event without a schedule; None where the payload is as it was given. ``external_id`` is what the client's own
+    system calls the user. ``idempotency_key`` is what receivers deduplicate by, None where that is the event's id.
     """
 
     id: UUID
@@ -61,6 +62,8 @@ class Event:
     rescheduled: bool = False
     gap: GapPolicy | None = None
     overlap: OverlapPolicy | None = None
+    external_id: str | None = None
+    idempotency_key: str | None = None
 
     @property
     def key(self) -> EventKey:

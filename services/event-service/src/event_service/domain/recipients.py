@@ -23,3 +23,4 @@ class Recipient:
     tags: tuple[str, ...] = ()
     email: str | None = None
     phone: str | None = None
+    external_id: str | None = None

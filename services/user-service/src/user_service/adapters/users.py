@@ -1,41 +1,58 @@
 """The table ``users``."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from datetime import date
 from functools import cache
 from typing import Any
 from uuid import UUID
 
+from asyncpg.exceptions import UniqueViolationError
 from pydantic_core import to_json
 from sqlalchemy import Row, TextClause, text
+from sqlalchemy.exc import IntegrityError
 
 from chassis.database import Reader, Transaction
 from chassis.zones import aliases
 from user_service.domain.anniversaries import Anniversaries, Anniversary, Occasion
+from user_service.domain.errors import ExternalIdTakenError
 from user_service.domain.user import Profile, Search, User
 
 _COLUMNS = (
     "id", "version", "first_name", "last_name", "date_of_birth", "timezone", "email", "phone", "tags", "delivery_time",
-    "anniversaries", "created_at", "updated_at",
+    "anniversaries", "created_at", "updated_at", "external_id",
 )  # fmt: skip
+EXTERNAL_ID_INDEX = "users_external_id"
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM users"
 _FIND = text(f"{_SELECT} WHERE id = :id")
 _LOCK = text(f"{_SELECT} WHERE id = :id FOR NO KEY UPDATE")
+_FIND_EXTERNAL = text(f"{_SELECT} WHERE external_id = :external_id")
+# In the order of their ids, as whoever locks several users does.
+_LOCK_EXTERNAL = text(f"{_SELECT} WHERE external_id = ANY(CAST(:external_ids AS text[])) ORDER BY id FOR NO KEY UPDATE")
 _INSERT = text(
     f"INSERT INTO users ({', '.join(_COLUMNS)}) VALUES (:id, :version, :first_name, :last_name, :date_of_birth,"
     " :timezone, :email, :phone, :tags, :delivery_time, CAST(CAST(:anniversaries AS text) AS jsonb), :created_at,"
-    " :updated_at)"
+    " :updated_at, :external_id) ON CONFLICT (external_id) WHERE external_id IS NOT NULL DO NOTHING"
 )
 _UPDATE = text(
     "UPDATE users SET version = :version, first_name = :first_name, last_name = :last_name,"
     " date_of_birth = :date_of_birth, timezone = :timezone, email = :email, phone = :phone, tags = :tags,"
     " delivery_time = :delivery_time, anniversaries = CAST(CAST(:anniversaries AS text) AS jsonb),"
-    " updated_at = :updated_at WHERE id = :id"
+    " updated_at = :updated_at, external_id = :external_id WHERE id = :id"
+)
+_UPDATE_ALL = text(
+    "UPDATE users u SET version = i.version, first_name = i.first_name, last_name = i.last_name,"
+    " date_of_birth = i.date_of_birth, timezone = i.timezone, email = i.email, phone = i.phone,"
+    " tags = ARRAY(SELECT jsonb_array_elements_text(i.tags)), delivery_time = i.delivery_time,"
+    " anniversaries = CAST(i.anniversaries AS jsonb), updated_at = i.updated_at"
+    " FROM jsonb_to_recordset(CAST(CAST(:users AS text) AS jsonb)) AS i (id uuid, version bigint, first_name text,"
+    " last_name text, date_of_birth date, timezone text, email text, phone text, tags jsonb, delivery_time time,"
+    " anniversaries text, updated_at timestamptz) WHERE u.id = i.id"
 )
 _DELETE = text("DELETE FROM users WHERE id = :id")
 _CONDITIONS = {
     "email": "lower(email) = lower(:email)",
+    "external_id": "external_id = :external_id",
     "timezone": "timezone = z.name",
     "tag": "tags <> '{}' AND tags @> ARRAY[CAST(:tag AS text)]",
     "birthday": "extract(month FROM date_of_birth) = CAST(:month AS integer)"
@@ -55,10 +72,26 @@ async def lock(tx: Transaction, user_id: UUID) -> User | None:
     return _user(row) if row else None
 
 
+async def find_external(reader: Reader, external_id: str) -> User | None:
+    row = (await reader.execute(_FIND_EXTERNAL, {"external_id": external_id})).one_or_none()
+    return _user(row) if row else None
+
+
+async def lock_external(tx: Transaction, external_ids: Collection[str]) -> dict[str, User]:
+    """Those of the users that exist, by their external ids, kept from other writers until the transaction ends."""
+    found = [_user(row) for row in await tx.execute(_LOCK_EXTERNAL, {"external_ids": list(external_ids)})]
+    return {user.profile.external_id: user for user in found if user.profile.external_id is not None}
+
+
 async def search(reader: Reader, wanted: Search, limit: int) -> Sequence[User]:
     """Newest first."""
     given = frozenset(field.name for field in fields(wanted) if getattr(wanted, field.name) is not None)
-    values: dict[str, Any] = {"email": wanted.email, "tag": wanted.tag, "limit": limit}
+    values: dict[str, Any] = {
+        "email": wanted.email,
+        "external_id": wanted.external_id,
+        "tag": wanted.tag,
+        "limit": limit,
+    }
     if wanted.timezone is not None:
         values["timezones"] = list(aliases(wanted.timezone))
     if wanted.birthday:
@@ -69,17 +102,43 @@ async def search(reader: Reader, wanted: Search, limit: int) -> Sequence[User]:
     return [_user(row) for row in rows]
 
 
-async def insert(tx: Transaction, user: User) -> None:
-    await tx.execute(_INSERT, _values(user))
+async def insert(tx: Transaction, user: User) -> bool:
+    """False where another user has the external id: nothing is inserted then."""
+    return (await tx.execute(_INSERT, _values(user))).rowcount == 1
 
 
 async def copy(tx: Transaction, users: Iterable[User]) -> None:
-    """Insert thousands."""
-    await tx.copy("users", _COLUMNS, _records(users))
+    """Insert thousands.
+
+    Raises:
+        ExternalIdTakenError: another transaction has just inserted one of them; this one is lost.
+    """
+    try:
+        await tx.copy("users", _COLUMNS, _records(users))
+    except UniqueViolationError as error:
+        if error.constraint_name != EXTERNAL_ID_INDEX:
+            raise
+        raise ExternalIdTakenError("another user has just got one of the external ids") from error
+
+
+async def update_all(tx: Transaction, users: Sequence[User]) -> None:
+    """Update thousands, which the caller has locked, in one statement. Their external ids stay."""
+    if users:
+        await tx.execute(_UPDATE_ALL, {"users": to_json([_values(each) for each in users]).decode()})
 
 
 async def update(tx: Transaction, user: User) -> None:
-    await tx.execute(_UPDATE, _values(user))
+    """Raises ExternalIdTakenError; the transaction is lost then."""
+    try:
+        await tx.execute(_UPDATE, _values(user))
+    except IntegrityError as error:
+        if EXTERNAL_ID_INDEX not in str(error.orig):
+            raise
+        raise taken(user) from error
+
+
+def taken(user: User) -> ExternalIdTakenError:
+    return ExternalIdTakenError(f"another user has the externalId {user.profile.external_id!r}")
 
 
 async def delete(tx: Transaction, user_id: UUID) -> None:
@@ -129,6 +188,7 @@ def _records(users: Iterable[User]) -> Iterator[tuple[Any, ...]]:
             _dump(user.anniversaries),
             user.created_at,
             user.updated_at,
+            profile.external_id,
         )
 
 
@@ -148,6 +208,7 @@ def _user(row: Row[Any]) -> User:
         phone=row.phone,
         tags=tuple(row.tags),
         delivery_time=row.delivery_time,
+        external_id=row.external_id,
     )
     anniversaries = tuple(
         Anniversary(

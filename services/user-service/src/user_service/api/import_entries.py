@@ -9,28 +9,33 @@ from pydantic import ValidationError
 from contracts.wire import wire_name
 from user_service.api.lines import MAX_LINE_BYTES, LineReader
 from user_service.api.schemas import CreateUser
+from user_service.domain.anniversaries import MAX_ANNIVERSARIES
 from user_service.domain.errors import ImportBodyChangedError, ImportHeaderError
 from user_service.domain.imports import Batch, Entry, Fault, Mark
+from user_service.domain.user import NewUser
 
 MAX_FAULTS = 10
 """Of one line that are kept."""
 
-Parse = Callable[[bytes], CreateUser]
+Parse = Callable[[bytes], NewUser]
 """Raises ValidationError or LineError."""
 
 _COLUMNS = {wire_name(name): field for name, field in CreateUser.model_fields.items() if name != "anniversaries"}
 REQUIRED_COLUMNS = tuple(name for name, field in _COLUMNS.items() if field.is_required())
 OPTIONAL_COLUMNS = tuple(name for name, field in _COLUMNS.items() if not field.is_required())
-_EXPECTED = f"{','.join(REQUIRED_COLUMNS)}, and any of {','.join(OPTIONAL_COLUMNS)}"
+_FIELDS = {wire_name(name): name for name in CreateUser.model_fields}
+ANNIVERSARY = "anniversary:"
+"""How the column of the dates of an anniversary begins; its label follows."""
+_EXPECTED = f"{','.join(REQUIRED_COLUMNS)}, and any of {','.join(OPTIONAL_COLUMNS)},{ANNIVERSARY}<label>"
 
 
 class LineError(ValueError):
     """A line that has no fields to speak of."""
 
 
-def parse_json(line: bytes) -> CreateUser:
-    """One JSON object."""
-    return CreateUser.model_validate_json(line)
+def parse_json(line: bytes) -> NewUser:
+    """One JSON object. What it does not name stays as it is, where the user is there already."""
+    return CreateUser.model_validate_json(line).new_user()
 
 
 def csv_parser(header: bytes | None) -> Parse:
@@ -42,9 +47,12 @@ def csv_parser(header: bytes | None) -> Parse:
         ImportHeaderError
     """
     columns = _columns(header)
-    optional = frozenset(OPTIONAL_COLUMNS)
+    optional = frozenset(columns).difference(REQUIRED_COLUMNS)
+    labels = frozenset(label for column in columns if (label := _label(column)) is not None)
+    # An empty value says something too: that there is none.
+    given = frozenset(_FIELDS["anniversaries" if _label(column) is not None else column] for column in columns)
 
-    def parse(line: bytes) -> CreateUser:
+    def parse(line: bytes) -> NewUser:
         values = _values(line)
         if len(values) != len(columns):
             raise LineError(f"{len(values)} values where the header names {len(columns)} columns")
@@ -53,7 +61,10 @@ def csv_parser(header: bytes | None) -> Parse:
         }
         if tags := user.get("tags"):
             user["tags"] = tags.split(";")
-        return CreateUser.model_validate(user)
+        if labels:
+            dates = {column: user.pop(column) for column in tuple(user) if _label(column) is not None}
+            user["anniversaries"] = [{"label": _label(column), "date": date} for column, date in dates.items()]
+        return CreateUser.model_validate(user).new_user(given=given, labels=labels)
 
     return parse
 
@@ -67,13 +78,21 @@ def _columns(header: bytes | None) -> list[str]:
         raise ImportHeaderError(f"{error}; it should be {_EXPECTED}") from None
     twice = sorted({name for name in columns if columns.count(name) > 1})
     faults = [
-        *(f"{name!r:.60} is not a column" for name in columns if name not in _COLUMNS),
-        *(f"{name} is there twice" for name in twice if name in _COLUMNS),
+        *(f"{name!r:.60} is not a column" for name in columns if name not in _COLUMNS and _label(name) is None),
+        *(f"{name:.60} is there twice" for name in twice if name in _COLUMNS or _label(name) is not None),
         *(f"{name} is missing" for name in REQUIRED_COLUMNS if name not in columns),
     ]
+    anniversaries = sum(_label(name) is not None for name in columns)
+    if anniversaries > MAX_ANNIVERSARIES:
+        faults.append(f"at most {MAX_ANNIVERSARIES} columns of anniversaries, there are {anniversaries}")
     if faults:
         raise ImportHeaderError(f"{'; '.join(faults[:MAX_FAULTS])}; it should be {_EXPECTED}")
     return columns
+
+
+def _label(column: str) -> str | None:
+    """The label that a column has the dates of; None of another column."""
+    return column.removeprefix(ANNIVERSARY).strip() if column.startswith(ANNIVERSARY) else None
 
 
 def _values(line: bytes) -> list[str]:
@@ -105,7 +124,7 @@ def _entry(number: int, line: bytes | None, parse: Parse) -> Entry:
     if line is None:
         return Entry(number, (Fault("line", f"longer than {MAX_LINE_BYTES} bytes"),))
     try:
-        return Entry(number, parse(line).new_user())
+        return Entry(number, parse(line))
     except ValidationError as error:
         return Entry(number, _faults(error))
     except LineError as error:

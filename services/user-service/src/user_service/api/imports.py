@@ -13,10 +13,10 @@ from chassis.api.problems import documented
 from chassis.errors import InvalidParameterError
 from user_service.api.import_entries import csv_parser, parse_json, read_entries
 from user_service.api.lines import LineReader
-from user_service.api.schemas import ImportBody, ImportErrorBody
+from user_service.api.schemas import DeletedBody, ImportBody, ImportErrorBody, MissingUserBody
 from user_service.application import imports
 from user_service.domain.errors import ImportFormatError
-from user_service.domain.imports import ImportFormat
+from user_service.domain.imports import ImportFormat, ImportMode
 
 router = APIRouter(prefix="/v1/imports", tags=["imports"])
 
@@ -46,8 +46,15 @@ async def import_users(
     database: CurrentDatabase,
     outbox: CurrentOutbox,
     clock: CurrentClock,
+    mode: Annotated[
+        ImportMode,
+        Query(description="`sync` also finds out which users with an external id are not in the body."),
+    ] = ImportMode.UPSERT,
 ) -> ImportBody:
-    """Create a user of each line of a body that may have any length: CSV with a header, or NDJSON.
+    """Create or change a user by each line of a body that may have any length: CSV with a header, or NDJSON.
+
+    A line with an `externalId` that a user has changes that user: fields that the line does not name stay as they are,
+    so the same file again changes nothing. Every other line creates a user.
 
     A line is judged by the rules of `POST /v1/users`. One that breaks them creates nothing and is listed, with its
     number and each fault, under `errorsUrl`; the others are not affected. Progress can be read meanwhile. Whatever
@@ -56,7 +63,7 @@ async def import_users(
     format = _format(request)
     reader = LineReader(aiter(request.stream()))
     parse = parse_json if format is ImportFormat.NDJSON else csv_parser(await reader.first())
-    job = await imports.begin_import(database, principal.name, key, format)
+    job = await imports.begin_import(database, principal.name, key, format, mode)
     batches = read_entries(reader, job.mark, parse)
     return ImportBody.of(await imports.run_import(database, outbox, clock, job, batches))
 
@@ -94,6 +101,36 @@ async def list_import_errors(
     """The refused lines with their faults, in their order. The first 10,000 are kept; all are counted."""
     page, more = cut(await imports.list_errors(database, import_id, _line(cursor), limit + 1), limit)
     return Page(items=[ImportErrorBody.of(each) for each in page], next_cursor=str(page[-1].line) if more else None)
+
+
+@router.get("/{importId}/missing", dependencies=[READ], responses=documented(404, 409))
+async def list_missing_users(
+    import_id: ImportId, database: CurrentDatabase, limit: Limit = 50, cursor: Cursor = None
+) -> Page[MissingUserBody]:
+    """Users with an external id who are not in the body of an import with `mode=sync`, newest first.
+
+    Only those who were there when it began. It can be asked for a week after the import.
+    """
+    page, more = cut(await imports.list_missing(database, import_id, decode_cursor(cursor), limit + 1), limit)
+    return Page(
+        items=[MissingUserBody.of(each) for each in page],
+        next_cursor=encode_cursor((page[-1].created_at, page[-1].id)) if more else None,
+    )
+
+
+@router.delete("/{importId}/missing", dependencies=[WRITE], responses=documented(404, 409))
+async def delete_missing_users(
+    import_id: ImportId,
+    database: CurrentDatabase,
+    outbox: CurrentOutbox,
+    expected: Annotated[int, Query(ge=0, le=2**53, description="How many the client expects: `missing`.")],
+) -> DeletedBody:
+    """Delete the users who are missing, for good, as `DELETE /v1/users/{userId}` does.
+
+    Refused where they are not as many as `expected`, and where lines of the import were refused: who those are is not
+    known.
+    """
+    return DeletedBody(deleted=await imports.delete_missing(database, outbox, import_id, expected))
 
 
 def _format(request: Request) -> ImportFormat:

@@ -19,13 +19,16 @@ from pydantic import (
 
 from chassis.api.pages import Cursor, Limit, decode_cursor
 from chassis.api.wire import NOT_SENT, PatchModel, PlainText, RequestModel, WireModel, ZoneName
+from chassis.errors import InvalidParameterError
 from contracts.wire import LocalTime
 from user_service.domain.anniversaries import MAX_ANNIVERSARIES, MAX_LABEL, Anniversary, Occasion
-from user_service.domain.imports import Import, ImportFormat, ImportStatus, RefusedLine
+from user_service.domain.imports import Import, ImportFormat, ImportMode, ImportStatus, MissingUser, RefusedLine
 from user_service.domain.user import (
     DELIVERY_TIME,
     EMAIL,
+    EVERYTHING,
     MAX_EMAIL,
+    MAX_EXTERNAL_ID,
     MAX_NAME,
     MAX_TAG,
     MAX_TAGS,
@@ -104,6 +107,14 @@ Phone = Annotated[
     Field(pattern=PHONE, description="E.164, like +4930123456."),
     _said_as("must be a number in the form of E.164, like +4930123456"),
 ]
+ExternalId = Annotated[
+    PlainText,
+    Field(
+        min_length=1,
+        max_length=MAX_EXTERNAL_ID,
+        description="What your own system calls the user. Unique: no two users share one.",
+    ),
+]
 Tag = Annotated[
     str,
     Field(pattern=TAG, max_length=MAX_TAG),
@@ -170,9 +181,11 @@ class CreateUser(RequestModel):
     phone: Phone | None = None
     tags: Tags = ()
     delivery_time: DeliveryTime = DELIVERY_TIME
+    external_id: ExternalId | None = None
     anniversaries: Annotated[tuple[CreateAnniversary, ...], Field(max_length=MAX_ANNIVERSARIES)] = ()
 
-    def new_user(self) -> NewUser:
+    def new_user(self, *, given: frozenset[str] | None = None, labels: frozenset[str] | None = None) -> NewUser:
+        """The user; what is said of it are the fields that were sent, or those that are ``given``."""
         profile = Profile(
             self.first_name,
             self.last_name,
@@ -182,8 +195,20 @@ class CreateUser(RequestModel):
             self.phone,
             self.tags,
             self.delivery_time,
+            self.external_id,
         )
-        return NewUser(profile, tuple([each.occasion() for each in self.anniversaries]))
+        occasions = tuple([each.occasion() for each in self.anniversaries])
+        return NewUser(profile, occasions, frozenset(self.model_fields_set) if given is None else given, labels)
+
+
+class PutUser(CreateUser):
+    """A user whom the path names by its external id: the body need not repeat it."""
+
+    def put(self, external_id: str) -> NewUser:
+        """Raises InvalidParameterError where the body names another external id."""
+        if self.external_id not in (None, external_id):
+            raise InvalidParameterError("externalId", f"must be {external_id!r}, as in the path, or be left out")
+        return self.model_copy(update={"external_id": external_id}).new_user(given=EVERYTHING)
 
 
 class PatchUser(PatchModel):
@@ -197,12 +222,14 @@ class PatchUser(PatchModel):
     phone: Phone | None = NOT_SENT
     tags: Tags | None = NOT_SENT
     delivery_time: DeliveryTime | None = NOT_SENT
+    external_id: ExternalId | None = NOT_SENT
 
 
 class UserQuery(RequestModel):
     """Which users to list: those that meet every filter given."""
 
     email: Annotated[Email | None, Field(description="Exactly this address, whatever its case.")] = None
+    external_id: Annotated[ExternalId | None, Field(description="Exactly this id.")] = None
     timezone: ZoneName | None = None
     tag: Tag | None = None
     birthday: Birthday | None = None
@@ -212,6 +239,7 @@ class UserQuery(RequestModel):
     def search(self) -> Search:
         return Search(
             email=self.email,
+            external_id=self.external_id,
             timezone=self.timezone,
             tag=self.tag,
             birthday=(self.birthday.month, self.birthday.day) if self.birthday else None,
@@ -224,6 +252,7 @@ class UserBody(WireModel):
 
     id: UUID
     version: int
+    external_id: str | None
     first_name: str
     last_name: str
     date_of_birth: date
@@ -249,14 +278,23 @@ class UserBody(WireModel):
 
 
 class ImportBody(WireModel):
-    """An import: `rows` lines were taken, of which `created` became users and `refused` broke a rule."""
+    """An import: `rows` lines were taken.
+
+    Of them `created` became new users, `updated` changed users who were there, `unchanged` said nothing new, and
+    `refused` broke a rule. `missing` counts users with an external id who are not in the body, once an import with
+    `mode=sync` is completed.
+    """
 
     id: UUID
     status: ImportStatus
     format: ImportFormat
+    mode: ImportMode
     rows: int
     created: int
+    updated: int
+    unchanged: int
     refused: int
+    missing: int | None
     errors_url: str
     started_at: datetime
     updated_at: datetime
@@ -267,8 +305,12 @@ class ImportBody(WireModel):
             id=job.id,
             status=job.status,
             format=job.format,
+            mode=job.mode,
             rows=job.rows,
             created=job.created,
+            updated=job.updated,
+            unchanged=job.unchanged,
+            missing=job.missing,
             refused=job.refused,
             errors_url=f"/v1/imports/{job.id}/errors",
             started_at=job.started_at,
@@ -295,3 +337,21 @@ class ImportErrorBody(WireModel):
             line=refused.line,
             errors=[ImportFaultBody(field=each.field, detail=each.detail) for each in refused.faults],
         )
+
+
+class MissingUserBody(WireModel):
+    """A user with an external id who is not in the body of an import."""
+
+    user_id: UUID
+    external_id: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, missing: MissingUser) -> Self:
+        return cls(user_id=missing.id, external_id=missing.external_id, created_at=missing.created_at)
+
+
+class DeletedBody(WireModel):
+    """How many users were deleted."""
+
+    deleted: int

@@ -10,15 +10,16 @@ from chassis.api.dependencies import CurrentClock, CurrentDatabase, CurrentOutbo
 from chassis.api.pages import Page, cut, encode_cursor
 from chassis.api.preconditions import ExpectedVersion, OptionalIdempotencyKey, OptionalVersion, set_etag
 from chassis.api.problems import documented
-from user_service.api.schemas import CreateUser, PatchUser, UserBody, UserQuery
+from user_service.api.schemas import CreateUser, ExternalId, PatchUser, PutUser, UserBody, UserQuery
 from user_service.application import users
 
 router = APIRouter(prefix="/v1/users", tags=["users"])
 
+PathExternalId = Annotated[ExternalId, Path(alias="externalId")]
 UserId = Annotated[UUID, Path(alias="userId")]
 
 
-@router.post("", status_code=201, dependencies=[WRITE], responses=documented(404))
+@router.post("", status_code=201, dependencies=[WRITE], responses=documented(404, 409))
 async def create_user(
     body: CreateUser,
     response: Response,
@@ -44,6 +45,41 @@ async def list_users(query: Annotated[UserQuery, Query()], reads: CurrentReads) 
     )
 
 
+@router.get("/by-external-id/{externalId:path}", dependencies=[READ], responses=documented(404))
+async def get_user_by_external_id(external_id: PathExternalId, response: Response, reads: CurrentReads) -> UserBody:
+    """The user whom your own system calls so. An id with slashes may be sent as it is, or percent-encoded."""
+    user = await users.find_external(reads, external_id)
+    set_etag(response, user.version)
+    return UserBody.of(user)
+
+
+@router.put(
+    "/by-external-id/{externalId:path}",
+    dependencies=[WRITE],
+    responses={201: {"model": UserBody, "description": "Created"}, **documented(409, 412)},
+)
+async def put_user(
+    external_id: PathExternalId,
+    body: PutUser,
+    expected: OptionalVersion,
+    response: Response,
+    database: CurrentDatabase,
+    outbox: CurrentOutbox,
+    clock: CurrentClock,
+) -> UserBody:
+    """Create a user with this external id (201), or make the one who has it what the body says (200).
+
+    The body is the whole user: an optional field that is absent goes back to its default, an anniversary that is absent
+    is removed. One with the same `label` stays the same anniversary. The same request again changes nothing.
+    """
+    user, created = await users.put_user(database, outbox, clock, body.put(external_id), expected)
+    if created:
+        response.status_code = 201
+        response.headers["Location"] = f"{router.prefix}/{user.id}"
+    set_etag(response, user.version)
+    return UserBody.of(user)
+
+
 @router.get("/{userId}", dependencies=[READ], responses=documented(404))
 async def get_user(user_id: UserId, response: Response, reads: CurrentReads) -> UserBody:
     """One user; its `ETag` is what an update needs as `If-Match`."""
@@ -52,7 +88,7 @@ async def get_user(user_id: UserId, response: Response, reads: CurrentReads) -> 
     return UserBody.of(user)
 
 
-@router.patch("/{userId}", dependencies=[WRITE], responses=documented(404, 412, 428))
+@router.patch("/{userId}", dependencies=[WRITE], responses=documented(404, 409, 412, 428))
 async def update_user(
     user_id: UserId,
     body: PatchUser,

@@ -27,6 +27,22 @@ def changed(user: User, changes: Sequence[Change]) -> list[tuple[MessageType, It
     return [(_TYPES[change], _snapshot(user)) for change in changes]
 
 
+def updated(
+    before: User, after: User, changes: Sequence[Change], traceparent: str | None = None
+) -> list[tuple[MessageType, Item]]:
+    """One item per kind of change of the profile or of the anniversaries, as :func:`changed`."""
+    was = {each.id: each.occasion for each in before.anniversaries}
+    now = {each.id: each.occasion for each in after.anniversaries}
+    types = [_TYPES[change] for change in changes]
+    if now.keys() - was.keys():
+        types.append(MessageType.ANNIVERSARY_ADDED)
+    if any(was[id] != now[id] for id in was.keys() & now.keys()):
+        types.append(MessageType.ANNIVERSARY_CHANGED)
+    if was.keys() - now.keys():
+        types.append(MessageType.ANNIVERSARY_REMOVED)
+    return [(type, _snapshot(after, traceparent)) for type in types]
+
+
 def anniversary_added(user: User) -> list[tuple[MessageType, Item]]:
     return [(MessageType.ANNIVERSARY_ADDED, _snapshot(user))]
 
@@ -67,4 +83,5 @@ def _snapshot(user: User, traceparent: str | None = None) -> UserItem:
         ],
         tags=list(profile.tags),
         contact=Contact(email=profile.email, phone=profile.phone),
+        external_id=profile.external_id,
     )

@@ -1,7 +1,7 @@
 """Anniversaries: what one may hold, and how many a user may have."""
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -71,6 +71,38 @@ def added(anniversaries: Anniversaries, new: Anniversary) -> Anniversaries:
 def replaced(anniversaries: Anniversaries, new: Anniversary) -> Anniversaries:
     """With ``new`` in the place of the one that has its id."""
     return tuple(new if each.id == new.id else each for each in anniversaries)
+
+
+def brought_to(
+    have: Anniversaries, occasions: Sequence[Occasion], new_id: Callable[[], UUID], *, labels: frozenset[str] | None
+) -> Anniversaries:
+    """The anniversaries of a user after a client has listed its ``occasions``.
+
+    One that is listed as it is keeps its id, and so does one with the same label: its events stay the same occurrences.
+    With ``labels`` the client speaks of those alone, and not of how important they are.
+
+    Raises:
+        TooManyAnniversariesError
+    """
+    kept = [] if labels is None else [each for each in have if each.occasion.label not in labels]
+    left = [each for each in have if each not in kept]
+    found: list[Anniversary] = []
+    for occasion in occasions:
+        same = next((each for each in left if each.occasion == occasion), None) or next(
+            (each for each in left if each.occasion.label == occasion.label), None
+        )
+        if same is None:
+            found.append(Anniversary(new_id(), occasion))
+            continue
+        left.remove(same)
+        important = occasion.important if labels is None else same.occasion.important
+        found.append(replace(same, occasion=replace(occasion, important=important)))
+    after = (*kept, *found)
+    if len(after) > MAX_ANNIVERSARIES:
+        raise TooManyAnniversariesError(f"limit of {MAX_ANNIVERSARIES} anniversaries exceeded: {len(after)}")
+    # The order in which they came, so that what changes nothing is seen to change nothing.
+    places = {each.id: place for place, each in enumerate(have)}
+    return tuple(sorted(after, key=lambda each: places.get(each.id, len(places))))
 
 
 def without(anniversaries: Anniversaries, anniversary_id: UUID) -> Anniversaries:

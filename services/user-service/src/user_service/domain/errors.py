@@ -5,6 +5,7 @@
     UserServiceError
     ├── UserNotFoundError             404
     ├── StaleVersionError             412
+    ├── ExternalIdTakenError          409
     ├── BirthInFutureError            422
     ├── AnniversaryNotFoundError      404
     ├── AnniversaryInFutureError      422
@@ -14,7 +15,9 @@
     ├── ImportHeaderError             422
     ├── ImportInterruptedError        408
     ├── ImportBodyChangedError        422
-    └── ImportTakenOverError          409
+    ├── ImportTakenOverError          409
+    ├── ImportNotSyncError            409
+    └── MissingUsersChangedError      409
 """
 
 
@@ -28,12 +31,15 @@ class UserServiceError(Exception):
 
 
 class UserNotFoundError(UserServiceError):
-    """No user with this id."""
+    """No user with this id, or with this external id."""
 
     status = 404
     slug = "user-not-found"
     title = "User not found"
-    field = "userId"
+
+    def __init__(self, detail: str, field: str = "userId") -> None:
+        super().__init__(detail)
+        self.field = field
 
 
 class StaleVersionError(UserServiceError):
@@ -43,6 +49,15 @@ class StaleVersionError(UserServiceError):
     slug = "stale-version"
     title = "Changed in the meantime"
     field = "If-Match"
+
+
+class ExternalIdTakenError(UserServiceError):
+    """Another user has this external id."""
+
+    status = 409
+    slug = "external-id-taken"
+    title = "External id taken"
+    field = "externalId"
 
 
 class BirthInFutureError(UserServiceError):
@@ -136,3 +151,21 @@ class ImportTakenOverError(UserServiceError):
     slug = "import-taken-over"
     title = "Taken over by a later request"
     field = "Idempotency-Key"
+
+
+class ImportNotSyncError(UserServiceError):
+    """Who is missing is known only of a completed import with ``mode=sync`` none of whose lines were refused."""
+
+    status = 409
+    slug = "import-not-sync"
+    title = "Nothing known of who is missing"
+    field = "importId"
+
+
+class MissingUsersChangedError(UserServiceError):
+    """More or fewer users are missing than the client expects."""
+
+    status = 409
+    slug = "missing-users-changed"
+    title = "Not as many as expected"
+    field = "expected"

@@ -12,6 +12,9 @@ from user_service.domain.user import NewUser
 MAX_KEPT_ERRORS = 10_000
 """Refused lines of one import that are kept with their faults; all are counted."""
 
+SEEN_DAYS = 7
+"""After a sync, for how long it is known who was in its body."""
+
 SILENT_SECONDS = 150.0
 """An import of which nothing was heard for so long is interrupted: its process died before it could say so."""
 
@@ -21,6 +24,16 @@ class ImportFormat(StrEnum):
 
     CSV = "csv"
     NDJSON = "ndjson"
+
+
+class ImportMode(StrEnum):
+    """What an import is for. Both know users by their external ids, and bring those who are there to what a line says.
+
+    After one that is ``sync`` it is known as well who is not in the body.
+    """
+
+    UPSERT = "upsert"
+    SYNC = "sync"
 
 
 class ImportStatus(StrEnum):
@@ -72,15 +85,44 @@ class RefusedLine:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """An import as it is stored. ``rows`` is ``created`` plus ``refused``; ``run`` counts the requests for it."""
+    """An import as it is stored; ``run`` counts the requests for it.
+
+    ``rows`` is the sum of ``created``, ``updated``, ``unchanged`` and ``refused``. ``missing`` is how many users with
+    an external id were not in the body, once one that is ``sync`` is completed.
+    """
 
     id: UUID
     format: ImportFormat
+    mode: ImportMode
     status: ImportStatus
     run: int
     mark: Mark
     rows: int
     created: int
+    updated: int
+    unchanged: int
     refused: int
+    missing: int | None
+    began_at: datetime
+    """By the clock of users; ``started_at`` and ``updated_at`` are real time."""
     started_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What came of the lines of a chunk."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MissingUser:
+    """A user with an external id who is not in the body of an import."""
+
+    id: UUID
+    external_id: str
+    created_at: datetime

@@ -24,6 +24,9 @@ PHONE = r"^\+[1-9][0-9]{1,14}$"
 
 TAG = r"^[a-z0-9]+([-_][a-z0-9]+)*$"
 """A slug, so that a tag needs no escaping anywhere."""
+MAX_EXTERNAL_ID = 200
+"""Characters, after trimming."""
+
 MAX_TAG = 50
 MAX_TAGS = 20
 
@@ -33,7 +36,10 @@ DELIVERY_TIME = time(9)
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a client says about a user. ``delivery_time`` is local to ``timezone``; ``tags`` are unique and sorted."""
+    """What a client says about a user. ``delivery_time`` is local to ``timezone``; ``tags`` are unique and sorted.
+
+    ``external_id`` is what the client's own system calls the user: unique among users, compared byte by byte.
+    """
 
     first_name: str
     last_name: str
@@ -43,6 +49,7 @@ class Profile:
     phone: str | None = None
     tags: tuple[str, ...] = ()
     delivery_time: time = DELIVERY_TIME
+    external_id: str | None = None
 
     def values(self) -> dict[str, Any]:
         """By the names of the fields, as they are: ``dataclasses.asdict`` would copy each, on every row of a list."""
@@ -63,6 +70,8 @@ class Profile:
 
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Profile)}
+EVERYTHING = frozenset({*_DEFAULTS, "anniversaries"})
+"""The names of all that a client can say about a user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +88,16 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """What a client says about a user who is to be."""
+    """What a client says about a user who is to be, or of one whom it knows by an external id.
+
+    ``given`` names the fields that it says something about, ``anniversaries`` among them: others stay as they are where
+    the user is there already. ``labels`` are those of the anniversaries that it says something about; None: of all.
+    """
 
     profile: Profile
     occasions: tuple[Occasion, ...] = ()
+    given: frozenset[str] = EVERYTHING
+    labels: frozenset[str] | None = None
 
     def possible_on(self, today: date) -> None:
         """Refuse what lies after ``today``, which is the current date in the user's own zone.
@@ -102,7 +117,7 @@ class Change(Enum):
     TIMEZONE = ("timezone",)
     DELIVERY_TIME = ("delivery_time",)
     NAME = ("first_name", "last_name")
-    CONTACT = ("email", "phone", "tags")
+    CONTACT = ("email", "phone", "tags", "external_id")
 
 
 def changes(before: Profile, after: Profile) -> list[Change]:
@@ -118,6 +133,7 @@ class Search:
     """
 
     email: str | None = None
+    external_id: str | None = None
     timezone: str | None = None
     tag: str | None = None
     birthday: tuple[int, int] | None = None
