@@ -1,5 +1,6 @@
 """Events are cancelled, moved and retried over HTTP, alone and as those of their schedules."""
 
+import asyncio
 from datetime import date, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -161,6 +162,39 @@ async def test_a_time_that_cannot_be_moves_nothing(
     [error] = answer.json()["errors"]
     assert (error["field"], rule in error["detail"]) == (field, True)
     assert await scenario.rows("SELECT * FROM events ORDER BY id") == before
+
+
+async def test_the_history_of_an_event_that_moves_400_times_is_bounded_and_counts_the_oldest_steps(
+    editor: httpx.AsyncClient, scenario: Scenario, ada: UserItem
+) -> None:
+    id = await _notify(editor, ada, "2026-11-02T09:00")
+    for number in range(400):
+        event = await _do(editor, id, "reschedule", at=f"2026-11-0{3 + number % 2}T09:00")
+    history = event["history"]
+    assert len(history) <= 51
+    assert sum(step["steps"] for step in history) == 401
+    assert [step["cause"] for step in history[:3]] == [
+        "scheduled",
+        f"{history[1]['steps']} earlier steps",
+        "rescheduled",
+    ]
+    assert [step["at"] for step in history] == sorted(step["at"] for step in history)
+    [row] = await scenario.rows("SELECT length(CAST(history AS text)) AS size FROM events WHERE schedule_id IS NULL")
+    assert row.size < 6_000
+
+
+async def test_eight_clients_who_move_one_event_all_succeed_or_conflict(
+    editor: httpx.AsyncClient, ada: UserItem
+) -> None:
+    id = await _notify(editor, ada, "2026-11-02T09:00")
+
+    async def move(client: int) -> list[int]:
+        moves = [f"2026-11-{2 + client:02}T{number:02}:00" for number in range(20)]
+        return [(await editor.post(f"/v1/events/{id}/reschedule", json={"at": at})).status_code for at in moves]
+
+    answers = [status for client in await asyncio.gather(*map(move, range(8))) for status in client]
+    assert set(answers) <= {200, 409}
+    assert answers.count(200) > len(answers) / 2
 
 
 # -- states -----------------------------------------------------------------------------------------------------------

@@ -55,8 +55,8 @@ _GIVE_BACK = text(
     _HELD.format(
         which="e.published_at IS NULL",
         change="status = 'PENDING', claim_token = NULL, claimed_until = NULL, version = e.version + 1,"
-        " history = e.history || jsonb_build_object("
-        "'at', (SELECT almanac_now()), 'status', 'PENDING', 'cause', 'not published')",
+        " history = add_to_history(e.history, jsonb_build_array(jsonb_build_object("
+        "'at', (SELECT almanac_now()), 'status', 'PENDING', 'cause', 'not published')))",
     )
     + f" RETURNING {COLUMNS}"
 )
@@ -85,8 +85,8 @@ _REAP_LEASES = text(
     _EXPIRED.format(
         which="published_at IS NULL",
         change="status = 'PENDING', claim_token = NULL, claimed_until = NULL, version = e.version + 1,"
-        " history = e.history || jsonb_build_object("
-        "'at', (SELECT almanac_now()), 'status', 'PENDING', 'cause', 'lease expired')",
+        " history = add_to_history(e.history, jsonb_build_array(jsonb_build_object("
+        "'at', (SELECT almanac_now()), 'status', 'PENDING', 'cause', 'lease expired')))",
     )
 )
 _RECLAIM = text(

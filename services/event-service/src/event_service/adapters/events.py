@@ -11,6 +11,7 @@ from sqlalchemy import Row, text
 from chassis.database import Reader, Transaction
 from chassis.zones import TZDATA_VERSION
 from contracts.identity import derive_id
+from event_service.domain.errors import EventStateError
 from event_service.domain.events import ENDS_FROM, Event, EventKey
 from event_service.domain.local_time import GapPolicy, OverlapPolicy
 from event_service.domain.record import record
@@ -22,6 +23,7 @@ COLUMNS = (
     " e.grace_until, e.expires_at, e.payload, e.tags, e.contact, e.traceparent, e.attempt, e.broadcast_id, e.wall,"
     " e.follows_user, e.template, e.rescheduled, e.gap, e.overlap, e.external_id, e.idempotency_key"
 )
+MOST_LOOKS = 100
 FORGOTTEN = "payload = '{}', contact = '{}', tags = '{}', template = NULL, external_id = NULL"
 """What is personal in an event, taken out."""
 
@@ -78,7 +80,7 @@ _MOVE = text(
     f"WITH gone AS (DELETE FROM events e USING {KEYS} WHERE {MATCH} AND e.status = 'PENDING'"
     " RETURNING e.id, e.history, e.version, e.created_at)"
     f" INSERT INTO events ({_WRITTEN}, history, version, created_at)"
-    f" SELECT {_WRITTEN_FROM}, gone.history || {_STEP}, gone.version + 1, gone.created_at"
+    f" SELECT {_WRITTEN_FROM}, add_to_history(gone.history, {_STEP}), gone.version + 1, gone.created_at"
     f" FROM {_RECORDS} JOIN gone USING (id) RETURNING id"
 )
 # An event that was cancelled comes back as itself, with its history: one occurrence has one row.
@@ -86,7 +88,7 @@ _REVIVE = text(
     "WITH gone AS (DELETE FROM events e WHERE e.id = ANY(CAST(:ids AS uuid[])) AND e.status = 'CANCELLED'"
     " RETURNING e.id, e.history, e.version, e.created_at)"
     f" INSERT INTO events ({_WRITTEN}, history, version, created_at)"
-    f" SELECT {_WRITTEN_FROM}, coalesce(gone.history, '[]') || {_STEP}, coalesce(gone.version, 0) + 1,"
+    f" SELECT {_WRITTEN_FROM}, add_to_history(coalesce(gone.history, '[]'), {_STEP}), coalesce(gone.version, 0) + 1,"
     f" coalesce(gone.created_at, clock_timestamp()) FROM {_RECORDS} LEFT JOIN gone USING (id)"
 )
 _CANCEL = text(
@@ -128,8 +130,8 @@ _RETRY = text(
     " claimed_until = clock_timestamp(), finished_at = NULL, reason = NULL, published_at = coalesce(e.published_at,"
     " e.finished_at), expires_at = greatest(coalesce(e.expires_at, e.grace_until), (SELECT almanac_now())"
     " + (coalesce(e.expires_at, e.grace_until) - e.target_timestamp_utc)), version = e.version + 1,"
-    " history = e.history || jsonb_build_object("
-    "'at', (SELECT almanac_now()), 'status', 'PROCESSING', 'cause', CAST(:cause AS text))"
+    " history = add_to_history(e.history, jsonb_build_array(jsonb_build_object("
+    "'at', (SELECT almanac_now()), 'status', 'PROCESSING', 'cause', CAST(:cause AS text))))"
     " WHERE e.id = :id AND e.target_timestamp_utc = :target AND e.status = 'FAILED'"
 )
 _EXISTING = text(f"SELECT e.id FROM {KEYS} JOIN events e ON {MATCH}")
@@ -356,11 +358,21 @@ async def find(tx: Transaction, event_id: UUID) -> Event | None:
 
 
 async def lock(tx: Transaction, event_id: UUID) -> tuple[Event, str] | None:
-    """Lock an event, and return it with its status. The caller holds the locks of its user and of its schedule."""
-    row = (await tx.execute(_LOCK, {"id": event_id})).one_or_none()
-    if row is None:  # it moved while this statement waited, to where its snapshot does not see it
+    """Lock an event, and return it with its status; None where it is not there.
+
+    A move deletes and inserts. Who waits for the old row finds nothing, because its snapshot has no new one: it looks
+    again. Of N that move an event at once, the last looks N times; after 100 looks it fails.
+
+    Raises:
+        EventStateError: others moved it each time.
+    """
+    for _ in range(MOST_LOOKS):
         row = (await tx.execute(_LOCK, {"id": event_id})).one_or_none()
-    return (to_event(row), row.status) if row else None
+        if row is not None:
+            return to_event(row), row.status
+        if (await tx.execute(_FIND, {"id": event_id})).one_or_none() is None:
+            return None
+    raise EventStateError(f"event {event_id} is being moved by other requests: try again")
 
 
 async def retry(tx: Transaction, key: EventKey, cause: str) -> bool:

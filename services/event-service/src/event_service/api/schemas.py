@@ -54,6 +54,9 @@ class TransitionBody(WireModel):
     at: datetime
     status: EventStatus
     cause: str
+    steps: int = Field(
+        default=1, description="How many steps it stands for. Of more than 50, the oldest but the first are folded."
+    )
 
 
 class EventDetailBody(EventBody):
