@@ -20,7 +20,7 @@ from event_service.application import broadcasts as broadcast_work
 from event_service.application.event_changes import RETRY_CHANNEL
 from event_service.application.figures import Figures
 from event_service.application.firing import FiringRules
-from event_service.application.following import NearEvents
+from event_service.application.next_occurrence import NearEvents
 from event_service.application.reaping import Reaper
 from event_service.application.scheduler import Precedence, Scheduler
 from event_service.application.standing import read_standing
@@ -43,6 +43,7 @@ def _firing(settings: Settings) -> FiringRules:
         settings.claim_lease_seconds,
         settings.outcome_timeout_seconds,
         settings.claim_ahead_seconds,
+        types=rulebook(settings),
     )
 
 

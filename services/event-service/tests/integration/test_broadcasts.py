@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from event_scenario import Scenario, open_without_bus
+from event_scenario import RULES, Scenario, open_without_bus
 
 from contracts.identity import derive_id
 from contracts.messages.event import EventCancelledItem, EventScheduledItem
@@ -246,7 +246,7 @@ async def test_a_broadcast_that_is_cancelled_midway_makes_no_more_and_takes_back
     await _users(scenario, 20)
     broadcast = await _ask(scenario, at=None)
     await _broadcaster(scenario, chunk=10).step()
-    scenario.firing = FiringRules(batch=3, lease_seconds=60, outcome_seconds=60)
+    scenario.firing = FiringRules(batch=3, lease_seconds=60, outcome_seconds=60, types=RULES)
     assert await scenario.fire(Priority.LOW) == 3
     await scenario.announced()
     cancelled = await broadcasts.cancel_broadcast(scenario.runtime.database, broadcast.id)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from event_scenario import FakeBus, Scenario
+from event_scenario import RULES, FakeBus, Scenario
 from uuid_utils.compat import uuid7
 
 from contracts.vocabulary import Priority
@@ -106,7 +106,7 @@ async def real_time(scenario: Scenario) -> None:
 
 @pytest.mark.usefixtures("real_time")
 async def test_what_was_claimed_ahead_is_published_once_it_is_due_and_never_before(scenario: Scenario) -> None:
-    bus, rules = TimedBus(), FiringRules(100, 60, 7200, ahead_seconds=0.4)
+    bus, rules = TimedBus(), FiringRules(100, 60, 7200, ahead_seconds=0.4, types=RULES)
     ids = await _due(scenario, -1, 0.15, 0.15, 0.3)
     targets = {row.id: row.at for row in await scenario.rows("SELECT id, target_timestamp_utc AS at FROM events")}
     runtime = scenario.runtime
@@ -124,7 +124,7 @@ async def test_what_was_claimed_ahead_of_a_bus_that_refuses_is_returned_at_once(
     user = scenario.user()
     await scenario.receive(user)
     [first, _, _] = await _due(scenario, -1, 30, 31, user_id=user.user_id)
-    bus, rules = TimedBus(refused={first}), FiringRules(100, 60, 7200, ahead_seconds=60)
+    bus, rules = TimedBus(refused={first}), FiringRules(100, 60, 7200, ahead_seconds=60, types=RULES)
     runtime = scenario.runtime
     with pytest.raises(NotPublishedError, match="3 of 3 events not published, the first because: no"):
         await fire_due(runtime.database, runtime.outbox, bus, rules, Priority.NORMAL)

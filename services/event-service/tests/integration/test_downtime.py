@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 import pytest
-from event_scenario import Scenario
+from event_scenario import RULES, Scenario
 from uuid_utils.compat import uuid7
 
 from contracts.vocabulary import EventType, Priority
@@ -41,7 +41,7 @@ async def user_id(scenario: Scenario) -> UUID:
     await scenario.at("2026-11-24T12:00Z")
     user = scenario.user(date_of_birth=date(1990, 6, 1), delivery_time=time(9))
     await scenario.receive(user)
-    scenario.firing = FiringRules(BATCH, 60, 7200)
+    scenario.firing = FiringRules(BATCH, 60, 7200, types=RULES)
     return user.user_id
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import date, datetime, time
 from uuid import UUID, uuid4
 
-from event_scenario import FakeBus, Scenario
+from event_scenario import RULES, FakeBus, Scenario
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
@@ -121,7 +121,7 @@ class Storm:
         self.versions = dict.fromkeys(self.ids, 1)
         self.deleted: set[UUID] = set()
         self.anniversaries: dict[UUID, UUID] = {}
-        self.rules = FiringRules(batch=9, lease_seconds=0.05, outcome_seconds=0.2)
+        self.rules = FiringRules(batch=9, lease_seconds=0.05, outcome_seconds=0.2, types=RULES)
         self.done: Counter[str] = Counter()
 
     async def begin(self) -> None:

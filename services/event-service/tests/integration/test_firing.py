@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from uuid import uuid4
 
 import pytest
-from event_scenario import GRACE, FakeBus, Scenario, open_without_bus
+from event_scenario import GRACE, RULES, FakeBus, Scenario, open_without_bus
 
 from contracts.vocabulary import Priority
 from event_service.adapters import claims
@@ -46,8 +46,8 @@ async def test_what_is_due_is_claimed_with_a_lease_and_published_and_stamped(sce
     assert row.claim_token is not None
     assert 7100 < row.waits <= 7200  # the lease has become the time to wait for the outcome
     assert [step["cause"] for step in row.history] == ["scheduled", "claimed"]
-    [(type, item)] = await scenario.announced()
-    assert type == "EventPublished"
+    (type, item), (successor, _) = await scenario.announced()
+    assert (type, successor) == ("EventPublished", "EventScheduled")
     assert (item["late"], item["latenessSeconds"]) == (False, 0.0)
     assert item["claimedAt"] == item["occurredAt"] == "2026-11-23T12:00:00Z"
 
@@ -69,7 +69,7 @@ async def test_a_priority_is_claimed_alone(scenario: Scenario) -> None:
 
 
 async def test_the_oldest_come_first_and_no_more_than_a_batch(scenario: Scenario) -> None:
-    scenario.firing = FiringRules(batch=2, lease_seconds=60, outcome_seconds=60)
+    scenario.firing = FiringRules(batch=2, lease_seconds=60, outcome_seconds=60, types=RULES)
     await _users(scenario, time(11), time(9), time(10), time(8), time(11, 30))
     await scenario.at("2026-11-23T12:00Z")
     assert [await scenario.fire() for _ in range(4)] == [2, 2, 1, 0]
@@ -82,7 +82,7 @@ async def test_no_more_is_claimed_than_the_queue_has_room_for(scenario: Scenario
     for space, fired, waiting in [(0, None, 5), (-3, None, 5), (2, 2, 3), (1000, 3, 0)]:
         scenario.bus.space = space
         assert await scenario.fire() == fired
-        [(count,)] = await scenario.rows("SELECT count(*) FROM events WHERE status = 'PENDING'")
+        [(count,)] = await scenario.rows("SELECT count(*) FROM events WHERE status = 'PENDING' AND occurrence = '2026'")
         assert count == waiting
 
 
@@ -91,7 +91,7 @@ async def test_late_is_fired_inside_the_grace_and_not_at_its_end(scenario: Scena
     assert datetime(2026, 11, 26, 12, tzinfo=UTC) == NOON + GRACE
     await scenario.at("2026-11-26T12:00Z")
     assert await scenario.fire() == 1
-    [(_, item)] = await scenario.announced()
+    (_, item), _ = await scenario.announced()
     assert item["late"] is True
     assert item["latenessSeconds"] == (GRACE - timedelta(seconds=1)).total_seconds()
 
@@ -103,10 +103,10 @@ async def test_what_the_bus_refuses_waits_again_and_is_told(scenario: Scenario) 
     await scenario.at("2026-11-23T12:00Z")
     with pytest.raises(NotPublishedError, match="1 of 3 events not published, the first because: no"):
         await scenario.fire()
-    [row] = await scenario.rows("SELECT * FROM events WHERE status = 'PENDING'")
+    [row] = await scenario.rows("SELECT * FROM events WHERE status = 'PENDING' AND occurrence = '2026'")
     assert (row.id, row.claim_token, row.claimed_until, row.published_at) == (refused, None, None, None)
     assert [step["cause"] for step in row.history] == ["scheduled", "claimed", "not published"]
-    assert await scenario.announced_types() == ["EventPublished"] * 2
+    assert await scenario.announced_types() == ["EventPublished"] * 2 + ["EventScheduled"] * 2
     scenario.bus.refused = set()
     assert await scenario.fire() == 1
     assert Counter(event.id for event in scenario.bus.published).most_common(1)[0][1] == 1
@@ -152,7 +152,7 @@ async def test_two_schedulers_at_once_claim_nothing_twice(scenario: Scenario, se
     await scenario.at("2026-11-23T12:00Z")
     async with open_without_bus(settings) as other:
         schedulers = [scenario.runtime, scenario.runtime, other, other]
-        rules = FiringRules(batch=7, lease_seconds=60, outcome_seconds=60)
+        rules = FiringRules(batch=7, lease_seconds=60, outcome_seconds=60, types=RULES)
         while True:
             fired = await asyncio.gather(
                 *(fire_due(each.database, each.outbox, scenario.bus, rules, 0) for each in schedulers)
@@ -163,9 +163,9 @@ async def test_two_schedulers_at_once_claim_nothing_twice(scenario: Scenario, se
     assert rounds > events / (7 * len(schedulers))
     assert len(scenario.bus.published) == events
     assert len({event.id for event in scenario.bus.published}) == events
-    assert await scenario.announced_types() == ["EventPublished"] * events
-    [(unstamped,)] = await scenario.rows("SELECT count(*) FROM events WHERE published_at IS NULL")
-    assert unstamped == 0
+    assert Counter(await scenario.announced_types()) == {"EventPublished": events, "EventScheduled": events}
+    found = await scenario.rows("SELECT occurrence, status, count(*) FROM events GROUP BY 1, 2 ORDER BY 1")
+    assert [tuple(row) for row in found] == [("2026", "PROCESSING", events), ("2027", "PENDING", events)]
 
 
 async def test_a_scheduler_sleeps_until_the_next_is_due_and_no_longer_than_its_poll(scenario: Scenario) -> None:

@@ -28,7 +28,7 @@ async def _statuses(scenario: Scenario, event: Event) -> list[str]:
     return [row.status for row in await scenario.events(event.user_id)]
 
 
-async def test_success_completes_and_makes_next_years_event_at_once(scenario: Scenario, fired: Event) -> None:
+async def test_success_completes_and_leaves_the_next_event_alone(scenario: Scenario, fired: Event) -> None:
     finished_at = fired.target + timedelta(seconds=3)
     await scenario.answer(scenario.outcome(fired, at=finished_at))
     done, coming = await scenario.events(fired.user_id)
@@ -40,19 +40,18 @@ async def test_success_completes_and_makes_next_years_event_at_once(scenario: Sc
     schedule = await scenario.schedule(fired.user_id)
     assert (schedule.live_event_id, schedule.next_at) == (coming.id, coming.target_timestamp_utc)
     assert schedule.last_occurrence == "2026"
-    completed, scheduled = await scenario.announced()
+    [completed] = await scenario.announced()
     assert (completed[0], completed[1]["latenessSeconds"], completed[1]["late"]) == ("EventCompleted", 3.0, False)
     assert completed[1]["tags"] == ["vip"]
-    assert (scheduled[0], scheduled[1]["occurrence"]) == ("EventScheduled", "2027")
 
 
-async def test_failure_fails_and_makes_next_years_event_too(scenario: Scenario, fired: Event) -> None:
+async def test_failure_fails_and_leaves_the_next_event_alone(scenario: Scenario, fired: Event) -> None:
     await scenario.answer(scenario.outcome(fired, FAILED, reason="no_endpoint"))
     done, coming = await scenario.events(fired.user_id)
     assert (done.status, done.reason, done.history[-1]["cause"]) == ("FAILED", "no_endpoint", "no_endpoint")
     assert (coming.status, coming.occurrence) == ("PENDING", "2027")
-    failed, scheduled = await scenario.announced()
-    assert (failed[0], failed[1]["reason"], scheduled[0]) == ("EventFailed", "no_endpoint", "EventScheduled")
+    [failed] = await scenario.announced()
+    assert (failed[0], failed[1]["reason"]) == ("EventFailed", "no_endpoint")
     assert failed[1]["tags"] == ["vip"]
 
 
@@ -60,14 +59,14 @@ async def test_a_redriven_delivery_that_succeeds_completes_what_had_failed(scena
     await scenario.answer(scenario.outcome(fired, FAILED))
     await scenario.answer(scenario.outcome(fired, SUCCEEDED))
     assert await _statuses(scenario, fired) == ["COMPLETED", "PENDING"]
-    assert await scenario.announced_types() == ["EventFailed", "EventScheduled", "EventCompleted"]
+    assert await scenario.announced_types() == ["EventFailed", "EventCompleted"]
 
 
 async def test_a_failure_after_success_changes_nothing(scenario: Scenario, fired: Event) -> None:
     await scenario.answer(scenario.outcome(fired, SUCCEEDED))
     await scenario.answer(scenario.outcome(fired, FAILED))
     assert await _statuses(scenario, fired) == ["COMPLETED", "PENDING"]
-    assert await scenario.announced_types() == ["EventCompleted", "EventScheduled"]
+    assert await scenario.announced_types() == ["EventCompleted"]
 
 
 @pytest.mark.parametrize("order", [(SUCCEEDED, FAILED), (FAILED, SUCCEEDED)])
@@ -76,7 +75,7 @@ async def test_of_two_outcomes_in_one_batch_the_success_counts(
 ) -> None:
     await scenario.answer(*(scenario.outcome(fired, status) for status in order))
     assert await _statuses(scenario, fired) == ["COMPLETED", "PENDING"]
-    assert await scenario.announced_types() == ["EventCompleted", "EventScheduled"]
+    assert await scenario.announced_types() == ["EventCompleted"]
 
 
 async def test_an_outcome_that_comes_again_changes_nothing(scenario: Scenario, fired: Event) -> None:
@@ -86,14 +85,14 @@ async def test_an_outcome_that_comes_again_changes_nothing(scenario: Scenario, f
     await scenario.answer(outcome)
     await scenario.answer(outcome.model_copy(update={"item_id": uuid7()}))
     assert await scenario.events(fired.user_id) == before
-    assert await scenario.announced_types() == ["EventCompleted", "EventScheduled"]
+    assert await scenario.announced_types() == ["EventCompleted"]
 
 
 async def test_an_outcome_of_an_older_attempt_is_ignored(scenario: Scenario, fired: Event) -> None:
     await scenario.execute("UPDATE events SET attempt = 2")
     with capture_logs() as logs:
         await scenario.answer(scenario.outcome(fired, SUCCEEDED))
-    assert await _statuses(scenario, fired) == ["PROCESSING"]
+    assert await _statuses(scenario, fired) == ["PROCESSING", "PENDING"]
     assert logs == []
     await scenario.answer(scenario.outcome(fired, FAILED, attempt=1), scenario.outcome(fired, SUCCEEDED, attempt=2))
     assert await _statuses(scenario, fired) == ["COMPLETED", "PENDING"]
@@ -113,7 +112,11 @@ async def test_an_outcome_for_an_unknown_event_is_told_and_the_others_count(scen
     assert [(each["log_level"], each["events"]) for each in logs] == [("warning", [str(stranger.event_id)])]
 
 
-async def test_an_event_that_has_moved_since_its_lost_publication_is_found(scenario: Scenario, fired: Event) -> None:
+async def test_an_event_that_has_moved_since_its_lost_publication_is_found(scenario: Scenario) -> None:
+    await scenario.at("2026-11-01T00:00Z")
+    await scenario.receive(scenario.user())
+    await scenario.at("2026-11-23T14:00Z")
+    [fired] = await scenario.claim()
     await scenario.execute(
         "UPDATE events SET status = 'PENDING', published_at = NULL, claim_token = NULL, claimed_until = NULL"
     )
@@ -138,7 +141,7 @@ async def test_the_next_event_follows_what_is_known_of_the_user_by_then(scenario
     assert (coming.payload["message"], coming.timezone) == ("Hey, Augusta Lovelace!", "Europe/London")
 
 
-async def test_a_batch_ends_many_events_and_makes_as_many(scenario: Scenario) -> None:
+async def test_a_batch_of_outcomes_ends_many_events(scenario: Scenario) -> None:
     await scenario.at("2026-11-23T14:00Z")
     await scenario.receive(*(scenario.user() for _ in range(120)))
     assert await scenario.fire() == 120
@@ -152,10 +155,15 @@ async def test_a_batch_ends_many_events_and_makes_as_many(scenario: Scenario) ->
         ("FAILED", "2026", 80),
         ("PENDING", "2027", 120),
     ]
-    assert len(await scenario.announced()) == 240
+    assert len(await scenario.announced()) == 120
 
 
-async def test_the_next_event_belongs_to_the_trace_of_the_outcome(scenario: Scenario, fired: Event) -> None:
+async def test_an_outcome_that_overtakes_the_stamp_makes_the_next_event_in_its_trace(scenario: Scenario) -> None:
+    await scenario.at("2026-11-01T00:00Z")
+    await scenario.receive(scenario.user())
+    await scenario.at("2026-11-23T14:00Z")
+    [fired] = await scenario.claim()
+    await scenario.announced()
     traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     await scenario.answer(scenario.outcome(fired, traceparent=traceparent))
     _, coming = await scenario.events(fired.user_id)

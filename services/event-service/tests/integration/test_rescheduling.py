@@ -188,7 +188,8 @@ async def test_what_is_in_hand_is_left_alone_and_the_next_one_follows_the_change
     await _change(scenario, ada, MessageType.USER_DELIVERY_TIME_CHANGED, delivery_time=time(20))
     event = await scenario.event(ada.user_id)
     assert (event.status, event.target_timestamp_utc) == ("PROCESSING", datetime(2026, 11, 23, 14, tzinfo=UTC))
-    assert await scenario.announced() == []
+    [(type, item)] = await scenario.announced()
+    assert (type, item["occurrence"]) == ("EventRescheduled", "2027")
     await scenario.answer(scenario.outcome(scenario.bus.published[0]))
     _, coming = await scenario.events(ada.user_id)
     assert coming.target_timestamp_utc == datetime(2027, 11, 24, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 import pytest
-from event_scenario import FakeBus, Scenario
+from event_scenario import RULES, FakeBus, Scenario
 
 from chassis.lifecycle import Loop
 from chassis.runtime import Runtime
@@ -99,7 +99,12 @@ async def test_a_sleeping_scheduler_fires_what_is_inserted_for_now(
     wake = runtime.listener.event("events_due_2")
     # A poll that no test would live to see: only a notification can wake it.
     scheduler = Scheduler(
-        runtime.database, runtime.outbox, bus, FiringRules(10, 60, 7200, 0.1), priority=2, poll_seconds=3600
+        runtime.database,
+        runtime.outbox,
+        bus,
+        FiringRules(10, 60, 7200, 0.1, types=RULES),
+        priority=2,
+        poll_seconds=3600,
     )
     roles = [
         asyncio.create_task(role.run(stopping))
@@ -126,7 +131,12 @@ async def _listens(scenario: Scenario) -> bool:
 async def test_a_scheduler_that_nobody_can_wake_polls(scenario: Scenario, runtime: Runtime[Settings]) -> None:
     bus, stopping = FakeBus(), asyncio.Event()
     scheduler = Scheduler(
-        runtime.database, runtime.outbox, bus, FiringRules(10, 60, 7200, 0.1), priority=2, poll_seconds=0.05
+        runtime.database,
+        runtime.outbox,
+        bus,
+        FiringRules(10, 60, 7200, 0.1, types=RULES),
+        priority=2,
+        poll_seconds=0.05,
     )
     role = asyncio.create_task(Loop("scheduler", scheduler.step).run(stopping))
     await _insert(scenario, (0.0, 2))

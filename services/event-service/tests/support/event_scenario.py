@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
 from unittest.mock import patch
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Row, text
 from uuid_utils.compat import uuid7
@@ -22,6 +22,7 @@ from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.messages.spec import Item, MessageType
 from contracts.messages.user import Contact, UserDeletedItem, UserItem
 from contracts.vocabulary import EventType, OutcomeStatus, Priority
+from event_service.adapters import claims
 from event_service.adapters.partitions import Partitions
 from event_service.application.firing import FiringRules, fire_due
 from event_service.application.outcomes import apply_outcomes
@@ -64,10 +65,11 @@ class FakeBus:
     published: list[Event] = field(default_factory=list)
     refused: set[UUID] = field(default_factory=set)
     space: int = 1000
+    traceparent: str | None = None
 
     async def publish(self, events: Sequence[Event], now: datetime) -> list[Published]:
         self.published.extend(event for event in events if event.id not in self.refused)
-        return [Published("no" if event.id in self.refused else None, None) for event in events]
+        return [Published("no" if event.id in self.refused else None, self.traceparent) for event in events]
 
     async def room(self, priority: int) -> int:
         return self.space
@@ -78,7 +80,9 @@ class Scenario:
     runtime: Runtime[Settings]
     bus: FakeBus = field(default_factory=FakeBus)
     rules: Rulebook = field(default_factory=lambda: RULES)
-    firing: FiringRules = field(default_factory=lambda: FiringRules(batch=500, lease_seconds=60, outcome_seconds=7200))
+    firing: FiringRules = field(
+        default_factory=lambda: FiringRules(batch=500, lease_seconds=60, outcome_seconds=7200, types=RULES)
+    )
 
     # -- the clock ----------------------------------------------------------------------------------------------------
 
@@ -134,6 +138,13 @@ class Scenario:
     async def fire(self, priority: Priority = Priority.CRITICAL) -> int | None:
         return await fire_due(self.runtime.database, self.runtime.outbox, self.bus, self.firing, priority)
 
+    async def claim(self, priority: Priority = Priority.CRITICAL, lease_seconds: float = 60) -> list[Event]:
+        """Claim what is due, as a scheduler does that dies before it publishes."""
+        claim = await claims.claim_due(
+            self.runtime.database, priority=priority, limit=500, token=uuid4(), lease_seconds=lease_seconds
+        )
+        return [] if claim is None else list(claim.events)
+
     @staticmethod
     def outcome(
         event: Event, status: OutcomeStatus = OutcomeStatus.SUCCEEDED, at: datetime | None = None, **changes: Any
@@ -188,9 +199,8 @@ class Scenario:
         )
 
     async def event(self, user_id: UUID) -> Row[Any]:
-        """The user's only event."""
-        [event] = await self.events(user_id)
-        return event
+        """The user's earliest event."""
+        return (await self.events(user_id))[0]
 
     async def schedule(self, user_id: UUID) -> Row[Any]:
         [schedule] = await self.rows("SELECT * FROM schedules WHERE user_id = :user_id", user_id=user_id)

@@ -50,6 +50,7 @@ _STAMP = text(
         change="published_at = (SELECT almanac_now()),"
         " claimed_until = clock_timestamp() + make_interval(secs => :seconds)",
     )
+    + " RETURNING e.id"
 )
 _GIVE_BACK = text(
     _HELD.format(
@@ -187,10 +188,14 @@ async def reap_leases(tx: Transaction, *, limit: int) -> list[Event]:
     return [to_event(row) for row in await tx.execute(_REAP_LEASES, {"limit": limit})]
 
 
-async def stamp(tx: Transaction, token: UUID, events: Collection[Event], *, outcome_seconds: float) -> None:
-    """Record that SNS accepted these; their outcome is awaited for ``outcome_seconds``."""
-    if events:
-        await tx.execute(_STAMP, {**_held(token, events), "seconds": outcome_seconds})
+async def stamp(tx: Transaction, token: UUID, events: Collection[Event], *, outcome_seconds: float) -> set[UUID]:
+    """Record that SNS accepted these; their outcome is awaited for ``outcome_seconds``.
+
+    Returns the ids of those that the claim still held: not those that an outcome has overtaken.
+    """
+    if not events:
+        return set()
+    return set((await tx.execute(_STAMP, {**_held(token, events), "seconds": outcome_seconds})).scalars())
 
 
 async def give_back(tx: Transaction, token: UUID, events: Collection[Event]) -> list[Event]:

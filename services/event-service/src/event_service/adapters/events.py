@@ -179,6 +179,11 @@ class Finish:
     finished_at: datetime
 
 
+def missed_at(event: Event, now: datetime) -> Finish:
+    """The end of an event whose grace has ended."""
+    return Finish(event.key, event.attempt, "MISSED", "grace ended", None, now)
+
+
 def key_parameters(keys: Collection[EventKey]) -> dict[str, object]:
     """The values of ``KEYS`` and ``MATCH``."""
     targets = [key.target for key in keys]

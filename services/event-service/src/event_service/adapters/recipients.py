@@ -53,6 +53,8 @@ async def upsert_newer(tx: Transaction, recipients: Sequence[Recipient]) -> dict
 
 async def find(tx: Transaction, user_ids: Collection[UUID]) -> dict[UUID, Recipient]:
     """Those of the users that exist and are not deleted."""
+    if not user_ids:
+        return {}
     return _by_id(await tx.execute(_FIND, {"user_ids": list(user_ids)}))
 
 

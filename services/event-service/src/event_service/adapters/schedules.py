@@ -78,6 +78,8 @@ async def lock_live(tx: Transaction, event_ids: Collection[UUID]) -> dict[UUID, 
 
     Their ``next_at`` is where such an event is now, wherever it was when someone else read it.
     """
+    if not event_ids:
+        return {}
     rows = await tx.execute(_LOCK_LIVE, {"event_ids": list(event_ids)})
     return {row.live_event_id: to_schedule(row) for row in rows}
 

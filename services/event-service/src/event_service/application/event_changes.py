@@ -10,7 +10,7 @@ from contracts.vocabulary import EventStatus
 from event_service.adapters import event_views, events, recipients, schedules
 from event_service.adapters.event_views import EventView
 from event_service.application import notices
-from event_service.application.following import schedule_next
+from event_service.application.next_occurrence import Continuation, schedule_next
 from event_service.application.placing import place
 from event_service.domain.errors import EventNotFoundError, EventStateError
 from event_service.domain.events import Event
@@ -46,9 +46,9 @@ async def cancel_event(database: Database, outbox: Outbox, rules: Rulebook, even
         _require_waiting(held, "cancelled")
         now = await events.current_time(tx)
         cancelled = await events.cancel_pending(tx, [held.event.key], CANCELLED)
-        following: list[Event] = []
+        continuation = Continuation()
         if held.schedule is not None and held.recipient is not None:
-            following = await schedule_next(
+            continuation = await schedule_next(
                 tx,
                 rules,
                 [(held.event, held.schedule)],
@@ -56,7 +56,7 @@ async def cancel_event(database: Database, outbox: Outbox, rules: Rulebook, even
                 lambda event: event.traceparent,
                 now,
             )
-        await outbox.append(tx, [*notices.cancelled(cancelled, now, CANCELLED), *notices.scheduled(following, now)])
+        await outbox.append(tx, [*notices.cancelled(cancelled, now, CANCELLED), *continuation.notices(now)])
         return await _view(tx, event_id)
 
 

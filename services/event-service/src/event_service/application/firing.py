@@ -1,10 +1,10 @@
-"""Firing: due events are claimed, published and stamped, in batches (design §4 "Claim")."""
+"""Firing: due events are claimed, published and stamped, in batches. The stamp makes their successors (ADR 0027)."""
 
 import asyncio
 import time
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import uuid4
 
@@ -14,12 +14,14 @@ from opentelemetry import metrics
 from chassis.database import Database
 from chassis.outbox import Outbox
 from contracts.vocabulary import Priority
-from event_service.adapters import claims, events
+from event_service.adapters import claims, events, recipients, schedules
 from event_service.adapters.claims import Claim
 from event_service.application import notices
+from event_service.application.next_occurrence import schedule_next
 from event_service.application.planning import cancel_orphans
 from event_service.application.ports import DueEventBus
 from event_service.domain.events import Event, Published
+from event_service.domain.type_rules import Rulebook
 
 log = structlog.get_logger(__name__)
 meter = metrics.get_meter("almanac.scheduler")
@@ -37,12 +39,13 @@ class NotPublishedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class FiringRules:
-    """See the settings of the same names."""
+    """See the settings of the same names. ``types`` are the rules of each type, by which successors are made."""
 
     batch: int
     lease_seconds: float
     outcome_seconds: float
     ahead_seconds: float = 0.0
+    types: Rulebook = field(kw_only=True)
 
 
 async def fire_due(
@@ -161,11 +164,21 @@ async def _stamp(
     if not accepted:
         return
     published = [event for event, _ in accepted]
+    traceparents = {event.id: result.traceparent for event, result in accepted}
     async with database.transaction() as tx:
-        await claims.stamp(tx, claim.token, published, outcome_seconds=rules.outcome_seconds)
+        # Schedules are locked before events, by everyone.
+        live = await schedules.lock_live(tx, [event.id for event in published if event.schedule_id is not None])
+        stamped = await claims.stamp(tx, claim.token, published, outcome_seconds=rules.outcome_seconds)
+        recorded = [(event, live[event.id]) for event in published if event.id in live and event.id in stamped]
+        people = await recipients.find(tx, {event.user_id for event, _ in recorded})
         now = await events.current_time(tx)
+        continuation = await schedule_next(tx, rules.types, recorded, people, lambda event: traceparents[event.id], now)
         await outbox.append(
-            tx, notices.published(published, [each.traceparent for _, each in accepted], claimed_at, now)
+            tx,
+            [
+                *notices.published(published, list(traceparents.values()), claimed_at, now),
+                *continuation.notices(now),
+            ],
         )
     _published.add(len(published), {"priority": Priority(priority).name})
     _lateness.record(max(0.0, published[0].lateness(now).total_seconds()), {"priority": Priority(priority).name})

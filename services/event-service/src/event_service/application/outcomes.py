@@ -1,4 +1,4 @@
-"""How deliveries ended, and how waiting events are given up: events finish, and the next ones are made."""
+"""How deliveries ended, and how waiting events are given up. Where that is the first record, successors are made."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -14,9 +14,9 @@ from chassis.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.vocabulary import EventStatus, OutcomeStatus
 from event_service.adapters import events, recipients, schedules
-from event_service.adapters.events import Finish
+from event_service.adapters.events import Finish, missed_at
 from event_service.application import notices
-from event_service.application.following import schedule_next
+from event_service.application.next_occurrence import schedule_next
 from event_service.domain.events import Event, EventKey
 from event_service.domain.schedules import Schedule
 from event_service.domain.type_rules import Rulebook
@@ -25,9 +25,10 @@ log = structlog.get_logger(__name__)
 
 
 async def apply_outcomes(database: Database, outbox: Outbox, rules: Rulebook, received: Sequence[ReceivedItem]) -> None:
-    """Finish the events whose deliveries have ended, each outcome once, and make the next occurrences.
+    """Finish the events whose deliveries have ended, each outcome once.
 
-    An outcome of an older attempt, or for an event that nobody knows, changes nothing.
+    An outcome that overtakes the stamp of its publication makes the next occurrence too. One of an older attempt, or
+    for an unknown event, changes nothing.
     """
     async with database.transaction() as tx:
         fresh = await inbox.unseen(tx, [each.item_id for each in received])
@@ -49,7 +50,7 @@ async def apply_outcomes(database: Database, outbox: Outbox, rules: Rulebook, re
         now = await events.current_time(tx)
         people = await recipients.find(tx, {event.user_id for event in ended.values()})
         ended = await _forget_gone(tx, ended, people)
-        following = await schedule_next(
+        continuation = await schedule_next(
             tx,
             rules,
             [(event, live[event.id]) for event in ended.values() if event.id in live],
@@ -58,7 +59,7 @@ async def apply_outcomes(database: Database, outbox: Outbox, rules: Rulebook, re
             now,
         )
         ends = [notices.ended(event, *outcomes[event.id], now) for event in ended.values()]
-        await outbox.append(tx, [*ends, *notices.scheduled(following, now)])
+        await outbox.append(tx, [*ends, *continuation.notices(now)])
 
 
 async def sweep_missed(database: Database, outbox: Outbox, rules: Rulebook, *, limit: int) -> int:
@@ -69,12 +70,10 @@ async def sweep_missed(database: Database, outbox: Outbox, rules: Rulebook, *, l
             return 0
         live = await schedules.lock_live(tx, [event.id for event in candidates])
         now = await events.current_time(tx)
-        ended = await events.finish(
-            tx, [Finish(event.key, event.attempt, EventStatus.MISSED, "grace ended", None, now) for event in candidates]
-        )
+        ended = await events.finish(tx, [missed_at(event, now) for event in candidates])
         people = await recipients.find(tx, {event.user_id for event in ended.values()})
         ended = await _forget_gone(tx, ended, people)
-        following = await schedule_next(
+        continuation = await schedule_next(
             tx,
             rules,
             [(event, live[event.id]) for event in ended.values() if event.id in live],
@@ -83,7 +82,7 @@ async def sweep_missed(database: Database, outbox: Outbox, rules: Rulebook, *, l
             now,
         )
         missed = [notices.missed(event, now) for event in ended.values()]
-        await outbox.append(tx, [*missed, *notices.scheduled(following, now)])
+        await outbox.append(tx, [*missed, *continuation.notices(now)])
         return len(ended)
 
 

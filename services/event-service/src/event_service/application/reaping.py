@@ -43,4 +43,5 @@ class Reaper:
             await publish_again(self._database, self._outbox, self._bus, self._firing, priority)
             for priority in Priority
         ]
-        return 0.0 if self._firing.batch in (returned, missed, *repeated) else self._every
+        # Each event that is given up may leave another that is past its grace, of the same schedule.
+        return 0.0 if missed or self._firing.batch in (returned, *repeated) else self._every

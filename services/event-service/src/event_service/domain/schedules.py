@@ -1,4 +1,4 @@
-"""Schedules: a rule for one user, and the one event of it that is alive."""
+"""Schedules: a rule for one user, and the one event of it that comes next."""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -29,7 +29,8 @@ class Status(StrEnum):
 
 @record
 class LiveEvent:
-    """The event that a schedule names. One that is not ``pending`` is in hand: nothing changes it any more.
+    """The event that a schedule names, its next. One that is not ``pending`` is being published: nothing changes it any
+    more. Once its publication is recorded the schedule names its successor.
 
     One that was ``rescheduled`` has a time of its own: a local time in a zone (``wall``), or an instant.
     """
@@ -48,8 +49,8 @@ class LiveEvent:
 class Schedule:
     """What is to happen to a user, and when. None in a policy, in grace, expiry or message: as its type has it.
 
-    ``last_occurrence`` is the latest that has ended: none up to it may come again. ``next_at`` without a live event is
-    too far ahead for one. ``version`` rises when someone changes the schedule, not when it goes on.
+    ``last_occurrence`` is the latest whose firing is recorded: none up to it may come again. ``next_at`` without a live
+    event is too far ahead for one. ``version`` rises when someone changes the schedule, not when it goes on.
     """
 
     id: UUID

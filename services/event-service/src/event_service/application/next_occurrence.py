@@ -1,55 +1,98 @@
-"""Schedules go on: their next events are made, when one has ended and when one far ahead has come near."""
+"""The next occurrence of a schedule: made when the firing of one is recorded, or once one far ahead comes near."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from chassis.database import Database, Transaction
 from chassis.outbox import Outbox
 from event_service.adapters import events, recipients, schedules
+from event_service.adapters.events import missed_at
 from event_service.application import notices
-from event_service.application.occurrences import HORIZON, rule_of, settle
+from event_service.application.notices import Notice
+from event_service.application.occurrences import HORIZON, event_of, rule_of, settle
 from event_service.application.revivals import Revival, revive
 from event_service.domain.events import Event
 from event_service.domain.recipients import Recipient
 from event_service.domain.schedules import Schedule, Source, Status
 from event_service.domain.type_rules import Rulebook
 
+MISSED_AT_ONCE = 1000
+"""Slots past their grace that one transaction records, over all its schedules. What is left is recorded by the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """What schedules went on to.
+
+    ``missed`` are slots past their grace: each is an event that has already ended as MISSED.
+    """
+
+    scheduled: Sequence[Event] = ()
+    missed: Sequence[Event] = ()
+
+    def notices(self, now: datetime) -> list[Notice]:
+        return [
+            *notices.scheduled([*self.missed, *self.scheduled], now),
+            *(notices.missed(event, now) for event in self.missed),
+        ]
+
 
 async def schedule_next(
     tx: Transaction,
     rules: Rulebook,
-    ended: Iterable[tuple[Event, Schedule]],
+    recorded: Sequence[tuple[Event, Schedule]],
     people: Mapping[UUID, Recipient],
     traceparent_of: Callable[[Event], str | None],
     now: datetime,
-) -> list[Event]:
-    """Make the next event of each schedule whose live event has ended: in the same transaction (design §14).
+) -> Continuation:
+    """Make the successors of events whose firing has just been recorded, in the transaction that records it (ADR 0027).
 
-    Occurrences that came due while that one was in hand, or while nothing ran, are made up for inside their grace. The
-    caller holds the locks of the schedules. A user who is not among ``people`` gets no more events.
+    That is the publication stamp, or what overtakes it: an outcome, MISSED or CANCELLED. The caller holds the locks of
+    the schedules and passes only those that still name the event, so that an occurrence has one successor. Slots that
+    came due while nothing ran are fired late while inside their grace; older ones are recorded as MISSED. A user who is
+    not among ``people`` gets no more events.
     """
     made: list[Revival] = []
     advanced: list[Schedule] = []
-    for event, schedule in ended:
+    missed: list[Event] = []
+    share = max(1, MISSED_AT_ONCE // max(1, len(recorded)))
+    for event, schedule in recorded:
         if (recipient := people.get(event.user_id)) is None:
             continue
         went_on = replace(schedule, last_occurrence=event.occurrence)
         if schedule.status is Status.PAUSED:
             advanced.append(replace(went_on, live_event_id=None, next_at=None))
             continue
-        earliest = now - rules[schedule.event_type].grace_of(schedule)
+        grace, traceparent = rules[schedule.event_type].grace_of(schedule), traceparent_of(event)
+        # A move to the east shows the slots after this one at instants before it: those come late inside their grace.
+        earliest = min(event.target, now - grace)
         if not went_on.pattern.knows(event.occurrence):
             # The rule has become one of another kind: by the key alone the same time might come again.
-            earliest = max(earliest, event.target + timedelta(seconds=1))
-        following = rule_of(rules, went_on).first_from(earliest, after=went_on.pattern.after(event.occurrence))
-        settled, coming = settle(rules, went_on, following, recipient, traceparent_of(event), now)
-        if coming is None:
+            earliest = event.target + timedelta(seconds=1)
+        rule, passed = rule_of(rules, went_on), 0
+        coming = rule.first_from(earliest, after=went_on.pattern.after(event.occurrence))
+        while coming is not None and coming.instant + grace <= now and passed < share:
+            missed.append(event_of(rules, schedule, coming, recipient, traceparent))
+            went_on, passed = replace(went_on, last_occurrence=coming.key), passed + 1
+            coming = rule.first_from(earliest, after=coming.key)
+        settled, successor = settle(rules, went_on, coming, recipient, traceparent, now)
+        if successor is None:
             advanced.append(settled)
         else:
-            made.append(Revival(settled, coming, recipient))
-    return await _go_on(tx, rules, advanced, made, now)
+            made.append(Revival(settled, successor, recipient))
+    missed = await _record_missed(tx, missed, now)
+    return Continuation(await _go_on(tx, rules, advanced, made, now), missed)
+
+
+async def _record_missed(tx: Transaction, missed: Sequence[Event], now: datetime) -> list[Event]:
+    """Insert slots as events that have ended. One that has an event already, a cancelled one, keeps it."""
+    there = await events.where(tx, [event.id for event in missed])
+    fresh = [event for event in missed if event.id not in there]
+    await events.insert(tx, fresh)
+    await events.finish(tx, [missed_at(event, now) for event in fresh])
+    return fresh
 
 
 NEAR_SECONDS = 60.0
@@ -86,7 +129,7 @@ async def make_near(database: Database, outbox: Outbox, rules: Rulebook, *, limi
         for schedule in waiting:
             # Worked out anew: the zone's rules may have changed since.
             occurrence = rule_of(rules, schedule).first_from(
-                now, after=schedule.pattern.after(schedule.last_occurrence)
+                min(now, schedule.next_at or now), after=schedule.pattern.after(schedule.last_occurrence)
             )
             recipient = people[schedule.user_id]
             settled, coming = settle(rules, schedule, occurrence, recipient, schedule.traceparent, now)
