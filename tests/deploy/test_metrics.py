@@ -84,7 +84,7 @@ async def _walk(stack: RunningStack, http: httpx.AsyncClient, receiver: Receiver
     notification = {"userId": user["id"], "at": rule["startLocal"], "message": "News"}
     answer = await http.post(f"{stack.event}/v1/events", json=notification)
     assert answer.status_code == 201, answer.text
-    await eventually(lambda: len(people.greetings(user)) == 4, timeout=30)
+    await eventually(lambda: len(people.greetings(user)) == 4)
     receiver.always(400)
     unlucky = await people.create(**due_in(2))
     await people.has_event(unlucky, "FAILED")
@@ -131,7 +131,7 @@ async def test_every_metric_of_ours_that_is_asked_for_is_exported_with_the_label
             return not _unanswered(await _scrape(running, http))
 
         with suppress(AssertionError):
-            await eventually(answered, timeout=20, interval=0.5)
+            await eventually(answered, interval=0.5)
         series = await _scrape(running, http)
     assert _unanswered(series) == {}
     assert len([name for name in series if name.startswith("almanac_")]) > 45

@@ -78,7 +78,7 @@ async def test_the_requests_of_the_readme_lead_to_an_event_and_to_its_trace(
             letters = (await http.get(f"{cluster.delivery}/v1/dead-letters?status=OPEN")).json()["items"]
             return [each["reason"] for each in letters if each["eventId"] == event_id] == ["no_endpoint"]
 
-        await eventually(given_up, timeout=20)
+        await eventually(given_up)
     for service, name in (
         ("event-service", "fire BIRTHDAY"),
         ("event-service", "publish bday-birthday-events"),

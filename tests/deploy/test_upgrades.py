@@ -108,7 +108,7 @@ async def test_the_previous_commits_code_greets_a_user_on_the_present_schema(
             overview = (await http.get(f"{previous.analytics}/v1/metrics/overview")).json()
             return bool(overview["totals"]["completed"] == 2)
 
-        await eventually(counted, timeout=20, interval=0.1)
+        await eventually(counted, interval=0.1)
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -20,7 +20,6 @@ pytestmark = pytest.mark.xdist_group("faults")
 VICTIMS = ("event_service", "delivery_service", "postgres", "user_service", "ministack", "analytics_service")
 
 
-@pytest.mark.timeout(300)
 async def test_killing_everything_once_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     errors = tmp_path / "stderr"
     with errors.open("wb") as stderr:

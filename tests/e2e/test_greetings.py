@@ -46,7 +46,7 @@ async def test_a_greeted_users_event_completes_and_next_years_waits(
         entries = answer.json()["entries"] if answer.status_code == 200 else []
         return {entry["kind"] for entry in entries} >= {"scheduled", "published", "delivery_succeeded", "completed"}
 
-    await eventually(told, timeout=20, interval=0.1)
+    await eventually(told, interval=0.1)
 
 
 async def test_an_anniversary_and_a_reminder_arrive_as_they_were_asked_for(
@@ -74,7 +74,7 @@ async def test_an_anniversary_and_a_reminder_arrive_as_they_were_asked_for(
         answer = await http.get(f"{almanac.event}/v1/schedules/{schedule['id']}")
         return bool(answer.json()["status"] == "ENDED")
 
-    await eventually(over, timeout=20, interval=0.1)
+    await eventually(over, interval=0.1)
 
 
 async def test_a_changed_birthday_moves_the_greeting(people: People) -> None:

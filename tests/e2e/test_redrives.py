@@ -36,7 +36,7 @@ async def test_a_redriven_dead_letter_completes_its_failed_event(
             "delivery_failed", "dead_lettered", "failed", "delivery_succeeded", "completed",
         }  # fmt: skip
 
-    await eventually(told, timeout=20, interval=0.1)
+    await eventually(told, interval=0.1)
     # What was counted stays counted: it failed once, and was delivered once.
     assert await _engagement(almanac, http, user["id"], delivered=1) == (1, 1)
 
@@ -50,5 +50,5 @@ async def _engagement(
         answer = await http.get(f"{almanac.analytics}/v1/engagement/users/{user_id}")
         return body if answer.status_code == 200 and (body := answer.json())["delivered"] == delivered else None
 
-    body = await eventually(counted, timeout=20, interval=0.1) or {}
+    body = await eventually(counted, interval=0.1) or {}
     return body["delivered"], body["failed"]

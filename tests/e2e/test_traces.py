@@ -35,7 +35,7 @@ async def test_scheduling_and_firing_are_two_linked_trees(people: People, spans:
     [fire] = await spans.wait_for(
         lambda span: span.name == "fire BIRTHDAY" and span.attributes.get("event.id") == event_id, timeout=20
     )
-    await spans.wait_for(lambda span: span.kind == "CLIENT" and span.trace_id == fire.trace_id, count=2, timeout=20)
+    await spans.wait_for(lambda span: span.kind == "CLIENT" and span.trace_id == fire.trace_id, count=2)
     _assert_tree(spans, fire.trace_id, FIRING)
     assert request.headers["traceparent"].split("-")[1] == fire.trace_id
     # What has been delivered has next year's scheduled, and that is of the same trace.

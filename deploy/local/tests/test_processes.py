@@ -15,6 +15,7 @@ from local_stack import ports
 from local_stack.child import Command, StartupError
 from local_stack.processes import Supervisor, end_orphans
 from local_stack.testkit import eventually
+from local_stack.testkit.polling import DEADLINE_SECONDS
 
 
 class FileServer:
@@ -71,7 +72,7 @@ async def test_a_killed_child_is_started_again_and_both_are_said(
     first = supervisor.pid("files")
     watching = asyncio.create_task(supervisor.watch())
     os.kill(first, signal.SIGKILL)
-    await asyncio.wait_for(healed.wait(), 10)
+    await asyncio.wait_for(healed.wait(), DEADLINE_SECONDS)
     await eventually(lambda: "files is back" in said)
     assert "files ended (signal 9)" in said
     assert supervisor.pid("files") != first
@@ -126,6 +127,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_processes import FileServer
 from local_stack.processes import Supervisor
+from local_stack.testkit.polling import DEADLINE_SECONDS
 
 async def main():
     supervisor = Supervisor(Path({folder!r}) / "processes.json", print)

@@ -82,7 +82,7 @@ async def test_an_orphaned_server_on_the_same_data_is_stopped_first(own_postgres
 def test_a_server_that_cannot_start_says_what_its_log_says(tmp_path: Path) -> None:
     server = PostgresServer(tmp_path / "data", ports.free_port(), {"shared_buffers": "nonsense"})
     with pytest.raises(StartupError, match="nonsense"):
-        server.start(timeout_seconds=5)
+        server.start()
 
 
 async def test_messages_survive_a_clean_stop_of_the_emulator_even_while_a_client_waits(own_emulator: Emulator) -> None:

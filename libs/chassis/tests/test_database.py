@@ -17,6 +17,7 @@ from chassis.database import Database, is_outage
 from local_stack import ports
 from local_stack.postgres import NOT_DURABLE, PostgresServer
 from local_stack.testkit import eventually
+from local_stack.testkit.polling import DEADLINE_SECONDS
 
 
 async def test_an_outage_makes_the_database_unavailable_until_it_is_back(tmp_path: Path) -> None:
@@ -62,7 +63,7 @@ async def test_an_outage_that_says_nothing_is_one_all_the_same_and_passes(db: Da
         async with db.transaction():
             raise TimeoutError
     assert not db.available
-    await asyncio.wait_for(db.wait_available(), 10)
+    await asyncio.wait_for(db.wait_available(), DEADLINE_SECONDS)
 
 
 async def test_a_refused_statement_is_no_outage(db: Database) -> None:

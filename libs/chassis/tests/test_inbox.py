@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from chassis import inbox
 from chassis.database import Database
+from local_stack.testkit.polling import DEADLINE_SECONDS
 
 
 async def test_an_item_is_unseen_once(db: Database) -> None:
@@ -61,7 +62,7 @@ async def test_a_duplicate_waits_for_the_transaction_that_was_first(db: Database
         second = asyncio.create_task(duplicate())
         done, _ = await asyncio.wait([second], timeout=0.1)
         assert not done
-    assert await asyncio.wait_for(second, 5) == set()
+    assert await asyncio.wait_for(second, DEADLINE_SECONDS) == set()
 
 
 async def test_old_ids_are_forgotten(db: Database) -> None:

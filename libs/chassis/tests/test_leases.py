@@ -19,8 +19,8 @@ async def test_a_second_holder_takes_over_when_the_first_has_died(db: Database) 
     dead, heir = Lease(db, "job", seconds=1), Lease(db, "job", seconds=60)
     assert await dead.held()
     assert not await heir.held()
-    assert await eventually(heir.held, timeout=5)
-    await eventually(lambda: _lost(dead), timeout=5)
+    assert await eventually(heir.held)
+    await eventually(lambda: _lost(dead))
 
 
 async def _lost(lease: Lease) -> bool:

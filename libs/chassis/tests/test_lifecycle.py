@@ -17,6 +17,7 @@ from chassis.schema import CREATE_V1, CREATE_V2, CREATE_V3
 from local_stack import ports
 from local_stack.testkit import AwsAccount, eventually
 from local_stack.testkit.plugin import DatabaseFactory
+from local_stack.testkit.polling import DEADLINE_SECONDS
 
 PROGRAMS = Path(__file__).with_name("programs")
 Start = Callable[..., Awaitable[Process]]
@@ -116,7 +117,7 @@ async def test_a_whole_service_is_ready_once_migrated_listens_and_stops_with_0(
             except httpx.TransportError:
                 return None
 
-        unready = await eventually(readiness, timeout=30)
+        unready = await eventually(readiness)
         assert unready["status"] == "unready"
         assert unready["checks"]["database"].endswith("run the `migrate` command")
         assert (await client.get("/healthz")).status_code == 200
@@ -181,7 +182,7 @@ async def test_a_loop_goes_on_after_an_error() -> None:
         stopping.set()
         return 60.0
 
-    await asyncio.wait_for(Loop("loop", step).run(stopping), 10)
+    await asyncio.wait_for(Loop("loop", step).run(stopping), DEADLINE_SECONDS)
     assert len(steps) == 3
 
 
@@ -198,7 +199,7 @@ async def test_a_loop_is_woken_from_its_pause() -> None:
     wake.set()
     await eventually(lambda: len(steps) == 2)
     stopping.set()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, DEADLINE_SECONDS)
 
 
 async def test_what_wakes_a_loop_during_its_step_is_not_forgotten() -> None:
@@ -213,7 +214,7 @@ async def test_what_wakes_a_loop_during_its_step_is_not_forgotten() -> None:
             stopping.set()
         return 60.0
 
-    await asyncio.wait_for(Loop("loop", step, wake=wake).run(stopping), 5)
+    await asyncio.wait_for(Loop("loop", step, wake=wake).run(stopping), DEADLINE_SECONDS)
     assert len(steps) == 2
 
 

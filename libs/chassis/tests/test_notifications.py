@@ -16,6 +16,7 @@ from chassis.runtime import open_runtime
 from chassis.settings import ServiceSettings
 from local_stack import ports
 from local_stack.postgres import NOT_DURABLE, PostgresServer
+from local_stack.testkit.polling import DEADLINE_SECONDS
 
 SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'listener-test'"
 
@@ -31,11 +32,11 @@ async def _listening(listener: Listener, *events: asyncio.Event) -> AsyncIterato
         yield
     finally:
         stopping.set()
-        await asyncio.wait_for(role, 10)
+        await asyncio.wait_for(role, DEADLINE_SECONDS)
 
 
 async def _woken(event: asyncio.Event) -> None:
-    await asyncio.wait_for(event.wait(), 10)
+    await asyncio.wait_for(event.wait(), DEADLINE_SECONDS)
     event.clear()
 
 
@@ -132,7 +133,7 @@ async def test_behind_a_pooler_nobody_listens_and_the_process_goes_on(settings: 
     behind = settings.model_copy(update={"database_pooler": True})
     async with open_runtime(behind, name="listener-test") as runtime:
         due = runtime.listener.event("due")
-        await asyncio.wait_for(runtime.listener.run(asyncio.Event()), 10)
+        await asyncio.wait_for(runtime.listener.run(asyncio.Event()), DEADLINE_SECONDS)
         assert not due.is_set()
         await _notify(runtime.database, "due")
 

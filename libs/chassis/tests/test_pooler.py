@@ -30,6 +30,7 @@ from local_stack import ports
 from local_stack.pooler import MISSING, PGBOUNCER, Pooler
 from local_stack.postgres import NOT_DURABLE, PostgresServer
 from local_stack.testkit import eventually
+from local_stack.testkit.polling import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason=MISSING)
 
@@ -148,11 +149,11 @@ async def test_a_notification_passes_a_pooler_to_a_listener_at_the_primary(poole
     listener = Listener(url, application_name="listener-test")
     due, stopping = listener.event("due"), asyncio.Event()
     role = asyncio.create_task(listener.run(stopping))
-    await asyncio.wait_for(due.wait(), 10)
+    await asyncio.wait_for(due.wait(), DEADLINE_SECONDS)
     due.clear()
     async with pooled.transaction() as tx:
         await notify(tx, "due")
-    await asyncio.wait_for(due.wait(), 10)
+    await asyncio.wait_for(due.wait(), DEADLINE_SECONDS)
     stopping.set()
     await role
 
@@ -166,7 +167,7 @@ async def test_the_pooler_may_restart_at_any_moment(pooled: Database, pooler: Po
     assert is_outage(raised.value)
     assert not pooled.available
     await asyncio.to_thread(pooler.start)
-    await asyncio.wait_for(pooled.wait_available(), 10)
+    await asyncio.wait_for(pooled.wait_available(), DEADLINE_SECONDS)
     await pooled.ping()
 
 
@@ -228,7 +229,7 @@ async def test_items_travel_from_outbox_to_inbox_by_two_processes_behind_a_poole
         running = asyncio.create_task(run_roles(roles, grace_seconds=10, stopping=stopping))
         singles = zip((one, two) * 30, items[:60], strict=True)
         await asyncio.gather(*(_append(runtime, item) for runtime, item in singles), _append(one, *items[60:]))
-        await eventually(lambda: len(applied) >= len(items), timeout=30)
+        await eventually(lambda: len(applied) >= len(items))
         stopping.set()
         assert await running == 0
     assert sorted(applied) == sorted(item.item_id for item in items)

@@ -43,7 +43,7 @@ async def _using(url: str, server: StandbyServer) -> AsyncIterator[Database]:
     """A database with a replica that has been measured and is in use."""
     database = Database(url, replica_url=server.url(url.rsplit("/", 1)[1]))
     try:
-        await eventually(lambda: _on_replica(database), timeout=30)
+        await eventually(lambda: _on_replica(database))
         yield database
     except AssertionError as error:
         error.add_note(f"the standby's log ends:\n{tail(server.log)}")

@@ -16,6 +16,7 @@ from chassis.queue_marks import MarkKeeper
 from chassis.settings import ServiceSettings
 from chassis.status import Status, StatusBoard
 from contracts import Queue
+from local_stack.testkit.polling import DEADLINE_SECONDS
 
 
 async def _read(db: Database, bus: Bus) -> Status:
@@ -121,7 +122,7 @@ async def test_those_who_ask_together_share_an_answer() -> None:
 
     value = Momentary(load, seconds=3600)
     readers = [asyncio.create_task(value.read()) for _ in range(5)]
-    await asyncio.wait_for(loading.wait(), 1)
+    await asyncio.wait_for(loading.wait(), DEADLINE_SECONDS)
     answer.set()
     assert await asyncio.gather(*readers) == [0] * 5
     assert await value.read() == 0

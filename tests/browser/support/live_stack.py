@@ -33,7 +33,7 @@ class LiveStack:
             answer = await self._http.get(f"{self.stack.event}/v1/schedules", params={"userId": user["id"]})
             return answer.status_code == 200 and bool(answer.json()["items"])
 
-        await eventually(known, timeout=30, interval=0.1)
+        await eventually(known, interval=0.1)
         return str(user["id"])
 
     async def notify(self, user_id: str, count: int = 1, event_type: str = "NOTIFICATION", **fields: Any) -> list[str]:
@@ -91,7 +91,7 @@ class LiveStack:
             found = await self.dead_letters(**filters)
             return found if len(found) >= count else []
 
-        return await eventually(enough, timeout=30, interval=0.2)
+        return await eventually(enough, interval=0.2)
 
     async def has_ended(self, event_id: str, status: str) -> None:
         """Wait until the event has this status."""
@@ -100,7 +100,7 @@ class LiveStack:
             answer = await self._http.get(f"{self.stack.event}/v1/events/{event_id}")
             return bool(answer.json()["status"] == status)
 
-        await eventually(so, timeout=60, interval=0.2)
+        await eventually(so, interval=0.2)
 
     async def call(self, method: str, url: str, body: object = None, **more: Any) -> dict[str, Any]:
         """The JSON of a request's answer, which must be a success."""
@@ -132,7 +132,7 @@ async def _occupy(port: int) -> asyncio.Server:
         except OSError:  # the kernel has not yet taken it from the dead
             return None
 
-    server = await eventually(listening, timeout=5)
+    server = await eventually(listening)
     assert server is not None
     return server
 

@@ -14,7 +14,6 @@ WALKS = (
 )
 
 
-@pytest.mark.timeout(300)
 def test_the_end_to_end_tests_pass_on_the_bus_that_cdk_made(million: Synthesized, pytestconfig: pytest.Config) -> None:
     template = million.folder / "almanac-1m-messaging.template.json"
     tests = [f"tests/e2e/test_greetings.py::{name}" for name in WALKS]

@@ -16,6 +16,7 @@ from typing import Protocol, TypedDict
 
 _PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 0.02
+_RESTARTS = 10
 # Loaded before any fork: the forked child may only call what is already there.
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -138,23 +139,31 @@ def identity(user: str | None) -> Identity:
 def start(server: Startable, timeout_seconds: float = 60) -> Child:
     """Start a server and wait until it serves.
 
-    Raises StartupError with the end of its log if it does not within `timeout_seconds`. A server that ends early is
-    started again until then: after a SIGKILL the port or the shared memory of its predecessor may take a moment.
+    A server that ends early is started again, 10 times, 0.2 s apart: after a SIGKILL the port or the shared memory of
+    its predecessor may take a moment to be free. Raises StartupError with the end of its log if it ends once more, or
+    does not serve within `timeout_seconds`.
     """
     deadline = time.monotonic() + timeout_seconds
     server.prepare()
     child = Child(server.command())
+    restarts = 0
     while not server.ready():
-        if time.monotonic() > deadline:
-            child.kill()
-            name, log = child.command.name, child.command.log
-            raise StartupError(f"{name} did not serve within {timeout_seconds:g} s; its log ends:\n{tail(log)}")
         if child.exit_code is not None:
+            if restarts == _RESTARTS:
+                raise StartupError(_failure(child, f"ended with {child.exit_code}"))
+            restarts += 1
             time.sleep(10 * _POLL_SECONDS)
             server.prepare()
             child = Child(server.command())
+        elif time.monotonic() > deadline:
+            child.kill()
+            raise StartupError(_failure(child, f"did not serve within {timeout_seconds:g} s"))
         time.sleep(_POLL_SECONDS)
     return child
+
+
+def _failure(child: Child, what: str) -> str:
+    return f"{child.command.name} {what}; its log ends:\n{tail(child.command.log)}"
 
 
 def tail(log: Path, lines: int = 15) -> str:

@@ -73,8 +73,8 @@ async def test_a_bus_that_throttles_and_loses_answers_costs_time_and_no_event(
         for role in (worker(runtime, Priority.CRITICAL), *runtime.relay()):
             group.create_task(role.run(stopping))
         outcomes = await _outcomes(runtime, calm, EVENTS)
-        await eventually(lambda: faults.befallen == FAULTS, timeout=30)
-        await eventually(lambda: _empty(runtime, queue.name), timeout=30)
+        await eventually(lambda: faults.befallen == FAULTS)
+        await eventually(lambda: _empty(runtime, queue.name))
         stopping.set()
 
     event_ids = {due["eventId"] for due in dues}
@@ -106,7 +106,7 @@ async def _outcomes(runtime: Runtime[Settings], account: AwsAccount, count: int)
                     told[str(item.event_id)] = item.status
             return len(told) >= count
 
-        await eventually(receive, timeout=40)
+        await eventually(receive)
     return told
 
 

@@ -39,7 +39,7 @@ async def test_a_result_waits_for_a_database_that_is_away(
             await eventually(lambda: not database.available)
             server.start()
             await database.wait_available()
-            [item] = await scene.ended(timeout=20)
+            [item] = await scene.ended()
         await database.close()
     finally:
         server.stop()

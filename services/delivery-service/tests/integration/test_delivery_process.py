@@ -67,7 +67,7 @@ async def test_a_process_killed_during_a_post_loses_nothing_and_the_next_one_goe
     await api_scene.rows("UPDATE deliveries SET due_at = clock_timestamp() WHERE status = 'PENDING'")
 
     async with _process(environment, log, port) as (process, api):
-        await receiver.wait_for(3, timeout=20)
+        await receiver.wait_for(3)
         outcomes = await _outcomes(runtime, 2)
         page = (await api.get("/v1/deliveries", params={"status": "SUCCEEDED"})).json()
         process.send_signal(signal.SIGTERM)
@@ -116,7 +116,7 @@ async def test_sigterm_with_fifty_posts_under_way_lets_them_end_and_records_each
     environment = _environment(runtime, aws, port) | {"SLOTS_CRITICAL": "150"}
     async with _process(environment, tmp_path / "log", port) as (process, _):
         await _publish(runtime, *dues)
-        await receiver.wait_for(50, timeout=30)
+        await receiver.wait_for(50)
         process.send_signal(signal.SIGTERM)
         gate.set()
         assert await process.wait() == 0
@@ -142,12 +142,12 @@ async def test_a_process_killed_before_during_and_after_its_posts_repeats_only_w
     async with _process(environment, tmp_path / "log", port) as (process, _):
         await _publish(runtime, recorded)
         done = "SELECT 1 FROM deliveries WHERE status = 'SUCCEEDED'"
-        await eventually(lambda: api_scene.rows(done), timeout=20)
+        await eventually(lambda: api_scene.rows(done))
         # One is under way, and the endpoint takes one at a time: the others have been taken in and not sent.
         await _publish(runtime, *others)
-        await receiver.wait_for(2, timeout=20)
+        await receiver.wait_for(2)
         there = "SELECT 1 FROM deliveries HAVING count(*) = 5"
-        await eventually(lambda: api_scene.rows(there), timeout=20)
+        await eventually(lambda: api_scene.rows(there))
         process.kill()
         await process.wait()
     gate.set()
@@ -156,7 +156,7 @@ async def test_a_process_killed_before_during_and_after_its_posts_repeats_only_w
     await api_scene.rows("UPDATE deliveries SET due_at = clock_timestamp() WHERE status = 'PENDING'")
     async with _process(environment, tmp_path / "log", port) as (_, api):
         finished = "SELECT 1 FROM deliveries HAVING count(*) FILTER (WHERE status = 'SUCCEEDED') = 5"
-        await eventually(lambda: api_scene.rows(finished), timeout=20)
+        await eventually(lambda: api_scene.rows(finished))
         page = (await api.get("/v1/deliveries")).json()
     # An attempt of which nobody knows how it ended is not counted as one.
     assert [(each["status"], each["attempts"]) for each in page["items"]] == [("SUCCEEDED", 1)] * 5
@@ -203,7 +203,7 @@ async def _process(
                 except httpx.TransportError:
                     return False
 
-            await eventually(ready, timeout=60)
+            await eventually(ready)
             yield process, api
     finally:
         if process.returncode is None:
@@ -224,5 +224,5 @@ async def _outcomes(runtime: Runtime[Settings], count: int) -> dict[str, Deliver
                 outcomes[str(item.event_id)] = item
         return len(outcomes) >= count
 
-    await eventually(receive, timeout=20)
+    await eventually(receive)
     return outcomes

@@ -134,9 +134,9 @@ async def test_two_workers_on_one_queue_never_send_an_event_twice(
     dues = [due_event() for _ in range(60)]
     await publish(*dues, *dues)
     async with work(Priority.CRITICAL, Priority.CRITICAL):
-        await eventually(lambda: api_scene.rows(TERMINAL, count=60), timeout=20)
+        await eventually(lambda: api_scene.rows(TERMINAL, count=60))
         critical = runtime.topology.queue(Priority.CRITICAL).name
-        await eventually(lambda: _empty(runtime, critical), timeout=20)
+        await eventually(lambda: _empty(runtime, critical))
     sent = sorted(request.headers["webhook-id"] for request in receiver.requests)
     assert sent == sorted(due["eventId"] for due in dues)
 
@@ -161,7 +161,7 @@ async def test_a_flood_of_low_events_at_a_hanging_endpoint_does_not_delay_critic
             await receiver.wait_for(10, timeout=5)
             assert len(hanging.requests) == slots
             gate.set()
-            await eventually(lambda: api_scene.rows(TERMINAL, count=160), timeout=20)
+            await eventually(lambda: api_scene.rows(TERMINAL, count=160))
 
 
 async def _empty(runtime: Runtime[Settings], queue: str) -> bool:

@@ -46,7 +46,7 @@ async def test_endpoints_that_hang_leave_slots_for_the_others_and_cost_no_attemp
             assert sum(under_way) <= 11
             assert max(under_way) <= 6
             gate.set()
-            await scene.ended(80, timeout=20)
+            await scene.ended(80)
     assert all(item.status is OutcomeStatus.SUCCEEDED for item in await scene.outcomes())
     [attempts] = await scene.rows("SELECT count(*), max(number) FROM attempts")
     assert tuple(attempts) == (240, 1)
@@ -66,7 +66,7 @@ async def test_an_endpoints_own_cap_is_kept(scene: Scene, receiver: Receiver) ->
             await other.wait_for(1)
         assert len(receiver.requests) == 2
         gate.set()
-        await scene.ended(11, timeout=20)
+        await scene.ended(11)
 
 
 async def test_an_open_circuit_holds_deliveries_back_without_attempts_until_a_probe_succeeds(
@@ -85,7 +85,7 @@ async def test_an_open_circuit_holds_deliveries_back_without_attempts_until_a_pr
             await eventually(lambda: scene.rows("SELECT 1 FROM circuits WHERE trips >= 3"))
             assert len(receiver.requests) - tried <= 5
             receiver.always(200)
-            await scene.ended(25, timeout=20)
+            await scene.ended(25)
     assert all(item.status is OutcomeStatus.SUCCEEDED for item in await scene.outcomes())
     [circuit] = await scene.rows("SELECT state, in_row, trips FROM circuits")
     assert tuple(circuit) == ("CLOSED", 0, 0)
@@ -170,7 +170,7 @@ async def test_a_rate_limit_defers_and_never_drops_and_is_shared_by_workers(scen
     started = time.monotonic()
     async with scene.pool() as pool, scene.pool():
         await receive(pool, *(due_event() for _ in range(50)))
-        await receiver.wait_for(50, timeout=20)
+        await receiver.wait_for(50)
         elapsed = time.monotonic() - started
         await scene.ended(50)
     # A second's worth at once, then twenty a second.

@@ -30,7 +30,6 @@ DONE = "SELECT 1 FROM deliveries HAVING count(*) FILTER (WHERE status = 'SUCCEED
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 async def test_bus_and_database_restarted_in_the_middle_lose_nothing(
     receiver: Receiver,
     tmp_path: Path,
@@ -67,11 +66,11 @@ async def test_bus_and_database_restarted_in_the_middle_lose_nothing(
             try:
                 dues = [due_event() for _ in range(100)]
                 await _publish(runtime, dues[:50])
-                await receiver.wait_for(10, timeout=60)
+                await receiver.wait_for(10)
                 await asyncio.to_thread(emulator.stop)
                 await asyncio.to_thread(emulator.start)
                 await _publish(runtime, dues[50:])
-                await receiver.wait_for(60, timeout=60)
+                await receiver.wait_for(60)
                 await asyncio.to_thread(server.stop)
                 await asyncio.to_thread(server.start)
                 # The test's own connections are of before.

@@ -35,6 +35,7 @@ from delivery_service.domain.retries import RetryPolicy
 from delivery_service.domain.signing import KEY_BYTES
 from delivery_service.subscribers.due_events import due_event_handler
 from local_stack.testkit import Receiver, eventually
+from local_stack.testkit.polling import DEADLINE_SECONDS
 
 OUTCOMES = "SELECT item FROM outbox WHERE type IN ('DeliverySucceeded', 'DeliveryFailed') ORDER BY id"
 # Retries at once, so that no test waits for one.
@@ -150,7 +151,7 @@ class Scene:
         rows = await self.rows(OUTCOMES)
         return [DeliveryOutcomeItem.model_validate_json(row.item) for row in rows]
 
-    async def ended(self, count: int = 1, timeout: float = 10) -> list[DeliveryOutcomeItem]:
+    async def ended(self, count: int = 1, timeout: float = DEADLINE_SECONDS) -> list[DeliveryOutcomeItem]:
         """The outcomes, once there are so many."""
 
         async def there() -> list[DeliveryOutcomeItem]:

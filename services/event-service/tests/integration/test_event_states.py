@@ -347,7 +347,7 @@ def machine(postgres: PostgresServer, pytestconfig: pytest.Config) -> Any:
         runner.run(postgres.drop_database(name))
 
 
-@pytest.mark.timeout(120 + int(os.environ.get("STATE_EXAMPLES", "0")) * 20)
+@pytest.mark.timeout(600 + int(os.environ.get("STATE_EXAMPLES", "0")) * 20)
 def test_each_occurrence_takes_effect_once_whatever_the_order(machine: type[EventStates]) -> None:
     run_state_machine_as_test(
         machine,

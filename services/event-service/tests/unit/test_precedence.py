@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from event_service.application.scheduler import Precedence
+from local_stack.testkit.polling import DEADLINE_SECONDS
 
 
 async def _wait(*turns: "asyncio.Task[None]") -> bool:
@@ -19,16 +20,16 @@ async def test_the_less_urgent_wait_until_all_that_is_more_urgent_has_left() -> 
     high, low = (asyncio.create_task(precedence.turn(priority)) for priority in (1, 3))
     assert await _wait(high, low)
     precedence.leave(0)
-    await asyncio.wait_for(high, 1)
+    await asyncio.wait_for(high, DEADLINE_SECONDS)
     assert await _wait(low)
     precedence.leave(1)
-    await asyncio.wait_for(low, 1)
+    await asyncio.wait_for(low, DEADLINE_SECONDS)
 
 
 async def test_the_most_urgent_never_waits() -> None:
     precedence = Precedence(patience_seconds=60)
     for priority in (3, 2, 1, 0):
-        await asyncio.wait_for(precedence.turn(priority), 1)
+        await asyncio.wait_for(precedence.turn(priority), DEADLINE_SECONDS)
 
 
 async def test_between_two_batches_the_more_urgent_keeps_its_place() -> None:
@@ -38,11 +39,11 @@ async def test_between_two_batches_the_more_urgent_keeps_its_place() -> None:
     await precedence.turn(0)
     assert await _wait(low)
     precedence.leave(0)
-    await asyncio.wait_for(low, 1)
+    await asyncio.wait_for(low, DEADLINE_SECONDS)
 
 
 @pytest.mark.parametrize("waiting", [1, 2, 3])
 async def test_patience_ends(waiting: int) -> None:
     precedence = Precedence(patience_seconds=0.01)
     await precedence.turn(0)
-    await asyncio.wait_for(precedence.turn(waiting), 1)
+    await asyncio.wait_for(precedence.turn(waiting), DEADLINE_SECONDS)

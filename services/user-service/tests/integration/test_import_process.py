@@ -52,7 +52,7 @@ async def test_a_process_killed_in_the_middle_loses_nothing_and_the_next_one_tak
                 yield part
                 sent += part.count(b"\n")
                 if sent > 7_000 and process.returncode is None:
-                    await eventually(some_committed, timeout=30)
+                    await eventually(some_committed)
                     process.kill()
                     await process.wait()
 
@@ -108,7 +108,7 @@ async def _process(
             sys.executable, "-m", "user_service", "run", "api", env=environment, stdout=output, stderr=output
         )
     try:
-        await eventually(lambda: ports.http_status(port, "/readyz") == 200, timeout=60)
+        await eventually(lambda: ports.http_status(port, "/readyz") == 200)
         base, headers = f"http://{ports.LOOPBACK}:{port}", {"Authorization": "Bearer key"}
         async with httpx.AsyncClient(base_url=base, headers=headers, timeout=120) as client:
             yield process, client

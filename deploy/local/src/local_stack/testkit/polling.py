@@ -8,16 +8,24 @@ from typing import TypeVar, overload
 
 T = TypeVar("T")
 
+# A wait ends as soon as what it waits for is there, so a long deadline costs nothing but where the code is wrong. It
+# must hold on two cores with a load of 15.
+DEADLINE_SECONDS = 90.0
+
 
 @overload
-async def eventually(predicate: Callable[[], Awaitable[T]], timeout: float = 10, interval: float = 0.02) -> T: ...
+async def eventually(
+    predicate: Callable[[], Awaitable[T]], timeout: float = DEADLINE_SECONDS, interval: float = 0.02
+) -> T: ...
 
 
 @overload
-async def eventually(predicate: Callable[[], T], timeout: float = 10, interval: float = 0.02) -> T: ...
+async def eventually(predicate: Callable[[], T], timeout: float = DEADLINE_SECONDS, interval: float = 0.02) -> T: ...
 
 
-async def eventually(predicate: Callable[[], object], timeout: float = 10, interval: float = 0.02) -> object:
+async def eventually(
+    predicate: Callable[[], object], timeout: float = DEADLINE_SECONDS, interval: float = 0.02
+) -> object:
     """Call `predicate` (plain or async) until it returns something truthy, and return that.
 
     Raises AssertionError with the last value after `timeout` seconds. An exception of the predicate passes through.

@@ -10,7 +10,7 @@ from typing import Self
 from aiohttp import web
 
 from local_stack import ports
-from local_stack.testkit.polling import eventually
+from local_stack.testkit.polling import DEADLINE_SECONDS, eventually
 
 PATH = "/hooks"
 
@@ -59,7 +59,7 @@ class Receiver:
         """Set the answer of every request for which none is planned."""
         self.otherwise = Answer(status=answer) if isinstance(answer, int) else answer
 
-    async def wait_for(self, count: int, timeout: float = 10) -> list[ReceivedRequest]:
+    async def wait_for(self, count: int, timeout: float = DEADLINE_SECONDS) -> list[ReceivedRequest]:
         """Wait until at least `count` requests have come; returns all. Raises AssertionError after `timeout` s."""
         await eventually(lambda: len(self.requests) >= count, timeout)
         return list(self.requests)

@@ -15,12 +15,12 @@ from typing import Any
 import httpx
 
 from local_stack import ports
-from local_stack.testkit.polling import eventually
+from local_stack.testkit.polling import DEADLINE_SECONDS, eventually
 from local_stack.testkit.webhooks import ReceivedRequest, Receiver
 
 KEY = "end-to-end-key"
 READ_KEY = "end-to-end-read-key"
-_START_SECONDS = 120
+_START_SECONDS = 300
 _PORTS = ("POSTGRES", "EMULATOR", "USER", "EVENT", "DELIVERY", "ANALYTICS", "INBOX")
 
 
@@ -71,7 +71,7 @@ def running_stack(folder: Path, bus_template: Path | None = None) -> Iterator[Ru
         yield RunningStack(user, event, delivery, analytics, inbox, otlp_port)
     finally:
         stack.send_signal(signal.SIGINT)
-        status = stack.wait(60)
+        status = stack.wait(DEADLINE_SECONDS)
     if status != 0:
         raise AssertionError(f"the stack did not stop cleanly ({status}):\n{output.read_text()}")
 
@@ -113,7 +113,7 @@ class People:
             answer = await self._http.post(f"{self._almanac.event}/v1/schedules", json=body)
             return None if answer.status_code == 404 else _expect(answer, 201)
 
-        return await eventually(made, timeout=20, interval=0.1) or {}
+        return await eventually(made, interval=0.1) or {}
 
     async def events(self, user: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The user's events, latest target first."""
@@ -127,7 +127,7 @@ class People:
         async def found() -> dict[str, Any] | None:
             return next((event for event in await self.events(user) if event["status"] == status), None)
 
-        return await eventually(found, timeout=20, interval=0.1) or {}
+        return await eventually(found, interval=0.1) or {}
 
     def greetings(self, user: Mapping[str, Any]) -> list[ReceivedRequest]:
         """The requests that the receiver got for this user."""
@@ -135,7 +135,7 @@ class People:
 
     async def is_greeted(self, user: Mapping[str, Any]) -> ReceivedRequest:
         """Wait for the user's webhook."""
-        return (await eventually(lambda: self.greetings(user), timeout=30))[0]
+        return (await eventually(lambda: self.greetings(user)))[0]
 
 
 def due_in(seconds: float, now: datetime | None = None) -> dict[str, str]:
