@@ -1,6 +1,7 @@
 """Imports: what becomes of the lines of a body, and what a client is told."""
 
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID, uuid4
@@ -160,6 +161,11 @@ async def test_a_line_that_is_no_object_is_refused_alone(
 async def test_a_line_with_very_many_faults_keeps_the_first(api: httpx.AsyncClient, send: Import) -> None:
     job = (await send(json.dumps({f"field-{number}": 0 for number in range(500)}).encode(), NDJSON)).json()
     [refused] = (await api.get(job["errorsUrl"])).json()["items"]
+    [fault] = refused["errors"]
+    assert fault["detail"].startswith("has 500 unknown fields, among them 'field-0'")
+    line = {"tags": ["!"] * 20, "anniversaries": [{}] * 20}
+    job = (await send(json.dumps(line).encode(), NDJSON)).json()
+    [refused] = (await api.get(job["errorsUrl"])).json()["items"]
     assert len(refused["errors"]) == 10
 
 
@@ -215,7 +221,9 @@ async def test_a_completed_import_creates_nothing_more(send: Import, stored: Sto
         (b"firstName,lastName,dateOfBirth,timezone,firstName\n", "firstName is there twice"),
         (b"first_name,lastName,dateOfBirth,timezone\n", "firstName is missing"),
         (b'firstName,lastName,dateOfBirth,"timezone\n', "not CSV"),
-        (b"\xff\xfef\x00i\x00\n", "not UTF-8"),
+        (b"firstName,lastName,dateOfBirth,timezone,t\xe4gs\n", "not UTF-8: byte 42"),
+        (b"\xff\xfef\x00i\x00\n\x00", "'fi' is not a column"),
+        (b"firstName;lastName;dateOfBirth,timezone\n", "'dateOfBirth,timezone' is not a column"),
         (b"x" * 70_000 + b"\n", "longer than 65536 bytes"),
         (GRACE, "'Grace' is not a column"),
     ],
@@ -282,7 +290,7 @@ async def test_a_key_does_only_what_its_scopes_say(api: httpx.AsyncClient, send:
 
 async def test_the_body_is_documented(api: httpx.AsyncClient) -> None:
     route = (await api.get("/openapi.json")).json()["paths"]["/v1/imports"]["post"]
-    assert set(route["requestBody"]["content"]) == {CSV, NDJSON}
+    assert set(route["requestBody"]["content"]) == {CSV, NDJSON, "application/vnd.ms-excel"}
     assert {"200", "408", "409", "415", "422"} <= set(route["responses"])
     [key] = [each for each in route["parameters"] if each["name"] == "Idempotency-Key"]
     assert key["required"]
@@ -292,3 +300,130 @@ def _refused(answer: httpx.Response, status: int, field: str, slug: str = "inval
     problem = answer.json()
     assert (answer.status_code, problem["type"]) == (status, f"urn:almanac:problem:{slug}"), answer.text
     assert [error["field"].lower() for error in problem["errors"]] == [field.lower()]
+
+
+PLAIN_HEADER = "firstName,lastName,dateOfBirth,timezone,tags"
+
+
+async def _imported(
+    api: httpx.AsyncClient, answer: httpx.Response
+) -> tuple[list[tuple[str, str]], list[tuple[int, str]]]:
+    """First and last names of those that were created, in the file's order, and each refused line with its fault."""
+    assert answer.status_code == 200, answer.text
+    job = answer.json()
+    users = (await api.get("/v1/users", params={"limit": 200})).json()["items"]
+    users.sort(key=lambda user: int(user["tags"][0].removeprefix("line-")) if user["tags"] else 0)
+    refused = (await api.get(job["errorsUrl"])).json()["items"]
+    assert (job["created"], job["refused"]) == (len(users), len(refused))
+    names = [(user["firstName"], user["lastName"]) for user in users]
+    return names, [(each["line"], f"{each['errors'][0]['field']}: {each['errors'][0]['detail']}") for each in refused]
+
+
+async def test_a_quote_that_is_open_bare_or_stray_is_a_refused_line_and_never_two_people(
+    api: httpx.AsyncClient, send: Import
+) -> None:
+    lines = [
+        '"Ada\nMarie",Lovelace,1990-12-10,UTC',
+        'Ada",Lovelace,1990-12-10,UTC',
+        'A"d"a,Lovelace,1990-12-10,UTC',
+        '"Ada"x,Lovelace,1990-12-10,UTC',
+        ' "Ada",Lovelace,1990-12-10,UTC',
+        'Ada,Lovelace,1990-12-10,"UTC',
+        '"Ada ""the first""",Lovelace,1990-12-10,UTC',
+    ]
+    body = "\n".join(["firstName,lastName,dateOfBirth,timezone", *lines]).encode()
+    names, refused = await _imported(api, await send(body, CSV))
+    assert names == [('Ada "the first"', "Lovelace")]
+    assert [line for line, _ in refused] == [2, 3, 4, 5, 6, 7, 8]
+    assert all(fault.startswith("line: not CSV: a value with a quote") for _, fault in refused)
+
+
+async def test_what_spreadsheets_add_to_a_table_is_left_out(api: httpx.AsyncClient, send: Import) -> None:
+    body = (
+        f"{PLAIN_HEADER},\r\n"
+        " Ada , Lovelace , 1990-12-10 , Europe/London , line-1; vip ,\r\n"
+        ",,,,,\r\n"
+        " , ,\t, ,,\r\n"
+        "Grace,Hopper,1906-12-09\u00a0,\u2003UTC,line-2,,,\r\n"
+        "Alan,Turing,1912-06-23,UTC,line-3,x\r\n"
+        ",,,,,"
+    )
+    names, refused = await _imported(api, await send(body.encode(), CSV))
+    assert names == [("Ada", "Lovelace"), ("Grace", "Hopper")]
+    assert refused == [(6, "line: 6 values where the header names 5 columns")]
+    assert (await api.get("/v1/users?tag=vip")).json()["items"][0]["timezone"] == "Europe/London"
+
+
+@pytest.mark.parametrize(
+    ("media_type", "codec"),
+    [
+        ("text/csv", "utf-8"),
+        ("text/csv; charset=utf-8", "utf-8-sig"),
+        ("text/csv", "utf-16"),
+        ("text/csv; charset=utf-16", "utf-16"),
+        ('text/csv; charset="UTF-16LE"', "utf-16-le"),
+        ("text/csv;charset=utf-16be", "utf-16-be"),
+        ("text/csv; header=present; charset=Windows-1252", "cp1252"),
+        ("text/csv; charset=iso-8859-1", "latin-1"),
+        ("application/vnd.ms-excel; charset=windows-1252", "cp1252"),
+        ("application/vnd.ms-excel", "utf-8"),
+    ],
+)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+async def test_a_file_is_read_in_its_charset_and_with_its_delimiter(
+    api: httpx.AsyncClient, send: Import, media_type: str, codec: str, delimiter: str
+) -> None:
+    rows = [PLAIN_HEADER.split(","), ["Zoë", "Ångström", "1990-12-10", "UTC", '"line-1;new"']]
+    body = "\r\n".join(delimiter.join(row) for row in rows).encode(codec)
+    names, refused = await _imported(api, await send(body, media_type))
+    assert (names, refused) == ([("Zoë", "Ångström")], [])
+
+
+async def test_bytes_that_are_not_of_the_charset_spoil_their_line_alone(api: httpx.AsyncClient, send: Import) -> None:
+    body = b"firstName,lastName,dateOfBirth,timezone\nZo\xeb,A,1990-12-10,UTC\nZo\x81,B,1990-12-10,UTC\n"
+    names, refused = await _imported(api, await send(body, "text/csv; charset=windows-1252"))
+    assert names == [("Zoë", "A")]
+    assert refused == [(3, "line: not windows-1252: character 3 of the line")]
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "ebcdic", "base64"])
+async def test_a_charset_that_is_not_taken_is_named_with_those_that_are(
+    api: httpx.AsyncClient, send: Import, charset: str
+) -> None:
+    answer = await send(HEADER + GRACE, f"text/csv; charset={charset}")
+    _refused(answer, 415, "Content-Type", "import-format")
+    assert "windows-1252" in answer.json()["detail"]
+    _refused(await send(HEADER + GRACE, "text/csv; charset=utf-16"), 415, "Content-Type", "import-format")
+
+
+async def test_an_import_with_a_nul_in_a_key_refuses_that_line_alone(
+    api: httpx.AsyncClient, send: Import, ada: dict[str, Any]
+) -> None:
+    lines = [json.dumps(ada)] * 9
+    lines[4:4] = [json.dumps(ada | {"a\x00b": 1})]
+    answer = await send("\n".join(lines).encode(), NDJSON)
+    job = answer.json()
+    assert (answer.status_code, job["status"], job["created"], job["refused"]) == (200, "completed", 9, 1)
+    [refused] = (await api.get(job["errorsUrl"])).json()["items"]
+    assert (refused["line"], refused["errors"][0]["field"]) == (5, "a\ufffdb")
+
+
+async def test_lines_of_any_shape_are_bounded_before_they_are_built(
+    api: httpx.AsyncClient, send: Import, ada: dict[str, Any]
+) -> None:
+    tags = {"first": [0] * 900, "second": ["x"] * 16_000, "third": [[]] * 16_000}
+    lines = [json.dumps(ada | {"tags": each}, separators=(",", ":")) for each in tags.values()] * 40
+    begun = time.thread_time()
+    job = (await send("\n".join(lines).encode(), NDJSON)).json()
+    csv = "\n".join([PLAIN_HEADER, *["Ada,L,1990-12-10,UTC," + "a;" * 30_000, "x," * 30_000] * 40]).encode()
+    other = (await send(csv, CSV)).json()
+    assert (job["refused"], other["refused"], job["created"] + other["created"]) == (120, 80, 0)
+    assert time.thread_time() - begun < 2  # they took 100 s
+    faults = {each["errors"][0]["field"]: each["errors"][0]["detail"] for each in await _errors(api, job, other)}
+    assert faults.keys() == {"tags", "line"}
+    assert faults["line"] == "must not have more than 1000 values"
+    assert faults["tags"].startswith("Tuple should have at most 20 items") or faults["tags"].startswith("List")
+
+
+async def _errors(api: httpx.AsyncClient, *jobs: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for job in jobs for each in (await api.get(f"{job['errorsUrl']}?limit=200")).json()["items"]]

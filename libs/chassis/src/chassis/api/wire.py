@@ -1,6 +1,7 @@
 """Base of request and reply models: camelCase JSON, unknown fields refused, text without control characters."""
 
 import re
+import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -75,19 +76,44 @@ class PatchModel(RequestModel):
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_PLAIN = r"^([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*)?$"
+_UNWANTED = {
+    **dict.fromkeys((0x2028, 0x2029), "breaks the line"),
+    **dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "changes the direction of what follows"),
+    **dict.fromkeys(range(0xFDD0, 0xFDF0), "is no character of Unicode"),
+    **dict.fromkeys(
+        (plane << 16 | low for plane in range(17) for low in (0xFFFE, 0xFFFF)), "is no character of Unicode"
+    ),
+}
+_UNWANTED_ANYWHERE = re.compile(f"[{''.join(map(chr, _UNWANTED))}]")
+_HIDDEN = (
+    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f"
+    r"\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+)
+"""Characters that show nothing, though some are letters by their category."""
+_INVISIBLE = re.compile(rf"[\s{_HIDDEN}\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+")
+_REFUSED = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff"
+_PLAIN = rf"^([^{_REFUSED}]*[^\s{_REFUSED}{_HIDDEN}][^{_REFUSED}]*)?$"
 
 
 def _plain(value: str) -> str:
     if _CONTROL.search(value):
         raise ValueError("must not contain control characters")
+    if not value.isascii():
+        if found := _UNWANTED_ANYWHERE.search(value):
+            number = ord(found[0])
+            raise ValueError(f"must not contain the character U+{number:04X}, which {_UNWANTED[number]}")
+        value = unicodedata.normalize("NFC", value)
+        if not value.isspace() and _INVISIBLE.fullmatch(value):
+            raise ValueError("must have a visible character")
     if value.isspace():
         raise ValueError("must not be blank")
     return value.strip()
 
 
 PlainText = Annotated[str, AfterValidator(_plain), Field(json_schema_extra={"pattern": _PLAIN})]
-"""Text of one line, trimmed, without control characters. Add length bounds after it."""
+"""Text of one line, trimmed and in NFC, with something to see. Add length bounds after it.
+
+Refused are control characters, line separators, what turns the direction of text around, and noncharacters."""
 
 
 def _number(value: Any) -> Any:

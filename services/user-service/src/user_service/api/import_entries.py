@@ -1,21 +1,25 @@
 """A line of an import as a user, judged by the rules of ``POST /v1/users``, or what is wrong with it."""
 
-import csv
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
+from unicodedata import normalize
 
 from pydantic import ValidationError
 
+from chassis.api.fault_limits import MAX_FAULTS
+from chassis.api.intake import has_many_values
+from chassis.api.problems import MAX_FAULT_BYTES, MAX_FIELD_BYTES, shortened
 from contracts.wire import wire_name
+from user_service.api.csv_dialect import Dialect, LineError
 from user_service.api.lines import MAX_LINE_BYTES, LineReader
 from user_service.api.schemas import CreateUser
 from user_service.domain.anniversaries import MAX_ANNIVERSARIES
 from user_service.domain.errors import ImportBodyChangedError, ImportHeaderError
 from user_service.domain.imports import Batch, Entry, Fault, Mark
-from user_service.domain.user import NewUser
+from user_service.domain.user import MAX_TAGS, NewUser
 
-MAX_FAULTS = 10
-"""Of one line that are kept."""
+MAX_LINE_VALUES = 1_000
+"""JSON values of a line. A user with all that one may have has a hundred; a line of 64 KiB can have 30,000."""
 
 Parse = Callable[[bytes], NewUser]
 """Raises ValidationError or LineError."""
@@ -29,38 +33,42 @@ ANNIVERSARY = "anniversary:"
 _EXPECTED = f"{','.join(REQUIRED_COLUMNS)}, and any of {','.join(OPTIONAL_COLUMNS)},{ANNIVERSARY}<label>"
 
 
-class LineError(ValueError):
-    """A line that has no fields to speak of."""
-
-
 def parse_json(line: bytes) -> NewUser:
     """One JSON object. What it does not name stays as it is, where the user is there already."""
+    if has_many_values(line, MAX_LINE_VALUES):
+        raise LineError(f"must not have more than {MAX_LINE_VALUES} values")
     return CreateUser.model_validate_json(line).new_user()
 
 
-def csv_parser(header: bytes | None) -> Parse:
-    """How to read the lines under ``header``.
+def dialect_of(header: bytes | None, charset: str) -> Dialect:
+    """How the file with this first line is cut into values. Raises ImportHeaderError for a line that is too long."""
+    if header is None:
+        raise ImportHeaderError(f"the first line is longer than {MAX_LINE_BYTES} bytes; it should be {_EXPECTED}")
+    return Dialect.of_header(header, charset)
 
-    Each line is a record: no value may hold a line break, so a quote that is left open spoils its own line alone.
+
+def csv_parser(header: bytes | None, dialect: Dialect) -> Parse:
+    """How to read the lines under ``header``.
 
     Raises:
         ImportHeaderError
     """
-    columns = _columns(header)
+    columns = _columns(header or b"", dialect)
     optional = frozenset(columns).difference(REQUIRED_COLUMNS)
     labels = frozenset(label for column in columns if (label := _label(column)) is not None)
     # An empty value says something too: that there is none.
     given = frozenset(_FIELDS["anniversaries" if _label(column) is not None else column] for column in columns)
 
     def parse(line: bytes) -> NewUser:
-        values = _values(line)
-        if len(values) != len(columns):
+        values = dialect.values(line)
+        # Spreadsheets end lines with empty values for columns that have no name.
+        if len(values) < len(columns) or any(values[len(columns) :]):
             raise LineError(f"{len(values)} values where the header names {len(columns)} columns")
         user: dict[str, Any] = {
-            name: value for name, value in zip(columns, values, strict=True) if value or name not in optional
+            name: value for name, value in zip(columns, values, strict=False) if value or name not in optional
         }
         if tags := user.get("tags"):
-            user["tags"] = tags.split(";")
+            user["tags"] = [tag.strip() for tag in tags.split(";", MAX_TAGS + 1)]
         if labels:
             dates = {column: user.pop(column) for column in tuple(user) if _label(column) is not None}
             user["anniversaries"] = [{"label": _label(column), "date": date} for column, date in dates.items()]
@@ -69,13 +77,14 @@ def csv_parser(header: bytes | None) -> Parse:
     return parse
 
 
-def _columns(header: bytes | None) -> list[str]:
-    if header is None:
-        raise ImportHeaderError(f"the first line is longer than {MAX_LINE_BYTES} bytes; it should be {_EXPECTED}")
+def _columns(header: bytes, dialect: Dialect) -> Sequence[str]:
     try:
-        columns = [name.strip() for name in _values(header)]
+        # In NFC as the labels of anniversaries are kept.
+        columns = [normalize("NFC", name) for name in dialect.values(header)]
     except LineError as error:
         raise ImportHeaderError(f"{error}; it should be {_EXPECTED}") from None
+    while columns and not columns[-1]:
+        columns.pop()
     twice = sorted({name for name in columns if columns.count(name) > 1})
     faults = [
         *(f"{name!r:.60} is not a column" for name in columns if name not in _COLUMNS and _label(name) is None),
@@ -95,17 +104,14 @@ def _label(column: str) -> str | None:
     return column.removeprefix(ANNIVERSARY).strip() if column.startswith(ANNIVERSARY) else None
 
 
-def _values(line: bytes) -> list[str]:
-    try:
-        text = line.decode()
-        return next(csv.reader([text], strict=True)) if '"' in text else text.split(",")
-    except UnicodeDecodeError as error:
-        raise LineError(f"not UTF-8: byte {error.start + 1} of the line") from None
-    except csv.Error as error:
-        raise LineError(f"not CSV: {error}; a value ends on its line") from None
+def is_space(line: bytes) -> bool:
+    """Whether a line has nothing but spaces."""
+    return not line.strip()
 
 
-async def read_entries(reader: LineReader, mark: Mark, parse: Parse) -> AsyncIterator[Batch]:
+async def read_entries(
+    reader: LineReader, mark: Mark, parse: Parse, is_blank: Callable[[bytes], bool] = is_space
+) -> AsyncIterator[Batch]:
     """All that comes behind ``mark``, blank lines left out.
 
     Raises:
@@ -116,7 +122,7 @@ async def read_entries(reader: LineReader, mark: Mark, parse: Parse) -> AsyncIte
         raise ImportBodyChangedError(f"the first {mark.position} bytes are not those of the request before")
     async for batch in reader.batches():
         numbered = enumerate(batch.lines, batch.first)
-        entries = [_entry(number, line, parse) for number, line in numbered if line is None or line.strip()]
+        entries = [_entry(number, line, parse) for number, line in numbered if line is None or not is_blank(line)]
         yield Batch(entries, batch.mark)
 
 
@@ -133,6 +139,9 @@ def _entry(number: int, line: bytes | None, parse: Parse) -> Entry:
 
 def _faults(error: ValidationError) -> tuple[Fault, ...]:
     return tuple(
-        Fault(".".join(map(str, each["loc"])) or "line", str(each["msg"]).removeprefix("Value error, "))
+        Fault(
+            shortened(".".join(map(str, each["loc"])) or "line", MAX_FIELD_BYTES),
+            shortened(str(each["msg"]).removeprefix("Value error, "), MAX_FAULT_BYTES),
+        )
         for each in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_FAULTS]
     )

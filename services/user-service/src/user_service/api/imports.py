@@ -1,5 +1,6 @@
 """``/v1/imports``: users by the million, out of one streamed body."""
 
+from email.message import Message
 from typing import Annotated
 from uuid import UUID
 
@@ -11,7 +12,8 @@ from chassis.api.intake import UNBOUNDED_BODY
 from chassis.api.pages import Cursor, Limit, Page, cut, decode_cursor, encode_cursor
 from chassis.api.problems import documented
 from chassis.errors import InvalidParameterError
-from user_service.api.import_entries import csv_parser, parse_json, read_entries
+from user_service.api.charsets import as_utf8
+from user_service.api.import_entries import Parse, csv_parser, dialect_of, is_space, parse_json, read_entries
 from user_service.api.lines import LineReader
 from user_service.api.schemas import DeletedBody, ImportBody, ImportErrorBody, MissingUserBody
 from user_service.application import imports
@@ -32,7 +34,12 @@ ImportKey = Annotated[
     ),
 ]
 
-_FORMATS = {"text/csv": ImportFormat.CSV, "application/x-ndjson": ImportFormat.NDJSON}
+_FORMATS = {
+    "text/csv": ImportFormat.CSV,
+    "application/x-ndjson": ImportFormat.NDJSON,
+    # What browsers on Windows call a CSV file where Excel is installed.
+    "application/vnd.ms-excel": ImportFormat.CSV,
+}
 _BODY = {"required": True, "content": {name: {"schema": {"type": "string"}} for name in _FORMATS}}
 
 
@@ -56,15 +63,23 @@ async def import_users(
     A line with an `externalId` that a user has changes that user: fields that the line does not name stay as they are,
     so the same file again changes nothing. Every other line creates a user.
 
+    A CSV file may be delimited by commas, semicolons or tabs, and be in the charset that its `Content-Type` declares;
+    UTF-16 is also known by its byte order mark. A value holds no line break, and a quote surrounds a whole value.
+
     A line is judged by the rules of `POST /v1/users`. One that breaks them creates nothing and is listed, with its
     number and each fault, under `errorsUrl`; the others are not affected. Progress can be read meanwhile. Whatever
     ends an import early, **the same request again goes on where it stopped**, and no line is ever taken twice.
     """
-    format = _format(request)
-    reader = LineReader(aiter(request.stream()))
-    parse = parse_json if format is ImportFormat.NDJSON else csv_parser(await reader.first())
+    format, charset = _format(request)
+    reader = LineReader(as_utf8(request.stream(), charset))
+    parse: Parse = parse_json
+    is_blank = is_space
+    if format is ImportFormat.CSV:
+        header = await reader.first()
+        dialect = dialect_of(header, charset or "UTF-8")
+        parse, is_blank = csv_parser(header, dialect), dialect.is_blank
     job = await imports.begin_import(database, principal.name, key, format, mode)
-    batches = read_entries(reader, job.mark, parse)
+    batches = read_entries(reader, job.mark, parse, is_blank)
     return ImportBody.of(await imports.run_import(database, outbox, clock, job, batches))
 
 
@@ -133,13 +148,15 @@ async def delete_missing_users(
     return DeletedBody(deleted=await imports.delete_missing(database, outbox, import_id, expected))
 
 
-def _format(request: Request) -> ImportFormat:
+def _format(request: Request) -> tuple[ImportFormat, str | None]:
+    """The format and the declared charset of the body."""
     if request.headers.get("content-encoding", "identity") != "identity":
         raise ImportFormatError("the body must not be compressed")
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in _FORMATS:
+    header = Message()
+    header["Content-Type"] = request.headers.get("content-type", "")
+    if (format := _FORMATS.get(header.get_content_type())) is None:
         raise ImportFormatError(f"send {' or '.join(_FORMATS)}")
-    return _FORMATS[media_type]
+    return format, header.get_content_charset()
 
 
 def _line(cursor: str | None) -> int:
