@@ -109,7 +109,8 @@ def worker(runtime: Runtime[Settings], priority: Priority) -> Role:
         reject=keeper(database, runtime.outbox, queue.name),
     )
     claimer = Loop(f"claimer-{priority.name.lower()}", pool.claim, wake=pool.wake)
-    return Worker(pool, [*consumer, claimer], close=sender.aclose, grace_seconds=settings.shutdown_grace_seconds)
+    watch = Loop(f"endpoint-watch-{priority.name.lower()}", pool.watch_endpoints)
+    return Worker(pool, [*consumer, claimer, watch], close=sender.aclose, grace_seconds=settings.shutdown_grace_seconds)
 
 
 def workers(*priorities: Priority) -> Callable[[Runtime[Settings]], Sequence[Role]]:

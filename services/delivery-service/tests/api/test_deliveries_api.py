@@ -139,7 +139,7 @@ async def test_a_delivery_that_waits_is_tried_at_once_or_cancelled(
     assert (await api.post(f"/v1/deliveries/{found[0]['id']}/retry")).json()["status"] == "PENDING"
 
 
-async def test_what_waits_for_an_endpoint_that_is_switched_off_cannot_be_hurried(
+async def test_delivery_that_ended_with_its_endpoint_cannot_be_retried_while_it_is_disabled(
     api_scene: Scene,
     api: httpx.AsyncClient,
     receiver: Receiver,
@@ -157,7 +157,8 @@ async def test_what_waits_for_an_endpoint_that_is_switched_off_cannot_be_hurried
     await api.post(f"/v1/endpoints/{endpoint_id}/disable")
     refused = await api.post(f"/v1/deliveries/{delivery_id}/retry")
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:almanac:problem:not-redrivable")
-    assert await waiting() == [delivery_id]
+    ended = (await api.get(f"/v1/deliveries/{delivery_id}")).json()
+    assert (ended["status"], ended["reason"]) == ("FAILED", "disabled")
 
 
 async def test_a_delivery_in_hand_is_left_alone(

@@ -10,6 +10,7 @@ from delivery_scene import SECURITY, Scene, due_event, receive
 
 from chassis.clock import DatabaseClock
 from chassis.database import Database
+from chassis.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem, EndpointDisabledItem
 from contracts.vocabulary import OutcomeStatus, Priority
 from delivery_service.adapters import circuits, claims
@@ -205,7 +206,9 @@ async def test_an_endpoint_that_moves_while_it_is_switched_off_does_both_in_turn
     async with scene.database.transaction() as tx:
         await circuits.count(tx, [gone], CircuitPolicy())
         patch = {"url": "https://example.org/new"}
-        moving = asyncio.create_task(update_endpoint(scene.database, clock, SECURITY, endpoint_id, patch, None))
+        moving = asyncio.create_task(
+            update_endpoint(scene.database, Outbox(), clock, SECURITY, endpoint_id, patch, None)
+        )
         await eventually(lambda: scene.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
         assert await circuits.disable(tx, endpoint_id, "it answered 410 Gone") is not None
     moved = await moving

@@ -120,6 +120,7 @@ class Scene:
         slots: int = 20,
         lease_seconds: float = 90,
         claiming: bool = True,
+        watching: bool = True,
         grace_seconds: float = 5,
         sender: Sender | None = None,
         circuits: CircuitPolicy = CircuitPolicy(),  # noqa: B008 - it cannot change
@@ -136,13 +137,15 @@ class Scene:
             circuits=circuits,
         )
         stopping = asyncio.Event()
-        claimer = asyncio.create_task(Loop("claimer", pool.claim, wake=pool.wake).run(stopping)) if claiming else None
+        loops = [Loop("endpoint-watch", pool.watch_endpoints)] if watching else []
+        if claiming:
+            loops.append(Loop("claimer", pool.claim, wake=pool.wake))
+        running = [asyncio.create_task(loop.run(stopping)) for loop in loops]
         try:
             yield pool
         finally:
             stopping.set()
-            if claimer is not None:
-                await claimer
+            await asyncio.gather(*running)
             await pool.drain(grace_seconds)
             await poster.aclose()
 

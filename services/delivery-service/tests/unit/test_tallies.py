@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from delivery_service.domain.attempts import UNRELATED_FAULTS, Attempt, Fault, Verdict
-from delivery_service.domain.circuits import Tally, tally
+from delivery_service.domain.circuits import EndpointVersion, Tally, UnreportedSuccesses, tally
 from delivery_service.domain.deliveries import DeliveryStatus, Dispatch, Lease, Reason, Result, Target
 from delivery_service.domain.endpoints import Kind
 
@@ -37,7 +37,7 @@ def result(
 
 def tallied(*made: Attempt, unreported: float = 0.0) -> Tally:
     endpoint_id = uuid4()
-    [told] = tally([result(endpoint_id, each) for each in made], {endpoint_id: unreported})
+    [told] = tally([result(endpoint_id, each) for each in made], {EndpointVersion(endpoint_id, 1): unreported})
     return told
 
 
@@ -57,7 +57,7 @@ def test_attempt_that_never_reached_for_an_endpoint_says_nothing_about_it(fault:
 def test_probe_that_says_nothing_about_its_endpoint_is_returned(made: Attempt | None) -> None:
     endpoint_id = uuid4()
     probe = result(endpoint_id, made, probe=True)
-    [told] = tally([probe], {endpoint_id: 3.0})
+    [told] = tally([probe], {EndpointVersion(endpoint_id, 1): 3.0})
     assert (told.endpoint_id, told.attempts, told.probe) == (endpoint_id, 0, probe.dispatch.delivery_id)
 
 
@@ -94,12 +94,12 @@ def test_results_of_versions_generations_and_probes_are_tallied_apart() -> None:
             result(endpoint_id, TIMEOUT, version=2, generation=2),
             result(endpoint_id, SUCCESS, generation=2, probe=True),
         ],
-        {endpoint_id: 4.0},
+        {EndpointVersion(endpoint_id, 1): 4.0},
     )
     assert [(each.version, each.generation, each.probe is None, each.attempts) for each in told] == [
         (1, 2, True, 5),
         (1, 1, True, 1),
-        (2, 2, True, 5),
+        (2, 2, True, 1),
         (1, 2, False, 5),
     ]
 
@@ -126,3 +126,13 @@ def test_only_a_429_with_a_valid_retry_after_pauses_its_endpoint(
     endpoint_id = uuid4()
     [told] = tally([result(endpoint_id, made), result(endpoint_id, SUCCESS)], {}, pause_cap=900)
     assert told.pause_seconds == pytest.approx(granted, abs=5)
+
+
+def test_successes_of_an_old_version_do_not_hide_failures_of_the_new_one() -> None:
+    endpoint_id = uuid4()
+    unreported = UnreportedSuccesses(half_life_seconds=30)
+    unreported.update(tally([result(endpoint_id, SUCCESS)] * 9, {}), set())
+    [old] = tally([result(endpoint_id, TIMEOUT)], unreported.counts())
+    [new] = tally([result(endpoint_id, TIMEOUT, version=2)], unreported.counts())
+    assert (round(old.attempts), old.succeeded) == (10, True)
+    assert (new.attempts, new.failures, new.succeeded) == (1, 1, False)

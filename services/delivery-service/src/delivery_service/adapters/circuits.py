@@ -11,12 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.database import Transaction
 from delivery_service.domain.circuits import Circuit, CircuitPolicy, CircuitState, Tally
 
-# An endpoint that is well costs one look. The rows are locked in one order, so that two recorders cannot deadlock; what
-# is locked is read as it is by then. A closed circuit counts the attempts of its own generation, a half-open one its
-# probe alone, an open one nothing. An endpoint that refuses its probe has answered, and is well. A probe that says
-# nothing, or was made with an endpoint's earlier version, is returned: the circuit is open, and the next probe is due
-# now. A pause that a receiver asks for opens its circuit, or holds it open for longer, whenever the attempt began; that
-# is no fault, and does not count as opened.
+# An endpoint that is well costs one look. The rows are locked in one order, endpoints before circuits, so that two
+# recorders cannot deadlock; what is locked is read as it is by then, and an endpoint keeps its version until the end.
+# A closed circuit counts the attempts of its own generation, a half-open one its probe alone, an open one nothing. An
+# endpoint that refuses its probe has answered, and is well. A probe that says nothing, or was made with an endpoint's
+# earlier version, is returned: the circuit is open, and the next probe is due now. A pause that a receiver asks for
+# opens its circuit, or holds it open for longer, whenever the attempt began; that is no fault, and does not count as
+# opened.
 _COUNT = text("""
 WITH n AS (SELECT clock_timestamp() AS now), told AS (
     SELECT t.*, c.endpoint_id IS NULL AS new, coalesce(t.version = p.version, true) AS current, c.state AS seen_state,
@@ -31,6 +32,7 @@ WITH n AS (SELECT clock_timestamp() AS now), told AS (
     JOIN endpoints p ON p.id = t.endpoint_id AND p.enabled
     LEFT JOIN circuits c ON c.endpoint_id = t.endpoint_id
     WHERE t.unbroken > 0 OR t.failed > 0 OR c.in_row > 0 OR c.state <> 'CLOSED'
+    ORDER BY p.id FOR NO KEY UPDATE OF p
 ), locked AS (
     SELECT c.*, t.position, t.made, t.failed, t.succeeded, t.unbroken, t.pause, t.timed_out, t.all_timed_out, t.lost,
            t.all_failed, t.probe IS NOT NULL AND (t.made = 0 OR NOT t.current) AS returned
@@ -110,7 +112,6 @@ SELECT t.position, t.current, b.counts IS TRUE AS counts, coalesce(b.next, t.see
 FROM told t CROSS JOIN n LEFT JOIN becoming b ON b.position = t.position
 """)
 _FIND = text("SELECT state, in_row, failing_since, probe_at FROM circuits WHERE endpoint_id = :id")
-_LOCK = text("SELECT FROM circuits WHERE endpoint_id = :id FOR UPDATE")
 _FORGET = text("DELETE FROM circuits WHERE endpoint_id = :id")
 _DISABLE = text("""
 UPDATE endpoints SET enabled = false, disabled_reason = :reason, disabled_at = c.now, updated_at = c.now,
@@ -198,16 +199,8 @@ async def find(connection: AsyncConnection, endpoint_id: UUID) -> Circuit:
     return Circuit(CircuitState(row.state), row.in_row, row.failing_since, row.probe_at) if row else Circuit()
 
 
-async def lock(tx: Transaction, endpoint_id: UUID) -> None:
-    """Keep how an endpoint stands from being recorded until the transaction ends; to be called before it is locked.
-
-    Who records attempts locks circuits first and then, to switch one off, its endpoint: so does everyone.
-    """
-    await tx.execute(_LOCK, {"id": endpoint_id})
-
-
 async def forget(tx: Transaction, endpoint_id: UUID) -> None:
-    """Give an endpoint a clean slate: it is somewhere else now, or somebody has seen to it."""
+    """Give an endpoint a clean slate: it is somewhere else now, or somebody has seen to it. Its row is locked."""
     await tx.execute(_FORGET, {"id": endpoint_id})
 
 

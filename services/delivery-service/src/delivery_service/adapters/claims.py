@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from chassis.database import Transaction
-from delivery_service.adapters.endpoints import TARGET, target
+from contracts.vocabulary import Priority
+from delivery_service.adapters.endpoints import TARGET, ended_by, target
 from delivery_service.domain.deliveries import Dispatch, Lease, Reason, Result, Target
 
 PROBE_SECONDS = 60.0
@@ -17,6 +18,7 @@ PROBE_SECONDS = 60.0
 
 # The endpoints with something pending are found by skipping through the index, and of each no more is taken than it has
 # room for: what waits for an endpoint costs nothing but its place in the index, and hides nothing behind it.
+# What waits for an endpoint that is disabled or deleted is taken whenever its next try would be, to be ended.
 # Probes go first. A circuit is half open only where a delivery was claimed to probe it: otherwise it would stay so
 # until the probe counts as lost.
 # (SELECT clock_timestamp()) is evaluated once; written plainly it is volatile and keeps the index from being used.
@@ -39,7 +41,7 @@ WITH RECURSIVE {_PENDING}, gates AS (
            coalesce(c.state, 'CLOSED') AS state, coalesce(c.generation, 0) AS generation
     FROM pending w LEFT JOIN endpoints p ON p.id = w.endpoint_id
     LEFT JOIN circuits c ON c.endpoint_id = w.endpoint_id LEFT JOIN {_ROOMS} ON r.endpoint_id = w.endpoint_id
-    WHERE w.due_at <= (SELECT clock_timestamp())
+    WHERE w.due_at <= (SELECT clock_timestamp()) OR p.enabled IS NOT TRUE
 ), probes AS (
     SELECT d.id, c.endpoint_id
     FROM gates g JOIN circuits c ON c.endpoint_id = g.endpoint_id AND c.state <> 'CLOSED'
@@ -78,10 +80,10 @@ WITH RECURSIVE {_PENDING}, gates AS (
     )
     RETURNING m.endpoint_id, m.granted
 ), grants AS (
-    SELECT endpoint_id, CAST(:limit AS integer) AS deliveries, generation FROM gates WHERE NOT enabled
-    UNION ALL SELECT m.endpoint_id, m.granted, g.generation
+    SELECT endpoint_id, CAST(:limit AS integer) AS deliveries, generation, true AS ended FROM gates WHERE NOT enabled
+    UNION ALL SELECT m.endpoint_id, m.granted, g.generation, false
               FROM metered m JOIN gates g ON g.endpoint_id = m.endpoint_id WHERE m.granted > 0
-    UNION ALL SELECT endpoint_id, room, generation FROM gates
+    UNION ALL SELECT endpoint_id, room, generation, false FROM gates
               WHERE enabled AND room > 0 AND state = 'CLOSED' AND rate_limit IS NULL
 ), due AS (
     SELECT * FROM (
@@ -89,10 +91,13 @@ WITH RECURSIVE {_PENDING}, gates AS (
         FROM probed b JOIN deliveries d ON d.id = b.id
         UNION ALL
         SELECT d.id, d.abandoned, g.generation, false
-        FROM (SELECT * FROM grants ORDER BY random()) g CROSS JOIN LATERAL (
+        FROM (
+            SELECT *, CASE WHEN ended THEN 'infinity' ELSE (SELECT clock_timestamp()) END AS until
+            FROM grants ORDER BY random()
+        ) g CROSS JOIN LATERAL (
             SELECT id, lease IS NOT NULL AS abandoned FROM deliveries
             WHERE status = 'PENDING' AND priority = :priority AND endpoint_id = g.endpoint_id
-              AND due_at <= (SELECT clock_timestamp())
+              AND due_at <= g.until AND (lease IS NULL OR due_at <= (SELECT clock_timestamp()))
             ORDER BY due_at LIMIT g.deliveries FOR UPDATE SKIP LOCKED
         ) d
     ) a LIMIT CAST(:limit AS integer)
@@ -207,6 +212,20 @@ FROM events e WHERE d.id = :id AND d.status = 'PENDING' AND d.lease IS NULL AND 
 RETURNING d.id AS delivery_id, d.event_id, d.tries, e.due, coalesce(d.expires_at, e.expires_at) AS expires_at,
           e.traceparent
 """)
+# By the index of what is pending: an endpoint's history can be a thousand times longer.
+_SEIZE_ENDED = text("""
+WITH waiting AS (
+    SELECT d.id, p.id IS NOT NULL AS found
+    FROM deliveries d LEFT JOIN endpoints p ON p.id = d.endpoint_id
+    WHERE d.status = 'PENDING' AND d.priority = ANY (CAST(:priorities AS smallint[])) AND d.endpoint_id = :endpoint_id
+      AND d.lease IS NULL AND p.enabled IS NOT TRUE
+    LIMIT CAST(:limit AS integer) FOR UPDATE OF d SKIP LOCKED
+)
+UPDATE deliveries d SET lease = CAST(:lease AS uuid), due_at = clock_timestamp() + make_interval(secs => :lease_seconds)
+FROM waiting w JOIN deliveries o ON o.id = w.id JOIN events e ON e.id = o.event_id WHERE d.id = w.id
+RETURNING d.id AS delivery_id, d.event_id, d.tries, e.due, coalesce(d.expires_at, e.expires_at) AS expires_at,
+          e.traceparent, w.found
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,8 +305,7 @@ async def claim(tx: Transaction, priority: int, limit: int, lease: Lease, rooms:
         if late:
             where = Reason.EXPIRED
         elif not enabled:
-            # What was switched off or deleted while a delivery waited gets nothing more.
-            where = Reason.CANCELLED if enabled is None else Reason.DISABLED
+            where = ended_by(found=enabled is not None)
         else:
             where = targets.get(endpoint_id) or targets.setdefault(endpoint_id, target(row))
         probe_of = endpoint_id if probe else None
@@ -370,6 +388,19 @@ async def seize(tx: Transaction, delivery_id: UUID, lease: Lease) -> Dispatch | 
     if row is None:
         return None
     return _dispatch(row, lease, Reason.CANCELLED)
+
+
+async def seize_ended(tx: Transaction, endpoint_id: UUID, limit: int, lease: Lease) -> list[tuple[Dispatch, Reason]]:
+    """Take up to ``limit`` deliveries that wait for an endpoint that is disabled or deleted, each with how it ends."""
+    values = {
+        "endpoint_id": endpoint_id,
+        "priorities": list(Priority),
+        "limit": limit,
+        "lease": lease.token,
+        "lease_seconds": lease.seconds,
+    }
+    ends = [(row, ended_by(found=row.found)) for row in await tx.execute(_SEIZE_ENDED, values)]
+    return [(_dispatch(row, lease, reason), reason) for row, reason in ends]
 
 
 def _dispatch(row: Row[Any], lease: Lease, where: Reason) -> Dispatch:

@@ -1,6 +1,6 @@
 """The table ``endpoints``. What of a row is confidential is in its column ``sealed``, which a :class:`Vault` opens."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Transaction
 from delivery_service.adapters.vault import Confidential, Vault
-from delivery_service.domain.deliveries import Target
+from delivery_service.domain.deliveries import Reason, Target
 from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind
 from delivery_service.domain.templates import Template
 
@@ -20,6 +20,13 @@ TARGET = (
 """What a statement that hands out deliveries selects of ``endpoints p``, next to its ``endpoint_id``."""
 
 _TARGET = text(f"SELECT p.id AS endpoint_id, {TARGET} FROM endpoints p WHERE p.id = :id")
+# The version grows with every change; deleted and disabled endpoints are in the answer whatever their version is.
+_CHANGED = text(f"""
+SELECT k.endpoint_id, p.id IS NOT NULL AS found, p.enabled, {TARGET}
+FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS integer[])) AS k (endpoint_id, version)
+LEFT JOIN endpoints p ON p.id = k.endpoint_id
+WHERE p.version IS DISTINCT FROM k.version OR NOT p.enabled
+""")
 _CONFIG = (
     "kind", "description", "event_types", "priorities", "tags", "operational_events", "timeout_seconds",
     "rate_limit", "concurrency", "retry_schedule", "subject", "text", "html", "enabled", "disabled_reason",
@@ -60,6 +67,17 @@ async def find_target(connection: AsyncConnection, endpoint_id: UUID) -> Target 
     """As the statements that hand out deliveries give it, enabled or not."""
     row = (await connection.execute(_TARGET, {"id": endpoint_id})).one_or_none()
     return target(row) if row else None
+
+
+async def changed(connection: AsyncConnection, versions: Mapping[UUID, int]) -> dict[UUID, Target | Reason]:
+    """Those of the endpoints that are no longer of this version and enabled: as they are, or why nothing is sent."""
+    rows = await connection.execute(_CHANGED, {"ids": list(versions), "versions": list(versions.values())})
+    return {row.endpoint_id: target(row) if row.enabled else ended_by(found=row.found) for row in rows}
+
+
+def ended_by(*, found: bool) -> Reason:
+    """Why the deliveries of an endpoint that is not enabled, or not even ``found``, end."""
+    return Reason.DISABLED if found else Reason.CANCELLED
 
 
 async def lock(tx: Transaction, vault: Vault, endpoint_id: UUID) -> Endpoint | None:

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Response
 
 from chassis.api.auth import READ, WRITE
-from chassis.api.dependencies import CurrentClock, CurrentDatabase
+from chassis.api.dependencies import CurrentClock, CurrentDatabase, CurrentOutbox
 from chassis.api.pages import Page, cut, decode_cursor, encode_cursor
 from chassis.api.preconditions import ExpectedVersion, OptionalIdempotencyKey, OptionalVersion, set_etag
 from chassis.api.problems import documented
@@ -86,15 +86,17 @@ async def update_endpoint(
     expected: ExpectedVersion,
     response: Response,
     database: CurrentDatabase,
+    outbox: CurrentOutbox,
     clock: CurrentClock,
     security: CurrentSecurity,
 ) -> EndpointBody:
     """Change some fields (RFC 7396). A patch that changes nothing keeps the version.
 
-    Deliveries that wait for a retry follow the endpoint: to its new URL, or to an end as `disabled` while it is not
-    enabled. Which events it gets is decided when an event is due, by the endpoints of that moment.
+    Attempts that begin more than a second later use the new URL, headers and limits; an attempt under way ends at the
+    old URL, and its result counts neither for nor against the changed endpoint. Where the patch disables it, waiting
+    deliveries end as `disabled`. Which events it gets is decided when an event is due, by the endpoints of that moment.
     """
-    endpoint = await endpoints.update_endpoint(database, clock, security, endpoint_id, body.changes(), expected)
+    endpoint = await endpoints.update_endpoint(database, outbox, clock, security, endpoint_id, body.changes(), expected)
     return _shown(endpoint, response)
 
 
@@ -133,6 +135,7 @@ async def enable_endpoint(
     endpoint_id: EndpointId,
     response: Response,
     database: CurrentDatabase,
+    outbox: CurrentOutbox,
     clock: CurrentClock,
     security: CurrentSecurity,
 ) -> EndpointBody:
@@ -140,7 +143,9 @@ async def enable_endpoint(
 
     What ended as `disabled` meanwhile goes out by `POST /v1/dead-letters/redrive` with its `endpointId`.
     """
-    endpoint = await endpoints.switch_endpoint(database, clock, security.vault, endpoint_id, enabled=True, reason=None)
+    endpoint = await endpoints.switch_endpoint(
+        database, outbox, clock, security.vault, endpoint_id, enabled=True, reason=None
+    )
     return _shown(endpoint, response)
 
 
@@ -149,17 +154,18 @@ async def disable_endpoint(
     endpoint_id: EndpointId,
     response: Response,
     database: CurrentDatabase,
+    outbox: CurrentOutbox,
     clock: CurrentClock,
     security: CurrentSecurity,
     body: DisableEndpoint | None = None,
 ) -> EndpointBody:
-    """Let it get nothing more.
+    """Send nothing more to it: no attempt begins later than a second after the answer.
 
-    Deliveries that wait end as `disabled` when their next try is due: dead letters, to be redriven once it is enabled.
+    Deliveries that wait end at once as `disabled`: dead letters, to be redriven once it is enabled.
     """
     reason = body.reason if body else None
     endpoint = await endpoints.switch_endpoint(
-        database, clock, security.vault, endpoint_id, enabled=False, reason=reason
+        database, outbox, clock, security.vault, endpoint_id, enabled=False, reason=reason
     )
     return _shown(endpoint, response)
 
@@ -178,9 +184,14 @@ async def test_endpoint(
 
 
 @router.delete("/{endpointId}", status_code=204, dependencies=[WRITE], responses=documented(404, 412))
-async def delete_endpoint(endpoint_id: EndpointId, expected: OptionalVersion, database: CurrentDatabase) -> None:
-    """Delete an endpoint and its secret for good. Its deliveries stay to be read; waiting ones end as `cancelled`."""
-    await endpoints.delete_endpoint(database, endpoint_id, expected)
+async def delete_endpoint(
+    endpoint_id: EndpointId, expected: OptionalVersion, database: CurrentDatabase, outbox: CurrentOutbox
+) -> None:
+    """Delete an endpoint and its secret for good: no attempt begins later than a second after the answer.
+
+    Its deliveries stay to be read; waiting ones end at once as `cancelled`.
+    """
+    await endpoints.delete_endpoint(database, outbox, endpoint_id, expected)
 
 
 def _shown(endpoint: Endpoint, response: Response) -> EndpointBody:

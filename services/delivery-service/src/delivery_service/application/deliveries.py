@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from chassis.database import Database
+import structlog
+
+from chassis.database import Database, is_outage
 from chassis.outbox import Outbox
 from delivery_service.adapters import claims, dead_letters, deliveries, intake, redrives
 from delivery_service.application.recording import record_within
@@ -16,7 +18,11 @@ from delivery_service.domain.errors import (
     NotRedrivableError,
 )
 
+log = structlog.get_logger(__name__)
+
 LEASE_SECONDS = 60.0
+ENDED_AT_ONCE = 1_000
+"""Deliveries that the request which disables or deletes an endpoint ends itself, in one transaction."""
 
 
 async def search_deliveries(database: Database, wanted: Search, limit: int) -> Sequence[Delivery]:
@@ -61,6 +67,25 @@ async def retry_delivery(database: Database, delivery_id: UUID, horizon: float) 
                 raise NotRedrivableError(f"endpoint {delivery.endpoint_id} is deleted or not enabled")
             await dead_letters.resolve_redriven(tx, [delivery.event_id], [delivery_id])
     return (await find_delivery(database, delivery_id))[0]
+
+
+async def end_deliveries_of(database: Database, outbox: Outbox, endpoint_id: UUID) -> int:
+    """End what waits for an endpoint that was disabled or deleted, up to ``ENDED_AT_ONCE``. Returns how many.
+
+    Workers end what is left, and what comes meanwhile, within a second. So an outage of the database is no error here:
+    that the endpoint is disabled is committed.
+    """
+    try:
+        async with database.transaction() as tx:
+            seized = await claims.seize_ended(tx, endpoint_id, ENDED_AT_ONCE, Lease.begin(LEASE_SECONDS))
+            if seized:
+                await record_within(tx, outbox, [hindered(*each) for each in seized])
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        log.warning("deliveries left to be ended by workers", endpoint_id=str(endpoint_id), error=repr(error))
+        return 0
+    return len(seized)
 
 
 async def cancel_delivery(database: Database, outbox: Outbox, delivery_id: UUID) -> Delivery:

@@ -13,10 +13,12 @@ from chassis import idempotency
 from chassis.clock import Clock
 from chassis.database import Database, Transaction
 from chassis.idempotency import IdempotencyKey
+from chassis.outbox import Outbox
 from delivery_service.adapters import circuits, endpoints, statistics
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.signatures import generate_secret, public_key
 from delivery_service.adapters.vault import Vault
+from delivery_service.application.deliveries import end_deliveries_of
 from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind
 from delivery_service.domain.errors import EndpointNotFoundError, NotOfThisKindError, StaleVersionError
 from delivery_service.domain.signing import Algorithm, Secret, check_secret, overlap_until, rotated
@@ -126,6 +128,7 @@ async def list_endpoints(
 
 async def update_endpoint(
     database: Database,
+    outbox: Outbox,
     clock: Clock,
     security: Security,
     endpoint_id: UUID,
@@ -134,7 +137,8 @@ async def update_endpoint(
 ) -> Endpoint:
     """Apply a partial update (:meth:`EndpointConfig.merged`). What changes nothing keeps the version.
 
-    Deliveries that wait for a retry follow: they go to the new URL, and end as ``disabled`` while it is not enabled.
+    Deliveries that have not begun follow, also those that workers have claimed: they go to the new URL, with the new
+    headers. Where the patch disables the endpoint they end as ``disabled``.
 
     Raises:
         EndpointNotFoundError, UrlRefusedError, NotOfThisKindError, HeaderRefusedError, ReasonWhileEnabledError
@@ -145,8 +149,11 @@ async def update_endpoint(
         found = await find_endpoint(database, security.vault, endpoint_id)
         await _check_url(security.guard, found.config.merged(patch))
     async with database.transaction() as tx:
-        endpoint = await _locked(tx, security.vault, endpoint_id, expected)
-        return await _reconfigure(tx, clock, security.vault, endpoint, endpoint.config.merged(patch))
+        before = await _locked(tx, security.vault, endpoint_id, expected)
+        after = await _reconfigure(tx, clock, security.vault, before, before.config.merged(patch))
+    if before.config.enabled and not after.config.enabled:
+        await end_deliveries_of(database, outbox, endpoint_id)
+    return after
 
 
 async def rotate_secret(
@@ -179,19 +186,29 @@ async def rotate_secret(
 
 
 async def switch_endpoint(
-    database: Database, clock: Clock, vault: Vault, endpoint_id: UUID, *, enabled: bool, reason: str | None
+    database: Database,
+    outbox: Outbox,
+    clock: Clock,
+    vault: Vault,
+    endpoint_id: UUID,
+    *,
+    enabled: bool,
+    reason: str | None,
 ) -> Endpoint:
     """Enable an endpoint, or disable it for a reason. Where it is so already, nothing changes but the reason.
 
-    Raises EndpointNotFoundError.
+    What waits for an endpoint that is disabled ends as ``disabled``. Raises EndpointNotFoundError.
     """
     async with database.transaction() as tx:
         endpoint = await _locked(tx, vault, endpoint_id, None)
         config = endpoint.config.merged({"enabled": enabled, "disabled_reason": reason})
-        return await _reconfigure(tx, clock, vault, endpoint, config)
+        endpoint = await _reconfigure(tx, clock, vault, endpoint, config)
+    if not enabled:
+        await end_deliveries_of(database, outbox, endpoint_id)
+    return endpoint
 
 
-async def delete_endpoint(database: Database, endpoint_id: UUID, expected: int | None) -> None:
+async def delete_endpoint(database: Database, outbox: Outbox, endpoint_id: UUID, expected: int | None) -> None:
     """Delete an endpoint and its secret for good. Its deliveries stay; those that wait end as ``cancelled``.
 
     Raises:
@@ -199,13 +216,13 @@ async def delete_endpoint(database: Database, endpoint_id: UUID, expected: int |
         StaleVersionError: the version is not ``expected`` (None: any will do).
     """
     async with database.transaction() as tx:
-        await circuits.lock(tx, endpoint_id)
         # Nothing has to be opened: an endpoint whose key is lost can still be deleted.
         version = await endpoints.lock_version(tx, endpoint_id)
         if version is None:
             raise EndpointNotFoundError(f"there is no endpoint {endpoint_id}")
         _expect(version, expected)
         await endpoints.delete(tx, endpoint_id)
+    await end_deliveries_of(database, outbox, endpoint_id)
 
 
 async def _reconfigure(
@@ -247,7 +264,6 @@ def _shown(secret: str | None, signing: Signing) -> str | None:
 
 
 async def _locked(tx: Transaction, vault: Vault, endpoint_id: UUID, expected: int | None) -> Endpoint:
-    await circuits.lock(tx, endpoint_id)
     endpoint = _found(await endpoints.lock(tx, vault, endpoint_id), endpoint_id)
     _expect(endpoint.version, expected)
     return endpoint

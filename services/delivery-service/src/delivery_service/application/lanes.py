@@ -38,12 +38,22 @@ class Lanes(Generic[T]):
         """How many wait at endpoints that nothing is under way to: for a slot, and not for their own endpoint."""
         return sum(len(lane.waiting) for lane in self._lanes.values() if lane.sending == 0)
 
+    @property
+    def waiting(self) -> list[UUID]:
+        """The endpoints of which something waits."""
+        return list(self._turns)
+
     def add(self, endpoint_id: UUID, cap: int | None, item: T) -> None:
         lane = self._lanes.setdefault(endpoint_id, _Lane(cap))
         lane.cap = cap
         if not lane.waiting:
             self._turns.append(endpoint_id)
         lane.waiting.append(item)
+
+    def limit(self, endpoint_id: UUID, cap: int | None) -> None:
+        """Change the cap of an endpoint of which something is in hand."""
+        if (lane := self._lanes.get(endpoint_id)) is not None:
+            lane.cap = cap
 
     def next(self) -> T | None:
         """Something that may be sent now; it holds a slot until :meth:`ended`."""

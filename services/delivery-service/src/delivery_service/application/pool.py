@@ -5,8 +5,8 @@ Everything that another priority could exhaust is counted here, so that LOW neve
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from uuid import UUID
 
@@ -16,9 +16,10 @@ from chassis.batching import Batcher
 from chassis.database import Database, Transaction, is_outage
 from chassis.outbox import Outbox
 from contracts.vocabulary import Priority
-from delivery_service.adapters import claims
+from delivery_service.adapters import claims, endpoints
 from delivery_service.adapters.claims import Rooms
 from delivery_service.application import measures, sending
+from delivery_service.application.endpoint_watch import WATCH_SECONDS, EndpointWatch
 from delivery_service.application.intake import take_in
 from delivery_service.application.lanes import Lanes
 from delivery_service.application.recording import DEFAULT_CIRCUITS, record, release
@@ -91,6 +92,7 @@ class DeliveryPool:
         self._working: dict[asyncio.Task[None], Dispatch] = {}
         self._waiting: set[UUID] = set()
         self._came: set[UUID] = set()
+        self._watch = EndpointWatch(self._find_changed)
         self._unreported = UnreportedSuccesses(circuits.half_life_seconds)
         self._look_for_expired_at = 0.0
         self._room = asyncio.Event()
@@ -148,6 +150,24 @@ class DeliveryPool:
         delays = [each.due_in if each.due_in > 0 else each.open_in or 0.0 for each in queues]
         return min([CLAIM_SECONDS, *(max(each, MIN_CLAIM_SECONDS) for each in delays if each > 0)])
 
+    async def watch_endpoints(self) -> float:
+        """Compare the endpoints of what waits for a slot with the database. Returns the seconds until the next look.
+
+        Deliveries to an endpoint that was disabled or deleted meanwhile end at once, without waiting for their slots.
+        """
+        if self._lanes.waiting:
+            self._watch.keep_only(set(self._lanes.waiting))
+            await self._watch.refresh()
+            for endpoint_id in self._lanes.waiting:
+                match self._watch.known(endpoint_id):
+                    case Reason() as reason:
+                        for dispatch in self._lanes.take_waiting([endpoint_id]):
+                            self._begin(replace(dispatch, target=reason))
+                    case Target(concurrency=cap):
+                        self._lanes.limit(endpoint_id, cap)
+            self._fill_slots()
+        return WATCH_SECONDS
+
     def close(self) -> None:
         """Begin no further attempt."""
         self._closed = True
@@ -181,6 +201,7 @@ class DeliveryPool:
                 # It needs no slot: nothing is sent.
                 self._begin(dispatch)
             else:
+                self._watch.note(dispatch.target, dispatch.lease.begun_at)
                 self._lanes.add(dispatch.target.endpoint_id, dispatch.target.concurrency, dispatch)
         self._fill_slots()
 
@@ -232,12 +253,28 @@ class DeliveryPool:
             log.exception("delivery left to the end of its lease", delivery_id=str(dispatch.delivery_id))
 
     async def _attempt(self, dispatch: Dispatch) -> Result | None:
+        if isinstance(dispatch.target, Target):
+            dispatch = replace(dispatch, target=await self._current(dispatch.target, dispatch.lease))
         if isinstance(dispatch.target, Reason):
             return hindered(dispatch, dispatch.target)
         if time.monotonic() + dispatch.target.timeout_seconds + RECORD_SECONDS > dispatch.lease.until:
             # It waited too long for a slot: begun now, it could outlive its lease and be sent twice.
             return None
         return await sending.attempt(self._sender, dispatch, dispatch.target, self._policy)
+
+    async def _current(self, target: Target, lease: Lease) -> Target | Reason:
+        """The endpoint as it is now, or why nothing is sent there any more. While the database is away it waits."""
+        while True:
+            try:
+                return await self._watch.current(target, lease.begun_at)
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                await self._database.wait_available()
+
+    async def _find_changed(self, versions: Mapping[UUID, int]) -> Mapping[UUID, Target | Reason]:
+        async with self._connections, self._database.read() as connection:
+            return await endpoints.changed(connection, versions)
 
     async def _record(self, results: Sequence[Result]) -> Sequence[None]:
         try:
@@ -265,7 +302,9 @@ class DeliveryPool:
         self._unreported.update(tallies, {each.endpoint_id for each in batch.unwell})
         if shut := [each.endpoint_id for each in batch.unwell if each.closed_to_all]:
             await self._give_back(shut)
-        if any(not each.closed_to_all and each.endpoint_id in self._waiting for each in batch.unwell):
+        opened = (each.endpoint_id for each in batch.unwell if not each.closed_to_all)
+        # What waits for an endpoint that was switched off is to be ended.
+        if any(each.disabled for each in batch.unwell) or any(each in self._waiting for each in opened):
             self.wake.set()
         if any(each.retry_in is not None and each.retry_in < CLAIM_SECONDS for each in results):
             self.wake.set()

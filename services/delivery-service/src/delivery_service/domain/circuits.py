@@ -1,11 +1,12 @@
 """When an endpoint is left alone for a while, and when for good (design §5 "Per endpoint", ADR 25)."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import takewhile
+from typing import NamedTuple
 from uuid import UUID
 
 from delivery_service.domain.attempts import TIMEOUTS, TOO_MANY_REQUESTS, UNRELATED_FAULTS, Attempt, Fault, Verdict
@@ -94,26 +95,41 @@ class Tally:
     all_failures: bool = False
 
 
+class EndpointVersion(NamedTuple):
+    """An endpoint as it was configured when an attempt began. What came of it says nothing about another version."""
+
+    endpoint_id: UUID
+    version: int | None
+
+
+_FADED = 0.01
+"""Attempts: so few change no rate."""
+
+
 class UnreportedSuccesses:
     """Attempts at endpoints whose circuits were not written, because all is well; forgotten with the same half-life."""
 
     def __init__(self, half_life_seconds: float) -> None:
         self._half_life = half_life_seconds
-        self._counts: dict[UUID, tuple[float, float]] = {}
+        self._counts: dict[EndpointVersion, tuple[float, float]] = {}
 
-    def counts(self) -> dict[UUID, float]:
-        """Return what is left of them, by endpoint."""
+    def counts(self) -> dict[EndpointVersion, float]:
+        """Return what is left of them, by endpoint and version: a changed endpoint begins without."""
         now = time.monotonic()
-        return {endpoint_id: self._left(count, now - at) for endpoint_id, (count, at) in self._counts.items()}
+        return {endpoint: self._left(count, now - at) for endpoint, (count, at) in self._counts.items()}
 
     def update(self, tallies: Iterable[Tally], reported: set[UUID]) -> None:
         """Remember ``tallies``, except those of endpoints whose circuits were written: these are ``reported``."""
         now = time.monotonic()
         for each in tallies:
+            endpoint = EndpointVersion(each.endpoint_id, each.version)
             if each.endpoint_id in reported:
-                self._counts.pop(each.endpoint_id, None)
+                self._counts.pop(endpoint, None)
             else:
-                self._counts[each.endpoint_id] = each.attempts, now
+                self._counts[endpoint] = each.attempts, now
+        # Of older versions, and of endpoints that get nothing any more, nothing would be popped.
+        for endpoint in [each for each, (count, at) in self._counts.items() if self._left(count, now - at) < _FADED]:
+            del self._counts[endpoint]
 
     def _left(self, count: float, seconds: float) -> float:
         return float(count * 0.5 ** (seconds / self._half_life))
@@ -127,7 +143,9 @@ class _Key:
     probe: UUID | None
 
 
-def tally(results: Iterable[Result], unreported: dict[UUID, float], *, pause_cap: float = 0.0) -> list[Tally]:
+def tally(
+    results: Iterable[Result], unreported: Mapping[EndpointVersion, float], *, pause_cap: float = 0.0
+) -> list[Tally]:
     """Add up results by endpoint, in their order, on top of successes that were not reported before.
 
     Attempts that never reached for the endpoint say nothing about it: a person without a phone, a setting of ours. A
@@ -148,7 +166,8 @@ def tally(results: Iterable[Result], unreported: dict[UUID, float], *, pause_cap
     tallies = []
     for key, attempts in made.items():
         # What was not reported belongs to the current generation, which is the newest.
-        before = unreported.get(key.endpoint_id, 0.0) if key.generation == newest[key.endpoint_id] else 0.0
+        known = unreported.get(EndpointVersion(key.endpoint_id, key.version), 0.0)
+        before = known if key.generation == newest[key.endpoint_id] else 0.0
         tallies.append(_tally(key, attempts, before, pause_cap))
     return tallies + returned
 

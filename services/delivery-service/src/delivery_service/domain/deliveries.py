@@ -67,6 +67,11 @@ class Lease:
         """To be called before the statement that takes it."""
         return cls(uuid4(), seconds, time.monotonic() + seconds)
 
+    @property
+    def begun_at(self) -> float:
+        """Before the statement that took it, on the same clock."""
+        return self.until - self.seconds
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

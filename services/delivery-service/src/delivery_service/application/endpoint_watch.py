@@ -1,0 +1,81 @@
+"""Keeps the endpoints of claimed deliveries current, so that no attempt uses a configuration of the past (ADR 0026)."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from delivery_service.domain.deliveries import Reason, Target
+
+MAX_AGE_SECONDS = 0.5
+"""Age of an endpoint's configuration with which an attempt may begin; older, it is read again first."""
+WATCH_SECONDS = 0.25
+"""How often the endpoints of deliveries that wait for a slot are read again, so that attempts seldom have to wait."""
+
+FindChanged = Callable[[Mapping[UUID, int]], Awaitable[Mapping[UUID, Target | Reason]]]
+"""From endpoints and the versions known of them to those that are otherwise now: as they are, or why not to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    where: Target | Reason
+    read_at: float
+
+
+class EndpointWatch:
+    """The newest known configuration of each endpoint that a worker has deliveries for.
+
+    A claim reads endpoints with the deliveries. What is older than ``MAX_AGE_SECONDS`` is compared with the database
+    again, by one statement for all endpoints of which something waits. Times are of this process's monotonic clock,
+    taken before the statement begins: it sees every change that was committed earlier.
+    """
+
+    def __init__(self, find_changed: FindChanged) -> None:
+        self._find_changed = find_changed
+        self._known: dict[UUID, _Known] = {}
+        self._reading: asyncio.Task[None] | None = None
+
+    def note(self, target: Target, read_at: float) -> None:
+        """Remember what a claim has read of an endpoint, unless something newer is known."""
+        known = self._known.get(target.endpoint_id)
+        if known is None or known.read_at < read_at:
+            self._known[target.endpoint_id] = _Known(target, read_at)
+
+    def keep_only(self, endpoint_ids: Collection[UUID]) -> None:
+        """Forget all other endpoints."""
+        self._known = {each: known for each, known in self._known.items() if each in endpoint_ids}
+
+    def known(self, endpoint_id: UUID) -> Target | Reason | None:
+        """What is known of an endpoint, however old; None where nothing is."""
+        known = self._known.get(endpoint_id)
+        return None if known is None else known.where
+
+    async def current(self, target: Target, read_at: float) -> Target | Reason:
+        """Return the endpoint, read less than ``MAX_AGE_SECONDS`` before the call or by a statement after it.
+
+        ``read_at`` is when ``target`` was read. Raises what the statement raises.
+        """
+        oldest = time.monotonic() - MAX_AGE_SECONDS
+        while True:
+            self.note(target, read_at)
+            known = self._known[target.endpoint_id]
+            # What has ended needs no second look: were it enabled again, a claim would have said so.
+            if known.read_at >= oldest or isinstance(known.where, Reason):
+                return known.where
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Read all known endpoints again. One statement at a time serves everybody who waits."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read())
+        await asyncio.shield(self._reading)
+
+    async def _read(self) -> None:
+        versions = {each: known.where.version for each, known in self._known.items() if isinstance(known.where, Target)}
+        read_at = time.monotonic()
+        changed = await self._find_changed(versions)
+        for endpoint_id in versions:
+            known = self._known.get(endpoint_id)
+            if known is not None and known.read_at < read_at:
+                self._known[endpoint_id] = _Known(changed.get(endpoint_id, known.where), read_at)
