@@ -7,11 +7,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from chassis import migrations, revisions
 from chassis.database import Database
 from chassis.lifecycle import Loop
 from chassis.runtime import Schema
+from local_stack.testkit import eventually
 from local_stack.testkit.plugin import DatabaseFactory
 
 ENVIRONMENT = "from chassis.migrations import run_environment\n\nrun_environment()\n"
@@ -104,6 +106,57 @@ async def test_the_previous_code_runs_on_a_database_that_is_further(database: Da
         assert await revisions.pending(opened, scripts) is None
     finally:
         await opened.close()
+
+
+async def test_an_older_migration_job_leaves_a_newer_schema_alone(
+    database: DatabaseFactory, scripts: Path, fetch: Fetch
+) -> None:
+    url = await database("")
+    await migrations.upgrade(url, scripts)
+    (scripts / "versions" / "0002.py").unlink()
+    await migrations.upgrade(url, scripts)
+    assert await fetch(url, "SELECT version_num FROM alembic_version") == "0002"
+    # The newer version is installed again, with one more revision.
+    _add(scripts, "0002", "0001", "SELECT 1 / 0")
+    _add(scripts, "0003", "0002", "INSERT INTO a VALUES (3)")
+    await migrations.upgrade(url, scripts)
+    assert await fetch(url, "SELECT array_agg(n ORDER BY n) FROM a") == [1, 2, 3]
+
+
+async def test_a_migration_behind_an_idle_reader_lets_others_read_meanwhile(
+    database: DatabaseFactory, scripts: Path, fetch: Fetch
+) -> None:
+    url = await database("")
+    await migrations.upgrade(url, scripts)
+    _add(scripts, "0003", "0002", "ALTER TABLE a ADD COLUMN m int")
+    idle = await asyncpg.connect(url)
+    reading = idle.transaction()
+    await reading.start()
+    await idle.fetch("SELECT * FROM a")
+    with capture_logs() as logs:
+        migrating = asyncio.create_task(migrations.upgrade(url, scripts, lock_timeout_seconds=0.1))
+        await eventually(lambda: [each for each in logs if each["event"] == "migration waits for a lock"])
+        assert await fetch(url, "SELECT count(*) FROM a") == 2  # not queued behind the migration for long
+        assert not migrating.done()
+        await reading.commit()
+        await migrating
+    assert await fetch(url, "SELECT count(m) FROM a") == 0
+    await idle.close()
+
+
+async def test_a_migration_gives_up_on_a_lock_after_its_deadline(
+    database: DatabaseFactory, scripts: Path, fetch: Fetch
+) -> None:
+    url = await database("")
+    await migrations.upgrade(url, scripts)
+    _add(scripts, "0003", "0002", "ALTER TABLE a ADD COLUMN m int")
+    idle = await asyncpg.connect(url)
+    async with idle.transaction():
+        await idle.fetch("SELECT * FROM a")
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await migrations.upgrade(url, scripts, lock_timeout_seconds=0.05, give_up_seconds=0.2)
+    assert await fetch(url, "SELECT version_num FROM alembic_version") == "0002"
+    await idle.close()
 
 
 async def test_a_role_that_waits_for_its_database_stops_though_all_connections_are_taken(

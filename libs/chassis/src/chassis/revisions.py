@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
 
@@ -27,13 +28,18 @@ async def pending(database: Database, migrations: Path) -> str | None:
     before = await asyncio.to_thread(read, migrations)
     head = newest(before)
     async with database.read() as connection:
-        there = (await connection.execute(_TABLE)).scalar_one()
-        current = (await connection.execute(_CURRENT)).scalar_one_or_none() if there else None
-    if current is None:
+        there = await current(connection)
+    if there is None:
         return "the database has no schema: run the `migrate` command"
-    if current in before and current != head:
-        return f"the database is at revision {current}, this code needs {head}: run the `migrate` command"
+    if there in before and there != head:
+        return f"the database is at revision {there}, this code needs {head}: run the `migrate` command"
     return None
+
+
+async def current(connection: AsyncConnection) -> str | None:
+    """Return the revision that the database is at, or None where nothing was migrated yet."""
+    there = (await connection.execute(_TABLE)).scalar_one()
+    return (await connection.execute(_CURRENT)).scalar_one_or_none() if there else None
 
 
 def read(migrations: Path) -> dict[str, str | None]:
