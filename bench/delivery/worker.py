@@ -26,7 +26,7 @@ from chassis.telemetry.tracing import start_tracing
 from contracts.vocabulary import EventType, Priority
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
-from delivery_service.adapters.vault import Vault
+from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.application.arrivals import arrival_of, check_due_event
 from delivery_service.application.endpoints import Security, Signing, create_endpoint
@@ -43,7 +43,7 @@ POLICY = RetryPolicy(max_tries=3, base=5, factor=5, cap=3600, retry_after_cap=90
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 _GUARD = Guard(Reach((ip_network("127.0.0.0/8"),)))
 KEY = b"k" * KEY_BYTES
-_VAULT = Vault([KEY])
+_CIPHER = SecretCipher([KEY])
 
 _EVENTS = text("""
 INSERT INTO events (id, attempt, user_id, event_type, priority, due, target_at, expires_at, late, traceparent,
@@ -83,7 +83,7 @@ async def add_endpoint(database: Database, url: str, **config: Any) -> UUID:
     """An endpoint for webhooks."""
     clock = DatabaseClock(database, time_lapse=False)
     wanted = EndpointConfig(url=url, **config)
-    return (await create_endpoint(database, clock, Security(_GUARD, _VAULT), wanted, Signing(), None)).endpoint.id
+    return (await create_endpoint(database, clock, Security(_GUARD, _CIPHER), wanted, Signing(), None)).endpoint.id
 
 
 def arrivals(indices: Sequence[int], priority: Priority) -> list[Arrival]:
@@ -129,7 +129,7 @@ async def running_pool(database: Database, priority: Priority, *, slots: int) ->
         priority,
         database=database,
         outbox=Outbox(),
-        sender=WebhookSender(poster, _VAULT),
+        sender=WebhookSender(poster, _CIPHER),
         policy=POLICY,
         limits=PoolLimits(slots, connections=2, lease_seconds=90),
     )

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from delivery_scene import LOOPBACK, SECURITY, TRACEPARENT, VAULT, Scene, due_event
+from delivery_scene import CIPHER, LOOPBACK, SECURITY, TRACEPARENT, Scene, due_event
 from opentelemetry.sdk.resources import Resource
 from pydantic import SecretStr
 
@@ -21,8 +21,8 @@ from chassis.settings import ApiKey, Scope
 from chassis.telemetry.tracing import start_tracing
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
+from delivery_service.adapters.secret_cipher import Confidential
 from delivery_service.adapters.signatures import generate_secret
-from delivery_service.adapters.vault import Confidential
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.domain.attempts import Reply
 from delivery_service.domain.deliveries import Dispatch, Lease, Target
@@ -112,7 +112,9 @@ def attempt() -> Callable[..., Awaitable[Reply]]:
         sender: WebhookSender | None = None,
     ) -> Reply:
         endpoint_id = uuid4()
-        sealed = VAULT.seal(endpoint_id, Confidential(tuple(secrets) or (Secret(generate_secret()),), headers or {}))
+        sealed = CIPHER.encrypt(
+            endpoint_id, Confidential(tuple(secrets) or (Secret(generate_secret()),), headers or {})
+        )
         target = Target(endpoint_id, 1, Kind.WEBHOOK, url, sealed, timeout_seconds)
         dispatch = Dispatch(
             delivery_id=uuid4(),
@@ -128,7 +130,7 @@ def attempt() -> Callable[..., Awaitable[Reply]]:
             return await sender.send(dispatch, target, TRACEPARENT)
         poster = Poster(connections=2, connect_seconds=1, guard=guard or Guard(LOOPBACK), tls=tls)
         try:
-            return await WebhookSender(poster, VAULT).send(dispatch, target, TRACEPARENT)
+            return await WebhookSender(poster, CIPHER).send(dispatch, target, TRACEPARENT)
         finally:
             await poster.aclose()
 

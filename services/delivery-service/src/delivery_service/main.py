@@ -15,9 +15,9 @@ from delivery_service.adapters.aws import AwsCaller
 from delivery_service.adapters.email import EmailSender
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
+from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.adapters.slack import SlackSender
 from delivery_service.adapters.sms import SmsSender
-from delivery_service.adapters.vault import Vault
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.api import dead_letters, deliveries, endpoints, status
 from delivery_service.application import health, measures
@@ -25,9 +25,9 @@ from delivery_service.application.arrivals import check_due_event
 from delivery_service.application.dead_letters import keeper
 from delivery_service.application.endpoints import Security
 from delivery_service.application.figures import OpenDeadLetters
+from delivery_service.application.key_rotation import KeyRotation
 from delivery_service.application.pool import DeliveryPool, PoolLimits
 from delivery_service.application.redrives import Redriver
-from delivery_service.application.resealing import Resealing
 from delivery_service.application.retention import Retention
 from delivery_service.application.sending import Channels, Sender
 from delivery_service.application.standing import read_standing
@@ -43,7 +43,7 @@ from delivery_service.subscribers.worker import Worker
 
 def open_channels(settings: Settings, usage: Usage, *, connections: int) -> Channels:
     """A sender for each kind of endpoint, with connections of their own. ``usage`` is added to by what costs money."""
-    vault = Vault(settings.key_bytes())
+    cipher = SecretCipher(settings.key_bytes())
     poster = Poster(
         connections=connections, connect_seconds=settings.connect_timeout_seconds, guard=Guard(settings.reach)
     )
@@ -55,8 +55,8 @@ def open_channels(settings: Settings, usage: Usage, *, connections: int) -> Chan
             await each.aclose()
 
     senders: dict[Kind, Sender] = {
-        Kind.WEBHOOK: WebhookSender(poster, vault),
-        Kind.SLACK: SlackSender(poster, vault),
+        Kind.WEBHOOK: WebhookSender(poster, cipher),
+        Kind.SLACK: SlackSender(poster, cipher),
         Kind.EMAIL: EmailSender(ses, sender=settings.email_from),
         Kind.SMS: SmsSender(sns, sender_id=settings.sms_sender_id),
     }
@@ -126,7 +126,7 @@ def workers(*priorities: Priority) -> Callable[[Runtime[Settings]], Sequence[Rol
             Loop("retention", retention.step),
             Loop("redriver", redriver.step),
             Loop("open-dead-letters", OpenDeadLetters(database).step),
-            Loop("resealing", Resealing(database, Vault(settings.key_bytes())).step),
+            Loop("key-rotation", KeyRotation(database, SecretCipher(settings.key_bytes())).step),
         ]
 
     return roles
@@ -135,7 +135,7 @@ def workers(*priorities: Priority) -> Callable[[Runtime[Settings]], Sequence[Rol
 def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
     settings = runtime.settings
     return {
-        "security": Security(Guard(settings.reach), Vault(settings.key_bytes())),
+        "security": Security(Guard(settings.reach), SecretCipher(settings.key_bytes())),
         "channels": partial(open_channels, settings, runtime.bus.usage, connections=1),
         "standing": Momentary(partial(read_standing, runtime.database)),
     }

@@ -64,9 +64,9 @@ class Settings(ServiceSettings):
     which is what event-service takes for the retry horizon."""
 
     secret_keys: Annotated[tuple[SecretKey, ...], NoDecode, BeforeValidator(_listed), Field(min_length=1)]
-    """Keys that endpoints' secrets are sealed with in the database, 32 random bytes each in base64, between commas. The
-    first seals, all of them open. A new one is added at the end, in every process, before it comes first; the old one
-    can go once the log has said that all endpoints are sealed with the first."""
+    """Keys that encrypt endpoints' secrets in the database, 32 random bytes each in base64, between commas. The first
+    encrypts, all of them decrypt. A new one is added at the end, in every process, before it comes first; the old one
+    can go once the log has said that all endpoints are encrypted with the first."""
     webhook_allowed_networks: tuple[IPvAnyNetwork, ...] = ()
     """Networks that may be sent to although they are not public, as a JSON list of CIDR. Empty in production: what is
     listed here can be reached by whoever may create an endpoint."""

@@ -9,14 +9,16 @@ import httpx
 import pytest
 from delivery_scene import look_up_by_heart
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from chassis.database import Database
 from chassis.runtime import Runtime
 from delivery_service.adapters import endpoints
 from delivery_service.adapters.guard import Guard
-from delivery_service.adapters.vault import Vault
+from delivery_service.adapters.secret_cipher import SecretCipher
+from delivery_service.application import key_rotation
 from delivery_service.application.endpoints import Security
-from delivery_service.application.resealing import Resealing
+from delivery_service.application.key_rotation import KeyRotation
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.signing import KEY_BYTES
 from delivery_service.main import SERVICE
@@ -26,7 +28,7 @@ URL = "https://example.org/hooks"
 SLACK = "https://hooks.slack.com/services/T0/B0/very-secret"
 OWN = "whsec_" + b64encode(b"s" * 32).decode()
 OWN_KEY = "whsk_" + b64encode(b"s" * 32).decode()
-VAULT = Vault([b"k" * KEY_BYTES])
+CIPHER = SecretCipher([b"k" * KEY_BYTES])
 
 
 async def create(api: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
@@ -45,7 +47,7 @@ async def at_rest(database: Database) -> str:
 
 async def secrets_of(database: Database, endpoint: dict[str, Any]) -> list[str]:
     async with database.read() as connection:
-        found = await endpoints.find(connection, VAULT, UUID(endpoint["id"]))
+        found = await endpoints.find(connection, CIPHER, UUID(endpoint["id"]))
     assert found is not None
     return [each.value for each in found.secrets]
 
@@ -154,8 +156,8 @@ async def test_too_many_secrets_at_a_time_are_refused(api: httpx.AsyncClient) ->
     [
         ({"url": "http://10.0.0.1/"}, "url", "private"),
         ({"url": "http://[::ffff:8.8.8.8]/"}, "url", "public"),
-        ({"url": "http://169.254.169.254/latest"}, "url", "link-local"),
-        ({"url": "https://vault.internal/"}, "url", "private"),
+        ({"url": "http://169.254.169.254/latest"}, "url", "metadata service"),
+        ({"url": "https://cipher.internal/"}, "url", "private"),
         ({"url": "https://nowhere.invalid/"}, "url", "cannot be resolved"),
         ({"secret": "whsec_mine"}, "secret", "base64"),
         ({"secret": OWN_KEY}, "secret", "begins with whsec_"),
@@ -195,7 +197,7 @@ async def test_what_is_refused_is_named_with_its_rule_and_stores_nothing(
 async def test_a_port_that_is_not_open_is_refused_with_those_that_are(runtime: Runtime[Settings]) -> None:
     app = SERVICE.app(runtime)
     ports = Settings.model_fields["webhook_allowed_ports"].default
-    app.state.security = Security(Guard(Reach(ports=ports), lookup=look_up_by_heart), VAULT)
+    app.state.security = Security(Guard(Reach(ports=ports), lookup=look_up_by_heart), CIPHER)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://test", headers={"Authorization": "Bearer editor"}
     ) as api:
@@ -213,7 +215,7 @@ async def test_a_port_that_is_not_open_is_refused_with_those_that_are(runtime: R
 
 async def test_an_update_to_a_url_that_leads_nowhere_is_refused(api: httpx.AsyncClient) -> None:
     created = await create(api)
-    for url in ("http://10.0.0.1/", "https://vault.internal/", "https://nowhere.invalid/"):
+    for url in ("http://10.0.0.1/", "https://cipher.internal/", "https://nowhere.invalid/"):
         answer = await api.patch(f"/v1/endpoints/{created['id']}", json={"url": url}, headers={"If-Match": "*"})
         assert (answer.status_code, faults(answer)) == (422, ["url"])
     assert (await api.get(f"/v1/endpoints/{created['id']}")).json()["url"] == URL
@@ -253,24 +255,104 @@ async def test_an_endpoint_is_switched_off_with_a_reason_and_on_again(api: httpx
         assert (missing.status_code, faults(missing)) == (404, ["endpointId"])
 
 
-async def test_after_a_change_of_keys_everything_is_sealed_with_the_new_one(
+async def test_key_rotation_encrypts_every_endpoint_with_the_first_key(
     api: httpx.AsyncClient, runtime: Runtime[Settings]
 ) -> None:
     created = [await create(api) for _ in range(3)]
-    both = Vault([b"n" * KEY_BYTES, b"k" * KEY_BYTES])
-    assert await Resealing(runtime.database, both).step() > 60
+    both = SecretCipher([b"n" * KEY_BYTES, b"k" * KEY_BYTES])
+    assert await KeyRotation(runtime.database, both).step() > 60
     async with runtime.database.read() as connection:
-        found = await endpoints.newest(connection, Vault([b"n" * KEY_BYTES]), None, 10)
+        found = await endpoints.newest(connection, SecretCipher([b"n" * KEY_BYTES]), None, 10)
     assert {each.secrets[0].value for each in found} == {each["secret"] for each in created}
     assert {each.version for each in found} == {1}
 
 
-async def test_an_endpoint_whose_key_is_lost_says_so_and_can_still_be_deleted(
+async def test_key_rotation_passes_over_an_unreadable_endpoint(
+    api: httpx.AsyncClient, runtime: Runtime[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_rotation, "BATCH", 1)
+    created = [await create(api) for _ in range(3)]
+    # Ids are in the order of creation: the first of the pass is the one that stopped all others.
+    await lose_key(runtime, created[0]["id"])
+    rotation = KeyRotation(runtime.database, SecretCipher([b"n" * KEY_BYTES, b"k" * KEY_BYTES]))
+    with capture_logs() as logs:
+        while await rotation.step() < 60:
+            pass
+    async with runtime.database.read() as connection:
+        found = await endpoints.newest(connection, SecretCipher([b"n" * KEY_BYTES]), None, 10)
+    assert [str(each.id) for each in found if each.config.unreadable] == [created[0]["id"]]
+    assert [(each["event"], each["endpoint_ids"]) for each in logs if each["log_level"] == "warning"] == [
+        ("endpoints cannot be decrypted with any of SECRET_KEYS", [created[0]["id"]])
+    ]
+    assert "all endpoints" not in str(logs)
+
+
+async def lose_key(runtime: Runtime[Settings], endpoint_id: str, encrypted: str = "1.00000000.AAAA") -> None:
+    async with runtime.database.transaction() as tx:
+        await tx.execute(
+            text("UPDATE endpoints SET sealed = :text WHERE id = :id"), {"text": encrypted, "id": endpoint_id}
+        )
+
+
+@pytest.mark.parametrize("encrypted", ["1.00000000.AAAA", "", "1", "2.x.y", "1..", "1.00000000.%", "AAAA"])
+async def test_endpoint_with_a_lost_key_is_listed_as_unreadable_beside_the_others(
+    api: httpx.AsyncClient, runtime: Runtime[Settings], encrypted: str
+) -> None:
+    lost, other = await create(api, headers={"X-Team": "a"}), await create(api, headers={"X-Team": "a"})
+    await lose_key(runtime, lost["id"], encrypted)
+    listed = await api.get("/v1/endpoints")
+    assert listed.status_code == 200
+    shown = {each["id"]: each for each in listed.json()["items"]}
+    assert {name: shown[lost["id"]][name] for name in ("unreadable", "headerNames", "signatureAlgorithm", "url")} == {
+        "unreadable": True, "headerNames": [], "signatureAlgorithm": None, "url": lost["url"],
+    }  # fmt: skip
+    assert (shown[other["id"]]["unreadable"], shown[other["id"]]["headerNames"]) == (False, ["X-Team"])
+    one = await api.get(f"/v1/endpoints/{lost['id']}")
+    assert (one.status_code, one.json()) == (200, shown[lost["id"]])
+
+
+async def test_unreadable_endpoint_keeps_its_encrypted_fields_while_others_change(
     api: httpx.AsyncClient, runtime: Runtime[Settings]
 ) -> None:
+    created = await create(api, headers={"X-Team": "a"})
+    path, anything = f"/v1/endpoints/{created['id']}", {"If-Match": "*"}
+    async with runtime.database.read() as connection:
+        [kept] = (await connection.execute(text("SELECT sealed FROM endpoints"))).scalars()
+    await lose_key(runtime, created["id"])
+    changed = await api.patch(path, json={"description": "moving", "url": "https://example.org/new"}, headers=anything)
+    assert [changed.json()[name] for name in ("description", "url", "unreadable")] == [
+        "moving",
+        "https://example.org/new",
+        True,
+    ]
+    assert (await api.post(f"{path}/disable")).json()["enabled"] is False
+    assert (await api.post(f"{path}/enable")).json()["enabled"] is True
+    for refused in (
+        await api.patch(path, json={"headers": {"X-Team": "b"}}, headers=anything),
+        await api.post(f"{path}/rotate-secret"),
+    ):
+        assert (refused.status_code, refused.json()["type"]) == (503, "urn:almanac:problem:secrets-unreadable")
+        assert "SECRET_KEYS" in refused.json()["detail"]
+    # The key comes back: nothing was lost.
+    await lose_key(runtime, created["id"], kept)
+    assert (await api.get(path)).json()["headerNames"] == ["X-Team"]
+    rotated = await api.post(f"{path}/rotate-secret", json={"overlapSeconds": 60})
+    assert rotated.json()["previousSecretUntil"] is not None
+
+
+async def test_unreadable_slack_endpoint_is_readable_again_with_a_new_url(
+    api: httpx.AsyncClient, runtime: Runtime[Settings]
+) -> None:
+    created = await create(api, kind="slack", url="https://hooks.slack.com/services/T0/B0/one")
+    path, anything = f"/v1/endpoints/{created['id']}", {"If-Match": "*"}
+    await lose_key(runtime, created["id"])
+    off = await api.patch(path, json={"description": "lost"}, headers=anything)
+    assert [off.json()[name] for name in ("url", "unreadable", "description")] == [None, True, "lost"]
+    new = await api.patch(path, json={"url": "https://hooks.slack.com/services/T0/B0/two"}, headers=anything)
+    assert [new.json()[name] for name in ("url", "unreadable")] == ["https://hooks.slack.com/…", False]
+
+
+async def test_unreadable_endpoint_can_be_deleted(api: httpx.AsyncClient, runtime: Runtime[Settings]) -> None:
     created = await create(api)
-    async with runtime.database.transaction() as tx:
-        await tx.execute(text("UPDATE endpoints SET sealed = '1.00000000.AAAA'"))
-    lost = await api.get(f"/v1/endpoints/{created['id']}")
-    assert (lost.status_code, lost.json()["type"]) == (503, "urn:almanac:problem:sealed")
+    await lose_key(runtime, created["id"])
     assert (await api.delete(f"/v1/endpoints/{created['id']}")).status_code == 204

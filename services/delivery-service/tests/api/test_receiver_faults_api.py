@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from delivery_scene import VAULT, Scene, due_event, receive
+from delivery_scene import CIPHER, Scene, due_event, receive
 from faulty_receivers import Authority, Gibibyte, Serve, answering, at, dripping, resetting, served
 
 from chassis.runtime import Runtime
@@ -115,7 +115,7 @@ async def deliveries(
             waiting = [each for each in items if each["status"] == "PENDING" and each["attempts"] == 1]
             return items if len(ended) == len(READ) - 2 and len(waiting) == 2 else []
 
-        async with scene.pool(sender=WebhookSender(poster, VAULT), policy=PATIENT) as pool:
+        async with scene.pool(sender=WebhookSender(poster, CIPHER), policy=PATIENT) as pool:
             await receive(pool, due)
             found = await eventually(all_tried) or []
         await poster.aclose()

@@ -58,7 +58,7 @@ async def stop(scene: Scene, clock: Clock, endpoint_id: UUID, how: str) -> None:
         await update_endpoint(scene.database, OUTBOX, clock, SECURITY, endpoint_id, {"enabled": False}, None)
     else:
         await switch_endpoint(
-            scene.database, OUTBOX, clock, SECURITY.vault, endpoint_id, enabled=False, reason="moving"
+            scene.database, OUTBOX, clock, SECURITY.cipher, endpoint_id, enabled=False, reason="moving"
         )
 
 
@@ -146,7 +146,7 @@ async def test_claimed_deliveries_are_signed_with_the_new_secret_after_a_rotatio
     async with scene.pool() as pool:
         gate = await claimed(scene, pool, receiver)
         await rotate_secret(
-            scene.database, clock, SECURITY.vault, endpoint_id, None, overlap_seconds=3600, expected=None
+            scene.database, clock, SECURITY.cipher, endpoint_id, None, overlap_seconds=3600, expected=None
         )
         gate.set()
         await scene.ended(12)

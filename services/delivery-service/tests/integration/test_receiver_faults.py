@@ -10,14 +10,14 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from delivery_scene import LOOPBACK, VAULT
+from delivery_scene import CIPHER, LOOPBACK
 from faulty_receivers import CHUNK, Authority, Gibibyte, answering, at, dripping, resetting, served
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import EXCERPT_BYTES, MAX_RESPONSE_BYTES, Poster
+from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.adapters.signatures import generate_secret
-from delivery_service.adapters.vault import Vault
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.attempts import Fault, Reply
@@ -148,7 +148,7 @@ async def test_connections_are_used_again(attempt: Attempt) -> None:
             await reader.readuntil(b"HTTP/1.1\r\n")
 
     poster = Poster(connections=2, connect_seconds=1, guard=Guard(LOOPBACK))
-    sender = WebhookSender(poster, VAULT)
+    sender = WebhookSender(poster, CIPHER)
     async with served(serve) as port:
         for _ in range(3):
             assert (await attempt(at(port), sender=sender)).excerpt == "ok"
@@ -213,7 +213,7 @@ async def test_a_name_that_leads_to_a_private_address_the_second_time_is_not_fol
     reach = Reach((ip_network("127.0.0.1/32"),))
     guard = Guard(reach, lookup=lambda _: next(answers), cache_seconds=0)
     poster = Poster(connections=2, connect_seconds=1, guard=guard)
-    sender = WebhookSender(poster, VAULT)
+    sender = WebhookSender(poster, CIPHER)
     async with served(serve) as port:
         first, second = [await attempt(f"http://{NAME}:{port}/", sender=sender) for _ in range(2)]
     await poster.aclose()
@@ -314,6 +314,8 @@ async def test_during_an_overlap_the_old_secret_signs_too(receiver: Receiver, at
 async def test_secrets_that_cannot_be_opened_are_a_fault_and_nothing_is_sent(
     receiver: Receiver, attempt: Attempt
 ) -> None:
-    other = WebhookSender(Poster(connections=1, connect_seconds=1, guard=Guard(LOOPBACK)), Vault([b"o" * KEY_BYTES]))
+    other = WebhookSender(
+        Poster(connections=1, connect_seconds=1, guard=Guard(LOOPBACK)), SecretCipher([b"o" * KEY_BYTES])
+    )
     assert (await attempt(receiver.url, sender=other)).fault is Fault.SEALED
     assert receiver.requests == []

@@ -15,8 +15,8 @@ from contracts.messages.delivery import DeadLetteredItem
 from contracts.vocabulary import Priority
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
+from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.adapters.slack import SlackSender
-from delivery_service.adapters.vault import Vault
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.application.endpoints import Security
 from delivery_service.application.sending import Channels, Sender
@@ -27,7 +27,7 @@ from local_stack.testkit import Receiver, eventually
 
 Rows = Callable[..., Awaitable[list[Any]]]
 
-SECURITY = Security(Guard(Reach((ip_network("127.0.0.0/8"),))), Vault([b"k" * KEY_BYTES]))
+SECURITY = Security(Guard(Reach((ip_network("127.0.0.0/8"),))), SecretCipher([b"k" * KEY_BYTES]))
 # At a literal address, so that nobody is asked for a name.
 SLACK = "https://93.184.216.34/services/T0/B0/very-secret"
 TWO_LETTERS = """
@@ -113,8 +113,8 @@ async def _channels(router: MockRouter) -> AsyncIterator[Channels]:
         connections=1, connect_seconds=1, guard=SECURITY.guard, transport=httpx.MockTransport(router.async_handler)
     )
     senders: dict[Kind, Sender] = {
-        Kind.WEBHOOK: WebhookSender(network, SECURITY.vault),
-        Kind.SLACK: SlackSender(slack, SECURITY.vault),
+        Kind.WEBHOOK: WebhookSender(network, SECURITY.cipher),
+        Kind.SLACK: SlackSender(slack, SECURITY.cipher),
     }
     yield Channels(senders, close=network.aclose)
     await network.aclose()

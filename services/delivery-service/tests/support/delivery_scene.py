@@ -23,7 +23,7 @@ from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.vocabulary import EventType, Priority
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
-from delivery_service.adapters.vault import Vault
+from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.application.endpoints import Security, Signing, create_endpoint
 from delivery_service.application.pool import DeliveryPool, PoolLimits
@@ -43,7 +43,7 @@ IMPATIENT = RetryPolicy(max_tries=3, base=0.05, factor=2.0, cap=0.1, retry_after
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 # Where the receivers of these tests listen.
 LOOPBACK = Reach((ip_network("127.0.0.0/8"),))
-VAULT = Vault([b"k" * KEY_BYTES])
+CIPHER = SecretCipher([b"k" * KEY_BYTES])
 
 
 def look_up_by_heart(name: str) -> Sequence[str]:
@@ -53,7 +53,7 @@ def look_up_by_heart(name: str) -> Sequence[str]:
     return ["10.0.0.1"] if name.endswith(".internal") else ["93.184.216.34"]
 
 
-SECURITY = Security(Guard(LOOPBACK, lookup=look_up_by_heart), VAULT)
+SECURITY = Security(Guard(LOOPBACK, lookup=look_up_by_heart), CIPHER)
 
 
 def due_event(
@@ -131,7 +131,7 @@ class Scene:
             priority,
             database=self.database,
             outbox=Outbox(),
-            sender=sender or WebhookSender(poster, VAULT),
+            sender=sender or WebhookSender(poster, CIPHER),
             policy=policy,
             limits=PoolLimits(slots, connections=2, lease_seconds=lease_seconds),
             circuits=circuits,

@@ -13,8 +13,8 @@ from standardwebhooks import Webhook
 
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import HEADER_LENGTH, Poster
+from delivery_service.adapters.secret_cipher import Confidential, SecretCipher
 from delivery_service.adapters.signatures import generate_secret
-from delivery_service.adapters.vault import Confidential, Vault
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.application.endpoints import SecuredEndpoint, Signing
 from delivery_service.domain.addresses import Reach
@@ -23,7 +23,7 @@ from delivery_service.domain.deliveries import Dispatch, Lease, Target
 from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind
 from delivery_service.domain.signing import KEY_BYTES, Secret
 
-VAULT = Vault([b"k" * KEY_BYTES])
+CIPHER = SecretCipher([b"k" * KEY_BYTES])
 Attempt = Callable[..., Awaitable[Reply]]
 
 
@@ -34,7 +34,7 @@ def sender_to(answer: httpx.Response, seen: list[httpx.Request]) -> WebhookSende
         return answer
 
     transport = httpx.MockTransport(handle)
-    return WebhookSender(Poster(connections=1, connect_seconds=1, guard=Guard(Reach()), transport=transport), VAULT)
+    return WebhookSender(Poster(connections=1, connect_seconds=1, guard=Guard(Reach()), transport=transport), CIPHER)
 
 
 async def test_the_signature_is_over_the_bytes_that_are_sent(attempt: Attempt) -> None:
@@ -68,7 +68,7 @@ def test_what_is_confidential_is_no_part_of_what_is_shown_of_an_endpoint() -> No
     headers = {"Authorization": "Bearer of-the-receiver"}
     config = EndpointConfig("https://hooks.slack.com/services/very-secret", headers=headers)
     endpoint = Endpoint.new(uuid4(), config, (Secret(secret),), datetime.now(UTC))
-    sealed = VAULT.seal(endpoint.id, Confidential(endpoint.secrets, headers, config.url))
+    sealed = CIPHER.encrypt(endpoint.id, Confidential(endpoint.secrets, headers, config.url))
     target = Target(endpoint.id, 1, Kind.WEBHOOK, None, sealed, 5)
     dispatch = Dispatch(
         delivery_id=uuid4(),

@@ -1,6 +1,7 @@
-"""The table ``endpoints``. What of a row is confidential is in its column ``sealed``, which a :class:`Vault` opens."""
+"""The table ``endpoints``. The column ``sealed`` has the confidential fields, encrypted by a :class:`SecretCipher`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -8,9 +9,10 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Transaction
-from delivery_service.adapters.vault import Confidential, Vault
+from delivery_service.adapters.secret_cipher import Confidential, SecretCipher
 from delivery_service.domain.deliveries import Reason, Target
 from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind
+from delivery_service.domain.errors import SecretsUnreadableError
 from delivery_service.domain.templates import Template
 
 TARGET = (
@@ -46,21 +48,32 @@ _INSERT = text(
     f" VALUES (:id, :created_at, {', '.join(f':{name}' for name in _CHANGING)})"
 )
 _UPDATE = text(f"UPDATE endpoints SET {', '.join(f'{name} = :{name}' for name in _CHANGING)} WHERE id = :id")
-_SEALED_BEFORE = text(
-    "SELECT id, sealed FROM endpoints WHERE NOT starts_with(sealed, :current)"
-    " ORDER BY id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED"
+_UPDATE_UNREADABLE = text(
+    f"UPDATE endpoints SET {', '.join(f'{name} = :{name}' for name in _CHANGING if name != 'sealed')} WHERE id = :id"
 )
-_RESEAL = text(
+_ENCRYPTED_BEFORE = text(
+    "SELECT id, sealed FROM endpoints WHERE NOT starts_with(sealed, :current) AND id > :after"
+    " ORDER BY id LIMIT :limit FOR NO KEY UPDATE"
+)
+_REENCRYPT = text(
     "UPDATE endpoints p SET sealed = s.sealed"
     " FROM unnest(CAST(:ids AS uuid[]), CAST(:sealed AS text[])) AS s (id, sealed) WHERE p.id = s.id"
 )
 _DELETE = text("DELETE FROM endpoints WHERE id = :id")
 
 
-async def find(connection: AsyncConnection, vault: Vault, endpoint_id: UUID) -> Endpoint | None:
-    """Raises SealedError, as the next two."""
+@dataclass(frozen=True, slots=True)
+class Reencrypted:
+    """A batch of endpoints. ``last`` is its last id where there may be more, None at the end."""
+
+    encrypted: list[UUID]
+    unreadable: list[UUID]
+    last: UUID | None
+
+
+async def find(connection: AsyncConnection, cipher: SecretCipher, endpoint_id: UUID) -> Endpoint | None:
     row = (await connection.execute(_FIND, {"id": endpoint_id})).one_or_none()
-    return _endpoint(row, vault) if row else None
+    return _endpoint(row, cipher) if row else None
 
 
 async def find_target(connection: AsyncConnection, endpoint_id: UUID) -> Target | None:
@@ -80,10 +93,10 @@ def ended_by(*, found: bool) -> Reason:
     return Reason.DISABLED if found else Reason.CANCELLED
 
 
-async def lock(tx: Transaction, vault: Vault, endpoint_id: UUID) -> Endpoint | None:
+async def lock(tx: Transaction, cipher: SecretCipher, endpoint_id: UUID) -> Endpoint | None:
     """The endpoint, kept from other writers until the transaction ends."""
     row = (await tx.execute(_LOCK, {"id": endpoint_id})).one_or_none()
-    return _endpoint(row, vault) if row else None
+    return _endpoint(row, cipher) if row else None
 
 
 async def lock_version(tx: Transaction, endpoint_id: UUID) -> int | None:
@@ -93,36 +106,41 @@ async def lock_version(tx: Transaction, endpoint_id: UUID) -> int | None:
 
 
 async def newest(
-    connection: AsyncConnection, vault: Vault, before: tuple[Any, UUID] | None, limit: int
+    connection: AsyncConnection, cipher: SecretCipher, before: tuple[Any, UUID] | None, limit: int
 ) -> Sequence[Endpoint]:
     """Newest first, after the position ``before`` (created_at, id)."""
     if before is None:
         rows = await connection.execute(_LIST, {"limit": limit})
     else:
         rows = await connection.execute(_LIST_BEFORE, {"limit": limit, "before_at": before[0], "before_id": before[1]})
-    return [_endpoint(row, vault) for row in rows]
+    return [_endpoint(row, cipher) for row in rows]
 
 
-async def insert(tx: Transaction, vault: Vault, endpoint: Endpoint) -> None:
-    await tx.execute(_INSERT, {**_values(endpoint, vault), "created_at": endpoint.created_at})
+async def insert(tx: Transaction, cipher: SecretCipher, endpoint: Endpoint) -> None:
+    await tx.execute(_INSERT, {**_values(endpoint, cipher), "created_at": endpoint.created_at})
 
 
-async def update(tx: Transaction, vault: Vault, endpoint: Endpoint) -> None:
-    await tx.execute(_UPDATE, _values(endpoint, vault))
+async def update(tx: Transaction, cipher: SecretCipher, endpoint: Endpoint) -> None:
+    """Store all fields of an endpoint; the encrypted ones of an unreadable endpoint stay as they are."""
+    statement = _UPDATE_UNREADABLE if endpoint.config.unreadable else _UPDATE
+    await tx.execute(statement, _values(endpoint, cipher))
 
 
-async def reseal(tx: Transaction, vault: Vault, limit: int) -> int:
-    """Seal up to ``limit`` endpoints anew that an older key sealed. Returns how many. Raises SealedError."""
-    rows = (await tx.execute(_SEALED_BEFORE, {"current": vault.current_prefix, "limit": limit})).all()
-    if rows:
-        await tx.execute(
-            _RESEAL,
-            {
-                "ids": [row.id for row in rows],
-                "sealed": [vault.seal(row.id, vault.open(row.id, row.sealed)) for row in rows],
-            },
-        )
-    return len(rows)
+async def reencrypt(tx: Transaction, cipher: SecretCipher, after: UUID, limit: int) -> Reencrypted:
+    """Encrypt with the current key what an older one encrypted, of up to ``limit`` endpoints in order of their ids."""
+    rows = (
+        await tx.execute(_ENCRYPTED_BEFORE, {"current": cipher.current_prefix, "after": after, "limit": limit})
+    ).all()
+    encrypted: dict[UUID, str] = {}
+    unreadable: list[UUID] = []
+    for row in rows:
+        try:
+            encrypted[row.id] = cipher.encrypt(row.id, cipher.decrypt(row.id, row.sealed))
+        except SecretsUnreadableError:
+            unreadable.append(row.id)
+    if encrypted:
+        await tx.execute(_REENCRYPT, {"ids": list(encrypted), "sealed": list(encrypted.values())})
+    return Reencrypted(list(encrypted), unreadable, rows[-1].id if len(rows) == limit else None)
 
 
 async def delete(tx: Transaction, endpoint_id: UUID) -> None:
@@ -145,7 +163,7 @@ def target(row: Row[Any]) -> Target:
     )
 
 
-def _values(endpoint: Endpoint, vault: Vault) -> dict[str, Any]:
+def _values(endpoint: Endpoint, cipher: SecretCipher) -> dict[str, Any]:
     config = endpoint.config
     # Whoever knows the URL of Slack's incoming webhook may write there.
     secret_url = config.url if config.kind is Kind.SLACK else None
@@ -160,14 +178,19 @@ def _values(endpoint: Endpoint, vault: Vault) -> dict[str, Any]:
         "operational_events": list(config.operational_events) or None,
         "retry_schedule": None if config.retry_schedule is None else list(config.retry_schedule),
         "url": None if secret_url else config.url,
-        "sealed": vault.seal(endpoint.id, Confidential(endpoint.secrets, config.headers, secret_url)),
+        "sealed": cipher.encrypt(endpoint.id, Confidential(endpoint.secrets, config.headers, secret_url)),
         "disabled_at": endpoint.disabled_at,
         "updated_at": endpoint.updated_at,
     }
 
 
-def _endpoint(row: Row[Any], vault: Vault) -> Endpoint:
-    confidential = vault.open(row.id, row.sealed)
+def _endpoint(row: Row[Any], cipher: SecretCipher) -> Endpoint:
+    unreadable = False
+    try:
+        confidential = cipher.decrypt(row.id, row.sealed)
+    except SecretsUnreadableError:
+        # One lost key must not hide the endpoint, nor the others of a list.
+        confidential, unreadable = Confidential(), True
     return Endpoint(
         id=row.id,
         version=row.version,
@@ -189,6 +212,7 @@ def _endpoint(row: Row[Any], vault: Vault) -> Endpoint:
             html=row.html,
             enabled=row.enabled,
             disabled_reason=row.disabled_reason,
+            unreadable=unreadable,
         ),
         secrets=confidential.secrets,
         disabled_at=row.disabled_at,

@@ -9,10 +9,10 @@ from contracts.due import parse_due_event
 from contracts.messages.user import Contact
 from delivery_service.adapters.letters import TEST_WORDS, words, words_of_trouble
 from delivery_service.adapters.posting import USER_AGENT, Poster
-from delivery_service.adapters.vault import Vault
+from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.domain.attempts import Fault, Reply
 from delivery_service.domain.deliveries import Dispatch, Target
-from delivery_service.domain.errors import SealedError
+from delivery_service.domain.errors import SecretsUnreadableError
 
 log = structlog.get_logger(__name__)
 
@@ -21,11 +21,11 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 class SlackSender:
-    """``vault`` opens an endpoint's URL, which is a secret."""
+    """``cipher`` opens an endpoint's URL, which is a secret."""
 
-    def __init__(self, poster: Poster, vault: Vault) -> None:
+    def __init__(self, poster: Poster, cipher: SecretCipher) -> None:
         self._poster = poster
-        self._vault = vault
+        self._cipher = cipher
 
     async def send(self, dispatch: Dispatch, target: Target, traceparent: str) -> Reply:
         said = words_of_trouble(dispatch.due) if dispatch.operational else words(parse_due_event(dispatch.due))
@@ -36,8 +36,8 @@ class SlackSender:
 
     async def _send(self, target: Target, said: Mapping[str, object]) -> Reply:
         try:
-            url = self._vault.open(target.endpoint_id, target.sealed).url or ""
-        except SealedError as error:
+            url = self._cipher.decrypt(target.endpoint_id, target.sealed).url or ""
+        except SecretsUnreadableError as error:
             log.warning("an address cannot be opened", endpoint_id=str(target.endpoint_id), error=str(error))
             return Reply(None, Fault.SEALED, 0.0)
         escaped = {name: str(value).translate(_ESCAPES) for name, value in said.items() if value is not None}

@@ -10,11 +10,11 @@ from contracts.due import parse_due_event
 from contracts.messages.user import Contact
 from contracts.webhook import build_webhook
 from delivery_service.adapters.posting import USER_AGENT, Poster
+from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.adapters.signatures import sign
-from delivery_service.adapters.vault import Vault
 from delivery_service.domain.attempts import Fault, Reply
 from delivery_service.domain.deliveries import Dispatch, Target
-from delivery_service.domain.errors import SealedError
+from delivery_service.domain.errors import SecretsUnreadableError
 from delivery_service.domain.signing import signing
 from delivery_service.domain.templates import TEST_MESSAGE
 
@@ -22,11 +22,11 @@ log = structlog.get_logger(__name__)
 
 
 class WebhookSender:
-    """Signs and sends. ``vault`` opens what is sealed at an endpoint."""
+    """Signs and sends. ``cipher`` opens what is sealed at an endpoint."""
 
-    def __init__(self, poster: Poster, vault: Vault) -> None:
+    def __init__(self, poster: Poster, cipher: SecretCipher) -> None:
         self._poster = poster
-        self._vault = vault
+        self._cipher = cipher
 
     async def send(self, dispatch: Dispatch, target: Target, traceparent: str) -> Reply:
         """Make one attempt. Never raises for what the receiver or the network does."""
@@ -47,8 +47,8 @@ class WebhookSender:
     async def post(self, target: Target, webhook_id: str, body: bytes, traceparent: str) -> Reply:
         """Sign and POST any JSON body. Never raises for what the receiver or the network does."""
         try:
-            confidential = self._vault.open(target.endpoint_id, target.sealed)
-        except SealedError as error:
+            confidential = self._cipher.decrypt(target.endpoint_id, target.sealed)
+        except SecretsUnreadableError as error:
             log.warning("nothing can be signed", endpoint_id=str(target.endpoint_id), error=str(error))
             return Reply(None, Fault.SEALED, 0.0)
         now = int(time.time())

@@ -256,6 +256,14 @@ class EndpointBody(WireModel):
     concurrency: int | None
     retry_schedule: Sequence[float] | None
     header_names: Annotated[Sequence[str], Field(description="Of the custom headers, whose values are not shown.")]
+    unreadable: Annotated[
+        bool,
+        Field(
+            description="Its secrets, headers and Slack URL are encrypted with a key that is not among SECRET_KEYS:"
+            " they are not shown, cannot be changed, and nothing is sent. Other fields can be changed, and it can be"
+            " deleted."
+        ),
+    ]
     subject: str | None
     text: str | None
     html: str | None
@@ -278,7 +286,7 @@ class EndpointBody(WireModel):
             id=endpoint.id,
             version=endpoint.version,
             kind=config.kind,
-            url=_shortened(config.url) if config.kind is Kind.SLACK else config.url,
+            url=_shortened(config.url) if config.url and config.kind is Kind.SLACK else config.url,
             description=config.description,
             event_types=[EventType(each) for each in config.event_types],
             priorities=[Priority(each) for each in config.priorities],
@@ -289,6 +297,7 @@ class EndpointBody(WireModel):
             concurrency=config.concurrency,
             retry_schedule=config.retry_schedule,
             header_names=list(config.headers),
+            unreadable=config.unreadable,
             subject=config.subject,
             text=config.text,
             html=config.html,
@@ -317,6 +326,8 @@ class SecuredEndpointBody(EndpointBody):
 
 
 def _note(secured: SecuredEndpoint, view: View) -> str:
+    if view.endpoint.config.unreadable:
+        return SHOWN_BEFORE
     if view.algorithm is None:
         return UNSIGNED
     if view.algorithm is Algorithm.ED25519:
@@ -324,8 +335,8 @@ def _note(secured: SecuredEndpoint, view: View) -> str:
     return SHOWN_BEFORE if secured.repeated else BROUGHT
 
 
-def _shortened(url: str | None) -> str:
-    parts = urlsplit(url or "")
+def _shortened(url: str) -> str:
+    parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}/…"
 
 

@@ -57,7 +57,7 @@ async def list_endpoints(
 ) -> Page[EndpointBody]:
     """Newest first."""
     before = decode_cursor(query.cursor)
-    found = await endpoints.list_endpoints(database, security.vault, before, query.limit + 1)
+    found = await endpoints.list_endpoints(database, security.cipher, before, query.limit + 1)
     page, more = cut(found, query.limit)
     return Page(
         items=[EndpointBody.of(View.of(endpoint)) for endpoint in page],
@@ -70,7 +70,7 @@ async def get_endpoint(
     endpoint_id: EndpointId, response: Response, database: CurrentDatabase, security: CurrentSecurity
 ) -> EndpointBody:
     """One endpoint; its `ETag` is what an update needs as `If-Match`."""
-    return _shown(await endpoints.find_endpoint(database, security.vault, endpoint_id), response)
+    return _shown(await endpoints.find_endpoint(database, security.cipher, endpoint_id), response)
 
 
 @router.get("/{endpointId}/stats", dependencies=[READ], responses=documented(404))
@@ -119,7 +119,7 @@ async def rotate_secret(
     rotated = await endpoints.rotate_secret(
         database,
         clock,
-        security.vault,
+        security.cipher,
         endpoint_id,
         wanted.secret,
         overlap_seconds=wanted.overlap_seconds,
@@ -144,7 +144,7 @@ async def enable_endpoint(
     What ended as `disabled` meanwhile goes out by `POST /v1/dead-letters/redrive` with its `endpointId`.
     """
     endpoint = await endpoints.switch_endpoint(
-        database, outbox, clock, security.vault, endpoint_id, enabled=True, reason=None
+        database, outbox, clock, security.cipher, endpoint_id, enabled=True, reason=None
     )
     return _shown(endpoint, response)
 
@@ -165,7 +165,7 @@ async def disable_endpoint(
     """
     reason = body.reason if body else None
     endpoint = await endpoints.switch_endpoint(
-        database, outbox, clock, security.vault, endpoint_id, enabled=False, reason=reason
+        database, outbox, clock, security.cipher, endpoint_id, enabled=False, reason=reason
     )
     return _shown(endpoint, response)
 

@@ -16,11 +16,16 @@ from chassis.idempotency import IdempotencyKey
 from chassis.outbox import Outbox
 from delivery_service.adapters import circuits, endpoints, statistics
 from delivery_service.adapters.guard import Guard
+from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.adapters.signatures import generate_secret, public_key
-from delivery_service.adapters.vault import Vault
 from delivery_service.application.deliveries import end_deliveries_of
 from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind
-from delivery_service.domain.errors import EndpointNotFoundError, NotOfThisKindError, StaleVersionError
+from delivery_service.domain.errors import (
+    EndpointNotFoundError,
+    NotOfThisKindError,
+    SecretsUnreadableError,
+    StaleVersionError,
+)
 from delivery_service.domain.signing import Algorithm, Secret, check_secret, overlap_until, rotated
 from delivery_service.domain.statistics import EndpointStatistics
 
@@ -69,10 +74,10 @@ class Signing:
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """What endpoints are kept safe with: where they may lead, and how their secrets are sealed."""
+    """What endpoints are kept safe with: where they may lead, and how their secrets are encrypted."""
 
     guard: Guard
-    vault: Vault
+    cipher: SecretCipher
 
 
 async def create_endpoint(
@@ -98,16 +103,16 @@ async def create_endpoint(
     async with database.transaction() as tx:
         endpoint_id = await idempotency.claim(tx, key, endpoint.id)
         if endpoint_id != endpoint.id:
-            before = await endpoints.find(tx.connection, security.vault, endpoint_id)
+            before = await endpoints.find(tx.connection, security.cipher, endpoint_id)
             return SecuredEndpoint(_found(before, endpoint_id), None, repeated=True)
-        await endpoints.insert(tx, security.vault, endpoint)
+        await endpoints.insert(tx, security.cipher, endpoint)
     return SecuredEndpoint(endpoint, _shown(secret, signing))
 
 
-async def find_endpoint(database: Database, vault: Vault, endpoint_id: UUID) -> Endpoint:
+async def find_endpoint(database: Database, cipher: SecretCipher, endpoint_id: UUID) -> Endpoint:
     """Raises EndpointNotFoundError."""
     async with database.read() as connection:
-        return _found(await endpoints.find(connection, vault, endpoint_id), endpoint_id)
+        return _found(await endpoints.find(connection, cipher, endpoint_id), endpoint_id)
 
 
 async def endpoint_statistics(database: Database, endpoint_id: UUID) -> EndpointStatistics:
@@ -119,11 +124,11 @@ async def endpoint_statistics(database: Database, endpoint_id: UUID) -> Endpoint
 
 
 async def list_endpoints(
-    database: Database, vault: Vault, before: tuple[datetime, UUID] | None, limit: int
+    database: Database, cipher: SecretCipher, before: tuple[datetime, UUID] | None, limit: int
 ) -> Sequence[Endpoint]:
     """Newest first, at most ``limit``, after the position ``before``."""
     async with database.read() as connection:
-        return await endpoints.newest(connection, vault, before, limit)
+        return await endpoints.newest(connection, cipher, before, limit)
 
 
 async def update_endpoint(
@@ -146,11 +151,11 @@ async def update_endpoint(
     """
     if "url" in patch:
         # Outside of the transaction, for it asks a name server; so the rules of the kind are asked first.
-        found = await find_endpoint(database, security.vault, endpoint_id)
+        found = await find_endpoint(database, security.cipher, endpoint_id)
         await _check_url(security.guard, found.config.merged(patch))
     async with database.transaction() as tx:
-        before = await _locked(tx, security.vault, endpoint_id, expected)
-        after = await _reconfigure(tx, clock, security.vault, before, before.config.merged(patch))
+        before = await _locked(tx, security.cipher, endpoint_id, expected)
+        after = await _reconfigure(tx, clock, security.cipher, before, before.config.merged(patch))
     if before.config.enabled and not after.config.enabled:
         await end_deliveries_of(database, outbox, endpoint_id)
     return after
@@ -159,7 +164,7 @@ async def update_endpoint(
 async def rotate_secret(
     database: Database,
     clock: Clock,
-    vault: Vault,
+    cipher: SecretCipher,
     endpoint_id: UUID,
     own: str | None,
     *,
@@ -171,17 +176,23 @@ async def rotate_secret(
     Raises:
         EndpointNotFoundError, SecretRefusedError, TooManySecretsError
         NotOfThisKindError: it signs nothing.
+        SecretsUnreadableError: its secrets cannot be decrypted, so the overlap could not be kept.
         StaleVersionError: the version is not ``expected`` (None: any will do).
     """
     async with database.transaction() as tx:
-        endpoint = await _locked(tx, vault, endpoint_id, expected)
+        endpoint = await _locked(tx, cipher, endpoint_id, expected)
+        if endpoint.config.unreadable:
+            raise SecretsUnreadableError(
+                f"the secrets of endpoint {endpoint_id} cannot be decrypted: add the key to SECRET_KEYS, or replace the"
+                " endpoint"
+            )
         if not endpoint.secrets:
             raise NotOfThisKindError("endpointId", f"an endpoint of kind {endpoint.config.kind} signs nothing")
         signing = Signing(endpoint.secrets[0].algorithm, own)
         secret = _checked_secret(signing.algorithm or Algorithm.HMAC_SHA256, own)
         secrets = rotated(endpoint.secrets, secret, overlap_seconds=overlap_seconds, now=time.time())
         endpoint = endpoint.resecured(secrets, clock.now())
-        await endpoints.update(tx, vault, endpoint)
+        await endpoints.update(tx, cipher, endpoint)
     return SecuredEndpoint(endpoint, _shown(secret, signing))
 
 
@@ -189,7 +200,7 @@ async def switch_endpoint(
     database: Database,
     outbox: Outbox,
     clock: Clock,
-    vault: Vault,
+    cipher: SecretCipher,
     endpoint_id: UUID,
     *,
     enabled: bool,
@@ -200,9 +211,9 @@ async def switch_endpoint(
     What waits for an endpoint that is disabled ends as ``disabled``. Raises EndpointNotFoundError.
     """
     async with database.transaction() as tx:
-        endpoint = await _locked(tx, vault, endpoint_id, None)
+        endpoint = await _locked(tx, cipher, endpoint_id, None)
         config = endpoint.config.merged({"enabled": enabled, "disabled_reason": reason})
-        endpoint = await _reconfigure(tx, clock, vault, endpoint, config)
+        endpoint = await _reconfigure(tx, clock, cipher, endpoint, config)
     if not enabled:
         await end_deliveries_of(database, outbox, endpoint_id)
     return endpoint
@@ -216,7 +227,6 @@ async def delete_endpoint(database: Database, outbox: Outbox, endpoint_id: UUID,
         StaleVersionError: the version is not ``expected`` (None: any will do).
     """
     async with database.transaction() as tx:
-        # Nothing has to be opened: an endpoint whose key is lost can still be deleted.
         version = await endpoints.lock_version(tx, endpoint_id)
         if version is None:
             raise EndpointNotFoundError(f"there is no endpoint {endpoint_id}")
@@ -226,7 +236,7 @@ async def delete_endpoint(database: Database, outbox: Outbox, endpoint_id: UUID,
 
 
 async def _reconfigure(
-    tx: Transaction, clock: Clock, vault: Vault, endpoint: Endpoint, config: EndpointConfig
+    tx: Transaction, clock: Clock, cipher: SecretCipher, endpoint: Endpoint, config: EndpointConfig
 ) -> Endpoint:
     if config == endpoint.config:
         return endpoint
@@ -234,7 +244,7 @@ async def _reconfigure(
         # What failed at the old place, or before somebody switched it on again, says nothing about what comes now.
         await circuits.forget(tx, endpoint.id)
     endpoint = endpoint.changed(config, clock.now())
-    await endpoints.update(tx, vault, endpoint)
+    await endpoints.update(tx, cipher, endpoint)
     return endpoint
 
 
@@ -263,8 +273,8 @@ def _shown(secret: str | None, signing: Signing) -> str | None:
     return secret if signing.secret is None and signing.algorithm is not Algorithm.ED25519 else None
 
 
-async def _locked(tx: Transaction, vault: Vault, endpoint_id: UUID, expected: int | None) -> Endpoint:
-    endpoint = _found(await endpoints.lock(tx, vault, endpoint_id), endpoint_id)
+async def _locked(tx: Transaction, cipher: SecretCipher, endpoint_id: UUID, expected: int | None) -> Endpoint:
+    endpoint = _found(await endpoints.lock(tx, cipher, endpoint_id), endpoint_id)
     _expect(endpoint.version, expected)
     return endpoint
 

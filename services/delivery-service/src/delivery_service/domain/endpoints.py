@@ -10,7 +10,12 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from delivery_service.domain.errors import HeaderRefusedError, NotOfThisKindError, ReasonWhileEnabledError
+from delivery_service.domain.errors import (
+    HeaderRefusedError,
+    NotOfThisKindError,
+    ReasonWhileEnabledError,
+    SecretsUnreadableError,
+)
 from delivery_service.domain.signing import Secret
 
 MAX_URL = 2048
@@ -137,7 +142,8 @@ class EndpointConfig:
     Empty ``event_types``, ``priorities`` or ``tags`` mean all; one of several tags is enough. ``operational_events``
     are what it is told about other endpoints' troubles. The timeout is for a whole attempt; ``rate_limit`` is per
     second; ``retry_schedule`` has the seconds before each retry, None for the service's own. ``subject``, ``text`` and
-    ``html`` are templates of what a person reads.
+    ``html`` are templates of what a person reads. Of an ``unreadable`` endpoint the encrypted fields (headers, the
+    secrets, Slack's URL) cannot be decrypted, and are empty here.
     """
 
     url: str | None = field(repr=False)
@@ -157,13 +163,22 @@ class EndpointConfig:
     html: str | None = None
     enabled: bool = True
     disabled_reason: str | None = None
+    unreadable: bool = False
 
     def merged(self, patch: Mapping[str, Any]) -> "EndpointConfig":
         """With the patch's values (RFC 7396). Enabling forgets the reason for which it was disabled.
 
         Raises:
+            SecretsUnreadableError: the patch changes some of several encrypted fields that cannot be decrypted.
             DeliveryServiceError: as :meth:`checked`.
         """
+        if self.unreadable and "headers" in patch:
+            raise SecretsUnreadableError(
+                "headers cannot be changed: a key that decrypts them is missing in SECRET_KEYS"
+            )
+        if self.unreadable and self.kind is Kind.SLACK and patch.get("url") is not None:
+            # It is the only encrypted field of this kind, so with a new one the endpoint is readable again.
+            patch = {**patch, "unreadable": False}
         if "headers" in patch:
             patch = {**patch, "headers": _merged_headers(self.headers, patch["headers"])}
         changed = replace(self, **patch)
@@ -179,10 +194,11 @@ class EndpointConfig:
             HeaderRefusedError, ReasonWhileEnabledError
         """
         addressed = self.kind in ADDRESSED
-        if addressed != (self.url is not None):
+        unknown = self.unreadable and self.kind is Kind.SLACK
+        if addressed != (self.url is not None) and not unknown:
             rule = "needs a URL" if addressed else "has no URL: it writes to the user's own address"
             raise NotOfThisKindError("url", f"an endpoint of kind {self.kind} {rule}")
-        if self.kind is Kind.SLACK and not (self.url or "").startswith("https://"):
+        if self.kind is Kind.SLACK and not unknown and not (self.url or "").startswith("https://"):
             raise NotOfThisKindError("url", "an incoming webhook of Slack begins with https://")
         for name, kinds in _KINDS_WITH.items():
             if getattr(self, name) and self.kind not in kinds:

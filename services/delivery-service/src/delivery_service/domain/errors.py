@@ -20,7 +20,7 @@
     ├── NotOfThisKindError              422
     ├── ContactNeededError              422
     ├── ReasonWhileEnabledError         422
-    └── SealedError                     503
+    └── SecretsUnreadableError                     503
 """
 
 
@@ -122,12 +122,13 @@ class ContactNeededError(DeliveryServiceError):
         self.field = field
 
 
-class SealedError(DeliveryServiceError):
-    """What is sealed at an endpoint cannot be opened: a key is missing from the settings."""
+class SecretsUnreadableError(DeliveryServiceError):
+    """The secrets of an endpoint cannot be decrypted: a key is missing in SECRET_KEYS."""
 
     status = 503
-    slug = "sealed"
-    title = "Secrets cannot be opened"
+    slug = "secrets-unreadable"
+    title = "Secrets cannot be decrypted"
+    field = "endpointId"
 
 
 class ReasonWhileEnabledError(DeliveryServiceError):

@@ -1,7 +1,7 @@
-"""Sealing what must not be read in the database: secrets, custom headers, addresses that are secrets themselves.
+"""Encrypts what must not be read in the database: secrets, custom headers, URLs that are secrets themselves (ADR 0012).
 
-AES-256-GCM. A sealed text names its key, so that several can be in use while they are rotated, and is bound to its
-endpoint, so that it opens in no other row.
+AES-256-GCM. An encrypted text names its key, so that several can be in use during a rotation, and is bound to its
+endpoint, so that it cannot be decrypted in another row.
 """
 
 import hashlib
@@ -16,9 +16,10 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from delivery_service.domain.errors import SealedError
+from delivery_service.domain.errors import SecretsUnreadableError
 from delivery_service.domain.signing import Secret
 
+_VERSION = "1"
 _NONCE_BYTES = 12
 _MIN_SPOKEN = 8
 """Characters: less is no secret, and would be found in any text."""
@@ -26,7 +27,7 @@ _MIN_SPOKEN = 8
 
 @dataclass(frozen=True, slots=True)
 class Confidential:
-    """What of an endpoint is sealed. ``url`` is here for a channel whose URL is a secret."""
+    """The encrypted fields of an endpoint. ``url`` is one for a channel whose URL is a secret."""
 
     secrets: tuple[Secret, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -39,18 +40,19 @@ class Confidential:
         return [*(each.value for each in self.secrets), *(each for each in values if len(each) >= _MIN_SPOKEN)]
 
 
-class Vault:
-    """Seals with the first of ``keys`` (32 bytes each) and opens with any.
+class SecretCipher:
+    """Encrypts with the first of ``keys`` (32 bytes each) and decrypts with any of them.
 
-    What was opened lately is remembered: an endpoint costs one decryption, not one for each event.
+    What was decrypted lately is remembered: an endpoint costs one decryption, not one for each event.
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
-        self.current_prefix = f"1.{_key_id(keys[0])}."
-        self.open = lru_cache(maxsize=4096)(self._open)
+        self.current_prefix = f"{_VERSION}.{_key_id(keys[0])}."
+        self.decrypt = lru_cache(maxsize=4096)(self._decrypt)
 
-    def seal(self, endpoint_id: UUID, content: Confidential) -> str:
+    def encrypt(self, endpoint_id: UUID, content: Confidential) -> str:
+        """Encrypt for one endpoint, as ``1.<key id>.<nonce, ciphertext and tag in base64>``."""
         plain = json.dumps(
             {
                 "secrets": [[each.value, each.until] for each in content.secrets],
@@ -60,19 +62,28 @@ class Vault:
         )
         _, key_id, _ = self.current_prefix.split(".")
         nonce = token_bytes(_NONCE_BYTES)
-        sealed = nonce + self._ciphers[key_id].encrypt(nonce, plain.encode(), endpoint_id.bytes)
-        return self.current_prefix + b64encode(sealed).decode()
+        encrypted = nonce + self._ciphers[key_id].encrypt(nonce, plain.encode(), endpoint_id.bytes)
+        return self.current_prefix + b64encode(encrypted).decode()
 
-    def _open(self, endpoint_id: UUID, sealed: str) -> Confidential:
-        """Raises SealedError: its key is not among ours, or it is not what was sealed for this endpoint."""
-        _, key_id, encoded = sealed.split(".")
-        if key_id not in self._ciphers:
-            raise SealedError(f"endpoint {endpoint_id} is sealed with a key that is not among SECRET_KEYS: {key_id}")
-        content = b64decode(encoded)
+    def _decrypt(self, endpoint_id: UUID, encrypted: str) -> Confidential:
+        """Decrypt what was encrypted for this endpoint.
+
+        Raises:
+            SecretsUnreadableError: its key is not among ours, it belongs to another endpoint, or it is damaged.
+        """
+        version, _, rest = encrypted.partition(".")
+        key_id, _, encoded = rest.partition(".")
+        if version == _VERSION and key_id not in self._ciphers:
+            raise SecretsUnreadableError(
+                f"the secrets of endpoint {endpoint_id} are encrypted with key {key_id}, which is not among SECRET_KEYS"
+            )
         try:
+            content = b64decode(encoded, validate=True)
             plain = self._ciphers[key_id].decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], endpoint_id.bytes)
-        except InvalidTag:
-            raise SealedError(f"what is sealed at endpoint {endpoint_id} is not its own") from None
+        except (InvalidTag, KeyError, ValueError):
+            raise SecretsUnreadableError(
+                f"the secrets of endpoint {endpoint_id} are damaged, or were encrypted for another endpoint"
+            ) from None
         fields = json.loads(plain)
         return Confidential(
             tuple(Secret(value, until) for value, until in fields["secrets"]), fields["headers"], fields["url"]
