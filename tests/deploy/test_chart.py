@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from almanac_chart import CHART, PROFILES, UnknownProfileError, main, manifests, profile_values, render
+from almanac_chart import CHART, PROFILES, UnknownProfileError, main, manifests, merged, profile_values, render
 from jsonschema import Draft7Validator
 
 helm = pytest.importorskip("helm_python", reason="`make test-deploy` installs it")
@@ -19,6 +19,10 @@ kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="`make t
 
 GOLDEN = Path(__file__).parent / "golden"
 KUBERNETES = ("1.30", "1.31", "1.32", "1.33", "1.34")
+DIRECT = {
+    name: {"secret": {"remote": {"LISTEN_URL": f"almanac/{name}/listen-url"}}}
+    for name in ("user", "event", "delivery", "analytics")
+}
 EVERYTHING = {
     "pgbouncer": {"enabled": True, "host": "primary"},
     "collector": {"enabled": True},
@@ -26,7 +30,7 @@ EVERYTHING = {
     "monitoring": {"enabled": True},
     "ingress": {"enabled": True, "tlsSecret": "tls"},
     "topology": {"apply": True, "roleArn": "arn:aws:iam::000000000000:role/topology"},
-    "services": {"user": {"roleArn": "arn:aws:iam::000000000000:role/user"}},
+    "services": merged(DIRECT, {"user": {"roleArn": "arn:aws:iam::000000000000:role/user"}}),
     "image": {"pullSecrets": ["registry"], "tag": "1.2.3"},
     "pod": {"nodeSelector": {"pool": "almanac"}, "priorityClassName": "high"},
 }
@@ -140,7 +144,11 @@ def test_a_wrong_value_is_refused_with_its_path(values: dict[str, Any], path: st
             "components.delivery-worker-high.min is 3; the queues' fleet concurrency (events-high) allows 2 pods",
         ),
         ({"collector": {"enabled": True}}, "collector.tracesEndpoint is needed where jaeger.enabled is false"),
-        ({"pgbouncer": {"enabled": True}}, "pgbouncer.host is needed"),
+        ({"pgbouncer": {"enabled": True}, "services": DIRECT}, "pgbouncer.host is needed"),
+        (
+            {"pgbouncer": {"enabled": True, "host": "primary"}, "secrets": {"kind": "external"}},
+            "services.analytics.secret.remote.LISTEN_URL is needed with pgbouncer.enabled",
+        ),
         ({"secrets": {"kind": "plain"}}, "services.analytics.secret.values.DATABASE_URL is needed"),
     ],
     ids=str,
@@ -304,7 +312,46 @@ def test_hooks_run_before_what_needs_them_and_with_all_that_they_need() -> None:
             assert hooks["Secret", source["secretRef"]["name"]] < weight
 
 
-def test_without_hooks_the_jobs_are_plain_and_named_after_their_image() -> None:
+def _jobs_without_hooks(**values: Any) -> set[str]:
+    return {name for name in _named(manifests({"hooks": {"enabled": False}, **values}), "Job") if "-migrate-" in name}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": {"tag": "9.9.9"}},
+        {"image": {"registry": "registry.example"}},
+        {"aws": {"region": "eu-central-1"}},
+        {"topology": {"prefix": "other"}},
+        {"pod": {"priorityClassName": "high"}},
+        {"secrets": {"kind": "existing"}, "services": {name: {"secret": {"name": f"own-{name}"}} for name in DIRECT}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_change_of_its_pod_gives_a_job_without_hooks_another_name(change: dict[str, Any]) -> None:
+    before, after = _jobs_without_hooks(), _jobs_without_hooks(**change)
+    assert len(before) == len(after) == 4
+    assert before & after == set()
+    assert before == _jobs_without_hooks()
+
+
+def test_a_setting_that_the_chart_sets_too_occurs_once_with_its_own_value() -> None:
+    values = {
+        "services": {"user": {"env": {"LOG_LEVEL": "DEBUG", "OTEL_TRACES_SAMPLER_RATIO": "1"}}},
+        "components": {"user-relay": {"env": {"LOG_LEVEL": "WARNING"}}},
+    }
+    levels = {}
+    for name, deployment in _named(manifests(values), "Deployment").items():
+        [container] = deployment["spec"]["template"]["spec"]["containers"]
+        names = [each["name"] for each in container["env"]]
+        assert len(names) == len(set(names)), name
+        levels[name] = next(each["value"] for each in container["env"] if each["name"] == "LOG_LEVEL")
+    assert levels["almanac-user-api"] == "DEBUG"
+    assert levels["almanac-user-relay"] == "WARNING"
+    assert levels["almanac-event-api"] == "info"
+
+
+def test_without_hooks_the_jobs_are_plain_and_named_after_their_pods() -> None:
     def jobs(tag: str) -> dict[str, dict[str, Any]]:
         return _named(manifests({**profile_values("dev"), "hooks": {"enabled": False}, "image": {"tag": tag}}), "Job")
 

@@ -132,5 +132,6 @@ def test_pgbouncer_pools_as_the_chart_does() -> None:
         ("max_client_conn", "maxClients"),
         ("server_lifetime", "serverLifetimeSeconds"),
         ("server_idle_timeout", "serverIdleSeconds"),
+        ("query_wait_timeout", "queryWaitSeconds"),
     ):
         assert f"{name} = {values[key]}\n" in settings

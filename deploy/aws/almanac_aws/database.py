@@ -160,7 +160,6 @@ class Proxy(Construct):
             max_connections_percent=MAX_PERCENT,
             max_idle_connections_percent=IDLE_PERCENT,
             borrow_timeout=cdk.Duration.seconds(BORROW_SECONDS),
-            session_pinning_filters=[rds.SessionPinningFilter.EXCLUDE_VARIABLE_SETS],
         )
         self.proxy.node.add_dependency(log)
         self.endpoint = self.proxy.endpoint

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from chassis import migrations
+from chassis import migrations, revisions
+from chassis.database import Database
 from chassis.lifecycle import Loop, first_of, run_roles
 from chassis.schema import CREATE_V1, CREATE_V2, CREATE_V3
 from local_stack import ports
@@ -91,10 +92,9 @@ async def test_a_role_that_does_not_stop_in_time_is_cancelled_and_the_process_en
     assert status == 1
 
 
-async def test_a_whole_service_is_ready_once_migrated_listens_and_stops_with_0(
-    start: Start, database: DatabaseFactory, aws: AwsAccount, tmp_path: Path
-) -> None:
-    scripts, port, url = tmp_path / "migrations", ports.free_port(), await database("")
+def _migrations(folder: Path) -> Path:
+    """One revision with the chassis' own tables."""
+    scripts = folder / "migrations"
     (scripts / "versions").mkdir(parents=True)
     (scripts / "env.py").write_text("from chassis.migrations import run_environment\n\nrun_environment()\n")
     (scripts / "versions" / "0001.py").write_text(
@@ -102,6 +102,28 @@ async def test_a_whole_service_is_ready_once_migrated_listens_and_stops_with_0(
         'revision = "0001"\ndown_revision = None\n\n\n'
         f"def upgrade() -> None:\n    execute_script({CREATE_V1 + CREATE_V2 + CREATE_V3!r})\n"
     )
+    return scripts
+
+
+async def test_migrate_goes_past_a_pooler_that_is_not_there_yet(
+    start: Start, database: DatabaseFactory, tmp_path: Path
+) -> None:
+    url = await database("")
+    pooler = f"postgresql://postgres@{ports.LOOPBACK}:{ports.free_port()}/away"
+    environment = {"DATABASE_URL": pooler, "LISTEN_URL": url, "SAMPLE_MIGRATIONS": str(_migrations(tmp_path))}
+    status, output = await _end(await start("service.py", "migrate", env=environment))
+    assert status == 0, output
+    migrated = Database(url)
+    try:
+        assert await revisions.pending(migrated, tmp_path / "migrations") is None
+    finally:
+        await migrated.close()
+
+
+async def test_a_whole_service_is_ready_once_migrated_listens_and_stops_with_0(
+    start: Start, database: DatabaseFactory, aws: AwsAccount, tmp_path: Path
+) -> None:
+    scripts, port, url = _migrations(tmp_path), ports.free_port(), await database("")
     environment = {
         **aws.environment(),
         "DATABASE_URL": url,

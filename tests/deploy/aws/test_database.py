@@ -66,7 +66,6 @@ def test_the_proxy_pools_as_it_should_and_lets_in_by_iam_alone(synthesized: Any,
                 "MaxConnectionsPercent": 100,
                 "MaxIdleConnectionsPercent": 50,
                 "ConnectionBorrowTimeout": 30,
-                "SessionPinningFilters": ["EXCLUDE_VARIABLE_SETS"],
             }
         },
     )

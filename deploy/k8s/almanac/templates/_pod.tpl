@@ -49,8 +49,25 @@ tolerations:
   value: {{ .Values.topology.prefix }}
 {{- end }}
 
-{{/* Settings of one component. Argument: root, component, size */}}
+{{/*
+Settings of one component; services.<service>.env and, over it, components.<component>.env replace those of the chart.
+A name that occurs twice is refused by server-side apply. Argument: root, component, size
+*/}}
 {{- define "almanac.environment" -}}
+{{- $own := merge (dict) .size.env (index .root.Values.services .component.service).env }}
+{{- range include "almanac.chartEnvironment" . | fromYamlArray }}
+{{- if not (hasKey $own .name) }}
+{{ list . | toYaml }}
+{{- end }}
+{{- end }}
+{{- range $name, $value := $own }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- end }}
+
+{{/* What the chart itself sets of a component. Argument: root, component, size */}}
+{{- define "almanac.chartEnvironment" -}}
 {{- $values := .root.Values -}}
 {{ include "almanac.busEnvironment" .root }}
 - name: API_HOST
@@ -92,9 +109,5 @@ tolerations:
 - name: {{ upper $service }}_SERVICE_URL
   value: http://{{ $.root.Release.Name }}-{{ $service }}-api
 {{- end }}
-{{- end }}
-{{- range $name, $value := merge (dict) .size.env (index $values.services .component.service).env }}
-- name: {{ $name }}
-  value: {{ $value | quote }}
 {{- end }}
 {{- end }}

@@ -181,12 +181,14 @@ def command_line(service: Service[S]) -> typer.Typer:
 
     @app.command()
     def migrate(wait: Wait = 0) -> None:
-        """Bring the database to the newest schema."""
+        """Bring the database to the newest schema, by LISTEN_URL where it is set."""
         from chassis import migrations  # here, since processes that serve need no alembic
 
         settings = _settings(service)
         start_logging(service.name, level=settings.log_level, format=settings.log_format)
-        upgrade = partial(migrations.upgrade, settings.database_url.get_secret_value(), service.migrations)
+        # Past the pooler: as a hook of an install it runs before the pooler is there, and DDL belongs to a session.
+        url = settings.listen_url or settings.database_url
+        upgrade = partial(migrations.upgrade, url.get_secret_value(), service.migrations)
         asyncio.run(wait_for("the database", upgrade, is_away=is_database_away, seconds=wait))
         log.info("migrated")
 
