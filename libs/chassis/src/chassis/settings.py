@@ -64,9 +64,9 @@ class ServiceSettings(BusSettings):
     """True behind a transaction pooler: prepared statements are then not cached, for they belong to a session.
     Such a pooler drops ``jit = off``, which our statements want: set it on the role, ``ALTER ROLE … SET jit = off``."""
     listen_url: OptionalSecret = None
-    """The primary's own address where ``DATABASE_URL`` is a pooler's. LISTEN does not pass a transaction pooler: without
-    this, work that a notification would wake is polled for. Migrations use it too. A process that listens holds one
-    connection more."""
+    """The primary's own address where ``DATABASE_URL`` is a pooler's. LISTEN does not pass a transaction pooler, and
+    without this, work that a notification would wake is polled for. Migrations use it too. A process that listens holds
+    one connection more."""
     database_replica_url: OptionalSecret = None
     """A streaming replica of the database, for reads that may be a moment old. Empty: they go to the primary."""
     database_replica_pool_size: int = Field(5, ge=1, le=200)
