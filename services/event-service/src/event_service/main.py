@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from chassis.api.imports import progress_router
 from chassis.lifecycle import Loop, Role
 from chassis.momentary import Momentary
 from chassis.runtime import Runtime
@@ -15,7 +16,7 @@ from event_service.adapters import claims
 from event_service.adapters.due_events import SnsDueEvents
 from event_service.adapters.partitions import Partitions
 from event_service.adapters.recipients import sweep_tombstones
-from event_service.api import broadcasts, events, forecast, schedules, status
+from event_service.api import broadcasts, events, forecast, imports, schedules, status
 from event_service.application import broadcasts as broadcast_work
 from event_service.application.event_changes import RETRY_CHANNEL
 from event_service.application.figures import Figures
@@ -144,6 +145,7 @@ def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
     return {
         "rules": rulebook(runtime.settings),
         "partitions": Partitions(runtime.database, runtime.clock),
+        "retention": timedelta(days=runtime.settings.retention_days),
         "standing": Momentary(partial(read_standing, runtime.database)),
     }
 
@@ -157,7 +159,15 @@ SERVICE = Service(
     settings=Settings,
     migrations=Path(__file__).parents[2] / "migrations",
     error=EventServiceError,
-    routers=(broadcasts.router, events.router, forecast.router, schedules.router, status.router),
+    routers=(
+        broadcasts.router,
+        events.router,
+        forecast.router,
+        imports.router,
+        progress_router,
+        schedules.router,
+        status.router,
+    ),
     roles={"scheduler": scheduler, "consumer": consumer, "maintenance": maintenance},
     state=state,
     replay=replay,

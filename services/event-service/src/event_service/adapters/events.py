@@ -1,7 +1,9 @@
 """Events in PostgreSQL: inserted, moved, renewed, cancelled, finished, listed."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -115,6 +117,9 @@ _LOCK_LIVE = text(
     " WHERE e.status IN ('PENDING', 'PROCESSING') ORDER BY e.id FOR UPDATE OF e"
 )
 _LOCK_SAME = text("SELECT e.id, e.status FROM events e WHERE e.id = ANY(CAST(:ids AS uuid[])) ORDER BY e.id FOR UPDATE")
+_LOCK_ALL = text(
+    f"SELECT {COLUMNS}, e.status FROM events e WHERE e.id = ANY(CAST(:ids AS uuid[])) ORDER BY e.id FOR UPDATE OF e"
+)
 _LOCK_ALONE = text(
     f"SELECT {COLUMNS} FROM events e WHERE e.user_id = ANY(CAST(:user_ids AS uuid[])) AND e.status = 'PENDING'"
     " AND e.schedule_id IS NULL ORDER BY e.id FOR UPDATE"
@@ -162,6 +167,16 @@ _SUMMARY = text(
     " (SELECT count(*) FROM events WHERE status = 'PENDING') AS pending,"
     " (SELECT count(*) FROM events WHERE status = 'PROCESSING') AS processing"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PastEvent:
+    """An event that another system fired, as it is kept."""
+
+    event: Event
+    status: str
+    reason: str | None
+    finished_at: datetime
 
 
 @record
@@ -255,6 +270,9 @@ def _to_row(event: Event) -> dict[str, object]:
     }
 
 
+_COLUMN_NAMES = {"target": "target_timestamp_utc"}
+
+
 def _encode(events: Sequence[Event]) -> str:
     return to_json([_to_row(event) for event in events]).decode()
 
@@ -273,6 +291,44 @@ async def current_time(tx: Transaction) -> datetime:
 async def insert(tx: Transaction, events: Sequence[Event]) -> None:
     if events:
         await tx.execute(_INSERT, {"events": _encode(events), "cause": "scheduled", "tzdata": TZDATA_VERSION})
+
+
+async def copy(tx: Transaction, events: Sequence[Event]) -> None:
+    """Insert thousands."""
+    if events:
+        now = await current_time(tx)
+        history = to_json([{"at": now, "status": "PENDING", "cause": "scheduled"}]).decode()
+        columns = [_COLUMN_NAMES.get(name, name) for name in _to_row(events[0])]
+        records = ((*map(copied, _to_row(event).values()), TZDATA_VERSION, history) for event in events)
+        await tx.copy("events", [*columns, "tzdata", "history"], records)
+
+
+def copied(value: object) -> object:
+    """A value of a row as COPY takes it."""
+    if isinstance(value, Mapping):
+        return to_json(value).decode()
+    return value.value if isinstance(value, Enum) else value
+
+
+async def lock_all(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, tuple[Event, str]]:
+    """Lock those of the events that are there, in order of id. Returns them with their states."""
+    rows = await tx.execute(_LOCK_ALL, {"ids": list(ids)})
+    return {row.id: (to_event(row), row.status) for row in rows}
+
+
+async def copy_past(tx: Transaction, past: Sequence[PastEvent]) -> None:
+    """Insert thousands that have ended."""
+    if past:
+        columns = [_COLUMN_NAMES.get(name, name) for name in _to_row(past[0].event)]
+        records = ((*map(copied, _to_row(each.event).values()), TZDATA_VERSION, *_ended(each)) for each in past)
+        ended = ("status", "reason", "published_at", "finished_at", "history")
+        await tx.copy("events", [*columns, "tzdata", *ended], records)
+
+
+def _ended(past: PastEvent) -> tuple[object, ...]:
+    step = {"at": past.finished_at, "status": past.status, "cause": "imported"}
+    published = past.event.target if past.status in ("COMPLETED", "FAILED") else None
+    return past.status, past.reason, published, past.finished_at, to_json([step]).decode()
 
 
 async def revive(tx: Transaction, events: Sequence[Event]) -> set[UUID]:

@@ -5,13 +5,18 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 
 from chassis.clock import Clock
-from chassis.database import Database
+from chassis.database import Database, Transaction
 
 BEHIND = timedelta(days=31)
 AHEAD = timedelta(days=31 * 14)
 """A yearly event is at most a year and a leap day away; a month more leaves time to make the next partition."""
 
 _COVER = text("SELECT cover_events(CAST(:first AS timestamptz), CAST(:last AS timestamptz))")
+
+
+async def cover(tx: Transaction, first: datetime, last: datetime) -> None:
+    """Make sure that every month from ``first`` to ``last`` has its partition."""
+    await tx.execute(_COVER, {"first": first, "last": last})
 
 
 class Partitions:

@@ -35,6 +35,11 @@ _FIND = text(
 )
 # A user's change, which updates the row, waits for this and comes after; others who lock so do not.
 _LOCK = text(f"{_FIND.text} ORDER BY user_id FOR SHARE")
+# One that moved from a user to another may for a moment be with both: the later change comes last and counts.
+_FIND_EXTERNAL = text(
+    "SELECT external_id, user_id FROM recipients WHERE external_id = ANY(CAST(:external_ids AS text[]))"
+    " AND NOT deleted ORDER BY updated_at"
+)
 _SWEEP_TOMBSTONES = text("DELETE FROM recipients WHERE deleted AND updated_at < clock_timestamp() - interval '30 days'")
 
 
@@ -56,6 +61,14 @@ async def find(tx: Transaction, user_ids: Collection[UUID]) -> dict[UUID, Recipi
     if not user_ids:
         return {}
     return _by_id(await tx.execute(_FIND, {"user_ids": list(user_ids)}))
+
+
+async def find_external(tx: Transaction, external_ids: Collection[str]) -> dict[str, UUID]:
+    """The ids of the users who have one of the external ids."""
+    if not external_ids:
+        return {}
+    rows = await tx.execute(_FIND_EXTERNAL, {"external_ids": list(external_ids)})
+    return {row.external_id: row.user_id for row in rows}
 
 
 async def lock(tx: Transaction, user_ids: Collection[UUID]) -> dict[UUID, Recipient]:

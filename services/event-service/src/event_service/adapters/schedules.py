@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 
 from chassis.database import Transaction
 from event_service.adapters import patterns
+from event_service.adapters.events import copied
 from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy
 from event_service.domain.schedules import Schedule, Source, Status
 
@@ -98,6 +99,13 @@ async def store(tx: Transaction, schedules: Sequence[Schedule]) -> None:
     """Insert or replace. The caller holds the locks of those that exist."""
     if schedules:
         await tx.execute(_UPSERT, {"schedules": to_json([_to_row(each) for each in schedules]).decode()})
+
+
+async def copy(tx: Transaction, schedules: Sequence[Schedule]) -> None:
+    """Insert thousands that are new."""
+    if schedules:
+        records = (tuple(map(copied, _to_row(each).values())) for each in schedules)
+        await tx.copy("schedules", list(_to_row(schedules[0])), records)
 
 
 async def advance(tx: Transaction, schedules: Sequence[Schedule]) -> None:

@@ -1,5 +1,6 @@
 """What routes may ask for beyond what every service has. ``main`` put it into the application's state."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -18,5 +19,12 @@ async def _partitions(request: Request) -> Partitions:
     return partitions
 
 
+async def _retention(request: Request) -> timedelta:
+    retention: timedelta = request.app.state.retention
+    return retention
+
+
+CurrentRetention = Annotated[timedelta, Depends(_retention)]
+"""How long a month of events is kept after its end."""
 CurrentRules = Annotated[Rulebook, Depends(_rules)]
 CurrentPartitions = Annotated[Partitions, Depends(_partitions)]

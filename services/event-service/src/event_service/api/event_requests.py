@@ -40,10 +40,9 @@ class _Timed(RequestModel):
         return When(self.at, self.timezone)
 
 
-class CreateEvent(_Timed):
-    """One event for one user, now or later."""
+class EventFields(_Timed):
+    """An event, whoever it is for."""
 
-    user_id: UUID
     event_type: Literal[EventType.NOTIFICATION, EventType.REMINDER] = EventType.NOTIFICATION
     priority: Raised = None
     message: Template | None = Field(default=None, description="By default as its type has it.")
@@ -54,9 +53,9 @@ class CreateEvent(_Timed):
     grace_seconds: Grace = None
     expiry_seconds: Expiry = None
 
-    def new_event(self) -> NewEvent:
+    def for_user(self, user_id: UUID) -> NewEvent:
         return NewEvent(
-            user_id=self.user_id,
+            user_id=user_id,
             event_type=self.event_type,
             when=self.when(),
             priority=self.priority,
@@ -68,6 +67,15 @@ class CreateEvent(_Timed):
             grace=length(self.grace_seconds),
             expiry=length(self.expiry_seconds),
         )
+
+
+class CreateEvent(EventFields):
+    """One event for one user, now or later."""
+
+    user_id: UUID
+
+    def new_event(self) -> NewEvent:
+        return self.for_user(self.user_id)
 
 
 class CreateEvents(RequestModel):

@@ -44,6 +44,10 @@ def _legible(value: str) -> str:
 def _of_bearable_size(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     if taken := _TAKEN & value.keys():
         raise ValueError(f"the key {min(taken)!r} is set by Almanac: use another one")
+    return _bounded(value)
+
+
+def _bounded(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     if (size := len(to_json(value))) > MAX_PAYLOAD:
         raise ValueError(f"must not be longer than {MAX_PAYLOAD} bytes of JSON, it has {size}")
     return value
@@ -100,6 +104,9 @@ Payload = Annotated[
         description="Goes into the webhook's `data`.",
         json_schema_extra={"propertyNames": {"not": {"enum": sorted(_TAKEN)}}},
     ),
+]
+StoredPayload = Annotated[
+    dict[str, JsonValue], AfterValidator(_bounded), Field(description="Kept with the event; it is not sent again.")
 ]
 Template = Annotated[
     str,

@@ -67,10 +67,9 @@ class RuleInput(RequestModel):
         return PatternParts(self.kind, self.start_local, self.rrule, self.exdates)
 
 
-class CreateSchedule(RequestModel):
-    """A new schedule. Policies, grace, expiry and message are the type's where they are absent or null."""
+class ScheduleFields(RequestModel):
+    """A schedule, whoever it is for."""
 
-    user_id: UUID
     event_type: ReminderType = EventType.REMINDER
     label: Label
     rule: RuleInput
@@ -85,11 +84,11 @@ class CreateSchedule(RequestModel):
     message: Template | None = None
     payload: Payload = Field(default_factory=dict)
 
-    def new_schedule(self) -> NewSchedule:
+    def for_user(self, user_id: UUID) -> NewSchedule:
         settings = {name: getattr(self, name) for name in _SETTINGS}
         lengths = {"grace": length(self.grace_seconds), "expiry": length(self.expiry_seconds)}
         return NewSchedule(
-            user_id=self.user_id,
+            user_id=user_id,
             event_type=self.event_type,
             label=self.label,
             parts=self.rule.parts(),
@@ -99,6 +98,15 @@ class CreateSchedule(RequestModel):
             payload=self.payload,
             settings={**settings, **lengths},
         )
+
+
+class CreateSchedule(ScheduleFields):
+    """A new schedule. Policies, grace, expiry and message are the type's where they are absent or null."""
+
+    user_id: UUID
+
+    def new_schedule(self) -> NewSchedule:
+        return self.for_user(self.user_id)
 
 
 class PatchRule(PatchModel):

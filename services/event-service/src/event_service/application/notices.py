@@ -124,6 +124,35 @@ def ended(event: Event, outcome: DeliveryOutcomeItem, traceparent: str | None, n
     return MessageType.EVENT_FAILED, failed
 
 
+def past(event: Event, status: str, reason: str | None, finished_at: datetime) -> Notice:
+    """Of an event that another system has ended: dated when it ended, so that it counts then."""
+    common = _common(event, finished_at, None)
+    tags, lateness = list(event.tags), event.lateness(finished_at).total_seconds()
+    match status:
+        case "COMPLETED":
+            late = event.is_late(finished_at)
+            completed = EventCompletedItem(
+                **common, tags=tags, finished_at=finished_at, late=late, lateness_seconds=lateness
+            )
+            return MessageType.EVENT_COMPLETED, completed
+        case "FAILED":
+            late = event.is_late(finished_at)
+            failed = EventFailedItem(
+                **common,
+                tags=tags,
+                finished_at=finished_at,
+                late=late,
+                lateness_seconds=lateness,
+                reason=reason or "failed",
+            )
+            return MessageType.EVENT_FAILED, failed
+        case "MISSED":
+            item = EventMissedItem(**common, tags=tags, grace_until=event.grace_until, lateness_seconds=lateness)
+            return MessageType.EVENT_MISSED, item
+        case _:
+            return MessageType.EVENT_CANCELLED, EventCancelledItem(**common, reason=reason or "cancelled")
+
+
 def missed(event: Event, now: datetime) -> Notice:
     item = EventMissedItem(
         **_common(event, now, None),

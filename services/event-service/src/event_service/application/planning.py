@@ -1,8 +1,10 @@
 """Keeping schedules and what waits for their users right after a change: of a user, or of a schedule."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from chassis.database import Transaction
@@ -49,6 +51,28 @@ class Changes:
     """By the reason."""
     stored: list[Schedule] = field(default_factory=list)
     deleted: list[UUID] = field(default_factory=list)
+    bulk: bool = False
+    """New schedules, and their events, go by COPY: there are thousands."""
+    fresh: list[Schedule] = field(default_factory=list)
+    """What is new, in ``bulk``."""
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Forget what was planned inside where it raises."""
+        lists: list[list[Any]] = [
+            self.inserts, self.revivals, self.renewals, self.moves, self.replaced, self.stored, self.deleted,
+            self.fresh,
+        ]  # fmt: skip
+        lengths = [len(each) for each in lists]
+        cancels = {reason: len(keys) for reason, keys in self.cancels.items()}
+        try:
+            yield
+        except BaseException:
+            for each, length in zip(lists, lengths, strict=True):
+                del each[length:]
+            for reason, keys in self.cancels.items():
+                del keys[cancels.get(reason, 0) :]
+            raise
 
     def plan(
         self,
@@ -125,7 +149,7 @@ class Changes:
 
     def _store(self, planned: Schedule, have: Schedule | None) -> Schedule:
         if planned != have:
-            self.stored.append(planned)
+            (self.fresh if self.bulk and have is None else self.stored).append(planned)
         return planned
 
     def keep(self, want: Schedule, have: Schedule) -> None:
@@ -190,10 +214,11 @@ class Changes:
         """Write all of it and announce it; ``reason`` is why events moved or gave way."""
         gone = await events.delete_pending(tx, self.replaced)
         moved = await events.move(tx, self.moves)
-        await events.insert(tx, self.inserts)
+        await (events.copy if self.bulk else events.insert)(tx, self.inserts)
         revived = await revive(tx, self.rules, self.revivals, self.now)
         await events.renew_pending(tx, self.renewals)
         await schedules.store(tx, [*self.stored, *(schedule for schedule, _ in revived)])
+        await schedules.copy(tx, self.fresh)
         await schedules.delete(tx, self.deleted)
         cancelled: list[Notice] = []
         for why, keys in self.cancels.items():

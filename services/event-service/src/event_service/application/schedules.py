@@ -70,7 +70,7 @@ async def create_schedule(
             schedule = build(schedule_id, new, recipient)
             check(rules, schedule)
             changes = Changes(rules, await events.current_time(tx))
-            _refuse_ended(changes.plan(schedule, None, None, recipient, schedule.traceparent))
+            refuse_ended(changes.plan(schedule, None, None, recipient, schedule.traceparent))
         await changes.write(tx, outbox, CHANGED)
         return _found(await schedule_views.find(tx, schedule_id), schedule_id)
 
@@ -218,7 +218,7 @@ async def delete_schedule(
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class Held:
     """A schedule with its user and its live event, all kept from others until the transaction ends."""
 
     schedule: Schedule
@@ -226,7 +226,7 @@ class _Held:
     recipient: Recipient
 
 
-async def _hold(tx: Transaction, schedule_id: UUID, expected: int | None) -> _Held:
+async def _hold(tx: Transaction, schedule_id: UUID, expected: int | None) -> Held:
     # The order of locks: recipient, schedule, event. Who the user is has to be known before the schedule is locked.
     user_id = _found(await schedule_views.find(tx, schedule_id), schedule_id).schedule.user_id
     recipient = (await recipients.lock(tx, [user_id])).get(user_id)
@@ -236,7 +236,7 @@ async def _hold(tx: Transaction, schedule_id: UUID, expected: int | None) -> _He
     if expected is not None and schedule.version != expected:
         raise StaleScheduleError(f'the schedule is at version "{schedule.version}", not "{expected}": read it again')
     live = await lock_live_events(tx, [schedule])
-    return _Held(schedule, live.get(schedule_id), recipient)
+    return Held(schedule, live.get(schedule_id), recipient)
 
 
 async def _recipient(tx: Transaction, user_id: UUID) -> Recipient:
@@ -248,9 +248,18 @@ async def _recipient(tx: Transaction, user_id: UUID) -> Recipient:
     return recipient
 
 
-async def _bring_in_line(tx: Transaction, outbox: Outbox, rules: Rulebook, want: Schedule, held: _Held) -> None:
-    have = held.schedule
+async def _bring_in_line(tx: Transaction, outbox: Outbox, rules: Rulebook, want: Schedule, held: Held) -> None:
     changes = Changes(rules, await events.current_time(tx))
+    bring_in_line(changes, want, held)
+    await changes.write(tx, outbox, CHANGED)
+
+
+def bring_in_line(changes: Changes, want: Schedule, held: Held) -> None:
+    """Plan what becomes of a schedule that is there, and of its live event, where it is to be as ``want``.
+
+    Raises InvalidRuleError where its new rule never fires.
+    """
+    rules, have = changes.rules, held.schedule
     if have.status is Status.PAUSED:
         _refuse_ended_rule(rules, want, have, changes.now)
         changes.keep(want, have)
@@ -259,8 +268,7 @@ async def _bring_in_line(tx: Transaction, outbox: Outbox, rules: Rulebook, want:
     else:
         planned = changes.plan(want, have, held.live, held.recipient, want.traceparent)
         if _timing(want) != _timing(have):
-            _refuse_ended(planned)
-    await changes.write(tx, outbox, CHANGED)
+            refuse_ended(planned)
 
 
 def _timing(schedule: Schedule) -> tuple[object, ...]:
@@ -274,7 +282,8 @@ def _refuse_ended_rule(rules: Rulebook, want: Schedule, have: Schedule, now: dat
         raise _never_fires(want)
 
 
-def _refuse_ended(planned: Schedule) -> None:
+def refuse_ended(planned: Schedule) -> None:
+    """Raises InvalidRuleError."""
     if planned.status is Status.ENDED:
         raise _never_fires(planned)
 

@@ -136,7 +136,10 @@ class ImpossibleTimeError(EventServiceError):
     status = 422
     slug = "impossible-time"
     title = "Not possible at this time"
-    field = "at"
+
+    def __init__(self, detail: str, field: str = "at") -> None:
+        super().__init__(detail)
+        self.field = field
 
 
 class LabelMissingError(EventServiceError):
