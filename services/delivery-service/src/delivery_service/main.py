@@ -33,6 +33,7 @@ from delivery_service.application.sending import Channels, Sender
 from delivery_service.application.standing import read_standing
 from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.dead_letters import HORIZON_SECONDS
+from delivery_service.domain.disabling import DisablePolicy
 from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.errors import DeliveryServiceError
 from delivery_service.domain.retries import RetryPolicy
@@ -90,8 +91,13 @@ def worker(runtime: Runtime[Settings], priority: Priority) -> Role:
             lost_seconds=settings.circuit_lost_seconds,
             open_seconds=settings.circuit_open_seconds,
             open_cap_seconds=settings.circuit_open_cap_seconds,
-            disable_failures=settings.disable_after_failures,
-            disable_seconds=settings.disable_after_days * 86_400,
+            disabling=DisablePolicy(
+                failures=settings.disable_after_failures,
+                seconds=settings.disable_after_days * 86_400,
+                min_failures=settings.disable_min_failures,
+                min_seconds=settings.disable_min_hours * 3_600,
+                warning_seconds=settings.disable_warning_hours * 3_600,
+            ),
         ),
     )
 

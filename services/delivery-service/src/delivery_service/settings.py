@@ -90,9 +90,17 @@ class Settings(ServiceSettings):
     """Until the first probe; doubled by each that fails, up to the cap."""
     circuit_open_cap_seconds: float = Field(300.0, gt=0)
     disable_after_failures: int = Field(1_000, ge=1)
-    """Failed attempts in a row after which an endpoint is switched off; an open circuit makes few."""
+    """An endpoint is disabled once so many attempts in a row failed, or none succeeded for the days below, and both
+    minimums are reached. A 410 disables it at once."""
     disable_after_days: float = Field(5.0, gt=0)
-    """Days without one success, while there were attempts, after which it is too."""
+    disable_min_hours: float = Field(12.0, ge=0)
+    """Hours that the failures in a row must spread over at least: an outage of an afternoon, or a wrong deployment that
+    refuses thousands of requests in seconds, disables nothing."""
+    disable_min_failures: int = Field(10, ge=1)
+    """Failures in a row that there must be at least: two refusals five days apart disable nothing."""
+    disable_warning_hours: float = Field(6.0, ge=0)
+    """Hours between the operational event ``endpoint.failing`` and the earliest moment at which the endpoint may be
+    disabled."""
 
     connect_timeout_seconds: float = Field(5.0, gt=0)
     """For name, connection and TLS; the whole attempt has the endpoint's own timeout."""

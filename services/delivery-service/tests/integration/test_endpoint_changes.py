@@ -15,13 +15,18 @@ from delivery_service.application import endpoint_watch
 from delivery_service.application.endpoints import delete_endpoint, rotate_secret, switch_endpoint, update_endpoint
 from delivery_service.application.pool import DeliveryPool
 from delivery_service.domain.circuits import CircuitPolicy
+from delivery_service.domain.disabling import DisablePolicy
 from delivery_service.domain.retries import RetryPolicy
 from local_stack.testkit import Answer, Receiver, eventually
 
 OUTBOX = Outbox()
 TOMORROW = RetryPolicy(max_tries=5, base=86_400, factor=1, cap=86_400, retry_after_cap=900)
 STATES = "SELECT status, reason, count(*) FROM deliveries GROUP BY 1, 2 ORDER BY 1, 2"
-TOUCHY = CircuitPolicy(min_attempts=1, disable_failures=1, open_seconds=300)
+TOUCHY = CircuitPolicy(
+    min_attempts=1,
+    open_seconds=300,
+    disabling=DisablePolicy(failures=1, min_failures=1, min_seconds=0, warning_seconds=0),
+)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from delivery_service.application import pool as pools
 from delivery_service.application.endpoints import update_endpoint
 from delivery_service.domain.circuits import CircuitPolicy, Tally
 from delivery_service.domain.deliveries import Lease, Target
+from delivery_service.domain.disabling import DisablePolicy
 from delivery_service.domain.retries import RetryPolicy
 from local_stack.testkit import Answer, Receiver, eventually
 
@@ -215,25 +216,54 @@ async def test_an_endpoint_that_moves_while_it_is_switched_off_does_both_in_turn
     assert (moved.config.url, moved.config.enabled, moved.version) == (patch["url"], False, 3)
 
 
-async def test_an_endpoint_that_only_fails_is_switched_off_after_so_many_attempts_or_days(
-    scene: Scene,
-    receiver: Receiver,
+async def test_failing_endpoint_is_disabled_after_the_minimum_time_and_a_warning(
+    scene: Scene, receiver: Receiver
 ) -> None:
     await scene.endpoint()
     receiver.always(400)
-    async with scene.pool(circuits=CircuitPolicy(disable_failures=3)) as pool:
-        for count in range(1, 4):
+    policy = CircuitPolicy(disabling=DisablePolicy(failures=3, min_failures=2))
+    enabled = "SELECT enabled, disabled_reason FROM endpoints"
+    ago = "UPDATE circuits SET failing_since = failing_since - interval '7 h', warned_at = warned_at - interval '7 h'"
+    async with scene.pool(circuits=policy) as pool:
+        for count in range(1, 5):
             await receive(pool, due_event())
             await scene.ended(count)
-    [endpoint] = await scene.rows("SELECT enabled, disabled_reason FROM endpoints")
-    assert (endpoint.enabled, endpoint.disabled_reason) == (False, "3 attempts failed in a row")
-    # Switched on again it has a clean slate, and fails once more after days of nothing but failures.
-    await scene.rows("UPDATE endpoints SET enabled = true, disabled_reason = NULL, disabled_at = NULL")
-    async with scene.pool(circuits=CircuitPolicy(disable_seconds=86_400)) as pool:
-        await receive(pool, due_event())
-        await scene.ended(4)
-        await scene.rows("UPDATE circuits SET failing_since = failing_since - interval '1 day'")
+        # Four refusals within seconds: neither a warning nor the end.
+        assert [row.enabled for row in await scene.rows(enabled)] == [True]
+        await scene.rows(ago)
         await receive(pool, due_event())
         await scene.ended(5)
-    [endpoint] = await scene.rows("SELECT enabled, disabled_reason FROM endpoints")
-    assert (endpoint.enabled, endpoint.disabled_reason) == (False, "every attempt has failed for 1.0 days")
+        [circuit] = await scene.rows("SELECT warned_at, in_row FROM circuits")
+        assert (circuit.warned_at is not None, circuit.in_row) == (True, 5)
+        assert [row.enabled for row in await scene.rows(enabled)] == [True]
+        await scene.rows(ago)
+        await receive(pool, due_event())
+        await scene.ended(6)
+    [endpoint] = await scene.rows(enabled)
+    assert (endpoint.enabled, endpoint.disabled_reason) == (False, "all 6 attempts of the last 14.0 hours failed")
+
+
+async def test_few_failures_over_many_days_disable_nothing(scene: Scene, receiver: Receiver) -> None:
+    await scene.endpoint()
+    receiver.always(400)
+    async with scene.pool() as pool:
+        await receive(pool, due_event())
+        await scene.ended(1)
+        await scene.rows("UPDATE circuits SET failing_since = failing_since - interval '6 days'")
+        await receive(pool, due_event())
+        await scene.ended(2)
+    assert [row.enabled for row in await scene.rows("SELECT enabled FROM endpoints")] == [True]
+
+
+async def test_success_after_the_warning_keeps_the_endpoint_enabled(scene: Scene, receiver: Receiver) -> None:
+    await scene.endpoint()
+    receiver.answer(400, 400, 200)
+    receiver.always(400)
+    policy = CircuitPolicy(disabling=DisablePolicy(failures=2, min_failures=2, min_seconds=0))
+    async with scene.pool(circuits=policy) as pool:
+        for count, warned in ((1, False), (2, True), (3, False), (4, False), (5, True)):
+            await receive(pool, due_event())
+            await scene.ended(count)
+            assert [row.warned for row in await scene.rows("SELECT warned_at IS NOT NULL AS warned FROM circuits")] == [
+                warned
+            ]

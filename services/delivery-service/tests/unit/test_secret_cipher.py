@@ -14,7 +14,7 @@ CONTENT = Confidential(
 )
 
 
-def test_what_is_sealed_opens_to_what_it_was_and_shows_nothing() -> None:
+def test_encrypted_fields_are_decrypted_and_do_not_show() -> None:
     endpoint_id = uuid4()
     sealed = SecretCipher([NEW]).encrypt(endpoint_id, CONTENT)
     assert SecretCipher([NEW]).decrypt(endpoint_id, sealed) == CONTENT
@@ -22,7 +22,7 @@ def test_what_is_sealed_opens_to_what_it_was_and_shows_nothing() -> None:
     assert SecretCipher([NEW]).encrypt(endpoint_id, CONTENT) != sealed
 
 
-def test_every_key_opens_and_the_first_seals() -> None:
+def test_every_key_decrypts_and_the_first_encrypts() -> None:
     endpoint_id = uuid4()
     sealed = SecretCipher([OLD]).encrypt(endpoint_id, CONTENT)
     both = SecretCipher([NEW, OLD])
@@ -33,7 +33,7 @@ def test_every_key_opens_and_the_first_seals() -> None:
     assert SecretCipher([NEW]).decrypt(endpoint_id, again) == CONTENT
 
 
-def test_a_missing_key_is_said_and_not_shown() -> None:
+def test_missing_key_is_named_and_not_shown() -> None:
     endpoint_id = uuid4()
     sealed = SecretCipher([OLD]).encrypt(endpoint_id, CONTENT)
     with pytest.raises(SecretsUnreadableError, match="not among SECRET_KEYS") as caught:
@@ -41,13 +41,13 @@ def test_a_missing_key_is_said_and_not_shown() -> None:
     assert OLD.hex() not in str(caught.value)
 
 
-def test_it_opens_for_its_own_endpoint_alone() -> None:
+def test_secrets_of_one_endpoint_cannot_be_decrypted_for_another() -> None:
     cipher = SecretCipher([NEW])
     with pytest.raises(SecretsUnreadableError, match="another endpoint"):
         cipher.decrypt(uuid4(), cipher.encrypt(uuid4(), CONTENT))
 
 
-def test_a_changed_text_does_not_open() -> None:
+def test_changed_text_cannot_be_decrypted() -> None:
     cipher, endpoint_id = SecretCipher([NEW]), uuid4()
     sealed = cipher.encrypt(endpoint_id, CONTENT)
     changed = sealed[:-8] + ("A" if sealed[-8] != "A" else "B") + sealed[-7:]

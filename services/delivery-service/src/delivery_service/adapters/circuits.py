@@ -43,8 +43,9 @@ WITH n AS (SELECT clock_timestamp() AS now), told AS (
     ORDER BY c.endpoint_id FOR UPDATE OF c
 ), summed AS (
     SELECT DISTINCT ON (l.endpoint_id)
-           l.position, l.endpoint_id, l.state, l.generation, l.in_row, l.failing_since, l.trips, l.probe_at, l.failed,
-           l.succeeded, l.unbroken, l.pause, l.returned, l.state <> 'OPEN' AND NOT l.returned AS counts,
+           l.position, l.endpoint_id, l.state, l.generation, l.in_row, l.failing_since, l.warned_at, l.trips,
+           l.probe_at, l.failed, l.succeeded, l.unbroken, l.pause, l.returned,
+           l.state <> 'OPEN' AND NOT l.returned AS counts,
            l.attempts * d.decay + l.made AS attempts, l.failures * d.decay + l.failed AS failures,
            CASE WHEN l.all_timed_out THEN l.timeouts_in_row ELSE 0 END + l.timed_out AS timeouts_in_row,
            CASE WHEN l.all_failed THEN l.lost_seconds ELSE 0 END + l.lost AS lost_seconds
@@ -60,8 +61,8 @@ WITH n AS (SELECT clock_timestamp() AS now), told AS (
         ELSE state END AS next
     FROM (
         SELECT * FROM summed UNION ALL
-        SELECT position, endpoint_id, 'CLOSED', 0, 0, NULL, 0, NULL, failed, succeeded, unbroken, pause, false, true,
-               made, failed, timed_out, lost
+        SELECT position, endpoint_id, 'CLOSED', 0, 0, NULL, NULL, 0, NULL, failed, succeeded, unbroken, pause, false,
+               true, made, failed, timed_out, lost
         FROM told WHERE new AND probe IS NULL AND generation = 0 AND current
     ) s CROSS JOIN LATERAL (
         SELECT counts AND (
@@ -83,6 +84,7 @@ WITH n AS (SELECT clock_timestamp() AS now), told AS (
            CASE WHEN NOT counts OR unbroken = 0 AND NOT succeeded THEN failing_since
                 WHEN unbroken = 0 THEN NULL WHEN succeeded THEN n.now
                 ELSE coalesce(failing_since, n.now) END AS failing_since,
+           CASE WHEN NOT counts OR NOT succeeded THEN warned_at END AS warned_at,
            CASE WHEN next = 'CLOSED' THEN 0 WHEN opened THEN trips + 1 ELSE trips END AS trips,
            CASE WHEN next = 'OPEN' THEN greatest(
                CASE WHEN state = 'OPEN' THEN probe_at WHEN opened THEN n.now + make_interval(
@@ -99,8 +101,9 @@ WITH n AS (SELECT clock_timestamp() AS now), told AS (
 ), changed AS (
     UPDATE circuits c
     SET state = b.next, generation = b.generation, attempts = b.attempts, failures = b.failures,
-        counted_at = b.counted_at, in_row = b.in_row, failing_since = b.failing_since, trips = b.trips,
-        probe_at = b.probe_at, probe = NULL, timeouts_in_row = b.timeouts_in_row, lost_seconds = b.lost_seconds
+        counted_at = b.counted_at, in_row = b.in_row, failing_since = b.failing_since, warned_at = b.warned_at,
+        trips = b.trips, probe_at = b.probe_at, probe = NULL, timeouts_in_row = b.timeouts_in_row,
+        lost_seconds = b.lost_seconds
     FROM becoming b JOIN told t ON t.position = b.position WHERE c.endpoint_id = b.endpoint_id AND NOT t.new
 )
 SELECT t.position, t.current, b.counts IS TRUE AS counts, coalesce(b.next, t.seen_state, 'CLOSED') AS state,
@@ -108,7 +111,8 @@ SELECT t.position, t.current, b.counts IS TRUE AS counts, coalesce(b.next, t.see
        CAST(coalesce(
            extract(epoch FROM n.now - CASE WHEN b.position IS NULL THEN t.seen_failing_since ELSE b.failing_since END),
            0
-       ) AS float8) AS failing_seconds
+       ) AS float8) AS failing_seconds,
+       CAST(extract(epoch FROM n.now - b.warned_at) AS float8) AS warned_seconds
 FROM told t CROSS JOIN n LEFT JOIN becoming b ON b.position = t.position
 """)
 _FIND = text("SELECT state, in_row, failing_since, probe_at FROM circuits WHERE endpoint_id = :id")
@@ -118,6 +122,10 @@ UPDATE endpoints SET enabled = false, disabled_reason = :reason, disabled_at = c
                      version = version + 1
 FROM (SELECT almanac_now() AS now) c WHERE id = :id AND enabled
 RETURNING kind, disabled_at
+""")
+_WARN = text("""
+UPDATE circuits SET warned_at = clock_timestamp() WHERE endpoint_id = :id
+RETURNING almanac_now() AS now, failing_since, warned_at + make_interval(secs => :seconds) AS not_before
 """)
 
 
@@ -131,6 +139,7 @@ class Counted:
         opened: the endpoint failed too often, or failed its probe. A circuit is also open for a pause that was asked
             for.
         failing_seconds: for how long all attempts have failed.
+        warned_seconds: how long ago its owner was warned that it will be disabled; None where that was not done.
     """
 
     tally: Tally
@@ -140,6 +149,7 @@ class Counted:
     failing_seconds: float
     counts: bool = True
     current: bool = True
+    warned_seconds: float | None = None
     disabled: bool = False
 
     @property
@@ -150,6 +160,17 @@ class Counted:
     def closed_to_all(self) -> bool:
         """Whether nothing is to be sent there for now, or at all."""
         return self.disabled or self.state is not CircuitState.CLOSED
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """When a warning was sent, in Almanac's time; since when all attempts failed, and the first instant at which the
+    endpoint may be disabled, in real time.
+    """
+
+    at: datetime
+    failing_since: datetime | None
+    not_before: datetime
 
 
 async def count(tx: Transaction, tallies: Sequence[Tally], policy: CircuitPolicy) -> list[Counted]:
@@ -188,6 +209,7 @@ async def count(tx: Transaction, tallies: Sequence[Tally], policy: CircuitPolicy
             row.failing_seconds,
             row.counts,
             row.current,
+            row.warned_seconds,
         )
         for row in rows
     ]
@@ -214,3 +236,9 @@ async def disable(tx: Transaction, endpoint_id: UUID, reason: str) -> tuple[str,
         return None
     await tx.execute(_FORGET, {"id": endpoint_id})
     return row.kind, row.disabled_at
+
+
+async def warn(tx: Transaction, endpoint_id: UUID, seconds: float) -> Warned:
+    """Remember that the owner of a failing endpoint is warned now, ``seconds`` before it may be disabled."""
+    row = (await tx.execute(_WARN, {"id": endpoint_id, "seconds": seconds})).one()
+    return Warned(row.now, row.failing_since, row.not_before)

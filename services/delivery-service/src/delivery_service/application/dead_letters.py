@@ -16,7 +16,7 @@ from contracts.messages.spec import MessageType
 from contracts.vocabulary import EventType, Priority
 from delivery_service.adapters import dead_letters
 from delivery_service.adapters.dead_letters import UnreadMessage
-from delivery_service.application.troubles import tell
+from delivery_service.application.operational_events import Occurrence, publish
 from delivery_service.domain.dead_letters import DeadLetter, DeadLetterStatus, Selection
 from delivery_service.domain.endpoints import OperationalEvent
 from delivery_service.domain.errors import DeadLetterNotFoundError, DeadLetterNotOpenError
@@ -119,10 +119,10 @@ async def _announce(tx: Transaction, outbox: Outbox, buried: Sequence[Any]) -> N
             for row in buried
         ],
     )
-    await tell(
+    await publish(
         tx,
         OperationalEvent.DELIVERY_DEAD_LETTERED,
-        [(row.created_at, _said(row), row.endpoint_id) for row in buried if not row.operational],
+        [Occurrence(row.created_at, _said(row), row.endpoint_id) for row in buried if not row.operational],
     )
 
 

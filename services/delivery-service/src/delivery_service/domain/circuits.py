@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import takewhile
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from delivery_service.domain.attempts import TIMEOUTS, TOO_MANY_REQUESTS, UNRELATED_FAULTS, Attempt, Fault, Verdict
 from delivery_service.domain.deliveries import Dispatch, Result, Target
+from delivery_service.domain.disabling import DisablePolicy
 from delivery_service.domain.retries import parse_retry_after
 
 
@@ -42,9 +43,8 @@ class CircuitPolicy:
       hangs: ten attempts of 30 s do not fit into a half-life of 30 s unless they are made side by side.
     - Failed attempts in a row took ``lost_seconds`` altogether.
 
-    The first probe goes out after ``open_seconds``; each that fails doubles the wait, up to ``open_cap_seconds``. An
-    endpoint is switched off after ``disable_failures`` failed attempts in a row, or once all have failed for
-    ``disable_seconds``.
+    The first probe goes out after ``open_seconds``; each that fails doubles the wait, up to ``open_cap_seconds``.
+    ``disabling`` says when an endpoint that only fails is disabled.
     """
 
     half_life_seconds: float = 30.0
@@ -54,8 +54,7 @@ class CircuitPolicy:
     lost_seconds: float = 60.0
     open_seconds: float = 5.0
     open_cap_seconds: float = 300.0
-    disable_failures: int = 1_000
-    disable_seconds: float = 5 * 86_400.0
+    disabling: DisablePolicy = field(default_factory=DisablePolicy)
 
 
 @dataclass(frozen=True, slots=True)

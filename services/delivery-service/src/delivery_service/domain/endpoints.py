@@ -129,8 +129,10 @@ _KINDS_WITH = {
 
 
 class OperationalEvent(StrEnum):
-    """What an endpoint may be told about the service's own troubles."""
+    """What an endpoint can subscribe to about other endpoints and their deliveries."""
 
+    ENDPOINT_FAILING = "endpoint.failing"
+    """It will be disabled unless an attempt succeeds."""
     ENDPOINT_DISABLED = "endpoint.disabled"
     DELIVERY_DEAD_LETTERED = "delivery.dead_lettered"
 

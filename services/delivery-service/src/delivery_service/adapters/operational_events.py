@@ -1,4 +1,4 @@
-"""Events of the service's own, for endpoints that want to be told of its troubles."""
+"""Operational events: those of the service itself, for endpoints that subscribe to them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from chassis.database import Transaction
 
 EXPIRY_SECONDS = 86_400.0
 PRIORITY = 2
-"""Whoever is told of a trouble waits for no birthday, and no birthday for them."""
+"""NORMAL: operational events delay no birthday, and birthdays do not delay them."""
 
-# An endpoint is not told of itself: it is in trouble. The time is looked at once, however many endpoints are told.
-_TELL = text("""
+# An endpoint gets no event about itself: it may be out of order. The time is read once, however many subscribe.
+_PUBLISH = text("""
 WITH clock AS MATERIALIZED (
     SELECT almanac_now() AS now
 ), wanted AS (
@@ -34,24 +34,24 @@ SELECT new_id(), w.id, w.endpoint_id, w.kind, CAST(:priority AS smallint), 'PEND
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """What is said, as a webhook's body, and the endpoint that it is about, if any. ``id`` becomes ``webhook-id``."""
+class Notification:
+    """A webhook's body, and the endpoint that it is about, if any. ``id`` becomes ``webhook-id``."""
 
     id: UUID
     body: str
     about: UUID | None
 
 
-async def tell(tx: Transaction, type: str, troubles: Sequence[Trouble]) -> None:
-    """Have each trouble sent to every endpoint that wants this type."""
+async def publish(tx: Transaction, type: str, notifications: Sequence[Notification]) -> None:
+    """Create an event with a delivery for every enabled endpoint that subscribes to this type, for each of them."""
     await tx.execute(
-        _TELL,
+        _PUBLISH,
         {
             "type": type,
             "priority": PRIORITY,
             "expiry": EXPIRY_SECONDS,
-            "ids": [each.id for each in troubles],
-            "bodies": [each.body for each in troubles],
-            "abouts": [each.about for each in troubles],
+            "ids": [each.id for each in notifications],
+            "bodies": [each.body for each in notifications],
+            "abouts": [each.about for each in notifications],
         },
     )

@@ -1,8 +1,9 @@
-"""Operational webhooks: endpoints that are told of the service's troubles (design §5)."""
+"""Operational events: what subscribed endpoints get about other endpoints and their deliveries (design §5)."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
@@ -21,7 +22,9 @@ from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.application.endpoints import Security
 from delivery_service.application.sending import Channels, Sender
 from delivery_service.domain.addresses import Reach
-from delivery_service.domain.endpoints import Kind
+from delivery_service.domain.circuits import CircuitPolicy
+from delivery_service.domain.disabling import DisablePolicy
+from delivery_service.domain.endpoints import Kind, OperationalEvent
 from delivery_service.domain.signing import KEY_BYTES
 from local_stack.testkit import Receiver, eventually
 
@@ -37,7 +40,7 @@ WHERE (SELECT count(*) FROM delivery_dead_letters) = 2 ORDER BY id
 BOTH = ("endpoint.disabled", "delivery.dead_lettered")
 
 
-async def test_a_subscribed_endpoint_is_told_of_a_dead_letter_and_of_an_endpoint_switched_off(
+async def test_subscriber_gets_events_of_dead_letters_and_of_disabled_endpoints(
     scene: Scene,
     receiver: Receiver,
 ) -> None:
@@ -56,7 +59,7 @@ async def test_a_subscribed_endpoint_is_told_of_a_dead_letter_and_of_an_endpoint
         body = Webhook(secret).verify(request.body, dict(request.headers))
         bodies[body["type"]] = body["data"]
     assert bodies["endpoint.disabled"] == {
-        "message": f"Endpoint {gone_id} was switched off: it answered 410 Gone",
+        "message": f"Endpoint {gone_id} was disabled: it answered 410 Gone",
         "endpointId": str(gone_id),
         "reason": "gone",
         "detail": "it answered 410 Gone",
@@ -70,7 +73,35 @@ async def test_a_subscribed_endpoint_is_told_of_a_dead_letter_and_of_an_endpoint
     assert [str(item.event_id) for item in await scene.outcomes()] == [due["eventId"]]
 
 
-async def test_webhooks_and_slack_are_told_of_troubles_and_of_slacks_own_the_webhook(
+async def test_subscriber_is_warned_before_a_failing_endpoint_is_disabled(scene: Scene, receiver: Receiver) -> None:
+    warnings = (OperationalEvent.ENDPOINT_FAILING, OperationalEvent.ENDPOINT_DISABLED)
+    _, secret = await scene.endpoint(event_types=("REMINDER",), operational_events=warnings)
+    policy = CircuitPolicy(disabling=DisablePolicy(failures=2, min_failures=2, min_seconds=0, warning_seconds=3_600))
+    async with Receiver() as failing:
+        failing.always(404)
+        endpoint_id, _ = await scene.endpoint(url=failing.url, event_types=("BIRTHDAY",), operational_events=warnings)
+        async with scene.pool(circuits=policy) as pool, scene.pool(priority=Priority.NORMAL):
+            for count in (1, 2):
+                await receive(pool, due_event())
+                await scene.ended(count)
+            [warning] = await receiver.wait_for(1)
+            await scene.rows("UPDATE circuits SET warned_at = warned_at - interval '1 hour'")
+            await receive(pool, due_event())
+            [_, disabled] = await receiver.wait_for(2)
+        # The endpoint that fails gets neither.
+        assert len(failing.requests) == 3
+    body = Webhook(secret).verify(warning.body, dict(warning.headers))
+    data = body["data"]
+    assert (body["type"], data["endpointId"], data["failures"], data["httpStatus"]) == (
+        "endpoint.failing", str(endpoint_id), 2, 404,
+    )  # fmt: skip
+    after = datetime.fromisoformat(data["notDisabledBefore"]) - datetime.fromisoformat(data["failingSince"])
+    assert after >= timedelta(hours=1)
+    assert "unless an attempt succeeds: all 2 attempts of the last 0.0 hours failed" in data["message"]
+    assert Webhook(secret).verify(disabled.body, dict(disabled.headers))["type"] == "endpoint.disabled"
+
+
+async def test_webhook_and_slack_get_operational_events_except_about_themselves(
     scene: Scene,
     receiver: Receiver,
 ) -> None:
@@ -120,7 +151,7 @@ async def _channels(router: MockRouter) -> AsyncIterator[Channels]:
     await network.aclose()
 
 
-async def test_a_trouble_that_cannot_be_told_is_a_dead_letter_and_makes_no_further_trouble(
+async def test_undeliverable_operational_event_is_a_dead_letter_and_makes_no_further_event(
     scene: Scene,
     receiver: Receiver,
 ) -> None:
