@@ -30,7 +30,7 @@ from delivery_service.domain.attempts import Fault, Verdict, judge
 from delivery_service.domain.deliveries import Target
 from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.signing import KEY_BYTES
-from delivery_service.domain.templates import Template
+from delivery_service.domain.templates import TEST_MESSAGE, Template
 from delivery_service.main import open_channels
 from delivery_service.settings import Settings
 from local_stack.testkit import Answer, AwsAccount, Receiver
@@ -94,6 +94,20 @@ async def test_a_text_message_goes_to_the_persons_phone(channels: Channels) -> N
     reply = await channels.test(target(Kind.SMS), ADA, TRACEPARENT)
     assert (reply.http_status, judge(reply)) == (200, Verdict.SUCCEEDED)
     assert reply.excerpt
+
+
+@pytest.mark.usefixtures("runtime")
+async def test_text_message_that_outgrows_its_limit_is_refused_without_a_call(receiver: Receiver) -> None:
+    sns = AwsCaller("sns", AwsAccess("us-east-1", f"http://127.0.0.1:{receiver.port}", 1, 1), Usage())
+    wanted = target(Kind.SMS, template=Template(text="{message}" * 30))
+    reply = await SmsSender(sns, sender_id=None).test(wanted, ADA, TRACEPARENT)
+    await sns.aclose()
+    length = 30 * len(TEST_MESSAGE)
+    assert (reply.fault, reply.detail) == (
+        Fault.TEXT_TOO_LONG, f"{length} characters, a text message carries 1600",
+    )  # fmt: skip
+    assert judge(reply) is Verdict.REJECTED
+    assert receiver.requests == []
 
 
 async def test_what_people_are_sent_is_counted_for_the_costs(channels: Channels, runtime: Runtime[Settings]) -> None:

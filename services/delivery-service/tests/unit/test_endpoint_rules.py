@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from contracts.vocabulary import Channel, FailureReason
 from delivery_service.domain.deliveries import Reason
-from delivery_service.domain.endpoints import EndpointConfig, Kind, check_url
-from delivery_service.domain.errors import ReasonWhileEnabledError
+from delivery_service.domain.endpoints import EndpointConfig, Kind, check_url, host_and_port
+from delivery_service.domain.errors import ReasonWhileEnabledError, TextTooLongError
+from delivery_service.domain.hosts import ascii_host
+from delivery_service.domain.templates import MAX_SMS
 
 DISABLED = EndpointConfig("https://example.org", enabled=False, disabled_reason="moving")
 
@@ -21,6 +23,8 @@ DISABLED = EndpointConfig("https://example.org", enabled=False, disabled_reason=
         "http://127.0.0.1/hooks",
         "http://[::1]:9000/hooks",
         "https://bücher.example/haken",
+        "https://ｅｘａｍｐｌｅ。org/hooks",
+        "https://xn--ls8h.la/",
         "http://inbox_1.default.svc/hooks",
     ],
 )
@@ -49,11 +53,31 @@ def test_a_web_address_is_accepted_as_it_is(url: str) -> None:
         ("https://exa..mple.org", "name or address"),
         (f"https://{'a' * 64}.org", "name or address"),
         ("https://exa%6Dple.org", "name or address"),
+        ("https://\U0001f4a9.la", "not valid in IDNA 2008: .*U\\+1F4A9.*can be given instead"),
+        ("https://a\u200db.example", "not valid in IDNA 2008"),
+        (f"https://{'ü' * 60}.org", "name or address"),
     ],
 )
 def test_another_address_is_refused_with_its_rule(url: str, rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
         check_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port"),
+    [
+        ("https://ＥＸＡＭＰＬＥ。org:8443/", "example.org", 8443),
+        ("https://Bücher.Example", "xn--bcher-kva.example", 443),
+        # The older IDNA 2003 would lead to strasse.de, which may be somebody else's.
+        ("http://straße.de", "xn--strae-oqa.de", 80),
+        ("http://１２７.0.0.1/", "127.0.0.1", 80),
+        ("http://[2001:DB8:0::1]/", "2001:db8::1", 80),
+        ("https://xn--ls8h.la", "xn--ls8h.la", 443),
+        ("https://Inbox_1.default.svc.", "inbox_1.default.svc.", 443),
+    ],
+)
+def test_host_has_one_form_in_ascii(url: str, host: str, port: int) -> None:
+    assert host_and_port(check_url(url)) == (host, port)
 
 
 @given(st.text() | st.from_regex(r"https?://.*", fullmatch=True))
@@ -62,6 +86,10 @@ def test_any_text_is_accepted_or_refused_but_never_an_error(url: str) -> None:
         assert check_url(url) == url
     except ValueError as error:
         assert str(error)
+    else:
+        host, _ = host_and_port(url)
+        assert host.isascii()
+        assert host == ascii_host(host)
 
 
 def test_enabling_forgets_the_reason() -> None:
@@ -73,6 +101,19 @@ def test_a_reason_is_only_for_what_is_not_enabled() -> None:
         DISABLED.merged({"enabled": True, "disabled_reason": "still moving"})
     with pytest.raises(ReasonWhileEnabledError):
         EndpointConfig("https://example.org", disabled_reason="moving").checked()
+
+
+def test_sms_text_over_the_limit_is_refused_only_when_it_changes() -> None:
+    assert EndpointConfig(None, kind=Kind.SMS, text="a" * MAX_SMS).checked().text == "a" * MAX_SMS
+    old = EndpointConfig(None, kind=Kind.SMS, text="a" * (MAX_SMS + 1))
+    with pytest.raises(TextTooLongError, match="at most 1600 characters where kind is sms, it has 1601"):
+        old.checked()
+    # It was stored before the limit was: the endpoint can still be disabled.
+    assert old.merged({"enabled": False}).enabled is False
+    with pytest.raises(TextTooLongError):
+        old.merged({"text": "b" * (MAX_SMS + 1)})
+    # Slack and e-mail carry more.
+    assert EndpointConfig(None, kind=Kind.EMAIL, text="a" * 5_000).checked().text == "a" * 5_000
 
 
 def test_every_kind_is_a_channel_that_others_know() -> None:

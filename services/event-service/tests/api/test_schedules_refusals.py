@@ -55,6 +55,7 @@ REFUSALS: list[tuple[dict[str, Any], str, str]] = [
     ({"message": "Hey {nickname}"}, "message", "unknown placeholder {nickname}"),
     ({"message": "Hey {ordinal}"}, "message", "unknown placeholder {ordinal}"),
     ({"message": "Hey {"}, "message", "not a template"),
+    ({"message": "a" * 1_601}, "message", "at most 1600"),
     ({"message": ""}, "message", "at least 1 character"),
     ({"label": "  "}, "label", "must not be blank"),
     ({"label": "a\nb"}, "label", "control characters"),

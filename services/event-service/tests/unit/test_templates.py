@@ -41,6 +41,7 @@ def test_braces_in_a_name_are_not_read_as_placeholders() -> None:
         ("Hey {0}", r"unknown placeholder \{0\}"),
         ("Hey {", "not a template"),
         ("Hey }", "not a template"),
+        ("a" * 1_601, "at most 1600 characters, it has 1601"),
     ],
 )
 def test_what_cannot_be_filled_in_is_refused_with_the_rule(template: str, rule: str) -> None:

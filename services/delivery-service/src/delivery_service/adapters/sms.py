@@ -8,6 +8,7 @@ from delivery_service.adapters.aws import AwsCaller
 from delivery_service.adapters.letters import TEST_WORDS, words
 from delivery_service.domain.attempts import Fault, Reply
 from delivery_service.domain.deliveries import Dispatch, Target
+from delivery_service.domain.templates import MAX_SMS
 
 
 class SmsSender:
@@ -30,9 +31,14 @@ class SmsSender:
     async def _send(self, target: Target, contact: Contact, said: Mapping[str, object]) -> Reply:
         if contact.phone is None:
             return Reply(None, Fault.NO_CONTACT, 0.0)
+        text = target.template.render_text(said)
+        if len(text) > MAX_SMS:
+            # SNS would refuse it, and would refuse it again.
+            detail = f"{len(text)} characters, a text message carries {MAX_SMS}"
+            return Reply(None, Fault.TEXT_TOO_LONG, 0.0, detail=detail)
         parameters = {
             "PhoneNumber": contact.phone,
-            "Message": target.template.render_text(said),
+            "Message": text,
             "MessageAttributes": self._attributes,
         }
         return await self._sns.call(

@@ -24,6 +24,8 @@ class Fault(StrEnum):
     UNUSABLE_URL = "unusable_url"
     NO_CONTACT = "no_contact"
     """The person has no address of the kind that the channel needs."""
+    TEXT_TOO_LONG = "text_too_long"
+    """With the event's words in it, the text is longer than the channel carries."""
     NOT_CONFIGURED = "not_configured"
     """The service's own settings, credentials, permissions or account (suspended, paused) keep it from the channel."""
     SEALED = "sealed"
@@ -35,10 +37,10 @@ class Fault(StrEnum):
 TIMEOUTS = frozenset({Fault.TIMEOUT, Fault.CONNECT_TIMEOUT})
 """Those that cost the whole of a timeout."""
 
-FINAL_FAULTS = frozenset({Fault.UNUSABLE_URL, Fault.NO_CONTACT})
+FINAL_FAULTS = frozenset({Fault.UNUSABLE_URL, Fault.NO_CONTACT, Fault.TEXT_TOO_LONG})
 """Those that another try would meet again."""
 
-UNRELATED_FAULTS = frozenset({Fault.NO_CONTACT, Fault.NOT_CONFIGURED, Fault.SEALED})
+UNRELATED_FAULTS = frozenset({Fault.NO_CONTACT, Fault.TEXT_TOO_LONG, Fault.NOT_CONFIGURED, Fault.SEALED})
 """Those that say nothing about the endpoint: nobody has asked it."""
 
 

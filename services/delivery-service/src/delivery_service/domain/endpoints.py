@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import IPv6Address
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -15,8 +14,11 @@ from delivery_service.domain.errors import (
     NotOfThisKindError,
     ReasonWhileEnabledError,
     SecretsUnreadableError,
+    TextTooLongError,
 )
+from delivery_service.domain.hosts import ascii_host
 from delivery_service.domain.signing import Secret
+from delivery_service.domain.templates import MAX_SMS
 
 MAX_URL = 2048
 """Characters."""
@@ -59,7 +61,6 @@ TIMEOUT_SECONDS = 30
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _HEADER_VALUE = re.compile(rf"[!-~]([ -~]{{0,{MAX_HEADER_VALUE - 2}}}[!-~])?")
 _UNSAFE = re.compile(r"[\s\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 
 
 def check_url(url: str) -> str:
@@ -86,26 +87,17 @@ def check_url(url: str) -> str:
         raise ValueError("port 0 cannot be reached")
     if "#" in url:
         raise ValueError("must not have a fragment: it would never be sent")
-    if not _is_host(host):
-        raise ValueError(f"{host!r} is not the name or address of a host")
+    try:
+        ascii_host(host)
+    except ValueError as error:
+        raise ValueError(f"{host!r} is not the name or address of a host: {error}") from None
     return url
 
 
 def host_and_port(url: str) -> tuple[str, int]:
-    """Where a checked URL connects to; the port is its scheme's where it names none."""
+    """Where a checked URL connects to; the port is its scheme's where it names none. Raises ValueError as check_url."""
     parts = urlsplit(url)
-    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-
-
-def _is_host(host: str) -> bool:
-    try:
-        if ":" in host:
-            IPv6Address(host)
-            return True
-        ascii_host = host if host.isascii() else host.encode("idna").decode()
-    except ValueError:
-        return False
-    return len(ascii_host) <= 253 and _HOST.fullmatch(ascii_host) is not None
+    return ascii_host(parts.hostname or ""), parts.port or (443 if parts.scheme == "https" else 80)
 
 
 class Kind(StrEnum):
@@ -186,13 +178,14 @@ class EndpointConfig:
         changed = replace(self, **patch)
         if changed.enabled and "disabled_reason" not in patch:
             changed = replace(changed, disabled_reason=None)
-        return changed.checked()
+        return changed.checked(before=self)
 
-    def checked(self) -> "EndpointConfig":
-        """Itself.
+    def checked(self, before: "EndpointConfig | None" = None) -> "EndpointConfig":
+        """Itself. A text that it has had ``before`` is not checked again: limits may be younger than it.
 
         Raises:
             NotOfThisKindError: a field that its kind does not have, or lacks one that it needs.
+            TextTooLongError: the template of a text message that SNS would refuse.
             HeaderRefusedError, ReasonWhileEnabledError
         """
         addressed = self.kind in ADDRESSED
@@ -208,6 +201,10 @@ class EndpointConfig:
         if self.operational_events and not addressed:
             rule = f"an endpoint of kind {self.kind} writes to an event's user, and a trouble has none"
             raise NotOfThisKindError("operationalEvents", rule)
+        new_text = self.text if before is None or before.text != self.text else None
+        if self.kind is Kind.SMS and new_text is not None and len(new_text) > MAX_SMS:
+            rule = f"must have at most {MAX_SMS} characters where kind is sms, it has {len(new_text)}"
+            raise TextTooLongError(rule)
         check_headers(self.headers)
         if self.enabled and self.disabled_reason is not None:
             raise ReasonWhileEnabledError("a reason is only for an endpoint that is not enabled")

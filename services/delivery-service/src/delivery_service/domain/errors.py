@@ -18,6 +18,7 @@
     ├── SecretRefusedError              422
     ├── HeaderRefusedError              422
     ├── NotOfThisKindError              422
+    ├── TextTooLongError                422
     ├── ContactNeededError              422
     ├── ReasonWhileEnabledError         422
     └── SecretsUnreadableError                     503
@@ -108,6 +109,15 @@ class NotOfThisKindError(DeliveryServiceError):
     def __init__(self, field: str, rule: str) -> None:
         super().__init__(rule)
         self.field = field
+
+
+class TextTooLongError(DeliveryServiceError):
+    """A text that is longer than the endpoint's channel carries."""
+
+    status = 422
+    slug = "text-too-long"
+    title = "Text too long"
+    field = "text"
 
 
 class ContactNeededError(DeliveryServiceError):

@@ -8,6 +8,8 @@ from html import escape
 MAX_SUBJECT = 200
 """Characters, of a template and of what it becomes."""
 MAX_TEXT = 5_000
+MAX_SMS = 1_600
+"""Characters that Amazon SNS takes of one text message."""
 MAX_HTML = 50_000
 TEST_MESSAGE = "This is a test of Almanac: if you read it, this endpoint works."
 

@@ -11,9 +11,9 @@ from chassis.api.wire import WHOLE_NUMBER, PlainText, ZoneName, parse_instant
 from contracts.vocabulary import Priority
 from contracts.webhook import RESERVED_KEYS, WITHHELD_KEYS
 from event_service.domain.local_time import GapPolicy, OverlapPolicy
+from event_service.domain.templates import MAX_MESSAGE
 
 MAX_LABEL = 200
-MAX_MESSAGE = 2000
 MAX_PAYLOAD = 16_384
 """Bytes of JSON: a due event shares a message of 256 KiB with nine others."""
 

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from string import Formatter
 
+MAX_MESSAGE = 1_600
+"""Characters of a template: what a text message carries. Any event can be delivered by SMS too."""
 PERSON = frozenset({"first_name", "last_name", "full_name"})
 """Placeholders that every template may have."""
 NUMBER = frozenset({"occurrence_number", "ordinal"})
@@ -12,7 +14,12 @@ LABEL = frozenset({"label"})
 
 
 def check_template(template: str, known: Collection[str]) -> None:
-    """Raise ValueError, with the rule, where ``template`` cannot be filled in from the placeholders ``known``."""
+    """Raise ValueError, with the rule, where ``template`` cannot be filled in from the placeholders ``known``.
+
+    Names make the message longer than its template: delivery-service refuses to send what SMS does not carry then.
+    """
+    if len(template) > MAX_MESSAGE:
+        raise ValueError(f"must have at most {MAX_MESSAGE} characters, it has {len(template)}")
     try:
         parts = list(Formatter().parse(template))
     except ValueError as error:
