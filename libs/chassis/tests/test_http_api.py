@@ -1,5 +1,6 @@
 """What every API shares, over HTTP: keys, problems, preconditions, pages, health."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
@@ -41,6 +42,13 @@ class ThingError(Exception):
     slug: ClassVar[str] = "thing-taken"
     title: ClassVar[str] = "Thing taken"
     field: ClassVar[str | None] = "firstName"
+
+
+class StaleError(ThingError):
+    """It has changed."""
+
+    status: ClassVar[int] = 412
+    field: ClassVar[str | None] = "If-Match"
 
 
 class PartBody(RequestModel):
@@ -98,6 +106,14 @@ async def patch(thing_id: UUID, change: ThingPatch, version: ExpectedVersion) ->
 @router.delete("/{thing_id}", dependencies=[ADMIN])
 async def delete(thing_id: UUID, version: OptionalVersion) -> dict[str, Any]:
     return {"version": version}
+
+
+@router.post("/{thing_id}/touch", dependencies=[WRITE])
+async def touch(thing_id: UUID, version: ExpectedVersion) -> dict[str, Any]:
+    current = 3
+    if version is not None and version != current:
+        raise StaleError("changed")
+    return {}
 
 
 @router.get("", dependencies=[READ])
@@ -235,12 +251,67 @@ async def test_an_update_needs_the_version_that_was_read(client: httpx.AsyncClie
     assert (created.status_code, created.json(), created.headers["etag"]) == (201, {"firstName": "a"}, '"3"')
     path, change = f"/v1/things/{uuid4()}", {"firstName": "b"}
     _problem(await client.patch(path, json=change), 428, "precondition-required", "If-Match")
-    for value in ("3", 'W/"3"', '"three"', '"3", "4"', '""'):
+    for value in ("3", '"3" "4"', '"3', '"3", 4', "W/3"):
         answer = await client.patch(path, json=change, headers={"If-Match": value})
         _problem(answer, 422, "invalid-request", "If-Match")
     answer = await client.patch(path, json=change, headers={"If-Match": '"3"'})
     assert answer.json() == {"version": 3, "changes": {"first_name": "b"}}
     assert (await client.patch(path, json=change, headers={"If-Match": "*"})).json()["version"] is None
+
+
+@pytest.mark.parametrize(
+    ("if_match", "matches"),
+    [
+        ('"3"', True),
+        (' "3" ', True),
+        ('"1", "3"', True),
+        ('"1","3" , W/"4"', True),
+        ('W/"3"', False),
+        ('W/"3", W/"4"', False),
+        ('"1", "2"', False),
+        ('"three"', False),
+        ('""', False),
+        ('"03"', False),
+        ("*", True),
+    ],
+)
+async def test_if_match_is_evaluated_as_a_list_of_strong_tags(
+    client: httpx.AsyncClient, if_match: str, matches: bool
+) -> None:
+    answer = await client.post(f"/v1/things/{uuid4()}/touch", headers={"If-Match": if_match})
+    assert answer.status_code == (200 if matches else 412), answer.text
+
+
+@pytest.mark.parametrize("path", ["/v1/things", "/healthz", "/readyz", "/openapi.json", "/docs"])
+async def test_head_works_where_get_does(client: httpx.AsyncClient, path: str) -> None:
+    get, head = await client.get(path, headers=READER), await client.head(path, headers=READER)
+    assert (head.status_code, head.content) == (get.status_code, b"") == (200, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
+async def test_head_is_refused_where_get_is(client: httpx.AsyncClient) -> None:
+    assert (await client.head(f"/v1/things/{uuid4()}", headers=READER)).status_code == 405
+    assert (await client.head("/v1/nothing", headers=READER)).status_code == 404
+    assert (await client.head("/v1/things", headers={"Authorization": ""})).status_code == 401
+
+
+async def test_the_docs_load_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
+    page = (await client.get("/docs", headers={"Authorization": ""})).text
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(addresses) == 3
+    for address in addresses:
+        assert address.startswith("/docs/assets/")
+        answer = await client.get(address, headers={"Authorization": ""})
+        assert (answer.status_code, len(answer.content) > 1000) == (200, True)
+    assert "://" not in page
+    assert '"validatorUrl": null' in page
+
+
+async def test_a_cursor_of_another_list_is_refused(client: httpx.AsyncClient) -> None:
+    cursor = (await client.get("/v1/things", headers=READER)).json()["nextCursor"]
+    answer = await client.get("/v1/dead-letter-messages", params={"cursor": cursor}, headers=READER)
+    assert "another one" in _problem(answer, 422, "invalid-request", "cursor")["detail"]
+    assert (await client.get("/v1/things", params={"cursor": cursor}, headers=READER)).status_code == 200
 
 
 async def test_where_the_version_is_optional_it_is_still_checked(client: httpx.AsyncClient) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Query, Request
 from pydantic import BaseModel, Field
+from structlog.testing import capture_logs
 
 from chassis.api import intake, server
 from chassis.api.app import create_app
@@ -22,6 +24,7 @@ from chassis.clock import DatabaseClock
 from chassis.database import Database
 from chassis.outbox import Outbox
 from chassis.settings import ServiceSettings
+from chassis.telemetry.redaction import redact_event
 from local_stack import ports
 from local_stack.testkit import eventually
 from local_stack.testkit.refusals import long_list, refused_cheaply, unknown_fields
@@ -75,6 +78,19 @@ class ByPage(RequestModel):
 @router.get("/by-page", dependencies=[READ])
 async def by_page(query: Annotated[ByPage, Query()]) -> Seen:
     return Seen(size=query.first_page)
+
+
+@router.get("/fails", dependencies=[READ])
+async def fail(depth: int = 0) -> Seen:
+    """Fail far below, with a long reason."""
+    if depth < 60:
+        return await fail(depth + 1)
+    raise RuntimeError("x" * 10_000)
+
+
+@router.get("/away", dependencies=[READ])
+async def away() -> Seen:
+    raise ConnectionRefusedError("the database is away " * 1000)
 
 
 @router.post("/stream", dependencies=[WRITE, UNBOUNDED_BODY])
@@ -276,8 +292,30 @@ async def test_a_connection_serves_many_requests(port: int) -> None:
 async def test_every_method_of_a_path_is_allowed_by_name(client: httpx.AsyncClient) -> None:
     answer = await client.put("/v1/notes")
     _problem(answer, 405)
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
     assert (await client.get("/v1/notes/")).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/v1/notes/fails", "/v1/notes/away"])
+async def test_a_failure_is_one_short_log_line_and_the_connection_serves_on(
+    port: int, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    status = 500 if path.endswith("fails") else 503
+    reader, writer = await asyncio.open_connection(ports.LOOPBACK, port)
+    request = f"GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer reader\r\n\r\n".encode()
+    for _ in range(3):
+        with caplog.at_level("WARNING"), capture_logs() as entries:
+            writer.write(request)
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+            length = int(re.search(rb"content-length: (\d+)", head)[1])  # type: ignore[index]  # it is there
+            body = json.loads(await reader.readexactly(length))
+        assert (head.split(b" ")[1], body["status"]) == (str(status).encode(), status)
+        assert b"connection: close" not in head.lower()
+        assert [entry["event"] for entry in entries] == ["request failed" if status == 500 else "database away"]
+        assert caplog.records == []
+        line = json.dumps(redact_event(None, "", dict(entries[0])), default=str)
+        assert len(line) < 8_000
+    writer.close()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.engine import create_engine, is_outage
 from chassis.replica import Replica
+from chassis.telemetry.redaction import clear_database_error
 
 __all__ = ["Database", "Parameters", "Reader", "Rows", "Transaction", "is_outage"]
 
@@ -62,7 +63,11 @@ class Transaction:
         # SQLAlchemy opens the transaction with the first statement that goes through itself.
         if not driver.is_in_transaction():
             await self.connection.execute(text("SELECT 1"))
-        await driver.copy_records_to_table(table, columns=columns, records=_in_turns(records))
+        try:
+            await driver.copy_records_to_table(table, columns=columns, records=_in_turns(records))
+        except Exception as error:  # SQLAlchemy does not see it, and its text quotes the row
+            clear_database_error(error)
+            raise
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Run ``callback`` after the commit. Registering the same callback twice runs it once."""

@@ -4,11 +4,12 @@ from typing import Any
 
 import asyncpg
 from pydantic_core import from_json, to_json
-from sqlalchemy import NullPool, event, make_url
+from sqlalchemy import ExceptionContext, NullPool, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from chassis.iam import Token
+from chassis.telemetry.redaction import clear_database_error
 
 CONNECT_SECONDS = 5.0
 
@@ -54,14 +55,21 @@ def create_engine(
         session["password"] = Token(str(address.host), address.port or 5432, str(address.username), str(region))
     engine = create_async_engine(
         address,
+        hide_parameters=True,
         json_serializer=_dump_json,
         json_deserializer=from_json,
         connect_args={"timeout": CONNECT_SECONDS, "command_timeout": command_seconds, **session},
         **pool,
     )
+    event.listen(engine.sync_engine, "handle_error", _clear)
     if pooler:
         event.listen(engine.sync_engine, "connect", _leave_jit_alone)
     return engine
+
+
+def _clear(context: ExceptionContext) -> None:
+    # Rows and parameters hold names, addresses and dates of birth; errors go to logs and traces.
+    clear_database_error(context.sqlalchemy_exception or context.original_exception)
 
 
 def _leave_jit_alone(connection: Any, _record: object) -> None:

@@ -219,7 +219,10 @@ def _settings(service: Service[S], *, stay: bool = False) -> S:
     try:
         return service.settings()
     except ValidationError as error:
-        faults = {"_".join(str(part) for part in fault["loc"][:1]).upper(): fault["msg"] for fault in error.errors()}
+        faults = {
+            "_".join(str(part) for part in fault["loc"][:1]).upper(): fault["msg"].removeprefix("Value error, ")
+            for fault in error.errors()
+        }
         for name, message in faults.items():
             sys.stderr.write(f"{service.name}: setting {name}: {message}\n")
         sys.stderr.flush()

@@ -6,7 +6,7 @@ A service subclasses :class:`ServiceSettings` and adds its own knobs; ``main`` a
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Scope = Literal["read", "write", "admin"]
@@ -22,8 +22,30 @@ class ApiKey(BaseModel):
     scopes: frozenset[Scope]
 
 
-def _from_json(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value
+_KEYS_FORM = 'must be a JSON list like [{"name": "me", "sha256": "<64 hex digits>", "scopes": ["read", "write"]}]'
+
+
+def _api_keys(value: Any) -> Any:
+    """Parse and check the keys. What is wrong is said by the entry's place, name and field; values may be secrets."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise ValueError(f"{_KEYS_FORM}; it is {'empty' if not value.strip() else 'not JSON'}") from None
+    if not isinstance(value, list | tuple):
+        raise ValueError(_KEYS_FORM)  # noqa: TRY004  # a TypeError would not become a fault of the setting
+    keys: dict[str, ApiKey] = {}
+    for number, entry in enumerate(value, 1):
+        try:
+            key = ApiKey.model_validate(entry)
+        except ValidationError as error:
+            [fault, *_] = error.errors(include_url=False, include_context=False, include_input=False)
+            where = ".".join(map(str, fault["loc"])) or "the entry"
+            raise ValueError(f"entry {number}: {where}: {fault['msg']}; {_KEYS_FORM}") from None
+        if (other := keys.get(key.sha256)) is not None:
+            raise ValueError(f"{other.name!r} and {key.name!r} are one key: each entry needs a sha256 of its own")
+        keys[key.sha256] = key
+    return tuple(keys.values())
 
 
 def _none_if_empty(value: Any) -> Any:
@@ -78,7 +100,7 @@ class ServiceSettings(BusSettings):
 
     api_host: str = "127.0.0.1"
     api_port: int = Field(8000, ge=0, le=65535)
-    api_keys: Annotated[tuple[ApiKey, ...], NoDecode, BeforeValidator(_from_json)] = ()
+    api_keys: Annotated[tuple[ApiKey, ...], NoDecode, BeforeValidator(_api_keys)] = ()
     """JSON list of keys. With none, nothing but health and metrics answers."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -1,14 +1,18 @@
 """The application of every service: routes, errors, health, metrics, OpenAPI, tracing."""
 
+import os
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.trace import Span
 
 from chassis.api import dead_letters, health, usage
 from chassis.api.auth import Keyring
+from chassis.api.docs import mount_docs
 from chassis.api.intake import KNOWN, STORABLE, Intake
 from chassis.api.openapi import document
 from chassis.api.problems import documented, install_handlers
@@ -45,7 +49,7 @@ def create_app(
     app = FastAPI(
         title=f"Almanac {title}",
         version="1",
-        docs_url="/docs" if routers else None,
+        docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if routers else None,
         responses=documented(400, 401, 403, 408, 413, 422, 500, 503),
@@ -64,13 +68,27 @@ def create_app(
         for router in (*routers, dead_letters.router, usage.router):
             app.include_router(router)
 
+        mount_docs(app)
+
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             app.openapi_schema = document(app)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI's documentation extends the schema
+    # Read when the first application is instrumented. Without it, series are named by the Host header of each request.
+    os.environ["OTEL_SEMCONV_STABILITY_OPT_IN"] = "http"
     FastAPIInstrumentor.instrument_app(
-        app, excluded_urls="healthz,readyz,metrics,_nicegui,assets/", exclude_spans=["receive", "send"]
+        app,
+        excluded_urls="healthz,readyz,metrics,_nicegui,assets/",
+        exclude_spans=["receive", "send"],
+        server_request_hook=_without_values,
     )
     return app
+
+
+def _without_values(span: Span, scope: dict[str, Any]) -> None:
+    """Keep the names of a query's parameters: values are addresses, zones and tags of people."""
+    if span.is_recording() and (query := scope.get("query_string")):
+        names = dict.fromkeys(name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+        span.set_attribute("url.query", "&".join(f"{name:.50}=REDACTED" for name in list(names)[:20]))

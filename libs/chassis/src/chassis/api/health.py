@@ -52,7 +52,7 @@ def router(readiness: Readiness) -> APIRouter:
 
     @routes.get("/metrics")
     async def prometheus() -> Response:
-        body, media_type = metrics.render()
+        body, media_type = await asyncio.to_thread(metrics.render)
         return Response(body, media_type=media_type)
 
     return routes

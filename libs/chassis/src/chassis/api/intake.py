@@ -15,11 +15,13 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.api.auth import Keyring
 from chassis.api.fault_limits import MAX_FAULTS
-from chassis.api.problems import BodyRefusedError, FieldError, InvalidRequestError, problem_of
+from chassis.api.pages import name_list
+from chassis.api.problems import BodyRefusedError, FieldError, InvalidRequestError, answer_failure, problem_of
 from chassis.errors import UnauthenticatedError
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -36,7 +38,11 @@ _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 
 
 class Intake:
-    """ASGI middleware: the key comes before the body, and the body has bounds."""
+    """ASGI middleware: the key comes before the body, and the body has bounds.
+
+    HEAD is answered wherever GET is; the server leaves the body out. An error of the application is answered here: what
+    passes Starlette's own handler is raised on, and costs the client its connection and the log a second traceback.
+    """
 
     def __init__(self, app: ASGIApp, *, keyring: Keyring) -> None:
         self._app = app
@@ -54,7 +60,24 @@ class Intake:
                 return
         body = _BoundedBody(scope, receive)
         scope[_BODY] = body
-        await self._app(scope, body.receive, send)
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, body.receive, watched)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            response = answer_failure(Request(scope), error)
+            # An answer that has begun cannot be taken back: the server sees that it does not end, and closes.
+            if not started:
+                await response(scope, receive, send)
 
 
 def _protected(path: str) -> bool:
@@ -152,6 +175,8 @@ STORABLE = Depends(_storable)
 
 async def _known(request: Request) -> None:
     route = request.scope.get("route")
+    if isinstance(route, APIRoute):
+        name_list(route.path)
     if not request.query_params or not isinstance(route, APIRoute) or not _protected(request.scope["path"]):
         return
     if (names := _names.get(route.endpoint)) is None:

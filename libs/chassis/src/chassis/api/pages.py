@@ -2,9 +2,11 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 from uuid import UUID
+from zlib import crc32
 
 from fastapi import Query
 from pydantic import TypeAdapter
@@ -22,7 +24,8 @@ Cursor = Annotated[
 Position = tuple[datetime, UUID]
 """Where a page ended: the last row's instant and id, the order of every list."""
 
-_position = TypeAdapter(tuple[Instant, UUID])
+_position = TypeAdapter(tuple[Instant, UUID, str])
+_list: ContextVar[str] = ContextVar("almanac_list", default="")
 
 
 class Page(WireModel, Generic[T]):
@@ -32,18 +35,27 @@ class Page(WireModel, Generic[T]):
     next_cursor: str | None
 
 
+def name_list(path: str) -> None:
+    """Have the cursors of the current request belong to the list at this path template."""
+    _list.set(crc32(path.encode()).to_bytes(4, "big").hex())
+
+
 def encode_cursor(position: Position) -> str:
-    return urlsafe_b64encode(_position.dump_json(position)).decode().rstrip("=")
+    """Where the next page of the current request's list begins."""
+    return urlsafe_b64encode(_position.dump_json((*position, _list.get()))).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str | None) -> Position | None:
-    """Raises InvalidParameterError where the cursor is none of ours."""
+    """Raises InvalidParameterError where the cursor is none of ours, or one of another list."""
     if cursor is None:
         return None
     try:
-        return _position.validate_json(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        at, id, owner = _position.validate_json(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:
         raise InvalidParameterError("cursor", "not a cursor of this list") from None
+    if owner != _list.get():
+        raise InvalidParameterError("cursor", "not a cursor of this list: it comes from another one")
+    return at, id
 
 
 def cut(rows: Sequence[T], limit: int) -> tuple[Sequence[T], bool]:

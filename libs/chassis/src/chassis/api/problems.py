@@ -18,6 +18,7 @@ from starlette.types import Scope
 from chassis.api.fault_limits import MAX_FAULTS
 from chassis.database import is_outage
 from chassis.errors import Problem, ProblemError, ServiceUnavailableError
+from chassis.telemetry import tracing
 from chassis.telemetry.tracing import current_trace_id
 
 log = structlog.get_logger(__name__)
@@ -118,7 +119,6 @@ def install_handlers(app: FastAPI, service_error: type[Exception] | None) -> Non
     app.add_exception_handler(ProblemError, _problem)
     if service_error is not None:
         app.add_exception_handler(service_error, _problem)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -197,17 +197,22 @@ def _methods_of(request: Request) -> list[str]:
     """Every method of the requested path: its routes may be many, and the router asks only the first that fits."""
     place: Scope = {key: request.scope[key] for key in ("type", "path", "root_path", "headers") if key in request.scope}
     routes = request.app.router.routes
-    return [
+    allowed = [
         method
         for method in _METHODS
         if any(route.matches({**place, "method": method})[0] is Match.FULL for route in routes)
     ]
+    if "GET" in allowed and "HEAD" not in allowed:
+        allowed.insert(allowed.index("GET") + 1, "HEAD")
+    return allowed
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
+def answer_failure(request: Request, error: Exception) -> Response:
+    """Log an error that no handler knows, once, and return its answer: 503 where the database is away, else 500."""
+    where = {"method": request.method, "path": shortened(request.url.path, MAX_FIELD_BYTES)}
     if is_outage(error) or isinstance(error, PoolTimeoutError):
-        log.warning("database away", method=request.method, path=request.url.path, error=repr(error))
-        unavailable = ServiceUnavailableError("the database does not answer")
-        return await _problem(request, unavailable)
-    log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+        log.warning("database away", error=shortened(repr(error), MAX_FAULT_BYTES), **where)
+        return problem_of(ServiceUnavailableError("the database does not answer"))
+    tracing.record_error(error)
+    log.error("request failed", exc_info=error, **where)
     return problem_response(500, "internal", "Internal error", "the server failed; the trace id leads to the reason")

@@ -1,9 +1,12 @@
 """The HTTP server as a role."""
 
 import asyncio
+import resource
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import structlog
 import uvicorn
@@ -17,26 +20,123 @@ log = structlog.get_logger(__name__)
 
 MAX_HEAD_BYTES = 32 * 1024
 MAX_HEAD_SECONDS = 10.0
+IDLE_SECONDS = 10.0
+"""After a response, whatever bytes come that begin no request: the rest of a body that nobody wants, or empty lines."""
+WRITE_SECONDS = 60.0
+"""How long a client may take nothing of a response."""
+MAX_CONNECTIONS = 1_000
+"""Of one process. Fewer where its descriptors do not allow for as many: see :func:`connection_limit`."""
 LINGER_SECONDS = 1.0
 """How long a client that was given up has to read why."""
 
 
+def connection_limit(descriptors: int) -> int:
+    """Connections that leave a process with that many descriptors enough for its database, bus and files."""
+    return max(8, min(MAX_CONNECTIONS, (descriptors - 64) * 3 // 4))
+
+
+class IdleConnections:
+    """Which connections wait for a request, the longest waiting first, and how many connections there may be.
+
+    Beyond ``limit`` connections each new one ends the one that has waited longest. So whoever opens many and asks for
+    nothing displaces only their like, and a client that sends its request is served.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._waiting: dict[_Protocol, None] = {}
+
+    def add(self, connection: "_Protocol") -> None:
+        self.remove(connection)
+        self._waiting[connection] = None
+
+    def remove(self, connection: "_Protocol") -> None:
+        self._waiting.pop(connection, None)
+
+    def displace(self) -> bool:
+        """End the one that has waited longest. False where all connections are at work."""
+        oldest = next(iter(self._waiting), None)
+        if oldest is None:
+            return False
+        self.remove(oldest)
+        oldest.abandon()
+        return True
+
+
 class _Protocol(HttpToolsProtocol):
-    """Gives up a request whose line and headers are too long or too slow: the parser bounds neither."""
+    """Bounds what the parser and uvicorn do not: the head's length and time, idle time, writing, and connections.
+
+    uvicorn stops its keep-alive timer with the first byte after a response, also with one that begins no request: an
+    empty line, or the rest of a body that the application has not read.
+    """
 
     _head_bytes = 0
+    _idle_timer: asyncio.TimerHandle | None = None
+    _write_timer: asyncio.TimerHandle | None = None
     _in_head = True
     _too_long = False
     _given_up = False
     _head_timer: asyncio.TimerHandle | None = None
 
+    def __init__(self, *args: Any, idle: IdleConnections, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._idle = idle
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base does
         super().connection_made(transport)
+        if len(self.connections) > self._idle.limit and not self._idle.displace():
+            self._give_up(503, "too-many-connections", "Too many connections", "all connections are at work")
+            return
+        self._idle.add(self)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._idle.remove(self)
         self._end_head()
+        self._stop_idle_timer()
+        self.resume_writing()
         super().connection_lost(exc)
+
+    def abandon(self) -> None:
+        """End a connection that waits, to make room for another."""
+        self._end_head()
+        self.transport.abort()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self.transport.is_closing() and self._waits():
+            self._idle.add(self)
+            self._stop_idle_timer()
+            self._idle_timer = self.loop.call_later(IDLE_SECONDS, self._idle_too_long)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._write_timer is None:
+            self._write_timer = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+    def _waits(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _idle_too_long(self) -> None:
+        self._idle_timer = None
+        if self._waits() and not self.transport.is_closing():
+            self.transport.close()
+
+    def _stop_idle_timer(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
+    def handle_websocket_upgrade(self) -> None:
+        self._idle.remove(self)
+        self._stop_idle_timer()
+        super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -46,6 +146,8 @@ class _Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._end_head()
+        self._stop_idle_timer()
+        self._idle.remove(self)
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES:
             self._too_long = True
             raise ValueError("the head of a request is too long")
@@ -111,12 +213,13 @@ class HttpServer:
     def __init__(self, app: FastAPI, *, host: str, port: int, grace_seconds: float) -> None:
         self._host = host
         self._port = port
+        limit = connection_limit(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         config = uvicorn.Config(
             app,
             log_config=None,
             access_log=False,
             lifespan="off",
-            http=_Protocol,
+            http=partial(_Protocol, idle=IdleConnections(limit)),  # type: ignore[arg-type]  # it makes one all the same
             loop="none",
             timeout_graceful_shutdown=max(1, int(grace_seconds)),
             server_header=False,

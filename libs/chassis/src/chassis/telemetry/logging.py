@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import structlog
 
+from chassis.telemetry.redaction import redact_event
 from chassis.telemetry.tracing import current_trace_id
 
 
@@ -26,11 +27,11 @@ def start_logging(service: str, *, level: str, format: Literal["json", "console"
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         identify,
     ]
-    ending: list[structlog.types.Processor] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-        if format == "json"
-        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-    )
+    # Behind all others: what libraries log by their own loggers goes through it too.
+    ending: list[structlog.types.Processor] = [
+        redact_event,
+        structlog.processors.JSONRenderer() if format == "json" else structlog.dev.ConsoleRenderer(),
+    ]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

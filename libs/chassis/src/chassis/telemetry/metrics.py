@@ -1,9 +1,11 @@
 """Metrics: OpenTelemetry instruments, read by Prometheus at ``/metrics`` (design §7)."""
 
+from threading import Lock
+
 from opentelemetry import metrics
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import Histogram, MeterProvider
-from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
+from opentelemetry.sdk.metrics.view import DropAggregation, ExplicitBucketHistogramAggregation, View
 from opentelemetry.sdk.resources import Resource
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -16,13 +18,39 @@ rules ask for ``le="5.0"``, which Prometheus 2 would not find in ``le="5"``."""
 def start_metrics(resource: Resource) -> MeterProvider:
     """Install the process's meter provider."""
     views = [
-        View(instrument_type=Histogram, instrument_unit="s", aggregation=ExplicitBucketHistogramAggregation(SECONDS))
+        # Nothing that a client chooses names a series: no host, no path, no protocol version.
+        View(
+            instrument_name="http.server.request.duration",
+            attribute_keys={
+                "http.request.method",
+                "http.response.status_code",
+                "http.route",
+                "url.scheme",
+                "error.type",
+            },
+            aggregation=ExplicitBucketHistogramAggregation(SECONDS),
+        ),
+        View(instrument_name="http.server.active_requests", attribute_keys={"http.request.method", "url.scheme"}),
+        View(instrument_name="http.server.*.body.size", aggregation=DropAggregation()),
+        View(
+            instrument_name="almanac_*",
+            instrument_type=Histogram,
+            instrument_unit="s",
+            aggregation=ExplicitBucketHistogramAggregation(SECONDS),
+        ),
     ]
     provider = MeterProvider([PrometheusMetricReader()], resource=resource, views=views)
     metrics.set_meter_provider(provider)
     return provider
 
 
+_rendering = Lock()
+
+
 def render() -> tuple[bytes, str]:
-    """All metrics of the process in Prometheus' text format, and its content type."""
-    return generate_latest(), CONTENT_TYPE_LATEST
+    """All metrics of the process in Prometheus' text format, and its content type.
+
+    Takes milliseconds for a thousand series: to be called in a thread. One rendering at a time, however many ask.
+    """
+    with _rendering:
+        return generate_latest(), CONTENT_TYPE_LATEST

@@ -13,11 +13,13 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
-from opentelemetry.util.types import Attributes
+from opentelemetry.util.types import Attributes, AttributeValue
+
+from chassis.telemetry.redaction import MAX_MESSAGE, MAX_TRACEBACK, describe, redact
 
 _tracer = trace.get_tracer("almanac")
 _recording = False
@@ -32,10 +34,65 @@ def start_tracing(resource: Resource, *, endpoint: str | None, ratio: float) -> 
     sampler = ParentBased(TraceIdRatioBased(ratio)) if endpoint else ALWAYS_OFF
     provider = TracerProvider(resource=resource, sampler=sampler)
     if endpoint:
-        exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+        exporter = _RedactingExporter(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces"))
         provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
     trace.set_tracer_provider(provider)
     return provider
+
+
+class _RedactingExporter(SpanExporter):
+    """Sends spans on without what errors and addresses quote of people."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return self._exporter.export([_redacted(each) for each in spans])
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self._exporter.force_flush(timeout_millis)
+
+
+_QUOTING = ("exception.message", "exception.stacktrace", "url.path", "url.full", "error.message")
+
+
+def _redacted(span: ReadableSpan) -> ReadableSpan:
+    attributes, status = span.attributes or {}, span.status
+    if not span.events and not status.description and attributes.keys().isdisjoint(_QUOTING):
+        return span
+    if status.description:
+        status = Status(status.status_code, redact(status.description)[:MAX_MESSAGE])
+    return ReadableSpan(
+        name=span.name,
+        context=span.get_span_context(),
+        parent=span.parent,
+        resource=span.resource,
+        attributes=_redacted_attributes(attributes),
+        events=[Event(each.name, _redacted_attributes(each.attributes or {}), each.timestamp) for each in span.events],
+        links=span.links,
+        kind=span.kind,
+        status=status,
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
+
+
+def _redacted_attributes(attributes: Mapping[str, AttributeValue]) -> Mapping[str, AttributeValue]:
+    return {
+        name: redact(value)[-MAX_TRACEBACK:] if name in _QUOTING and isinstance(value, str) else value
+        for name, value in attributes.items()
+    }
+
+
+def record_error(error: BaseException) -> None:
+    """Record an error on the current span, which failed by it."""
+    current = trace.get_current_span()
+    current.record_exception(error)
+    fail(current, describe(error))
 
 
 def recording() -> bool:
