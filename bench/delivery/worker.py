@@ -123,7 +123,7 @@ async def all_recorded(database: Database, priority: Priority) -> None:
 
 @asynccontextmanager
 async def running_pool(database: Database, priority: Priority, *, slots: int) -> AsyncIterator[DeliveryPool]:
-    """A pool with its claimer, stopped at the end without waiting for what hangs."""
+    """A pool with its claimer and the watch over its endpoints, stopped at the end without waiting for what hangs."""
     poster = Poster(connections=slots, connect_seconds=5, guard=_GUARD)
     pool = DeliveryPool(
         priority,
@@ -134,12 +134,13 @@ async def running_pool(database: Database, priority: Priority, *, slots: int) ->
         limits=PoolLimits(slots, connections=2, lease_seconds=90),
     )
     stopping = asyncio.Event()
-    claimer = asyncio.create_task(Loop("claimer", pool.claim, wake=pool.wake).run(stopping))
+    loops = [Loop("claimer", pool.claim, wake=pool.wake), Loop("endpoint-watch", pool.watch_endpoints)]
+    running = [asyncio.create_task(loop.run(stopping)) for loop in loops]
     try:
         yield pool
     finally:
         stopping.set()
-        await claimer
+        await asyncio.gather(*running)
         await pool.drain(0.1)
         await poster.aclose()
 

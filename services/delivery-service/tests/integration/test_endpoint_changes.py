@@ -224,3 +224,34 @@ async def test_retry_that_is_far_away_ends_at_once_when_its_endpoint_answers_410
         items = await scene.ended(2)
     assert sorted(str(item.reason) for item in items) == ["disabled", "gone"]
     assert len(receiver.requests) == 2
+
+
+async def test_changes_and_results_at_the_same_time_do_not_deadlock(
+    scene: Scene, receiver: Receiver, clock: Clock
+) -> None:
+    receiver.answer(*[500, 404, 200, 429, 503] * 100)
+    endpoint_ids = [(await scene.endpoint())[0] for _ in range(4)]
+    circuits = CircuitPolicy(min_attempts=2, open_seconds=0.01, open_cap_seconds=0.01)
+
+    async def change(endpoint_id: UUID) -> None:
+        for number in range(12):
+            patch = {"description": f"version {number}", "url": f"{receiver.url}?{number % 3}"}
+            await update_endpoint(scene.database, OUTBOX, clock, SECURITY, endpoint_id, patch, None)
+            for enabled in (False, True):
+                await switch_endpoint(
+                    scene.database, OUTBOX, clock, SECURITY.cipher, endpoint_id, enabled=enabled, reason=None
+                )
+        await delete_endpoint(scene.database, OUTBOX, endpoint_id, None)
+
+    async with scene.pool(circuits=circuits) as one, scene.pool(circuits=circuits) as two:
+
+        async def deliver(pool: DeliveryPool) -> None:
+            for _ in range(10):
+                await receive(pool, *(due_event() for _ in range(5)))
+
+        await asyncio.gather(*map(change, endpoint_ids), deliver(one), deliver(two))
+        await scene.ended(100, timeout=60)
+    assert await scene.rows("SELECT id FROM deliveries WHERE status = 'PENDING'") == []
+    assert {event.remaining for event in await scene.rows("SELECT remaining FROM events")} == {0}
+    [stats] = await scene.rows("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+    assert stats.deadlocks == 0
