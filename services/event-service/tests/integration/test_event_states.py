@@ -256,6 +256,8 @@ class EventStates(RuleBasedStateMachine):
                 # Those that are published and not yet answered are not live: the schedule has gone on to the next.
                 " FROM schedules s LEFT JOIN events e ON e.schedule_id = s.id"
                 " AND (e.status = 'PENDING' OR e.status = 'PROCESSING' AND e.published_at IS NULL)"
+                # One that was moved behind its successors waits beside those.
+                " AND (NOT e.rescheduled OR e.id = s.live_event_id)"
                 " WHERE s.status = 'ACTIVE'"
             )
         )

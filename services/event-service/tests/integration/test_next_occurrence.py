@@ -17,6 +17,7 @@ from event_service.application.schedule_requests import NewSchedule
 from event_service.application.schedules import create_schedule
 from event_service.domain.events import Event, Published
 from event_service.domain.patterns import Kind, PatternParts
+from event_service.domain.schedules import CatchUp
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -27,7 +28,8 @@ async def _hourly(scenario: Scenario) -> UUID:
     user = scenario.user(timezone="UTC")
     await scenario.receive(user)
     parts = PatternParts(Kind.RRULE, start=datetime(2026, 10, 5), rrule="FREQ=HOURLY")  # noqa: DTZ001 - a local time
-    new = NewSchedule(user.user_id, EventType.REMINDER, "Water", parts)
+    settings = {"catch_up": CatchUp.ALL}
+    new = NewSchedule(user.user_id, EventType.REMINDER, "Water", parts, settings=settings)
     await create_schedule(scenario.runtime.database, scenario.runtime.outbox, RULES, new, None)
     await scenario.announced()
     return user.user_id

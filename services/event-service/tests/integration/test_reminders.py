@@ -317,7 +317,7 @@ async def test_after_a_downtime_what_is_inside_its_grace_comes_late_and_the_rest
     reminders: Reminders,
 ) -> None:
     scenario = reminders.scenario
-    schedule = await reminders.create(rrule="FREQ=HOURLY;INTERVAL=8")
+    schedule = await reminders.create(rrule="FREQ=HOURLY;INTERVAL=8", catchUp="all")
     await scenario.at("2026-10-07T14:00Z")
     assert await sweep_missed(scenario.runtime.database, scenario.runtime.outbox, RULES, limit=10) == 1
     while await scenario.fire(Priority.NORMAL):

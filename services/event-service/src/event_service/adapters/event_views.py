@@ -16,11 +16,16 @@ Position = tuple[datetime, UUID]
 _COLUMNS = (
     "e.id, e.target_timestamp_utc, e.schedule_id, e.user_id, e.event_type, e.occurrence, e.status, e.priority,"
     " e.attempt, e.timezone, e.grace_until, e.published_at, e.finished_at, e.reason, e.payload, e.history,"
-    " e.broadcast_id, e.wall, e.follows_user, e.rescheduled, coalesce(e.expires_at, e.grace_until) AS expires_at,"
-    " e.external_id, coalesce(e.idempotency_key, CAST(e.id AS text)) AS idempotency_key"
+    " e.broadcast_id, e.wall, e.follows_user, e.rescheduled, e.coalesced,"
+    " coalesce(e.expires_at, e.grace_until) AS expires_at, e.external_id,"
+    " coalesce(e.idempotency_key, CAST(e.id AS text)) AS idempotency_key"
 )
 _FIND = text(f"SELECT {_COLUMNS} FROM events e WHERE e.id = :id ORDER BY e.target_timestamp_utc DESC LIMIT 1")
 _FIND_ALL = text(f"SELECT {_COLUMNS} FROM events e WHERE e.id = ANY(CAST(:ids AS uuid[]))")
+_MOVED = text(
+    f"SELECT {_COLUMNS} FROM events e WHERE e.user_id = :user_id AND e.schedule_id = :schedule_id AND e.rescheduled"
+    " AND e.status = 'PENDING' AND e.target_timestamp_utc >= :since ORDER BY e.target_timestamp_utc"
+)
 _WINDOW = (
     " AND e.target_timestamp_utc >= coalesce(CAST(:start AS timestamptz), '-infinity')"
     " AND e.target_timestamp_utc < coalesce(CAST(:end AS timestamptz), 'infinity')"
@@ -84,6 +89,7 @@ class EventView:
     wall: datetime | None
     follows_user: bool
     rescheduled: bool
+    coalesced: int
     expires_at: datetime
     external_id: str | None
     idempotency_key: str
@@ -98,6 +104,12 @@ async def find_all(reader: Reader, event_ids: Collection[UUID]) -> dict[UUID, Ev
     """Those of the events that are there, by their ids."""
     views = [EventView(*row) for row in await reader.execute(_FIND_ALL, {"ids": list(event_ids)})]
     return {view.id: view for view in views}
+
+
+async def moved(reader: Reader, user_id: UUID, schedule_id: UUID, since: datetime) -> list[EventView]:
+    """Waiting events of a schedule that were given a time of their own, from ``since`` on, the earliest first."""
+    values = {"user_id": user_id, "schedule_id": schedule_id, "since": since}
+    return [EventView(*row) for row in await reader.execute(_MOVED, values)]
 
 
 async def search(reader: Reader, wanted: EventFilter, *, before: Position | None, limit: int) -> Sequence[EventView]:

@@ -80,9 +80,9 @@ _DELETE_PENDING = text(f"DELETE FROM events e USING {KEYS} WHERE {MATCH} AND e.s
 # The partition key is never updated: a claim that waits for the row would fail with "moved to another partition".
 _MOVE = text(
     f"WITH gone AS (DELETE FROM events e USING {KEYS} WHERE {MATCH} AND e.status = 'PENDING'"
-    " RETURNING e.id, e.history, e.version, e.created_at)"
-    f" INSERT INTO events ({_WRITTEN}, history, version, created_at)"
-    f" SELECT {_WRITTEN_FROM}, add_to_history(gone.history, {_STEP}), gone.version + 1, gone.created_at"
+    " RETURNING e.id, e.history, e.version, e.created_at, e.coalesced)"
+    f" INSERT INTO events ({_WRITTEN}, history, version, created_at, coalesced)"
+    f" SELECT {_WRITTEN_FROM}, add_to_history(gone.history, {_STEP}), gone.version + 1, gone.created_at, gone.coalesced"
     f" FROM {_RECORDS} JOIN gone USING (id) RETURNING id"
 )
 # An event that was cancelled comes back as itself, with its history: one occurrence has one row.
@@ -112,7 +112,8 @@ _FORGET_PERSON = text(
     " WHERE user_id = ANY(CAST(:user_ids AS uuid[])) AND status NOT IN ('PENDING', 'PROCESSING')"
 )
 _LOCK_LIVE = text(
-    "SELECT e.id, e.target_timestamp_utc, e.occurrence, e.status, e.rescheduled, e.wall, e.timezone, e.follows_user"
+    "SELECT e.id, e.target_timestamp_utc, e.occurrence, e.status, e.rescheduled, e.wall, e.timezone, e.follows_user,"
+    " e.grace_until"
     f" FROM {KEYS} JOIN events e ON {MATCH}"
     " WHERE e.status IN ('PENDING', 'PROCESSING') ORDER BY e.id FOR UPDATE OF e"
 )
@@ -123,6 +124,18 @@ _LOCK_ALL = text(
 _LOCK_ALONE = text(
     f"SELECT {COLUMNS} FROM events e WHERE e.user_id = ANY(CAST(:user_ids AS uuid[])) AND e.status = 'PENDING'"
     " AND e.schedule_id IS NULL ORDER BY e.id FOR UPDATE"
+)
+# Grace ends after two weeks at most, so that months before that need not be read.
+_OF_MOVED = (
+    f"SELECT {COLUMNS} FROM events e WHERE e.user_id = ANY(CAST(:user_ids AS uuid[])) AND e.rescheduled"
+    " AND e.schedule_id = ANY(CAST(:schedule_ids AS uuid[])) AND e.status = :status"
+    " AND e.target_timestamp_utc > (SELECT almanac_now()) - interval '15 days'"
+)
+_LOCK_MOVED = text(f"{_OF_MOVED} ORDER BY e.id FOR UPDATE")
+_MOVED_AND_CANCELLED = text(f"{_OF_MOVED} AND e.reason = :reason ORDER BY e.target_timestamp_utc")
+_COALESCE = text(
+    f"UPDATE events e SET coalesced = e.coalesced + k.skipped FROM unnest(CAST(:ids AS uuid[]),"
+    f" CAST(:targets AS timestamptz[]), CAST(:skipped AS integer[])) AS k (id, target, skipped) WHERE {MATCH}"
 )
 # Keys can change until someone has locked what an event hangs on; its id cannot.
 _BY_ID = f"SELECT {COLUMNS}, e.status FROM events e WHERE e.id = :id ORDER BY e.target_timestamp_utc DESC LIMIT 1"
@@ -402,6 +415,7 @@ async def lock_live(tx: Transaction, keys: Collection[EventKey]) -> dict[UUID, L
             wall=row.wall,
             timezone=row.timezone,
             follows_user=row.follows_user,
+            grace_until=row.grace_until,
         )
         for row in await tx.execute(_LOCK_LIVE, key_parameters(keys))
     }
@@ -410,6 +424,30 @@ async def lock_live(tx: Transaction, keys: Collection[EventKey]) -> dict[UUID, L
 async def lock_alone(tx: Transaction, user_ids: Collection[UUID]) -> list[Event]:
     """Lock the users' waiting events that come from no schedule, in order of id."""
     return [to_event(row) for row in await tx.execute(_LOCK_ALONE, {"user_ids": list(user_ids)})] if user_ids else []
+
+
+async def lock_moved(
+    tx: Transaction, user_ids: Collection[UUID], schedule_ids: Collection[UUID]
+) -> dict[UUID, list[Event]]:
+    """Lock the waiting events of the schedules that were given a time of their own, in order of id."""
+    moved: dict[UUID, list[Event]] = {}
+    if schedule_ids:
+        values = {"user_ids": list(user_ids), "schedule_ids": list(schedule_ids), "status": "PENDING"}
+        for row in await tx.execute(_LOCK_MOVED, values):
+            moved.setdefault(row.schedule_id, []).append(to_event(row))
+    return moved
+
+
+async def moved_and_cancelled(tx: Transaction, user_id: UUID, schedule_id: UUID, reason: str) -> list[Event]:
+    """Events of a schedule that were given a time of their own and cancelled for a reason, the earliest first."""
+    values = {"user_ids": [user_id], "schedule_ids": [schedule_id], "status": "CANCELLED", "reason": reason}
+    return [to_event(row) for row in await tx.execute(_MOVED_AND_CANCELLED, values)]
+
+
+async def coalesce(tx: Transaction, skipped: Mapping[EventKey, int]) -> None:
+    """Count occurrences that get no event of their own in the events that stand for them."""
+    if skipped:
+        await tx.execute(_COALESCE, {**key_parameters(skipped), "skipped": list(skipped.values())})
 
 
 async def find(tx: Transaction, event_id: UUID) -> Event | None:

@@ -14,12 +14,15 @@ def dump(pattern: Pattern) -> dict[str, Any]:
         case OncePattern():
             return {"kind": "ONCE", "at": pattern.at.isoformat()}
         case RecurringPattern():
-            return {
+            rule = {
                 "kind": "RRULE",
                 "start": pattern.start.isoformat(),
                 "rrule": pattern.rrule,
                 "exdates": [each.isoformat() for each in pattern.exdates],
             }
+            if pattern.rdates:
+                rule["rdates"] = [each.isoformat() for each in pattern.rdates]
+            return rule
 
 
 def load(rule: dict[str, Any], local_time: time) -> Pattern:
@@ -31,6 +34,7 @@ def load(rule: dict[str, Any], local_time: time) -> Pattern:
             return OncePattern(datetime.fromisoformat(rule["at"]))
         case "RRULE":
             exdates = tuple(datetime.fromisoformat(each) for each in rule["exdates"])
-            return RecurringPattern(datetime.fromisoformat(rule["start"]), rule["rrule"], exdates)
+            rdates = tuple(datetime.fromisoformat(each) for each in rule.get("rdates", ()))
+            return RecurringPattern(datetime.fromisoformat(rule["start"]), rule["rrule"], exdates, rdates)
         case kind:
             raise ValueError(f"no kind of rule is called {kind!r}")

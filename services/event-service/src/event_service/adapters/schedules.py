@@ -12,12 +12,12 @@ from chassis.database import Transaction
 from event_service.adapters import patterns
 from event_service.adapters.events import copied
 from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy
-from event_service.domain.schedules import Schedule, Source, Status
+from event_service.domain.schedules import CatchUp, Schedule, Source, Status
 
 COLUMNS = (
     "s.id, s.version, s.user_id, s.event_type, s.source, s.status, s.priority, s.label, s.rule, s.local_time,"
     " s.timezone, s.follows_user, s.gap, s.overlap, s.leap_day, s.grace_seconds, s.expiry_seconds, s.message,"
-    " s.payload, s.last_occurrence, s.live_event_id, s.next_at, s.traceparent"
+    " s.payload, s.last_occurrence, s.live_event_id, s.next_at, s.traceparent, s.catch_up, s.floor_at, s.has_moved"
 )
 _LOCK = text(f"SELECT {COLUMNS} FROM schedules s WHERE s.id = ANY(CAST(:ids AS uuid[])) ORDER BY s.id FOR UPDATE")
 _LOCK_OF_USERS = text(
@@ -39,19 +39,21 @@ _NAMING = text(
 _UPSERT = text(
     "INSERT INTO schedules (id, version, user_id, event_type, source, status, priority, label, rule, local_time,"
     " timezone, follows_user, gap, overlap, leap_day, grace_seconds, expiry_seconds, message, payload,"
-    " last_occurrence, live_event_id, next_at, traceparent)"
+    " last_occurrence, live_event_id, next_at, traceparent, catch_up, floor_at, has_moved)"
     " SELECT i.* FROM jsonb_to_recordset(CAST(CAST(:schedules AS text) AS jsonb)) AS i (id uuid, version integer,"
     " user_id uuid, event_type text, source text, status text, priority smallint, label text, rule jsonb,"
     " local_time time, timezone text, follows_user boolean, gap text, overlap text, leap_day text,"
     " grace_seconds integer, expiry_seconds integer, message text, payload jsonb, last_occurrence text,"
-    " live_event_id uuid, next_at timestamptz, traceparent text)"
+    " live_event_id uuid, next_at timestamptz, traceparent text, catch_up text, floor_at timestamptz,"
+    " has_moved boolean)"
     " ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status,"
     " priority = excluded.priority, label = excluded.label, rule = excluded.rule, local_time = excluded.local_time,"
     " timezone = excluded.timezone, follows_user = excluded.follows_user, gap = excluded.gap,"
     " overlap = excluded.overlap, leap_day = excluded.leap_day, grace_seconds = excluded.grace_seconds,"
     " expiry_seconds = excluded.expiry_seconds, message = excluded.message, payload = excluded.payload,"
     " last_occurrence = excluded.last_occurrence, live_event_id = excluded.live_event_id,"
-    " next_at = excluded.next_at, traceparent = excluded.traceparent, updated_at = clock_timestamp()"
+    " next_at = excluded.next_at, traceparent = excluded.traceparent, catch_up = excluded.catch_up,"
+    " floor_at = excluded.floor_at, has_moved = excluded.has_moved, updated_at = clock_timestamp()"
 )
 _ADVANCE = text(
     "UPDATE schedules s SET status = i.status, last_occurrence = i.last_occurrence, live_event_id = i.live_event_id,"
@@ -59,6 +61,7 @@ _ADVANCE = text(
     " FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:lasts AS text[]), CAST(:live AS uuid[]),"
     " CAST(:nexts AS timestamptz[])) AS i (id, status, last_occurrence, live_event_id, next_at) WHERE s.id = i.id"
 )
+_ACTIVE = text("SELECT id FROM schedules WHERE id = ANY(CAST(:ids AS uuid[])) AND status <> 'PAUSED'")
 _DELETE = text("DELETE FROM schedules WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
@@ -93,6 +96,11 @@ async def take_waiting(tx: Transaction, before: datetime, limit: int) -> list[Sc
 async def still_named(tx: Transaction, event_ids: Collection[UUID]) -> set[UUID]:
     """Those of the events that are live in a schedule which has neither been paused nor deleted."""
     return set((await tx.execute(_NAMING, {"event_ids": list(event_ids)})).scalars())
+
+
+async def not_paused(tx: Transaction, ids: Collection[UUID]) -> set[UUID]:
+    """Those of the schedules that are there and not paused."""
+    return set((await tx.execute(_ACTIVE, {"ids": list(ids)})).scalars()) if ids else set()
 
 
 async def store(tx: Transaction, schedules: Sequence[Schedule]) -> None:
@@ -153,6 +161,9 @@ def to_schedule(row: Row[Any]) -> Schedule:
         next_at=row.next_at,
         version=row.version,
         traceparent=row.traceparent,
+        catch_up=CatchUp(row.catch_up) if row.catch_up else None,
+        floor_at=row.floor_at,
+        has_moved=row.has_moved,
     )
 
 
@@ -181,6 +192,9 @@ def _to_row(schedule: Schedule) -> dict[str, object]:
         "live_event_id": schedule.live_event_id,
         "next_at": schedule.next_at,
         "traceparent": schedule.traceparent,
+        "catch_up": schedule.catch_up,
+        "floor_at": schedule.floor_at,
+        "has_moved": schedule.has_moved,
     }
 
 

@@ -29,10 +29,10 @@ from event_service.application.schedule_requests import NewSchedule
 from event_service.application.schedules import Coming
 from event_service.domain.local_time import Applied, GapPolicy, LeapDayPolicy, OverlapPolicy
 from event_service.domain.patterns import Kind, PatternParts, parts_of
-from event_service.domain.schedules import Schedule, Source, Status
+from event_service.domain.schedules import CatchUp, Schedule, Source, Status
 
 MAX_EXDATES = 500
-_SETTINGS = ("gap", "overlap", "leap_day", "message")
+_SETTINGS = ("gap", "overlap", "leap_day", "catch_up", "message")
 
 
 def _only_reminders(value: EventType) -> EventType:
@@ -48,6 +48,15 @@ RRule = Annotated[str, Field(min_length=1, max_length=500, examples=["FREQ=WEEKL
 ExDates = Annotated[
     tuple[LocalDateTime, ...], Field(max_length=MAX_EXDATES, description="Local times that are left out.")
 ]
+RDates = Annotated[tuple[LocalDateTime, ...], Field(max_length=MAX_EXDATES, description="Local times that come too.")]
+CatchUpPolicy = Annotated[
+    CatchUp | None,
+    Field(
+        description="How many occurrences fire late that passed during an outage, or by a change of zone or rule: `one`"
+        " (the event counts the others as `coalesced`), `all` inside their grace, or `none`. Null: `one` after a change"
+        " and for rules that come more than once a day, `all` after an outage for others."
+    ),
+]
 Urgent = Annotated[bool, Field(strict=True, description="An urgent reminder is HIGH.")]
 LeapDay = Annotated[LeapDayPolicy | None, Field(description="For 29 February in common years; of YEARLY rules only.")]
 ReminderType = Annotated[
@@ -62,9 +71,10 @@ class RuleInput(RequestModel):
     start_local: Start
     rrule: RRule | None = None
     exdates: ExDates = ()
+    rdates: RDates = ()
 
     def parts(self) -> PatternParts:
-        return PatternParts(self.kind, self.start_local, self.rrule, self.exdates)
+        return PatternParts(self.kind, self.start_local, self.rrule, self.exdates, self.rdates)
 
 
 class ScheduleFields(RequestModel):
@@ -79,6 +89,7 @@ class ScheduleFields(RequestModel):
     gap: Gap = None
     overlap: Overlap = None
     leap_day: LeapDay = None
+    catch_up: CatchUpPolicy = None
     grace_seconds: Grace = None
     expiry_seconds: Expiry = None
     message: Template | None = None
@@ -110,19 +121,21 @@ class CreateSchedule(ScheduleFields):
 
 
 class PatchRule(PatchModel):
-    """Changes of a rule. With another kind, `rrule` and `exdates` begin anew."""
+    """Changes of a rule. With another kind, `rrule`, `exdates` and `rdates` begin anew."""
 
     kind: Kind = NOT_SENT
     start_local: Start = NOT_SENT
     rrule: RRule | None = NOT_SENT
     exdates: ExDates | None = NOT_SENT
+    rdates: RDates | None = NOT_SENT
 
     def parts(self) -> dict[str, Any]:
         sent = self.changes()
         if "start_local" in sent:
             sent["start"] = sent.pop("start_local")
-        if "exdates" in sent:
-            sent["exdates"] = sent["exdates"] or ()
+        for name in ("exdates", "rdates"):
+            if name in sent:
+                sent[name] = sent[name] or ()
         return sent
 
 
@@ -137,6 +150,7 @@ class PatchSchedule(PatchModel):
     gap: Gap = NOT_SENT
     overlap: Overlap = NOT_SENT
     leap_day: LeapDay = NOT_SENT
+    catch_up: CatchUpPolicy = NOT_SENT
     grace_seconds: Grace = NOT_SENT
     expiry_seconds: Expiry = NOT_SENT
     message: Template | None = NOT_SENT
@@ -158,6 +172,7 @@ class RuleBody(WireModel):
     start_local: str
     rrule: str | None
     exdates: Sequence[str]
+    rdates: Sequence[str]
 
 
 class ScheduleBody(WireModel):
@@ -182,6 +197,7 @@ class ScheduleBody(WireModel):
     gap: GapPolicy | None
     overlap: OverlapPolicy | None
     leap_day: LeapDayPolicy | None
+    catch_up: CatchUp | None
     grace_seconds: int | None
     expiry_seconds: int | None
     message: str | None
@@ -212,6 +228,7 @@ class ScheduleBody(WireModel):
                 start_local=parts.start.isoformat(),
                 rrule=parts.rrule,
                 exdates=[each.isoformat() for each in parts.exdates],
+                rdates=[each.isoformat() for each in parts.rdates],
             ),
             local_time=schedule.pattern.local_time,
             timezone=schedule.timezone,
@@ -219,6 +236,7 @@ class ScheduleBody(WireModel):
             gap=schedule.gap,
             overlap=schedule.overlap,
             leap_day=schedule.leap_day,
+            catch_up=schedule.catch_up,
             grace_seconds=_seconds(schedule.grace),
             expiry_seconds=_seconds(schedule.expiry),
             message=schedule.message,

@@ -40,6 +40,7 @@ class EventBody(WireModel):
     local_time: ShownLocalDateTime | None = Field(description="What the target was derived from; null of an instant.")
     follows_user: bool
     rescheduled: bool = Field(description="It was given another time than its schedule's rule says.")
+    coalesced: int = Field(description="Occurrences of its schedule without an event of their own, which it counts.")
     reason: str | None
     payload: dict[str, object]
 
@@ -177,6 +178,7 @@ def _event(event: EventView) -> dict[str, Any]:
         "local_time": event.wall,
         "follows_user": event.follows_user,
         "rescheduled": event.rescheduled,
+        "coalesced": event.coalesced,
         "grace_until": event.grace_until,
         "expires_at": event.expires_at,
         "published_at": event.published_at,

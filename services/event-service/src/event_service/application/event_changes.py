@@ -10,7 +10,7 @@ from contracts.vocabulary import EventStatus
 from event_service.adapters import event_views, events, recipients, schedules
 from event_service.adapters.event_views import EventView
 from event_service.application import notices
-from event_service.application.next_occurrence import Continuation, schedule_next
+from event_service.application.next_occurrence import Continuation, move_live, schedule_next
 from event_service.application.placing import place
 from event_service.domain.errors import EventNotFoundError, EventStateError
 from event_service.domain.events import Event
@@ -28,12 +28,17 @@ RETRY_CHANNEL = "events_retried"
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A locked event, with the schedule that it is alive in and the user that it is for, where they are there."""
+    """A locked event, with its schedule and the user that it is for, where they are there."""
 
     event: Event
     status: str
     schedule: Schedule | None
     recipient: Recipient | None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is the next of its schedule, which goes on when this one has ended or is moved behind another."""
+        return self.schedule is not None and self.schedule.live_event_id == self.event.id
 
 
 async def cancel_event(database: Database, outbox: Outbox, rules: Rulebook, event_id: UUID) -> EventView:
@@ -47,7 +52,7 @@ async def cancel_event(database: Database, outbox: Outbox, rules: Rulebook, even
         now = await events.current_time(tx)
         cancelled = await events.cancel_pending(tx, [held.event.key], CANCELLED)
         continuation = Continuation()
-        if held.schedule is not None and held.recipient is not None:
+        if held.schedule is not None and held.is_live and held.recipient is not None:
             continuation = await schedule_next(
                 tx,
                 rules,
@@ -55,6 +60,7 @@ async def cancel_event(database: Database, outbox: Outbox, rules: Rulebook, even
                 {held.recipient.user_id: held.recipient},
                 lambda event: event.traceparent,
                 now,
+                fired=False,
             )
         await outbox.append(tx, [*notices.cancelled(cancelled, now, CANCELLED), *continuation.notices(now)])
         return await _view(tx, event_id)
@@ -63,7 +69,9 @@ async def cancel_event(database: Database, outbox: Outbox, rules: Rulebook, even
 async def reschedule_event(
     database: Database, outbox: Outbox, rules: Rulebook, event_id: UUID, when: When
 ) -> EventView:
-    """Give an event that waits another time. It stays the same occurrence, of a schedule too, which goes on after it.
+    """Give an event that waits another time. It stays the same occurrence, also of a schedule.
+
+    What the schedule has before that time comes before it: a move concerns one occurrence.
 
     Raises EventNotFoundError, EventStateError, ImpossibleTimeError.
     """
@@ -94,8 +102,9 @@ async def reschedule_event(
         else:
             await events.move(tx, [(moved, event.target)])
             await outbox.append(tx, notices.rescheduled([(moved, event.target)], now, RESCHEDULED))
-        if held.schedule is not None:
-            await schedules.advance(tx, [replace(held.schedule, next_at=moved.target)])
+        if held.schedule is not None and held.is_live:
+            successors = await move_live(tx, rules, held.schedule, moved, held.recipient, now)
+            await outbox.append(tx, notices.scheduled(successors, now))
         return await _view(tx, event_id)
 
 
@@ -120,12 +129,13 @@ async def _hold(tx: Transaction, event_id: UUID) -> _Held:
     if known is None:
         raise _missing(event_id)
     people = await recipients.lock(tx, [known.user_id])
-    live = await schedules.lock_live(tx, [event_id]) if known.schedule_id is not None else {}
+    of_it = await schedules.lock(tx, [known.schedule_id]) if known.schedule_id is not None else {}
     locked = await events.lock(tx, event_id)
     if locked is None:
         raise _missing(event_id)
     event, status = locked
-    return _Held(event, status, live.get(event_id), people.get(known.user_id))
+    schedule = of_it.get(event.schedule_id) if event.schedule_id is not None else None
+    return _Held(event, status, schedule, people.get(known.user_id))
 
 
 def _missing(event_id: UUID) -> EventNotFoundError:

@@ -10,7 +10,7 @@ from chassis.imports.runner import Store, Stored
 from chassis.outbox import Outbox
 from event_service.adapters import events, schedules
 from event_service.application.imports import Lines, Outcome, imported_id, lock_people
-from event_service.application.planning import Changes, lock_live_events
+from event_service.application.planning import Changes, lock_live_events, lock_moved_events
 from event_service.application.schedule_requests import NewSchedule, build, check, fields_named
 from event_service.application.schedules import CHANGED, Held, bring_in_line, refuse_ended
 from event_service.domain.errors import EventServiceError
@@ -36,6 +36,7 @@ def schedules_store(outbox: Outbox, rules: Rulebook) -> Store[Imported[NewSchedu
         people, found = await lock_people(tx, lines, outcome)
         known = await schedules.lock(tx, [schedule_id(each.external_key) for _, each, _ in found])
         live = await lock_live_events(tx, list(known.values()))
+        moved = await lock_moved_events(tx, list(known.values()))
         changes = Changes(rules, await events.current_time(tx), bulk=True)
         for number, (line, each, user_id) in enumerate(found, 1):
             id, recipient = schedule_id(each.external_key), people[user_id]
@@ -46,7 +47,7 @@ def schedules_store(outbox: Outbox, rules: Rulebook) -> Store[Imported[NewSchedu
                     if (have := known.get(id)) is None:
                         refuse_ended(changes.plan(want, None, None, recipient, want.traceparent))
                         outcome.created += 1
-                    elif _update(changes, want, Held(have, live.get(id), recipient)):
+                    elif _update(changes, want, Held(have, live.get(id), recipient, moved.get(id, ()))):
                         outcome.updated += 1
                     else:
                         outcome.unchanged += 1
@@ -70,6 +71,8 @@ def _update(changes: Changes, asked: Schedule, held: Held) -> bool:
         live_event_id=have.live_event_id,
         next_at=have.next_at,
         version=have.version,
+        floor_at=have.floor_at,
+        has_moved=have.has_moved,
         traceparent=have.traceparent,
     )
     if _same(want, have, held.recipient):

@@ -11,13 +11,15 @@ from event_service.adapters import events, recipients, schedules
 from event_service.adapters.events import missed_at
 from event_service.application import notices
 from event_service.application.notices import Notice
-from event_service.application.occurrences import HORIZON, event_of, rule_of, settle
+from event_service.application.occurrences import HORIZON, event_id, event_of, first_from, rule_of, settle, slots_passed
 from event_service.application.revivals import Revival, revive
-from event_service.domain.events import Event
+from event_service.domain.events import LATE_AFTER, Event, EventKey
 from event_service.domain.recipients import Recipient
-from event_service.domain.schedules import Schedule, Source, Status
+from event_service.domain.recurrence import Occurrence
+from event_service.domain.schedules import CatchUp, Schedule, Source, Status
 from event_service.domain.type_rules import Rulebook
 
+RESOLUTION = timedelta(microseconds=1)
 MISSED_AT_ONCE = 1000
 """Slots past their grace that one transaction records, over all its schedules. What is left is recorded by the next."""
 
@@ -46,17 +48,24 @@ async def schedule_next(
     people: Mapping[UUID, Recipient],
     traceparent_of: Callable[[Event], str | None],
     now: datetime,
+    *,
+    fired: bool = True,
 ) -> Continuation:
     """Make the successors of events whose firing has just been recorded, in the transaction that records it (ADR 0027).
 
     That is the publication stamp, or what overtakes it: an outcome, MISSED or CANCELLED. The caller holds the locks of
     the schedules and passes only those that still name the event, so that an occurrence has one successor. Slots that
-    came due while nothing ran are fired late while inside their grace; older ones are recorded as MISSED. A user who is
-    not among ``people`` gets no more events.
+    came due while nothing ran are made up for by the policy ``catchUp`` of their schedule (ADR 0029). Of a rule that
+    comes at most once a day, all inside their grace are fired late, and older ones are recorded as MISSED. A user who
+    is not among ``people`` gets no more events.
+
+    Args:
+        fired: the events were published; else they were missed or cancelled, and stand for no other.
     """
     made: list[Revival] = []
     advanced: list[Schedule] = []
     missed: list[Event] = []
+    skipped: dict[EventKey, int] = {}
     share = max(1, MISSED_AT_ONCE // max(1, len(recorded)))
     for event, schedule in recorded:
         if (recipient := people.get(event.user_id)) is None:
@@ -72,18 +81,61 @@ async def schedule_next(
             # The rule has become one of another kind: by the key alone the same time might come again.
             earliest = event.target + timedelta(seconds=1)
         rule, passed = rule_of(rules, went_on), 0
-        coming = rule.first_from(earliest, after=went_on.pattern.after(event.occurrence))
+        coming = first_from(rule, went_on, earliest)
+        if schedule.floor_at is not None and coming is not None and coming.instant < schedule.floor_at:
+            skipped[event.key] = len(slots_passed(rule, coming, schedule.floor_at - RESOLUTION))
+            earliest = schedule.floor_at
+            coming = first_from(rule, went_on, earliest)
+        if schedule.catches_up is not CatchUp.ALL and coming is not None:
+            passed_by = slots_passed(rule, coming, now - LATE_AFTER)
+            latest = None if fired or schedule.catches_up is CatchUp.NONE else _latest(passed_by, now - grace)
+            count = len(passed_by) - (latest is not None)
+            if passed_by:
+                went_on = replace(went_on, last_occurrence=passed_by[-1].key)
+                coming = latest or first_from(rule, went_on, earliest)
+            if count:
+                key = event.key if latest is None else EventKey(event_id(schedule.id, latest.key), latest.instant)
+                skipped[key] = skipped.get(key, 0) + count
         while coming is not None and coming.instant + grace <= now and passed < share:
             missed.append(event_of(rules, schedule, coming, recipient, traceparent))
             went_on, passed = replace(went_on, last_occurrence=coming.key), passed + 1
-            coming = rule.first_from(earliest, after=coming.key)
+            coming = first_from(rule, went_on, earliest)
         settled, successor = settle(rules, went_on, coming, recipient, traceparent, now)
         if successor is None:
             advanced.append(settled)
         else:
             made.append(Revival(settled, successor, recipient))
     missed = await _record_missed(tx, missed, now)
-    return Continuation(await _go_on(tx, rules, advanced, made, now), missed)
+    made_events = await _go_on(tx, rules, advanced, made, now)
+    await events.coalesce(tx, skipped)
+    return Continuation(made_events, missed)
+
+
+async def move_live(
+    tx: Transaction, rules: Rulebook, schedule: Schedule, moved: Event, recipient: Recipient, now: datetime
+) -> list[Event]:
+    """Let a schedule go on whose live event was given a time of its own. Returns what was made.
+
+    An event that stays the schedule's next is its live event still. Otherwise the schedule goes on with the occurrence
+    that comes before it, and the moved one waits beside that.
+    """
+    passed = replace(schedule, last_occurrence=moved.occurrence, has_moved=True)
+    coming = first_from(rule_of(rules, passed), passed, now)
+    if schedule.status is not Status.ACTIVE or coming is None or coming.instant > moved.target:
+        await schedules.advance(tx, [replace(schedule, next_at=moved.target)])
+        return []
+    settled, successor = settle(rules, passed, coming, recipient, moved.traceparent, now)
+    if successor is None:
+        await schedules.store(tx, [settled])
+        return []
+    revived = await revive(tx, rules, [Revival(settled, successor, recipient)], now)
+    await schedules.store(tx, [each for each, _ in revived])
+    return [event for _, event in revived if event]
+
+
+def _latest(passed: Sequence[Occurrence], grace_from: datetime) -> Occurrence | None:
+    """The last slot, if its grace has not ended: it is made up for, and stands for the others."""
+    return passed[-1] if passed and passed[-1].instant > grace_from else None
 
 
 async def _record_missed(tx: Transaction, missed: Sequence[Event], now: datetime) -> list[Event]:
@@ -128,9 +180,7 @@ async def make_near(database: Database, outbox: Outbox, rules: Rulebook, *, limi
         advanced: list[Schedule] = []
         for schedule in waiting:
             # Worked out anew: the zone's rules may have changed since.
-            occurrence = rule_of(rules, schedule).first_from(
-                min(now, schedule.next_at or now), after=schedule.pattern.after(schedule.last_occurrence)
-            )
+            occurrence = first_from(rule_of(rules, schedule), schedule, min(now, schedule.next_at or now))
             recipient = people[schedule.user_id]
             settled, coming = settle(rules, schedule, occurrence, recipient, schedule.traceparent, now)
             if coming is None:

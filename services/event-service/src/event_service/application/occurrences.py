@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 from uuid import UUID
 
 from chassis.zones import zone
@@ -9,8 +10,9 @@ from contracts.identity import derive_id
 from event_service.application.strategies import STRATEGIES
 from event_service.domain import templates
 from event_service.domain.events import Event
+from event_service.domain.patterns import RecurringPattern
 from event_service.domain.recipients import Recipient
-from event_service.domain.recurrence import Occurrence, Rule
+from event_service.domain.recurrence import Occurrence, Recurring, Rule, instant_of
 from event_service.domain.schedules import Schedule, Status
 from event_service.domain.type_rules import Rulebook
 
@@ -19,8 +21,32 @@ HORIZON = timedelta(days=403)
 
 
 def rule_of(rules: Rulebook, schedule: Schedule) -> Rule:
-    policies = rules[schedule.event_type].policies_of(schedule)
-    return schedule.pattern.rule(zone(schedule.timezone), policies)
+    policies, pattern = rules[schedule.event_type].policies_of(schedule), schedule.pattern
+    if not isinstance(pattern, RecurringPattern):
+        return pattern.rule(zone(schedule.timezone), policies)
+    last = schedule.last_occurrence
+    offset_keys = last is not None and not pattern.once_a_day and instant_of(last) is not None
+    return pattern.keyed_rule(zone(schedule.timezone), policies, offset_keys=offset_keys)
+
+
+def first_from(rule: Rule, schedule: Schedule, earliest: datetime) -> Occurrence | None:
+    """The first occurrence of a schedule's rule at or after ``earliest`` that is later than its last one."""
+    last = schedule.last_occurrence
+    after = schedule.pattern.after(last)
+    if last is not None and after is None and (passed := instant_of(last)) is not None:
+        earliest = max(earliest, passed + timedelta(seconds=1))
+    return rule.first_from(earliest, after=after)
+
+
+MOST_SLOTS = 10_000
+"""Slots that are counted at most: hourly for more than a year."""
+
+
+def slots_passed(rule: Rule, first: Occurrence, until: datetime) -> list[Occurrence]:
+    """The occurrences from ``first`` on that are not after ``until``, at most 10,000 of them."""
+    if first.instant > until or not isinstance(rule, Recurring):
+        return []
+    return list(islice(rule.between(first.wall, until), MOST_SLOTS))
 
 
 def settle(

@@ -80,6 +80,7 @@ async def sweep_missed(database: Database, outbox: Outbox, rules: Rulebook, *, l
             people,
             lambda event: event.traceparent,
             now,
+            fired=False,
         )
         missed = [notices.missed(event, now) for event in ended.values()]
         await outbox.append(tx, [*missed, *continuation.notices(now)])

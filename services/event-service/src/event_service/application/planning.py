@@ -13,20 +13,22 @@ from chassis.zones import zone
 from event_service.adapters import broadcasts, events, recipients, schedules
 from event_service.application import notices
 from event_service.application.notices import Notice
-from event_service.application.occurrences import event_of, person_of, rule_of, settle
+from event_service.application.occurrences import event_of, first_from, person_of, rule_of, settle
 from event_service.application.revivals import Revival, revive
 from event_service.application.strategies import STRATEGIES
 from event_service.domain import templates
 from event_service.domain.events import Event, EventKey
-from event_service.domain.patterns import moved_key
+from event_service.domain.patterns import RecurringPattern, YearlyPattern, last_before, moved_key
 from event_service.domain.planning import next_occurrence
 from event_service.domain.recipients import Recipient
-from event_service.domain.recurrence import Occurrence, Once
-from event_service.domain.schedules import LiveEvent, Schedule, Source, Status
+from event_service.domain.recurrence import Occurrence, Once, with_offset
+from event_service.domain.schedules import CatchUp, LiveEvent, Schedule, Source, Status
 from event_service.domain.type_rules import Rulebook
 
 USER_CHANGED = "user changed"
 USER_DELETED = "user deleted"
+PAUSED = "schedule paused"
+EXCLUDED = "excluded by an exception"
 SOURCE_REMOVED = "no longer the user's"
 """What a schedule followed from, an anniversary, is gone."""
 
@@ -42,6 +44,8 @@ class Changes:
     now: datetime
     inserts: list[Event] = field(default_factory=list)
     revivals: list[Revival] = field(default_factory=list)
+    revived: list[Event] = field(default_factory=list)
+    """Events with a time of their own that come back: their schedules do not name them."""
     renewals: list[Event] = field(default_factory=list)
     moves: list[tuple[Event, datetime]] = field(default_factory=list)
     """With the instants that they had."""
@@ -60,8 +64,8 @@ class Changes:
     def all_or_nothing(self) -> Iterator[None]:
         """Forget what was planned inside where it raises."""
         lists: list[list[Any]] = [
-            self.inserts, self.revivals, self.renewals, self.moves, self.replaced, self.stored, self.deleted,
-            self.fresh,
+            self.inserts, self.revivals, self.revived, self.renewals, self.moves, self.replaced,
+            self.stored, self.deleted, self.fresh,
         ]  # fmt: skip
         lengths = [len(each) for each in lists]
         cancels = {reason: len(keys) for reason, keys in self.cancels.items()}
@@ -81,29 +85,28 @@ class Changes:
         live: LiveEvent | None,
         recipient: Recipient,
         traceparent: str | None,
+        *,
+        moved: Sequence[Event] = (),
     ) -> Schedule:
         """Bring the schedule ``have`` (None: it is new), with its live event, to what it should be. Returns that.
 
-        An event in hand is left alone, and so is one that is past its grace: it is missed, whatever changes now. When
-        it has ended, the next one follows the new data.
+        An event that is being published is left alone, and so is one that is past its grace: it is missed, whatever
+        changes now. Its successor follows the new data. No change drops an event that is due, or one that was given a
+        time of its own (``moved``: those behind which the schedule has gone on), unless an exception names it.
         """
-        grace = self.rules[want.event_type].grace_of(have or want)
-        if live is not None and (not live.pending or live.target + grace <= self.now):
+        if have is not None and want.source is Source.API and want.timing != have.timing:
+            want = self._begin_anew(want, have)
+        for each in moved:
+            self._follow_moved(each, want, have, recipient, traceparent)
+        if live is not None and (not live.pending or (live.grace_until is not None and live.grace_until <= self.now)):
             return self._store(replace(want, live_event_id=live.id, next_at=live.target), have)
-        last = want.pattern.after(want.last_occurrence)
-        key = moved_key(have.pattern, want.pattern, live.occurrence) if have and live else None
-        if live is not None and live.rescheduled and key == live.occurrence:
+        is_fixed = live is not None and (live.rescheduled or live.target <= self.now)
+        if live is not None and have is not None and is_fixed and _excludes(want, have, live.occurrence):
+            self.cancel(EventKey(live.id, live.target), EXCLUDED)
+            want, live = replace(want, last_occurrence=live.occurrence, live_event_id=None), None
+        if live is not None and have is not None and live.rescheduled and not _is_redated(want, have):
             return self._keep_apart(want, have, live, recipient, traceparent)
-        if key is not None and last is not None and key <= last:
-            key = None
-        occurrence = next_occurrence(
-            rule_of(self.rules, want),
-            now=self.now,
-            grace=self.rules[want.event_type].grace_of(want),
-            last=last,
-            moving=replace(live, occurrence=key) if live and key else None,
-        )
-        planned, event = settle(self.rules, want, occurrence, recipient, traceparent, self.now)
+        planned, event = self._planned(want, have, live, recipient, traceparent)
         self._place(event, live)
         if event is not None and have is not None and (live is None or event.id != live.id):
             self.revivals.append(Revival(planned, event, recipient))
@@ -112,30 +115,121 @@ class Changes:
             self.inserts.append(event)
         return self._store(planned, have)
 
+    def _begin_anew(self, want: Schedule, have: Schedule) -> Schedule:
+        """A schedule whose rule or zone changes makes up for nothing from before. Its last occurrence stays passed."""
+        last = want.last_occurrence
+        moves = want.timezone != have.timezone
+        if last is not None and want.is_dense and moves:
+            # To the west the same local times come again: from here on keys have offsets.
+            last = with_offset(last, zone(have.timezone), self.rules[have.event_type].policies_of(have))
+        elif last is not None and have.is_dense and not want.is_dense:
+            last = last_before(want.pattern, last)
+        only_moves = moves and (want.pattern, want.gap, want.overlap) == (have.pattern, have.gap, have.overlap)
+        # A move of zone takes nothing from a series that comes at most once a day: each day has its occurrence still.
+        floor = want.floor_at if only_moves and (not want.is_dense or want.catch_up is CatchUp.ALL) else self.now
+        return replace(want, last_occurrence=last, floor_at=floor)
+
+    def _planned(
+        self,
+        want: Schedule,
+        have: Schedule | None,
+        live: LiveEvent | None,
+        recipient: Recipient,
+        traceparent: str | None,
+    ) -> tuple[Schedule, Event | None]:
+        """The schedule with its next occurrence, where that is not one with a time of its own."""
+        own, rule = self.rules[want.event_type], rule_of(self.rules, want)
+        after = want.pattern.after(want.last_occurrence)
+        key = moved_key(have.pattern, want.pattern, live.occurrence) if have and live else None
+        if have is not None and want.is_dense and want.timezone != have.timezone:
+            key = None  # local times that come again are other occurrences
+        if key is not None and after is not None and key <= after:
+            key = None
+        kept = rule.occurrence(key) if key is not None else None
+        if live is None or (kept is None and (key is None or want.is_dense)):
+            occurrence = first_from(rule, want, self.now)
+        elif want.is_dense:
+            following = first_from(rule, want, self.now)
+            occurrence = min((each for each in (kept, following) if each is not None), key=lambda each: each.instant)
+        else:
+            occurrence = next_occurrence(
+                rule,
+                now=self.now,
+                grace=own.grace_of(want),
+                last=after,
+                moving=replace(live, occurrence=key) if key else None,
+                floor=want.floor_at,
+            )
+        if kept is None and live is not None and live.target <= self.now and _is_recurring(want, have):
+            # It is due already: a change of the rule does not take it back.
+            due = Occurrence(live.occurrence, live.target, live.wall or live.target.replace(tzinfo=None))
+            kept_event = replace(event_of(self.rules, want, due, recipient, traceparent), timezone=live.timezone)
+            return replace(want, status=Status.ACTIVE, live_event_id=kept_event.id, next_at=live.target), kept_event
+        planned, event = settle(self.rules, want, occurrence, recipient, traceparent, self.now)
+        if event is not None and live is not None and self._gives_up(want, live, event):
+            event = replace(event, grace_until=min(event.grace_until, self.now))
+        return planned, event
+
+    def _gives_up(self, want: Schedule, live: LiveEvent, event: Event) -> bool:
+        """Whether a change moved an occurrence into the past, and the schedule makes up for none."""
+        return want.catch_up is CatchUp.NONE and event.target != live.target and event.is_late(self.now)
+
     def _keep_apart(
-        self, want: Schedule, have: Schedule | None, live: LiveEvent, recipient: Recipient, traceparent: str | None
+        self, want: Schedule, have: Schedule, live: LiveEvent, recipient: Recipient, traceparent: str | None
     ) -> Schedule:
-        """Renew an event that someone gave a time of its own: the rule tells all of it but when."""
-        timezone = want.timezone if live.wall is None else live.timezone
-        target = live.target
-        if live.wall is not None:
-            timezone = recipient.timezone if live.follows_user else live.timezone
+        """Renew an event that has a time of its own. What the rule has before that time comes before it."""
+        event = self._renewed(want, live, recipient, traceparent)
+        self._place(event, live)
+        passed = replace(want, last_occurrence=live.occurrence)
+        following = first_from(rule_of(self.rules, passed), passed, self.now)
+        if following is None or following.instant > event.target:
+            return self._store(replace(want, live_event_id=event.id, next_at=event.target), have)
+        went_on = replace(passed, has_moved=True)
+        planned, successor = settle(self.rules, went_on, following, recipient, traceparent, self.now)
+        if successor is None:
+            return self._store(planned, have)
+        self.revivals.append(Revival(planned, successor, recipient))
+        return planned
+
+    def _follow_moved(
+        self, event: Event, want: Schedule, have: Schedule | None, recipient: Recipient, traceparent: str | None
+    ) -> None:
+        """Bring an event with a time of its own, behind which the schedule has gone on, in line with the schedule."""
+        if have is not None and _excludes(want, have, event.occurrence):
+            self.cancel(event.key, EXCLUDED)
+            return
+        renewed = self._renewed(want, event, recipient, traceparent)
+        if have is not None and _is_redated(want, have):
+            there = rule_of(self.rules, want).occurrence(event.occurrence)
+            if there is not None and there.instant > self.now:
+                renewed = event_of(self.rules, want, there, recipient, traceparent)
+        if renewed.target == event.target:
+            self.renewals.append(renewed)
+        else:
+            self.moves.append((renewed, event.target))
+
+    def _renewed(
+        self, want: Schedule, moved: LiveEvent | Event, recipient: Recipient, traceparent: str | None
+    ) -> Event:
+        """An event that someone gave a time of its own: the rule tells all of it but when."""
+        timezone = want.timezone if moved.wall is None else moved.timezone
+        target = moved.target
+        if moved.wall is not None:
+            timezone = recipient.timezone if moved.follows_user else moved.timezone
             policies = self.rules[want.event_type].policies_of(want)
-            there = Once(live.wall, zone(timezone), policies).occurrence(live.wall.isoformat())
+            there = Once(moved.wall, zone(timezone), policies).occurrence(moved.wall.isoformat())
             # Where the new zone skips that time, the instant at which it was to be is still the best that is known.
-            target = live.target if there is None else there.instant
+            target = moved.target if there is None else there.instant
         as_ruled = Occurrence(
-            live.occurrence, target, live.wall or target.astimezone(zone(timezone)).replace(tzinfo=None)
+            moved.occurrence, target, moved.wall or target.astimezone(zone(timezone)).replace(tzinfo=None)
         )
-        event = replace(
+        return replace(
             event_of(self.rules, want, as_ruled, recipient, traceparent),
-            wall=live.wall,
+            wall=moved.wall,
             timezone=timezone,
-            follows_user=live.follows_user,
+            follows_user=moved.follows_user,
             rescheduled=True,
         )
-        self._place(event, live)
-        return self._store(replace(want, live_event_id=event.id, next_at=event.target), have)
 
     def _place(self, event: Event | None, live: LiveEvent | None) -> None:
         if event is not None and live is not None and event.id == live.id:
@@ -152,6 +246,39 @@ class Changes:
             (self.fresh if self.bulk and have is None else self.stored).append(planned)
         return planned
 
+    def resume(
+        self,
+        want: Schedule,
+        have: Schedule,
+        live: LiveEvent | None,
+        recipient: Recipient,
+        cancelled: Sequence[Event],
+    ) -> None:
+        """Let a paused schedule go on. What the pause cancelled of ``cancelled``, moved ones, comes at their times.
+
+        Those whose time came during the pause are left out, like all others.
+        """
+        last = max([each.occurrence for each in cancelled], default=None)
+        if last is not None and (want.last_occurrence is None or last > want.last_occurrence):
+            want = replace(want, last_occurrence=last)
+        coming = [each for each in cancelled if each.target > self.now]
+        renewed = [self._renewed(want, each, recipient, want.traceparent) for each in coming]
+        following = first_from(rule_of(self.rules, want), want, self.now)
+        first = min(renewed, key=lambda event: event.target, default=None)
+        if live is None and first is not None and (following is None or following.instant > first.target):
+            want = replace(want, live_event_id=first.id, next_at=first.target)
+            self.revived += [event for event in renewed if event.id != first.id]
+            self.revivals.append(Revival(replace(want, has_moved=True), first, recipient))
+            return
+        self.revived += renewed
+        self.plan(replace(want, has_moved=want.has_moved or bool(renewed)), have, live, recipient, want.traceparent)
+
+    def plan_moved(self, want: Schedule, have: Schedule, moved: Sequence[Event], recipient: Recipient) -> None:
+        """Bring what waits of a schedule that has ended in line with it."""
+        for each in moved:
+            self._follow_moved(each, want, have, recipient, have.traceparent)
+        self._store(want, have)
+
     def keep(self, want: Schedule, have: Schedule) -> None:
         """Store a schedule that makes no events now."""
         self._store(want, have)
@@ -159,11 +286,13 @@ class Changes:
     def cancel(self, event: EventKey, reason: str) -> None:
         self.cancels.setdefault(reason, []).append(event)
 
-    def end(self, schedule: Schedule, live: LiveEvent | None, reason: str) -> None:
-        """Delete a schedule; its event is cancelled unless it is in hand."""
+    def end(self, schedule: Schedule, live: LiveEvent | None, reason: str, *, moved: Sequence[Event] = ()) -> None:
+        """Delete a schedule; its events are cancelled unless they are being published."""
         self.deleted.append(schedule.id)
         if live is not None:
             self.cancel(EventKey(live.id, live.target), reason)
+        for event in moved:
+            self.cancel(event.key, reason)
 
     def follow(self, event: Event, recipient: Recipient) -> None:
         """Bring a waiting event that comes from no schedule in line with its user."""
@@ -216,6 +345,8 @@ class Changes:
         moved = await events.move(tx, self.moves)
         await (events.copy if self.bulk else events.insert)(tx, self.inserts)
         revived = await revive(tx, self.rules, self.revivals, self.now)
+        happened = await events.revive(tx, self.revived)
+        back = [event for event in self.revived if event.id not in happened]
         await events.renew_pending(tx, self.renewals)
         await schedules.store(tx, [*self.stored, *(schedule for schedule, _ in revived)])
         await schedules.copy(tx, self.fresh)
@@ -226,7 +357,7 @@ class Changes:
         await outbox.append(
             tx,
             [
-                *notices.scheduled([*self.inserts, *(event for _, event in revived if event)], self.now),
+                *notices.scheduled([*self.inserts, *back, *(event for _, event in revived if event)], self.now),
                 *notices.rescheduled([move for move in self.moves if move[0].id in moved], self.now, reason),
                 *notices.cancelled(gone.values(), self.now, reason),
                 *cancelled,
@@ -249,6 +380,7 @@ async def reconcile(
     """
     stored = await schedules.lock_of_users(tx, known)
     live = await lock_live_events(tx, stored)
+    moved = await lock_moved_events(tx, stored)
     alone = await events.lock_alone(tx, known)
     people = {recipient.user_id: recipient for recipient in changed}
     have = {schedule.id: schedule for schedule in stored}
@@ -262,15 +394,17 @@ async def reconcile(
                 wanted.add(derived.id)
                 before = have.get(derived.id)
                 want = _carried_over(derived, before, traceparents.get(recipient.user_id))
-                changes.plan(want, before, live.get(derived.id), recipient, want.traceparent)
+                changes.plan(
+                    want, before, live.get(derived.id), recipient, want.traceparent, moved=moved.get(derived.id, ())
+                )
     for schedule in stored:
         recipient = people[schedule.user_id]
         if recipient.deleted:
-            changes.end(schedule, live.get(schedule.id), USER_DELETED)
+            changes.end(schedule, live.get(schedule.id), USER_DELETED, moved=moved.get(schedule.id, ()))
         elif schedule.source is Source.API:
-            _follow(changes, schedule, live.get(schedule.id), recipient)
+            _follow(changes, schedule, live.get(schedule.id), moved.get(schedule.id, ()), recipient)
         elif schedule.id not in wanted:
-            changes.end(schedule, live.get(schedule.id), SOURCE_REMOVED)
+            changes.end(schedule, live.get(schedule.id), SOURCE_REMOVED, moved=moved.get(schedule.id, ()))
     for event in alone:
         recipient = people[event.user_id]
         if recipient.deleted:
@@ -285,6 +419,36 @@ async def lock_live_events(tx: Transaction, held: Collection[Schedule]) -> dict[
     naming = {each.live_event_id: each for each in held if each.live_event_id is not None}
     keys = [EventKey(id, each.next_at) for id, each in naming.items() if each.next_at is not None]
     return {naming[id].id: live for id, live in (await events.lock_live(tx, keys)).items()}
+
+
+async def lock_moved_events(tx: Transaction, held: Collection[Schedule]) -> dict[UUID, list[Event]]:
+    """Lock the events with a time of their own behind which locked schedules have gone on, by their schedules' ids."""
+    having = [each for each in held if each.has_moved]
+    moved = await events.lock_moved(tx, {each.user_id for each in having}, {each.id for each in having})
+    live = {each.live_event_id for each in having}
+    return {id: [event for event in found if event.id not in live] for id, found in moved.items()}
+
+
+def _excludes(want: Schedule, have: Schedule, occurrence: str) -> bool:
+    """Whether a new exception names the occurrence."""
+    new, old = want.pattern, have.pattern
+    if not isinstance(new, RecurringPattern) or not isinstance(old, RecurringPattern) or new.exdates == old.exdates:
+        return False
+    return occurrence[:19] in {each.isoformat() for each in new.exdates} - {each.isoformat() for each in old.exdates}
+
+
+def _is_redated(want: Schedule, have: Schedule) -> bool:
+    """Whether a yearly schedule is on another day now: then its occurrence is where that day is."""
+    new, old = want.pattern, have.pattern
+    if not isinstance(new, YearlyPattern) or not isinstance(old, YearlyPattern):
+        return False
+    return (new.month, new.day) != (old.month, old.day)
+
+
+def _is_recurring(want: Schedule, have: Schedule | None) -> bool:
+    return (
+        isinstance(want.pattern, RecurringPattern) and have is not None and isinstance(have.pattern, RecurringPattern)
+    )
 
 
 def _carried_over(derived: Schedule, have: Schedule | None, traceparent: str | None) -> Schedule:
@@ -302,12 +466,16 @@ def _carried_over(derived: Schedule, have: Schedule | None, traceparent: str | N
     return replace(want, version=have.version + 1, traceparent=traceparent) if want != have else want
 
 
-def _follow(changes: Changes, have: Schedule, live: LiveEvent | None, recipient: Recipient) -> None:
+def _follow(
+    changes: Changes, have: Schedule, live: LiveEvent | None, moved: Sequence[Event], recipient: Recipient
+) -> None:
     want = have
     if have.follows_user and have.timezone != recipient.timezone:
         want = replace(have, timezone=recipient.timezone, version=have.version + 1)
     if have.status is Status.ACTIVE:
-        changes.plan(want, have, live, recipient, have.traceparent)
+        changes.plan(want, have, live, recipient, have.traceparent, moved=moved)
+    elif have.status is Status.ENDED and moved:
+        changes.plan_moved(want, have, moved, recipient)
     else:
         changes.keep(want, have)
 
@@ -321,6 +489,10 @@ async def cancel_orphans(tx: Transaction, outbox: Outbox, returned: Sequence[Eve
         return
     people = await recipients.find(tx, {event.user_id for event in returned})
     named = await schedules.still_named(tx, [event.id for event in returned if event.schedule_id is not None])
+    # A schedule has gone on behind those that were given a time of their own: it does not name them.
+    moved = [event for event in returned if event.schedule_id is not None and event.rescheduled]
+    wanting = await schedules.not_paused(tx, {event.schedule_id for event in moved if event.schedule_id is not None})
+    named |= {event.id for event in moved if event.schedule_id in wanting}
     stopped = await broadcasts.stopped(tx, {each.broadcast_id for each in returned if each.broadcast_id is not None})
     orphans: dict[str, list[EventKey]] = {}
     for event in returned:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from chassis.database import Transaction
 from event_service.adapters import events
-from event_service.application.occurrences import rule_of, settle
+from event_service.application.occurrences import first_from, rule_of, settle
 from event_service.domain.events import Event
 from event_service.domain.recipients import Recipient
 from event_service.domain.schedules import Schedule
@@ -41,7 +41,7 @@ async def revive(
                 continue
             last = each.event.occurrence
             passed = replace(each.schedule, last_occurrence=last)
-            following = rule_of(rules, passed).first_from(each.event.target, after=passed.pattern.after(last))
+            following = first_from(rule_of(rules, passed), passed, each.event.target)
             settled, event = settle(rules, passed, following, each.recipient, each.event.traceparent, now)
             if event is None:
                 done.append((settled, None))

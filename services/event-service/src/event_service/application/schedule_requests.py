@@ -3,20 +3,31 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from chassis.telemetry.tracing import current_traceparent
+from chassis.zones import zone
 from contracts.vocabulary import EventType, Priority
 from event_service.application.occurrences import rule_of
 from event_service.application.terms import check_message, lateness, resolve_priority
 from event_service.domain.errors import DerivedScheduleError, InvalidRuleError
-from event_service.domain.patterns import PatternParts, YearlyPattern, parts_of, pattern_of
+from event_service.domain.patterns import (
+    PatternParts,
+    RecurringPattern,
+    YearlyPattern,
+    parts_of,
+    pattern_of,
+    retimed_exdates,
+    unmatched_exdate,
+)
 from event_service.domain.recipients import Recipient
 from event_service.domain.schedules import Schedule, Source
 from event_service.domain.type_rules import Rulebook
 
 OVERRIDES: Mapping[str, str] = {
+    "catch_up": "catchUp",
     "expiry": "expirySeconds",
     "gap": "gap",
     "grace": "graceSeconds",
@@ -32,6 +43,7 @@ _FIELDS = {
     "day": "rule.startLocal",
     "rrule": "rule.rrule",
     "exdates": "rule.exdates",
+    "rdates": "rule.rdates",
 }
 """What a rule calls its parts, and what the client does."""
 
@@ -82,8 +94,38 @@ def patched(have: Schedule, patch: Mapping[str, Any], recipient: Recipient) -> S
         parts = parts_of(have.pattern)
         if rule.get("kind", parts.kind) is not parts.kind:
             parts = PatternParts(rule["kind"], parts.start)
-        changes["pattern"] = pattern_of(replace(parts, **rule))
+        pattern = pattern_of(replace(parts, **rule))
+        if (
+            "exdates" not in rule
+            and isinstance(pattern, RecurringPattern)
+            and isinstance(have.pattern, RecurringPattern)
+        ):
+            pattern = replace(pattern, exdates=retimed_exdates(have.pattern, pattern))
+        changes["pattern"] = pattern
     return replace(have, **changes)
+
+
+def check_exceptions(want: Schedule, have: Schedule, now: datetime) -> None:
+    """Refuse an edit of a rule after which an exception that is to come leaves nothing out.
+
+    One that had no effect before, was not sent now, has passed, or lies behind the end of the rule does no harm.
+
+    Raises InvalidRuleError.
+    """
+    new, old = want.pattern, have.pattern
+    if new == old or not isinstance(new, RecurringPattern):
+        return
+    since = now.astimezone(zone(want.timezone)).replace(tzinfo=None)
+    unmatched = unmatched_exdate(new, since)
+    if unmatched is None:
+        return
+    if isinstance(old, RecurringPattern) and unmatched in old.exdates and unmatched == unmatched_exdate(old, since):
+        return
+    raise InvalidRuleError(
+        f"{unmatched.isoformat()} is no time of the rule any more, so that the exception would leave nothing out:"
+        " send the exceptions as they should be",
+        "exdates",
+    )
 
 
 def _merged(target: Any, patch: Any) -> Any:

@@ -1,9 +1,9 @@
 """Use cases of schedules. Each change moves, makes or cancels the live event in the transaction that makes it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from itertools import islice
+from datetime import UTC, datetime
+from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
@@ -16,16 +16,16 @@ from chassis.outbox import Outbox
 from chassis.reads import Reads
 from chassis.telemetry.tracing import current_traceparent
 from chassis.zones import zone
-from contracts.vocabulary import EventStatus
 from event_service.adapters import event_views, events, recipients, schedule_views, schedules
 from event_service.adapters.schedule_views import Position, ScheduleFilter, ScheduleView
-from event_service.application.occurrences import rule_of
-from event_service.application.planning import Changes, lock_live_events
+from event_service.application.occurrences import first_from, rule_of
+from event_service.application.planning import PAUSED, Changes, lock_live_events, lock_moved_events
 from event_service.application.schedule_requests import (
     OVERRIDES,
     NewSchedule,
     build,
     check,
+    check_exceptions,
     derived_error,
     fields_named,
     patched,
@@ -37,15 +37,15 @@ from event_service.domain.errors import (
     StaleScheduleError,
     UnknownUserError,
 )
-from event_service.domain.events import EventKey
-from event_service.domain.patterns import RecurringPattern, parts_of
+from event_service.domain.events import Event, EventKey
+from event_service.domain.patterns import OncePattern, RecurringPattern, parts_of
 from event_service.domain.recipients import Recipient
-from event_service.domain.recurrence import Occurrence, upcoming
+from event_service.domain.recurrence import Occurrence, Recurring, Rule, upcoming
 from event_service.domain.schedules import LiveEvent, Schedule, Source, Status
 from event_service.domain.type_rules import Rulebook
 
 CHANGED = "schedule changed"
-PAUSED = "schedule paused"
+LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 DELETED = "schedule deleted"
 
 
@@ -94,6 +94,7 @@ class Coming:
 
     occurrence: Occurrence
     rescheduled: bool = False
+    is_live: bool = False
 
 
 async def preview(
@@ -101,31 +102,43 @@ async def preview(
 ) -> tuple[Schedule, list[Coming]]:
     """The next occurrences from now on, or of a paused schedule those that would come if it went on.
 
-    Behind one that was put later come first those that it holds up: they are made up for inside their grace.
-
     Raises ScheduleNotFoundError.
     """
     schedule = (await get_schedule(reads, schedule_id)).schedule
     if schedule.status is Status.ENDED:
         return schedule, []
-    moved, earliest, last = await _moved(reads, schedule, now), now, schedule.last_occurrence
-    if moved is not None:
-        earliest = max(now, moved.occurrence.instant - rules[schedule.event_type].grace_of(schedule))
-        last = moved.occurrence.key
-    by_rule = upcoming(rule_of(rules, schedule), earliest, after=schedule.pattern.after(last))
-    coming = [] if moved is None else [moved]
-    return schedule, [*coming, *map(Coming, islice(by_rule, count - len(coming)))]
+    moved = await _moved(reads, schedule, now)
+    keys = {each.occurrence.key for each in moved}
+    if schedule.live_event_id is not None and (own := [each for each in moved if each.is_live]):
+        schedule = replace(schedule, last_occurrence=own[0].occurrence.key)
+    rule, earliest = rule_of(rules, schedule), now
+    if schedule.floor_at is not None:
+        earliest = max(now, schedule.floor_at)
+    first = first_from(rule, schedule, earliest)
+    by_rule = [] if first is None else islice(chain([first], upcoming_after(rule, first)), count)
+    coming = [*moved, *(Coming(each) for each in by_rule if each.key not in keys)]
+    return schedule, sorted(coming, key=lambda each: each.occurrence.instant)[:count]
 
 
-async def _moved(reads: Reads, schedule: Schedule, now: datetime) -> Coming | None:
-    """The live event where it waits for another time than the rule's."""
-    if (live_id := schedule.live_event_id) is None:
-        return None
-    live = await reads.find(lambda reader: event_views.find(reader, live_id))
-    if live is None or not live.rescheduled or live.status != EventStatus.PENDING or live.target < now:
-        return None
-    wall = live.target.astimezone(zone(schedule.timezone)).replace(tzinfo=None)
-    return Coming(Occurrence(live.occurrence, live.target, wall), rescheduled=True)
+def upcoming_after(rule: Rule, occurrence: Occurrence) -> Iterator[Occurrence]:
+    """The occurrences that come after one."""
+    if isinstance(rule, Recurring):
+        return islice(rule.between(occurrence.wall, LAST_INSTANT), 1, None)
+    return upcoming(rule, occurrence.instant, after=occurrence.key)
+
+
+async def _moved(reads: Reads, schedule: Schedule, now: datetime) -> list[Coming]:
+    """The waiting events that have a time of their own."""
+    waiting = await reads.find(lambda reader: event_views.moved(reader, schedule.user_id, schedule.id, now))
+    there = zone(schedule.timezone)
+    return [
+        Coming(
+            Occurrence(each.occurrence, each.target, each.target.astimezone(there).replace(tzinfo=None)),
+            rescheduled=True,
+            is_live=each.id == schedule.live_event_id,
+        )
+        for each in waiting
+    ]
 
 
 async def update_schedule(
@@ -155,6 +168,7 @@ async def update_schedule(
             if want != have:
                 want = replace(want, version=have.version + 1, traceparent=current_traceparent())
                 check(rules, want)
+                check_exceptions(want, have, await events.current_time(tx))
                 await _bring_in_line(tx, outbox, rules, want, held)
         return _found(await schedule_views.find(tx, schedule_id), schedule_id)
 
@@ -177,6 +191,8 @@ async def pause_schedule(
                 paused = replace(paused, live_event_id=None, next_at=None)
             if live is not None:
                 changes.cancel(EventKey(live.id, live.target), PAUSED)
+            for event in held.moved:
+                changes.cancel(event.key, PAUSED)
             changes.keep(paused, have)
             await changes.write(tx, outbox, PAUSED)
         return _found(await schedule_views.find(tx, schedule_id), schedule_id)
@@ -196,7 +212,7 @@ async def resume_schedule(
         if have.status is Status.PAUSED:
             changes = Changes(rules, await events.current_time(tx))
             want = replace(have, status=Status.ACTIVE, version=have.version + 1, traceparent=current_traceparent())
-            changes.plan(want, have, held.live, held.recipient, want.traceparent)
+            changes.resume(want, have, held.live, held.recipient, await _paused_moves(tx, have))
             await changes.write(tx, outbox, CHANGED)
         return _found(await schedule_views.find(tx, schedule_id), schedule_id)
 
@@ -213,17 +229,18 @@ async def delete_schedule(
         if held.schedule.source is Source.USER:
             raise derived_error(held.schedule, "scheduleId")
         changes = Changes(rules, await events.current_time(tx))
-        changes.end(held.schedule, held.live, DELETED)
+        changes.end(held.schedule, held.live, DELETED, moved=held.moved)
         await changes.write(tx, outbox, DELETED)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A schedule with its user and its live event, all kept from others until the transaction ends."""
+    """A schedule with its user and its events that wait, all kept from others until the transaction ends."""
 
     schedule: Schedule
     live: LiveEvent | None
     recipient: Recipient
+    moved: Sequence[Event] = ()
 
 
 async def _hold(tx: Transaction, schedule_id: UUID, expected: int | None) -> Held:
@@ -236,7 +253,13 @@ async def _hold(tx: Transaction, schedule_id: UUID, expected: int | None) -> Hel
     if expected is not None and schedule.version != expected:
         raise StaleScheduleError(f'the schedule is at version "{schedule.version}", not "{expected}": read it again')
     live = await lock_live_events(tx, [schedule])
-    return Held(schedule, live.get(schedule_id), recipient)
+    moved = await lock_moved_events(tx, [schedule])
+    return Held(schedule, live.get(schedule_id), recipient, moved.get(schedule_id, ()))
+
+
+async def _paused_moves(tx: Transaction, schedule: Schedule) -> list[Event]:
+    """What a pause cancelled of the events that had a time of their own."""
+    return await events.moved_and_cancelled(tx, schedule.user_id, schedule.id, PAUSED)
 
 
 async def _recipient(tx: Transaction, user_id: UUID) -> Recipient:
@@ -263,23 +286,27 @@ def bring_in_line(changes: Changes, want: Schedule, held: Held) -> None:
     if have.status is Status.PAUSED:
         _refuse_ended_rule(rules, want, have, changes.now)
         changes.keep(want, have)
-    elif have.status is Status.ENDED and _timing(want) == _timing(have):
-        changes.keep(want, have)
+    elif have.status is Status.ENDED and want.timing == have.timing:
+        changes.plan_moved(want, have, held.moved, held.recipient)
     else:
-        planned = changes.plan(want, have, held.live, held.recipient, want.traceparent)
-        if _timing(want) != _timing(have):
+        planned = changes.plan(want, have, held.live, held.recipient, want.traceparent, moved=held.moved)
+        if want.timing != have.timing:
             refuse_ended(planned)
-
-
-def _timing(schedule: Schedule) -> tuple[object, ...]:
-    return (schedule.pattern, schedule.timezone, schedule.gap, schedule.overlap, schedule.leap_day)
+            _refuse_passed(rules, planned, changes.now)
 
 
 def _refuse_ended_rule(rules: Rulebook, want: Schedule, have: Schedule, now: datetime) -> None:
-    if _timing(want) == _timing(have):
+    if want.timing == have.timing:
         return
-    if rule_of(rules, want).first_from(now, after=want.pattern.after(want.last_occurrence)) is None:
+    if first_from(rule_of(rules, want), want, now) is None:
         raise _never_fires(want)
+
+
+def _refuse_passed(rules: Rulebook, planned: Schedule, now: datetime) -> None:
+    """A time that has passed with its grace is refused where it is all that a schedule has."""
+    grace = rules[planned.event_type].grace_of(planned)
+    if isinstance(planned.pattern, OncePattern) and planned.next_at is not None and planned.next_at + grace <= now:
+        raise _never_fires(planned)
 
 
 def refuse_ended(planned: Schedule) -> None:

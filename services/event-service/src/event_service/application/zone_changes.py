@@ -109,6 +109,10 @@ async def _renew(tx: Transaction, outbox: Outbox, rules: Rulebook, outdated: Seq
         event.id: event
         for event in await events.lock_alone(tx, {each.user_id for each in outdated if each.schedule_id is None})
     }
+    # Schedules have gone on behind those: they keep a time of their own.
+    apart = {event.schedule_id for event in outdated if event.rescheduled and event.id not in held} - {None}
+    moved = await events.lock_moved(tx, {each.user_id for each in outdated}, [id for id in apart if id is not None])
+    alone |= {event.id: event for found in moved.values() for event in found if event.id not in held}
     changes, right = Changes(rules, now), list[EventKey]()
     for event in outdated:
         recipient = people.get(event.user_id)

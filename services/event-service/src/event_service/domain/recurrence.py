@@ -1,9 +1,13 @@
 """Rules that recur, or come once, and their occurrences (design §4 "Schedule → event")."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import MAXYEAR, date, datetime, time, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta, timezone
+from functools import lru_cache
+from heapq import merge
+from itertools import groupby
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -32,6 +36,7 @@ LEAP_YEAR = 2000
 _YEAR = re.compile("[0-9]{4}")
 
 MOST_EXDATES = 1000
+MOST_RDATES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +170,12 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Recurring:
-    """By an RRULE (RFC 5545) over local wall times, from ``start`` (DTSTART) on. The key is the occurrence's wall time.
+    """By an RRULE (RFC 5545) over local wall times, from ``start`` (DTSTART) on, and at ``rdates``.
 
-    ``start`` is always the first occurrence. A time that a gap shifts onto the rule's next one, or beyond it, is left
-    out: at one instant a rule fires once. COUNT counts wall times, whatever the zone does with them.
+    The key is the occurrence's wall time, with its offset where ``offset_keys``: a rule that comes more than once a day
+    meets the same wall time again when its user moves to the west. ``start`` is always the first occurrence of the
+    RRULE. A time that a gap shifts onto the rule's next one, or beyond it, is left out: at one instant a rule fires
+    once. COUNT counts wall times of the RRULE, whatever the zone does with them.
 
     Raises:
         InvalidRuleError: The rule is not understood, not supported, too dense, or never fires.
@@ -179,10 +186,16 @@ class Recurring:
     exdates: frozenset[datetime]
     zone: ZoneInfo
     policies: Policies = Policies()
+    rdates: tuple[datetime, ...] = ()
+    offset_keys: bool = False
     series: WallSeries = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "series", wall_series(self.start, self.rrule))
+        if len(self.rdates) > MOST_RDATES:
+            raise InvalidRuleError(f"at most {MOST_RDATES} additional times, not {len(self.rdates)}", "rdates")
+        for each in self.rdates:
+            require_whole_second(each, "rdates")
         if len(self.exdates) > MOST_EXDATES:
             raise InvalidRuleError(f"at most {MOST_EXDATES} exceptions, not {len(self.exdates)}", "exdates")
         if self.exdates and next(self._walls_from(self.start), None) is None:
@@ -193,7 +206,15 @@ class Recurring:
             wall = datetime.fromisoformat(key)
         except ValueError:
             return None
-        return self._resolved(wall) if next(self._walls_from(wall), None) == wall else None
+        naive = wall.replace(tzinfo=None)
+        if next(self._walls_from(naive), None) != naive:
+            return None
+        found = self._resolved(naive)
+        if found is None or wall.tzinfo is None:
+            return found
+        # The same wall time with another offset is another occurrence.
+        aware = _occurrence_with_offset(found)
+        return aware if aware.key == key else None
 
     def first_from(self, earliest: datetime, *, after: str | None = None) -> Occurrence | None:
         # A shifted one shows a wall time later than its own, one of an overlap perhaps an earlier one than now's.
@@ -205,15 +226,30 @@ class Recurring:
             if found is None:
                 continue
             if found.instant >= earliest:
-                return found
+                return _occurrence_with_offset(found) if self.offset_keys else found
         return None
 
+    def between(self, first: datetime, until: datetime) -> Iterator[Occurrence]:
+        """The occurrences from the local time ``first`` on that are not after the instant ``until``."""
+        for wall in self._walls_from(first):
+            found = self._resolved(wall)
+            if found is None:
+                continue
+            if found.instant > until:
+                return
+            yield _occurrence_with_offset(found) if self.offset_keys else found
+
+    def matches(self, exdate: datetime) -> bool:
+        """Whether an exception leaves out anything of the rule, all other exceptions aside."""
+        return next(_all_walls(self.series, self.rdates, exdate), None) == exdate
+
     def _walls_from(self, since: datetime) -> Iterator[datetime]:
-        return (wall for wall in self.series.walls_from(since) if wall not in self.exdates)
+        walls = _all_walls(self.series, self.rdates, since)
+        return walls if not self.exdates else (wall for wall in walls if wall not in self.exdates)
 
     def _resolved(self, wall: datetime) -> Occurrence | None:
         resolved = resolve(wall, self.zone, gap=self.policies.gap, overlap=self.policies.overlap)
-        if resolved is None or not self.series.reaches(resolved.instant):
+        if resolved is None or not (self.series.reaches(resolved.instant) or wall in self.rdates):
             return None
         if resolved.applied is Applied.GAP_SHIFTED:
             shown = resolved.instant.astimezone(self.zone).replace(tzinfo=None)
@@ -221,6 +257,57 @@ class Recurring:
             if following is not None and following <= shown:
                 return None
         return _occurrence(wall.isoformat(), wall, resolved)
+
+
+def _all_walls(series: WallSeries, rdates: tuple[datetime, ...], since: datetime) -> Iterator[datetime]:
+    walls = series.walls_from(since)
+    if not rdates:
+        return walls
+    added = rdates[bisect_left(rdates, since) :]
+    return (wall for wall, _ in groupby(merge(walls, added)))
+
+
+@lru_cache(maxsize=4096)
+def once_a_day(start: datetime, rrule: str, rdates: tuple[datetime, ...] = ()) -> bool:
+    """Whether no day has two times of the rule, exceptions aside: then a day identifies an occurrence.
+
+    Raises InvalidRuleError.
+    """
+    series = wall_series(start, rrule)
+    if not series.once_a_day or len({each.date() for each in rdates}) < len(rdates):
+        return False
+    for each in rdates:
+        midnight = datetime.combine(each.date(), time.min)
+        there = next(series.walls_from(midnight), None)
+        if there is not None and there.date() == each.date() and there != each:
+            return False
+    return True
+
+
+def instant_of(key: str) -> datetime | None:
+    """The instant, in UTC, of a key with an offset; None of any other."""
+    if "T" not in key:
+        return None
+    moment = datetime.fromisoformat(key)
+    return None if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def with_offset(key: str, zone: ZoneInfo, policies: Policies) -> str:
+    """The key of a local time as one with the offset that ``zone`` has then; another stays as it is."""
+    if "T" not in key or instant_of(key) is not None:
+        return key
+    wall = datetime.fromisoformat(key)
+    resolved = resolve(wall, zone, overlap=policies.overlap)
+    return key if resolved is None else _with_offset(wall, resolved.instant)
+
+
+def _with_offset(wall: datetime, instant: datetime) -> str:
+    # Of a time in a gap too, the offset is the one before it: wall time and offset are the instant.
+    return wall.replace(tzinfo=timezone(wall - instant.replace(tzinfo=None))).isoformat()
+
+
+def _occurrence_with_offset(found: Occurrence) -> Occurrence:
+    return Occurrence(_with_offset(found.wall, found.instant), found.instant, found.wall, found.policy)
 
 
 def _occurrence(key: str, wall: datetime, resolved: Resolved, *leap_day: Applied) -> Occurrence:

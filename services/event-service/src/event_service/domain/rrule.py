@@ -114,7 +114,7 @@ def _series(start: datetime, text: str) -> WallSeries:
     _refuse_positions(series)
     if next(series.fitting_from(start), None) is None:
         raise InvalidRuleError(f"{text}: no date fits all its parts up to the year {LAST_YEAR}", "rrule")
-    return replace(series, last=_last(series, parts))
+    return replace(series, last=_last(series, parts), once_a_day=series.most_on_a_day() <= 1)
 
 
 def _parts_of(text: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy
-from event_service.domain.patterns import Pattern
+from event_service.domain.patterns import Pattern, RecurringPattern
 from event_service.domain.record import record
 
 
@@ -27,6 +27,17 @@ class Status(StrEnum):
     """Its rule has no occurrence left."""
 
 
+class CatchUp(StrEnum):
+    """How many occurrences are made up for that passed while nothing ran, or before a change of zone or rule."""
+
+    ONE = "one"
+    """At most one, late. It counts the others, which have no event."""
+    ALL = "all"
+    """All that are inside their grace, late, in order. The others are MISSED."""
+    NONE = "none"
+    """None. The event that ended last counts them."""
+
+
 @record
 class LiveEvent:
     """The event that a schedule names, its next. One that is not ``pending`` is being published: nothing changes it any
@@ -43,6 +54,7 @@ class LiveEvent:
     wall: datetime | None = None
     timezone: str = ""
     follows_user: bool = False
+    grace_until: datetime | None = None
 
 
 @record
@@ -51,6 +63,8 @@ class Schedule:
 
     ``last_occurrence`` is the latest whose firing is recorded: none up to it may come again. ``next_at`` without a live
     event is too far ahead for one. ``version`` rises when someone changes the schedule, not when it goes on.
+    ``floor_at`` is when its rule or zone last changed: no occurrence before it is made up for. ``has_moved``: an
+    occurrence was moved behind its successor, and may still wait beside the live event.
     """
 
     id: UUID
@@ -74,4 +88,22 @@ class Schedule:
     live_event_id: UUID | None = None
     next_at: datetime | None = None
     version: int = 1
+    catch_up: CatchUp | None = None
+    floor_at: datetime | None = None
+    has_moved: bool = False
     traceparent: str | None = None
+
+    @property
+    def timing(self) -> tuple[object, ...]:
+        """All that its instants follow from."""
+        return (self.pattern, self.timezone, self.gap, self.overlap, self.leap_day)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether it may come more than once a day."""
+        return isinstance(self.pattern, RecurringPattern) and not self.pattern.once_a_day
+
+    @property
+    def catches_up(self) -> CatchUp:
+        """The policy after an outage: by default one of a series that may come more than once a day, else all."""
+        return self.catch_up or (CatchUp.ONE if self.is_dense else CatchUp.ALL)

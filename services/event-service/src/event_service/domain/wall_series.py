@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import takewhile
 from math import gcd
 from typing import TypeVar
 
@@ -113,6 +114,8 @@ class WallSeries:
     """Inclusive; in UTC where it is aware, else a wall time."""
     last: datetime = END
     """No wall time is later."""
+    once_a_day: bool = False
+    """No day has two of them."""
     step: int = field(init=False, repr=False, compare=False)
     phases: Mapping[int, Sequence[int]] = field(init=False, repr=False, compare=False)
     """Of DAILY and HOURLY: the hours of a day by its ordinal modulo ``step``; no hours on others."""
@@ -139,6 +142,14 @@ class WallSeries:
     def reaches(self, instant: datetime) -> bool:
         """Whether an occurrence at ``instant`` is not after an UNTIL in UTC."""
         return self.until is None or self.until.tzinfo is None or instant <= self.until
+
+    def most_on_a_day(self) -> int:
+        """How many times a day can have at most; the start's day may have one that does not fit the rule's parts."""
+        phases = [len(hours) for hours in self.phases.values()]
+        most = max(phases, default=0) if self.frequency in ("DAILY", "HOURLY") else len(self.hours)
+        first = self.start.date()
+        day = takewhile(lambda wall: wall.date() == first, self.fitting_from(datetime.combine(first, time.min)))
+        return max(most, len({self.start, *day}))
 
     def most_in_period(self) -> int:
         """How many times one year, month, week, day or hour of the rule can have at most, before BYSETPOS."""
