@@ -79,6 +79,15 @@ def test_what_comes_from_a_receiver_is_text_and_never_markup() -> None:
     assert "&lt;img" in shown
 
 
+def test_unreadable_endpoint_is_shown_as_such() -> None:
+    lost = _endpoint(kind="slack", url=None, unreadable=True, signatureAlgorithm=None)
+    facts = dict(endpoint.settings_facts(lost))
+    assert (facts["Address"], facts["Signature"]) == (endpoint.UNREADABLE, endpoint.UNREADABLE)
+    assert "Unreadable" in str(endpoints.state_badge(lost))
+    # Disabled is what matters more.
+    assert "Disabled" in str(endpoints.state_badge(_endpoint(unreadable=True, enabled=False)))
+
+
 def test_a_dead_letter_of_no_endpoint_has_no_link_to_one() -> None:
     assert dead_letters.cells(_letter(endpointId=None, deliveryId=None, reason="no_endpoint"), {})[4] == "–"
 

@@ -47,6 +47,8 @@ class Endpoint(Answer):
     disabled_reason: str | None
     disabled_at: datetime | None
     created_at: datetime
+    unreadable: bool = False
+    """The key that encrypts its secrets is lost: nothing can be sent to it."""
 
     @property
     def name(self) -> str:

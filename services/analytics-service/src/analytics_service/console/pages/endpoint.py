@@ -20,6 +20,7 @@ from analytics_service.console.polled import Polled
 
 _LATELY = 10
 """How many failed, and how many waiting deliveries are shown."""
+UNREADABLE = "unreadable: its key is not in SECRET_KEYS"
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,19 @@ def attempt_facts(attempt: Attempt) -> Sequence[tuple[str, Content]]:
     ]
 
 
+def _address(endpoint: Endpoint) -> Content:
+    if endpoint.url:
+        return tag("code", endpoint.url)
+    # Slack's is encrypted with the secrets.
+    return UNREADABLE if endpoint.unreadable else "the user's own"
+
+
 def settings_facts(endpoint: Endpoint) -> Sequence[tuple[str, Content]]:
     """How it is set up, in pairs of a name and its value."""
     retries = endpoint.retry_schedule
     return [
         ("Kind", endpoint.kind),
-        ("Address", tag("code", endpoint.url) if endpoint.url else "the user's own"),
+        ("Address", _address(endpoint)),
         ("Event types", ", ".join(endpoint.event_types) or "all"),
         ("Priorities", ", ".join(endpoint.priorities) or "all"),
         ("Tags", ", ".join(endpoint.tags) or "every user"),
@@ -68,7 +76,7 @@ def settings_facts(endpoint: Endpoint) -> Sequence[tuple[str, Content]]:
         ("At a time", "as many as there are slots" if endpoint.concurrency is None else str(endpoint.concurrency)),
         ("Timeout", duration(endpoint.timeout_seconds)),
         ("Retries", _retries(retries)),
-        ("Signature", endpoint.signature_algorithm or "unsigned"),
+        ("Signature", UNREADABLE if endpoint.unreadable else endpoint.signature_algorithm or "unsigned"),
         *([("Earlier secret", f"signs too until {moment(endpoint.previous_secret_until)}")]
           if endpoint.previous_secret_until else []),
         ("Created", moment(endpoint.created_at)),

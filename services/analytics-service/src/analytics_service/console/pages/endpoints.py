@@ -49,6 +49,8 @@ async def load(client: EndpointsClient, cursor: str | None) -> Rows:
 
 
 def state_badge(endpoint: Endpoint) -> Content:
+    if endpoint.enabled and endpoint.unreadable:
+        return badge("Unreadable", "bad")
     return badge("Enabled", "good") if endpoint.enabled else badge("Disabled", "bad")
 
 
