@@ -144,6 +144,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     ),
     "ClaimSlow": _late("almanac_claim_duration_seconds", "5.0"),
     "OutboxSlow": _late("almanac_outbox_lag_seconds", "30.0", 'job="user-service"'),
+    "OutboxItemsAside": _gauge('almanac_outbox_aside{job="user-service", reason="unknown_type"}', 1, 0),
     "WebhookSuccessLow": _attempts("5xx", 6),
     "WebhookTimeoutsHigh": _attempts("timeout", 6),
     "WebhookSlow": _late("almanac_webhook_duration_seconds", "10.0"),

@@ -1,22 +1,28 @@
 """A message is deleted only after its effect, and nothing that a handler does loses one."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfoNotFoundError
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from uuid_utils.compat import uuid7
 
 from chassis import dead_letters, provisioning
 from chassis.database import Database
 from chassis.messaging import consumer
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import QueueConsumer, ReceivedMessage, Rejection
-from chassis.messaging.domain import domain_handler
-from contracts import Queue
+from chassis.messaging.domain import ReceivedItem, domain_handler
+from contracts import MessageType, Queue, UserDeletedItem, encode_envelope, encode_item
 from local_stack import ports
 from local_stack.postgres import NOT_DURABLE, PostgresServer
 from local_stack.testkit import eventually
@@ -350,3 +356,65 @@ async def test_attributes_and_times_come_with_a_message(bus: Bus, queue: Queue, 
         (message,) = await eventually(lambda: handler.done)
     assert (message.traceparent, message.receive_count) == ("00-x", 1)
     assert message.sent_at > 1_600_000_000
+
+
+def _message(*items: dict[str, Any], receive_count: int = 1) -> ReceivedMessage:
+    """A message of deletions; each item as it is given over a valid one."""
+    valid = json.loads(
+        encode_envelope(
+            MessageType.USER_DELETED,
+            [encode_item(UserDeletedItem(item_id=uuid7(), user_id=uuid4(), version=2)) for _ in items],
+            uuid4(),
+            datetime.now(UTC),
+        )
+    )
+    for item, change in zip(valid["data"]["items"], items, strict=True):
+        item |= change
+    return ReceivedMessage("m", json.dumps(valid), {}, "receipt", receive_count, 0.0)
+
+
+async def test_good_items_of_a_message_are_applied_and_each_bad_one_is_rejected_alone() -> None:
+    applied: list[ReceivedItem] = []
+
+    async def apply(items: Sequence[ReceivedItem]) -> None:
+        applied.extend(items)
+
+    message = _message({}, {"version": 0}, {}, {"userId": "nobody"})
+    rejections = await domain_handler("q", apply)([message])
+    sent = json.loads(message.body)["data"]["items"]
+    assert [str(item.item_id) for item in applied] == [sent[0]["itemId"], sent[2]["itemId"]]
+    assert [(each.reason, each.message.message_id) for each in rejections] == [("poison", "m/1"), ("poison", "m/3")]
+    assert [json.loads(each.message.body)["data"]["items"] for each in rejections] == [[sent[1]], [sent[3]]]
+    assert "version" in rejections[0].detail
+    assert "userId" in rejections[1].detail
+
+
+async def test_an_item_that_cannot_be_applied_holds_up_no_other_and_is_rejected_with_the_third_receive() -> None:
+    applied: list[UUID] = []
+
+    async def apply(items: Sequence[ReceivedItem]) -> None:
+        if any(item.item.version == 7 for item in items if isinstance(item.item, UserDeletedItem)):
+            raise ZoneInfoNotFoundError("No time zone found with key Mars/Olympus, wanted by ada@example.org")
+        applied.extend(item.item_id for item in items)
+
+    message = _message({}, {"version": 7}, {})
+    sent = json.loads(message.body)["data"]["items"]
+    good = [sent[0]["itemId"], sent[2]["itemId"]]
+    for receive_count in (1, 2):
+        applied.clear()
+        with pytest.raises(ZoneInfoNotFoundError):
+            await domain_handler("q", apply)([replace(message, receive_count=receive_count)])
+        assert list(map(str, applied)) == good
+    [rejection] = await domain_handler("q", apply)([replace(message, receive_count=3)])
+    assert (rejection.reason, rejection.message.message_id) == ("not_applied", "m/1")
+    assert json.loads(rejection.message.body)["data"]["items"] == [sent[1]]
+    assert "Mars/Olympus" in rejection.detail
+    assert "ada" not in rejection.detail
+
+
+async def test_an_outage_while_items_are_applied_rejects_nothing() -> None:
+    async def apply(items: Sequence[ReceivedItem]) -> None:
+        raise ConnectionRefusedError("away")
+
+    with pytest.raises(ConnectionRefusedError):
+        await domain_handler("q", apply)([_message({}, {}, receive_count=9)])

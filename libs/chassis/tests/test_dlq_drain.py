@@ -1,11 +1,13 @@
 """What a consumer gave up goes back while that makes sense, and becomes a row where it does not."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.exceptions import ClientError
 from uuid_utils.compat import uuid7
 
 from chassis import dead_letters
@@ -22,6 +24,7 @@ from contracts import (
     message_attributes,
     parse_message,
 )
+from contracts.messages.parsing import check_message
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -119,3 +122,39 @@ async def test_what_cannot_be_kept_stays_in_the_dead_letter_queue(bus: Bus, queu
 
 async def test_an_empty_queue_is_looked_at_again_after_a_while(drain: DlqDrain) -> None:
     assert await drain.step() == 60
+
+
+async def test_a_message_that_sqs_does_not_take_back_becomes_a_dead_letter_and_the_others_return(
+    bus: Bus, queue: Queue, drain: DlqDrain, db: Database, receive_all: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies = [_valid() for _ in range(5)]
+    for body in bodies:
+        await _give_up(bus, queue, body)
+    send = bus.sqs.send_message
+
+    async def refusing(**request: Any) -> Any:
+        if request["MessageBody"] == bodies[0]:
+            refusal = {"Error": {"Code": "InvalidMessageContents", "Message": "Invalid characters found"}}
+            raise ClientError(refusal, "SendMessage")  # type: ignore[arg-type]  # the rest of an answer is not read
+        return await send(**request)
+
+    monkeypatch.setattr(bus.sqs, "send_message", refusing)
+    while await drain.step() == 0:
+        pass
+    assert sorted(message["Body"] for message in await receive_all(queue.name, 4)) == sorted(bodies[1:])
+    (row,) = await _kept(db)
+    assert (row.reason, row.body) == ("not_returnable", bodies[0])
+    assert await bus.depth(queue.dead_letter_queue.name) == 0
+
+
+async def test_a_message_with_one_good_item_goes_back_and_one_without_becomes_a_row(
+    bus: Bus, queue: Queue, db: Database, receive_all: Any
+) -> None:
+    drain = DlqDrain(bus, queue, check=check_message, reject=dead_letters.keeper(db, queue.name), every_seconds=60)
+    item = json.loads(_valid())["data"]["items"][0]
+    for items in ([item, item | {"version": 0}], [item | {"version": 0}, item | {"userId": 1}]):
+        await _give_up(bus, queue, json.dumps({**json.loads(_valid()), "data": {"items": items}}))
+    while await drain.step() == 0:
+        pass
+    assert len(await receive_all(queue.name, 1)) == 1
+    assert [row.reason for row in await _kept(db)] == ["poison"]

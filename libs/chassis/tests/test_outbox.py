@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.exceptions import ClientError
 from opentelemetry.trace import NonRecordingSpan, use_span
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
@@ -290,3 +291,62 @@ async def test_there_is_room_until_as_many_wait_as_may(db: Database) -> None:
     async with db.transaction() as tx:
         await tx.execute(text("UPDATE outbox SET sent_at = clock_timestamp() WHERE id = (SELECT min(id) FROM outbox)"))
     assert await box.has_room(db)
+
+
+async def _append_unknown(db: Database, count: int) -> None:
+    """Rows of a newer version of the code, which was rolled back."""
+    async with db.transaction() as tx:
+        await tx.execute(
+            text(
+                "INSERT INTO outbox (item_id, type, dataversion, item)"
+                " SELECT gen_random_uuid(), CASE n % 2 WHEN 0 THEN 'UserTeleported' ELSE 'UserDeleted' END, '9.0', '{}'"
+                " FROM generate_series(1, :count) AS n"
+            ),
+            {"count": count},
+        )
+
+
+@pytest.mark.parametrize("count", [1, 2_500])
+async def test_rows_of_unknown_types_wait_aside_and_the_others_are_sent_at_once(
+    db: Database, bus: Bus, receive_all: Any, count: int
+) -> None:
+    await _append_unknown(db, count)
+    items = _deleted(2)
+    await _append(db, items)
+    assert await _relay(db, bus).step() == 7.0
+    assert _received_ids(await receive_all(QUEUE, 1)) == [_ids(items)]
+    assert await _unsent(db) == count
+    assert await Outbox(backlog_limit=1).has_room(db)
+
+
+async def test_a_message_that_the_bus_refuses_waits_aside_and_slows_no_other(
+    db: Database, bus: Bus, receive_all: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = _deleted(12), _deleted(3)
+    marked = {str(item.item_id) for _, item in bad[:1]}
+    publish = bus.sns.publish_batch
+    calls = 0
+
+    async def refusing(**request: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if any(mark in entry["Message"] for entry in request["PublishBatchRequestEntries"] for mark in marked):
+            refusal = {"Error": {"Code": "InvalidParameter", "Message": "Invalid parameter: Message"}}
+            raise ClientError(refusal, "PublishBatch")  # type: ignore[arg-type]  # the rest of an answer is not read
+        return await publish(**request)
+
+    # The emulator takes whatever it is sent; SNS refuses a whole batch for a character of one of its messages.
+    monkeypatch.setattr(bus.sns, "publish_batch", refusing)
+    await _append(db, bad)
+    relay = _relay(db, bus)
+    await relay.step()
+    await relay.step()
+    assert await _unsent(db) == 1
+    await _append(db, good)
+    await relay.step()
+    assert await _unsent(db) == 1
+    received = await receive_all(QUEUE, 1)
+    assert sorted(each for ids in _received_ids(received) for each in ids) == sorted([*_ids(bad[1:]), *_ids(good)])
+    before = calls
+    await relay.step()
+    assert calls == before  # it is not tried again for a second or two

@@ -13,16 +13,18 @@ from uuid import UUID, uuid4
 
 import structlog
 from opentelemetry import metrics
+from opentelemetry.trace import Span
 from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.clock import Clock
 from chassis.database import Database, Transaction
 from chassis.leases import Lease
-from chassis.messaging.publisher import Outgoing, Publisher
+from chassis.messaging.publisher import Outgoing, Publisher, Refusal
 from chassis.telemetry import tracing
 from contracts.attributes import message_attributes
 from contracts.messages.envelope import encode_envelope, encode_item, pack_items
-from contracts.messages.registry import find_spec
+from contracts.messages.registry import MESSAGES, find_spec
 from contracts.messages.spec import Bus, Item, MessageSpec, MessageType
 from contracts.topology import Topology
 
@@ -31,6 +33,10 @@ meter = metrics.get_meter("almanac.outbox")
 _items_sent = meter.create_counter("almanac_outbox_items_sent", description="Items published from the outbox, by type")
 _lag = meter.create_histogram(
     "almanac_outbox_lag", unit="s", description="Time from an item's transaction to its publication"
+)
+
+_aside = meter.create_gauge(
+    "almanac_outbox_aside", description="Unsent items that others pass: of a type unknown to this version, or refused"
 )
 
 _APPEND = text(
@@ -42,7 +48,12 @@ _APPEND = text(
 _UNSENT = text(
     "SELECT id, type, dataversion, item, traceparent,"
     " CAST(extract(epoch FROM clock_timestamp() - created_at) AS float8) AS age"
-    " FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT :limit"
+    " FROM outbox WHERE sent_at IS NULL AND type || '/' || dataversion = ANY(CAST(:known AS text[]))"
+    " AND NOT id = ANY(CAST(:held AS bigint[])) ORDER BY id LIMIT :limit"
+)
+_ASIDE_UP_TO = text(
+    "SELECT count(*) FROM (SELECT FROM outbox WHERE sent_at IS NULL"
+    " AND NOT type || '/' || dataversion = ANY(CAST(:known AS text[])) LIMIT :limit) AS unknown"
 )
 _MARK = text("UPDATE outbox SET sent_at = clock_timestamp() WHERE id = ANY(CAST(:ids AS bigint[]))")
 _REPLAY = text("UPDATE outbox SET sent_at = NULL WHERE sent_at IS NOT NULL")
@@ -52,10 +63,21 @@ SWEEP = text(
 )
 
 
+KNOWN_TYPES = [f"{spec.type.value}/{spec.dataversion}" for spec in MESSAGES]
+"""What this version of the code can send. Rows of others were written by a newer one, before a roll-back."""
+ASIDE_COUNTED = 100_000
+ASIDE_SECONDS = 10.0
+"""How often rows of unknown types are counted."""
+HOLD_SECONDS, MAX_HOLD_SECONDS, MAX_HELD = 1.0, 300.0, 5_000
+"""A row that SNS refuses is tried again after 1, 2, 4 s … 5 min, and passed by others meanwhile. 5,000 at most."""
+
 _COPIED = ("item_id", "type", "dataversion", "item", "traceparent")
 COPY_FROM = 500
 """Items from which on COPY is worth its extra round trip."""
-_UNSENT_UP_TO = text("SELECT count(*) FROM (SELECT FROM outbox WHERE sent_at IS NULL LIMIT :limit) AS unsent")
+_UNSENT_UP_TO = text(
+    "SELECT count(*) FROM (SELECT FROM outbox WHERE sent_at IS NULL"
+    " AND type || '/' || dataversion = ANY(CAST(:known AS text[])) LIMIT :limit) AS unsent"
+)
 
 Encoded = tuple[UUID, str, str, str, str | None]
 """An item as a row of the outbox: id, type, dataversion, JSON, traceparent."""
@@ -116,7 +138,8 @@ class Outbox:
     async def has_room(self, database: Database) -> bool:
         """False while so much waits to be sent that who appends in bulk should wait, lest the bus be flooded."""
         async with database.read() as connection:
-            unsent: int = (await connection.execute(_UNSENT_UP_TO, {"limit": self._backlog_limit})).scalar_one()
+            values = {"limit": self._backlog_limit, "known": KNOWN_TYPES}
+            unsent: int = (await connection.execute(_UNSENT_UP_TO, values)).scalar_one()
         return unsent < self._backlog_limit
 
 
@@ -129,6 +152,7 @@ async def replay(database: Database) -> int:
 class Relay:
     """Sends what the outbox holds. A step of a :class:`chassis.lifecycle.Loop`.
 
+    Rows of a type that this version does not know, and rows that SNS refuses, wait aside: others pass them.
     Within one sweep, rows of one type go together; SNS does not order anyway, and items carry versions.
     """
 
@@ -144,80 +168,125 @@ class Relay:
         self._clock = clock
         self._poll = poll_seconds
         self._lease = Lease(database, "outbox-relay", seconds=self.LEASE_SECONDS)
+        self._held: dict[int, _Hold] = {}
+        self._count_at = 0.0
 
     async def step(self) -> float:
         """One sweep. Returns the seconds until the next.
 
         Raises:
-            PublishError: the bus refused some entries; what it accepted is marked, the rest stays.
+            PublishError: the bus did not answer for some entries; what it accepted is marked, the rest stays.
         """
         if not await self._lease.held():
             return min(1.0, self.LEASE_SECONDS / 3)
+        now = time.monotonic()
         async with self._database.read() as connection:
-            rows = (await connection.execute(_UNSENT, {"limit": self.SWEEP_ROWS})).all()
+            values = {
+                "limit": self.SWEEP_ROWS,
+                "known": KNOWN_TYPES,
+                "held": [row_id for row_id, hold in self._held.items() if hold.until > now],
+            }
+            rows = (await connection.execute(_UNSENT, values)).all()
+            if now >= self._count_at:
+                await self._count_aside(connection)
         if not rows:
             return self._poll
-        started = time.monotonic()
-        errors: list[str] = []
         by_topic: dict[str, list[_Parcel]] = {}
-        for topic, parcel in self._pack(rows, errors):
+        for topic, parcel in self._pack(rows):
             by_topic.setdefault(topic, []).append(parcel)
         sent: list[int] = []
+        errors: list[str] = []
         for topic, parcels in by_topic.items():
-            results = await self._publisher.publish(topic, [parcel.message for parcel in parcels])
-            for parcel, error in zip(parcels, results, strict=True):
+            for parcel, error in zip(parcels, await self._publish(topic, parcels), strict=True):
                 if error is None:
                     sent.extend(parcel.row_ids)
                     _items_sent.add(len(parcel.row_ids), {"type": parcel.message.attributes["eventType"]})
+                elif isinstance(error, Refusal) and len(self._held) < MAX_HELD:
+                    self._hold(parcel.row_ids, error)
                 else:
                     errors.append(error)
         if sent:
             async with self._database.transaction() as tx:
                 await tx.execute(_MARK, {"ids": sent})
-            _lag.record(rows[0].age + time.monotonic() - started)
+            for row_id in sent:
+                self._held.pop(row_id, None)
+            _lag.record(rows[0].age + time.monotonic() - now)
         if errors:
             raise PublishError(f"{len(errors)} messages not sent, the first because: {errors[0]}")
         return 0.0 if len(rows) == self.SWEEP_ROWS else self._poll
+
+    async def _publish(self, topic: str, parcels: Sequence["_Parcel"]) -> list[str | None]:
+        try:
+            results = await self._publisher.publish(topic, [parcel.message for parcel in parcels])
+        except BaseException:
+            for parcel in parcels:
+                parcel.span.end()
+            raise
+        for parcel, error in zip(parcels, results, strict=True):
+            if error is not None:
+                tracing.fail(parcel.span, error)
+            parcel.span.end()
+        return results
+
+    def _hold(self, row_ids: Sequence[int], reason: str) -> None:
+        """Let others pass these rows. A message of several is sent again as messages of one: only some are at fault."""
+        for row_id in row_ids:
+            failures = self._held[row_id].failures + 1 if row_id in self._held else 0
+            delay = min(MAX_HOLD_SECONDS, HOLD_SECONDS * 2**failures) if len(row_ids) == 1 else 0.0
+            self._held[row_id] = _Hold(failures if len(row_ids) == 1 else 0, time.monotonic() + delay)
+        log.warning("items refused by the bus wait aside", items=len(row_ids), first=row_ids[0], reason=reason)
+        self._count_at = 0.0
+
+    async def _count_aside(self, connection: AsyncConnection) -> None:
+        unknown = await connection.execute(_ASIDE_UP_TO, {"limit": ASIDE_COUNTED, "known": KNOWN_TYPES})
+        _aside.set(unknown.scalar_one(), {"reason": "unknown_type"})
+        _aside.set(len(self._held), {"reason": "refused"})
+        self._count_at = time.monotonic() + ASIDE_SECONDS
 
     async def stop(self) -> None:
         """Let another relay take over at once."""
         await self._lease.release()
 
-    def _pack(self, rows: Sequence[OutboxRow], errors: list[str]) -> Iterator[tuple[str, "_Parcel"]]:
-        alike: dict[tuple[str, str], list[OutboxRow]] = {}
+    def _pack(self, rows: Sequence[OutboxRow]) -> Iterator[tuple[str, "_Parcel"]]:
+        alike: dict[tuple[str, str, int], list[OutboxRow]] = {}
         for row in rows:
-            alike.setdefault((row.type, row.dataversion), []).append(row)
-        for (type, dataversion), group in alike.items():
-            try:
-                spec = find_spec(MessageType(type), dataversion)
-            except ValueError as error:
-                # Written by a newer version of the code, before a roll-back: it waits, the others go.
-                errors.append(str(error))
-                continue
+            # What was refused goes alone, and others go without it.
+            alone = row.id if row.id in self._held else 0
+            alike.setdefault((row.type, row.dataversion, alone), []).append(row)
+        for (type, dataversion, _), group in alike.items():
+            spec = find_spec(MessageType(type), dataversion)
             topic = self._topics[spec.bus]
             for part in pack_items([row.item for row in group]):
-                yield topic, _Parcel(self._message(spec, topic, group[part]), [row.id for row in group[part]])
+                yield topic, self._parcel(spec, topic, group[part])
 
-    def _message(self, spec: MessageSpec, topic: str, rows: Sequence[OutboxRow]) -> Outgoing:
+    def _parcel(self, spec: MessageSpec, topic: str, rows: Sequence[OutboxRow]) -> "_Parcel":
         contexts = [row.traceparent for row in rows if row.traceparent]
         # One item: the publication is part of its trace. Several: it belongs to none, and links to all.
         parent = contexts[0] if len(rows) == 1 and contexts else None
-        with tracing.publish_span(topic, parent=parent, links=contexts) as traceparent:
-            body = encode_envelope(
-                spec.type,
-                [row.item for row in rows],
-                uuid4(),
-                self._clock.now(),
-                traceparent,
-                dataversion=spec.dataversion,
-            )
-            return Outgoing(body, message_attributes(spec.type, traceparent))
+        span, traceparent = tracing.start_publication(topic, parent=parent, links=contexts, count=len(rows))
+        body = encode_envelope(
+            spec.type,
+            [row.item for row in rows],
+            uuid4(),
+            self._clock.now(),
+            traceparent,
+            dataversion=spec.dataversion,
+        )
+        return _Parcel(Outgoing(body, message_attributes(spec.type, traceparent)), [row.id for row in rows], span)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    failures: int
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Parcel:
     message: Outgoing
     row_ids: list[int]
+    span: Span
+    """Ends once SNS has answered."""
 
 
 class PublishError(RuntimeError):

@@ -31,7 +31,7 @@ from chassis.outbox import Outbox, Relay
 from chassis.provisioning import Presence
 from chassis.queue_marks import MarkKeeper
 from chassis.settings import ServiceSettings
-from contracts.messages.parsing import parse_message
+from contracts.messages.parsing import check_message
 from contracts.topology import Queue, Topic, Topology, build_topology
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ class Runtime(Generic[S]):
         queue: Queue,
         handler: Handler,
         *,
-        check: Callable[[str], object] = parse_message,
+        check: Callable[[str], object] = check_message,
         gate: Callable[[], Awaitable[None]] | None = None,
         receivers: int = 1,
         handlers: int = 2,

@@ -7,6 +7,7 @@ goes back to its queue, at most three times; one that does not, or that came bac
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
+from botocore.exceptions import ClientError
 from opentelemetry import metrics
 
 from chassis.messaging.bus import Bus
@@ -60,10 +61,8 @@ class DlqDrain:
             received = ReceivedMessage(
                 message["MessageId"], message["Body"], attributes, message["ReceiptHandle"], 1, 0.0
             )
-            rejection = self._judge(received)
-            if rejection is None:
-                await self._put_back(received)
-            else:
+            rejection = self._judge(received) or await self._put_back(received)
+            if rejection is not None:
                 await self._reject([rejection])
             await self._bus.sqs.delete_message(QueueUrl=source, ReceiptHandle=received.receipt_handle)
         return 0.0 if messages else self._every
@@ -77,14 +76,21 @@ class DlqDrain:
             return Rejection(message, "not_applied", f"put back {MAX_REDRIVES} times and still not applied")
         return None
 
-    async def _put_back(self, message: ReceivedMessage) -> None:
+    async def _put_back(self, message: ReceivedMessage) -> Rejection | None:
+        """Send the message to its queue; the rejection of one that SQS does not take, as of text with U+FFFF."""
         redrives = int(message.attributes.get(REDRIVES, "0")) + 1
         attributes = dict(list(message.attributes.items())[: MAX_ATTRIBUTES - 1]) | {REDRIVES: str(redrives)}
-        await self._bus.sqs.send_message(
-            QueueUrl=await self._bus.queue_url(self._queue.name),
-            MessageBody=message.body,
-            MessageAttributes={n: {"DataType": "String", "StringValue": v} for n, v in attributes.items()},
-        )
+        try:
+            await self._bus.sqs.send_message(
+                QueueUrl=await self._bus.queue_url(self._queue.name),
+                MessageBody=message.body,
+                MessageAttributes={n: {"DataType": "String", "StringValue": v} for n, v in attributes.items()},
+            )
+        except ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code", "")).rpartition(".")[2]
+            if not code.startswith("Invalid"):
+                raise
+            return Rejection(message, "not_returnable", f"SQS does not take it back: {code}")
         _returned.add(1, {"queue": self._queue.name})
         log.warning(
             "message put back from the dead-letter queue",
@@ -92,3 +98,4 @@ class DlqDrain:
             redrives=redrives,
             message_id=message.message_id,
         )
+        return None

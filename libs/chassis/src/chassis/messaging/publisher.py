@@ -32,6 +32,10 @@ class Outgoing:
     attributes: Mapping[str, str]
 
 
+class Refusal(str):
+    """Why SNS refused one message, where it answered: the same message again gets the same answer."""
+
+
 class Publisher:
     """Publishes to the topics of a bus. At most ``in_flight`` calls at a time over the whole process."""
 
@@ -42,7 +46,9 @@ class Publisher:
     async def publish(self, topic: str, messages: Sequence[Outgoing]) -> list[str | None]:
         """Publish ``messages`` and return, for each, None where SNS accepted it or the reason why it did not.
 
-        Never raises for what the bus does: a failed call is a reason for each of its entries. A message whose call got
+        Never raises for what the bus does: a failed call is a reason for each of its entries. A call that SNS refuses
+        is made again message by message: the reasons of those that it refuses are a :class:`Refusal`. A message whose
+        call got
         no answer may have been accepted all the same, so whoever sends it again relies on the receiver's deduplication.
 
         Raises:
@@ -74,20 +80,43 @@ class Publisher:
             }
             for index, message in enumerate(messages)
         ]
+        refused: ClientError | None = None
         async with self._slots:
             try:
                 answer = await self._bus.sns.publish_batch(
                     TopicArn=self._bus.topic_arn(topic), PublishBatchRequestEntries=entries
                 )
-            except (BotoCoreError, ClientError, OSError, TimeoutError) as error:
+            except ClientError as error:
+                if not _is_refusal(error):
+                    log.warning("publish failed", topic=topic, messages=len(messages), error=repr(error))
+                    return [(index, str(error)) for index in range(len(messages))]
+                refused = error
+            except (BotoCoreError, OSError, TimeoutError) as error:
                 log.warning("publish failed", topic=topic, messages=len(messages), error=repr(error))
                 return [(index, str(error) or repr(error)) for index in range(len(messages))]
+        if refused is not None:
+            if len(messages) == 1:
+                log.warning("publish refused", topic=topic, error=repr(refused))
+                return [(0, Refusal(refused))]
+            alone = await asyncio.gather(*(self._send(topic, [message]) for message in messages))
+            return [(index, reason) for index, reasons in enumerate(alone) for _, reason in reasons]
         failed = [
-            (int(entry["Id"]), f"{entry['Code']}: {entry.get('Message', '')}") for entry in answer.get("Failed", ())
+            (int(entry["Id"]), _reason(bool(entry.get("SenderFault")), f"{entry['Code']}: {entry.get('Message', '')}"))
+            for entry in answer.get("Failed", ())
         ]
         if failed:
             log.warning("publish refused entries", topic=topic, refused=len(failed), first=failed[0][1])
         return failed
+
+
+def _is_refusal(error: ClientError) -> bool:
+    """Whether the request itself is at fault, and not its credentials, its topic or its pace."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    return code.startswith(("Invalid", "ParameterValue", "Validation", "BatchRequestTooLong", "MalformedInput"))
+
+
+def _reason(sender_fault: bool, text: str) -> str:
+    return Refusal(text) if sender_fault else text
 
 
 def _batches(messages: Sequence[Outgoing]) -> Iterator[slice]:

@@ -179,21 +179,27 @@ def _context(parent: str | None, root: bool) -> Context | None:
 # -- messaging spans --------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def publish_span(topic: str, *, parent: str | None, links: Sequence[str]) -> Iterator[str | None]:
-    """PRODUCER span of one message of items. Yields the traceparent for the message."""
+def start_publication(topic: str, *, parent: str | None, links: Sequence[str], count: int) -> tuple[Span, str | None]:
+    """PRODUCER span of one message of ``count`` items, and the traceparent for the message.
+
+    The caller ends it once SNS has answered.
+    """
     if not _recording:
-        yield parent
-        return
-    with span(
+        return trace.INVALID_SPAN, parent
+    started = start_span(
         f"publish {topic}",
         SpanKind.PRODUCER,
         parent=parent,
         links=[] if parent else links,
         root=True,
-        attributes={**_destination("aws.sns", topic, "publish"), "messaging.batch.message_count": max(len(links), 1)},
-    ) as current:
-        yield traceparent_of(current)
+        attributes={**_destination("aws.sns", topic, "publish"), **_batch(count)},
+    )
+    return started, traceparent_of(started)
+
+
+def _batch(count: int) -> dict[str, int]:
+    """The conventions forbid the attribute where there is no batch."""
+    return {"messaging.batch.message_count": count} if count > 1 else {}
 
 
 def start_publish(topic: str, *, parent: Span, event_id: str) -> Span:
@@ -215,7 +221,7 @@ def record_receive(queue: str, traceparents: Sequence[str | None]) -> None:
         SpanKind.CLIENT,
         root=True,
         links=traceparents,
-        attributes={**_destination("aws_sqs", queue, "receive"), "messaging.batch.message_count": len(traceparents)},
+        attributes={**_destination("aws_sqs", queue, "receive"), **_batch(len(traceparents))},
     ).end()
 
 
