@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ import botocore.session
 import httpx
 import pytest
 from delivery_scene import Scene, due_event, receive
-from respx import MockRouter
+from slack_stand_in import PATH, TOKEN, Slack, slack_stand_in
 
 from chassis.aws import AwsAccess
 from chassis.letters import EMAIL, SMS
@@ -19,13 +20,9 @@ from contracts.messages.user import Contact
 from contracts.vocabulary import Channel, OutcomeStatus
 from delivery_service.adapters.aws import AwsCaller
 from delivery_service.adapters.email import EmailSender
-from delivery_service.adapters.guard import Guard
-from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.secret_cipher import Confidential, SecretCipher
-from delivery_service.adapters.slack import SlackSender
 from delivery_service.adapters.sms import SmsSender
 from delivery_service.application.sending import Channels
-from delivery_service.domain.addresses import Reach
 from delivery_service.domain.attempts import Fault, Verdict, judge
 from delivery_service.domain.deliveries import Target
 from delivery_service.domain.endpoints import Kind
@@ -36,7 +33,6 @@ from delivery_service.settings import Settings
 from local_stack.testkit import Answer, AwsAccount, Receiver
 
 CIPHER = SecretCipher([b"k" * KEY_BYTES])
-SLACK = "https://hooks.slack.com/services/T0/B0/very-secret"
 ADA = Contact(email="ada@example.org", phone="+4915112345678")
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -248,20 +244,21 @@ async def test_aws_that_is_away_is_a_connection_fault(receiver: Receiver) -> Non
 # -- Slack ------------------------------------------------------------------------------------------------------------
 
 
-def slack(router: MockRouter) -> SlackSender:
-    transport = httpx.MockTransport(router.async_handler)
-    return SlackSender(Poster(connections=1, connect_seconds=1, guard=Guard(Reach()), transport=transport), CIPHER)
+@pytest.fixture
+async def slack(tmp_path: Path) -> AsyncIterator[Slack]:
+    """A stand-in for Slack."""
+    async with slack_stand_in(tmp_path, CIPHER) as stand_in:
+        yield stand_in
 
 
-async def test_slack_gets_the_message_as_text_that_calls_nobody() -> None:
-    with MockRouter() as router:
-        route = router.post(SLACK).respond(200, text="ok")
-        wanted = target(Kind.SLACK, url=SLACK, template=Template(text="*{message}* <!channel>"))
-        sender = slack(router)
-        reply = await sender.test(wanted, ADA, TRACEPARENT)
+async def test_slack_gets_the_message_as_text_that_calls_nobody(slack: Slack) -> None:
+    slack.receiver.answer(Answer(200, body=b"ok"))
+    wanted = target(Kind.SLACK, url=slack.url, template=Template(text="*{message}* <!channel>"))
+    reply = await slack.sender.test(wanted, ADA, TRACEPARENT)
     assert (reply.http_status, reply.excerpt) == (200, "ok")
-    request = route.calls.last.request
-    assert json.loads(request.content) == {
+    [request] = slack.receiver.requests
+    assert request.path == PATH
+    assert json.loads(request.body) == {
         "text": "*This is a test of Almanac: if you read it, this endpoint works.* <!channel>"
     }
     assert "webhook-signature" not in request.headers
@@ -270,9 +267,21 @@ async def test_slack_gets_the_message_as_text_that_calls_nobody() -> None:
 @pytest.mark.parametrize(
     ("status", "verdict"), [(429, Verdict.RETRY), (404, Verdict.REJECTED), (410, Verdict.GONE), (503, Verdict.RETRY)]
 )
-async def test_slacks_answers_mean_what_a_webhooks_do_and_its_url_is_not_kept(status: int, verdict: Verdict) -> None:
-    with MockRouter() as router:
-        router.post(SLACK).respond(status, text=f"no_service at {SLACK}", headers={"Retry-After": "7"})
-        reply = await slack(router).test(target(Kind.SLACK, url=SLACK), ADA, TRACEPARENT)
+async def test_slacks_answers_mean_what_a_webhooks_do_and_its_url_is_not_kept(
+    slack: Slack, status: int, verdict: Verdict
+) -> None:
+    slack.receiver.answer(Answer(status, headers={"Retry-After": "7"}, body=f"no_service at {slack.url}".encode()))
+    reply = await slack.sender.test(target(Kind.SLACK, url=slack.url), ADA, TRACEPARENT)
     assert (reply.http_status, judge(reply), reply.retry_after) == (status, verdict, "7")
     assert reply.excerpt == "no_service at [redacted]"
+
+
+@pytest.mark.parametrize("location", [PATH, PATH.lstrip("/"), f"../{TOKEN}", f"/oops?from={PATH.replace('/', '%2F')}"])
+async def test_slacks_url_in_a_location_is_not_kept(slack: Slack, location: str) -> None:
+    slack.receiver.answer(Answer(302, headers={"Location": location}, body=f"moved to {location}".encode()))
+    reply = await slack.sender.test(target(Kind.SLACK, url=slack.url), ADA, TRACEPARENT)
+    assert reply.headers is not None
+    assert "[redacted]" in reply.headers["location"]
+    assert "[redacted]" in (reply.excerpt or "")
+    for kept in (reply.headers["location"], reply.excerpt or ""):
+        assert TOKEN not in kept

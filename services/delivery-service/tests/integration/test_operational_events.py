@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
-import httpx
+import pytest
 from delivery_scene import Scene, due_event, receive
-from respx import MockRouter
+from slack_stand_in import Slack, slack_stand_in
 from standardwebhooks import Webhook
 
 from contracts.messages.delivery import DeadLetteredItem
@@ -17,7 +18,6 @@ from contracts.vocabulary import Priority
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.secret_cipher import SecretCipher
-from delivery_service.adapters.slack import SlackSender
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.application.endpoints import Security
 from delivery_service.application.sending import Channels, Sender
@@ -26,13 +26,11 @@ from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.disabling import DisablePolicy
 from delivery_service.domain.endpoints import Kind, OperationalEvent
 from delivery_service.domain.signing import KEY_BYTES
-from local_stack.testkit import Receiver, eventually
+from local_stack.testkit import Answer, Receiver, eventually
 
 Rows = Callable[..., Awaitable[list[Any]]]
 
 SECURITY = Security(Guard(Reach((ip_network("127.0.0.0/8"),))), SecretCipher([b"k" * KEY_BYTES]))
-# At a literal address, so that nobody is asked for a name.
-SLACK = "https://93.184.216.34/services/T0/B0/very-secret"
 TWO_LETTERS = """
 SELECT reason, event_type FROM delivery_dead_letters
 WHERE (SELECT count(*) FROM delivery_dead_letters) = 2 ORDER BY id
@@ -101,31 +99,38 @@ async def test_subscriber_is_warned_before_a_failing_endpoint_is_disabled(scene:
     assert Webhook(secret).verify(disabled.body, dict(disabled.headers))["type"] == "endpoint.disabled"
 
 
+@pytest.fixture
+async def slack(tmp_path: Path) -> AsyncIterator[Slack]:
+    """A stand-in for Slack."""
+    async with slack_stand_in(tmp_path, SECURITY.cipher) as stand_in:
+        yield stand_in
+
+
 async def test_webhook_and_slack_get_operational_events_except_about_themselves(
     scene: Scene,
     receiver: Receiver,
+    slack: Slack,
 ) -> None:
     slack_id, _ = await scene.endpoint(
         kind=Kind.SLACK,
-        url=SLACK,
+        url=slack.url,
         event_types=("REMINDER",),
         operational_events=BOTH,
         text="{type}: {message} {reason} {nothing}",
     )
     await scene.endpoint(event_types=("REMINDER",), operational_events=BOTH)
-    with MockRouter() as router:
-        route = router.post(SLACK).mock(side_effect=[httpx.Response(200, text="ok"), httpx.Response(410)])
-        async with (
-            _channels(router) as channels,
-            scene.pool(sender=channels) as pool,
-            scene.pool(sender=channels, priority=Priority.NORMAL),
-        ):
-            await receive(pool, due_event())
-            await receiver.wait_for(1)
-            await eventually(lambda: route.call_count == 1)
-            await receive(pool, due_event())
-            requests = await receiver.wait_for(3)
-    assert json.loads(route.calls[0].request.content) == {
+    slack.receiver.answer(Answer(200, body=b"ok"), 410)
+    async with (
+        _channels(slack) as channels,
+        scene.pool(sender=channels) as pool,
+        scene.pool(sender=channels, priority=Priority.NORMAL),
+    ):
+        await receive(pool, due_event())
+        await receiver.wait_for(1)
+        await slack.receiver.wait_for(1)
+        await receive(pool, due_event())
+        requests = await receiver.wait_for(3)
+    assert json.loads(slack.receiver.requests[0].body) == {
         "text": "delivery.dead_lettered: BIRTHDAY was given up: no_endpoint no_endpoint "
     }
     # What Slack did not take was a trouble itself: the webhook is told that Slack is switched off, and of nothing more.
@@ -137,16 +142,10 @@ async def test_webhook_and_slack_get_operational_events_except_about_themselves(
 
 
 @asynccontextmanager
-async def _channels(router: MockRouter) -> AsyncIterator[Channels]:
-    """Webhooks over the network, Slack as the router says."""
+async def _channels(slack: Slack) -> AsyncIterator[Channels]:
+    """Webhooks over the network, Slack as its stand-in says."""
     network = Poster(connections=10, connect_seconds=2, guard=SECURITY.guard)
-    slack = Poster(
-        connections=1, connect_seconds=1, guard=SECURITY.guard, transport=httpx.MockTransport(router.async_handler)
-    )
-    senders: dict[Kind, Sender] = {
-        Kind.WEBHOOK: WebhookSender(network, SECURITY.cipher),
-        Kind.SLACK: SlackSender(slack, SECURITY.cipher),
-    }
+    senders: dict[Kind, Sender] = {Kind.WEBHOOK: WebhookSender(network, SECURITY.cipher), Kind.SLACK: slack.sender}
     yield Channels(senders, close=network.aclose)
     await network.aclose()
 

@@ -6,55 +6,44 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import uuid4
 
-import httpx
 import pytest
 from delivery_scene import due_event
 from standardwebhooks import Webhook
 
-from delivery_service.adapters.guard import Guard
-from delivery_service.adapters.posting import HEADER_LENGTH, Poster
+from delivery_service.adapters.posting import HEADER_LENGTH
 from delivery_service.adapters.secret_cipher import Confidential, SecretCipher
 from delivery_service.adapters.signatures import generate_secret
-from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.application.endpoints import SecuredEndpoint, Signing
-from delivery_service.domain.addresses import Reach
 from delivery_service.domain.attempts import Reply
 from delivery_service.domain.deliveries import Dispatch, Lease, Target
 from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind
 from delivery_service.domain.signing import KEY_BYTES, Secret
+from local_stack.testkit import Answer, Receiver
 
 CIPHER = SecretCipher([b"k" * KEY_BYTES])
 Attempt = Callable[..., Awaitable[Reply]]
 
 
-def sender_to(answer: httpx.Response, seen: list[httpx.Request]) -> WebhookSender:
-    async def handle(request: httpx.Request) -> httpx.Response:
-        await request.aread()
-        seen.append(request)
-        return answer
-
-    transport = httpx.MockTransport(handle)
-    return WebhookSender(Poster(connections=1, connect_seconds=1, guard=Guard(Reach()), transport=transport), CIPHER)
-
-
-async def test_the_signature_is_over_the_bytes_that_are_sent(attempt: Attempt) -> None:
-    seen: list[httpx.Request] = []
+async def test_the_signature_is_over_the_bytes_that_are_sent(attempt: Attempt, receiver: Receiver) -> None:
     secret = generate_secret()
     due = due_event(deliveryPayload={"message": "Grüße an Zoë 🎂"})
-    sender = sender_to(httpx.Response(204), seen)
-    reply = await attempt("https://example.org/hooks", due, secrets=[Secret(secret)], sender=sender)
+    receiver.answer(204)
+    reply = await attempt(receiver.url, due, secrets=[Secret(secret)])
     assert reply.http_status == 204
-    [request] = seen
-    body = Webhook(secret).verify(request.content, dict(request.headers))
+    [request] = receiver.requests
+    body = Webhook(secret).verify(request.body, dict(request.headers))
     assert body["data"]["message"] == "Grüße an Zoë 🎂"
     assert abs(int(request.headers["webhook-timestamp"]) - time.time()) < 5
     assert request.headers["traceparent"].startswith("00-")
 
 
-async def test_the_headers_that_explain_an_answer_are_kept_and_no_others(attempt: Attempt) -> None:
+async def test_the_headers_that_explain_an_answer_are_kept_and_no_others(attempt: Attempt, receiver: Receiver) -> None:
     headers = {"Content-Type": "text/plain", "Server": "s" * 1000, "Set-Cookie": "session=1", "X-Request-Id": "7"}
-    reply = await attempt("https://example.org", sender=sender_to(httpx.Response(500, headers=headers), []))
-    assert reply.headers == {"content-type": "text/plain", "server": "s" * HEADER_LENGTH, "x-request-id": "7"}
+    receiver.answer(Answer(500, headers=headers))
+    reply = await attempt(receiver.url)
+    assert reply.headers is not None
+    kept = {name: text for name, text in reply.headers.items() if name not in ("content-length", "date")}
+    assert kept == {"content-type": "text/plain", "server": "s" * HEADER_LENGTH, "x-request-id": "7"}
 
 
 @pytest.mark.parametrize("url", ["https://[::1", "", "/hooks"])

@@ -1,6 +1,7 @@
 """A webhook endpoint that does as the test says."""
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,12 +41,14 @@ class Answer:
 class Receiver:
     """An HTTP server on a free port that records every request and answers as told, 200 by default.
 
-    An asynchronous context manager. `requests` grows in order of arrival, before the answer goes out.
+    An asynchronous context manager. `requests` grows in order of arrival, before the answer goes out. It speaks TLS
+    where it is given a context.
     """
 
-    def __init__(self, port: int | None = None) -> None:
+    def __init__(self, port: int | None = None, *, tls: ssl.SSLContext | None = None) -> None:
         self.port = port or ports.free_port()
-        self.url = f"http://{ports.LOOPBACK}:{self.port}{PATH}"
+        self.url = f"{'https' if tls else 'http'}://{ports.LOOPBACK}:{self.port}{PATH}"
+        self._tls = tls
         self.requests: list[ReceivedRequest] = []
         self.otherwise = Answer()
         self._planned: deque[Answer] = deque()
@@ -70,7 +73,7 @@ class Receiver:
         app.router.add_route("*", "/{path:.*}", self._receive)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, ports.LOOPBACK, self.port).start()
+        await web.TCPSite(self._runner, ports.LOOPBACK, self.port, ssl_context=self._tls).start()
 
     async def stop(self) -> None:
         """Close the port and every connection; `start` opens the same port again."""

@@ -8,8 +8,9 @@ from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from chassis.aws import AwsAccess, AwsClient
 from chassis.usage import Usage
-from delivery_service.adapters.posting import EXCERPT_BYTES, redacted
+from delivery_service.adapters.posting import EXCERPT_BYTES
 from delivery_service.domain.attempts import Fault, Reply
+from delivery_service.domain.redactions import Redactions
 
 _THROTTLED = frozenset(
     {
@@ -85,7 +86,7 @@ class AwsCaller:
 def _refused(error: ClientError, duration: float, personal: str) -> Reply:
     code = error.response.get("Error", {}).get("Code", "")
     message = error.response.get("Error", {}).get("Message", "")
-    excerpt = redacted(f"{code}: {message}", [personal])[:EXCERPT_BYTES]
+    excerpt = Redactions([personal]).apply(f"{code}: {message}")[:EXCERPT_BYTES]
     if code in _OURS:
         return Reply(None, Fault.NOT_CONFIGURED, duration, excerpt)
     if code in _INTERRUPTED:

@@ -17,12 +17,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from delivery_service.domain.errors import SecretsUnreadableError
+from delivery_service.domain.redactions import Redactions, parts_of
 from delivery_service.domain.signing import Secret
 
 _VERSION = "1"
 _NONCE_BYTES = 12
-_MIN_SPOKEN = 8
-"""Characters: less is no secret, and would be found in any text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +31,12 @@ class Confidential:
     secrets: tuple[Secret, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     url: str | None = field(default=None, repr=False)
+    redactions: Redactions = field(init=False, repr=False, compare=False)
+    """What must not be kept where a receiver repeats it."""
 
-    @property
-    def spoken(self) -> list[str]:
-        """What must not be kept where a receiver repeats it: a header too, and its words, as what follows `Bearer`."""
-        values = [*self.headers.values(), *(word for value in self.headers.values() for word in value.split())]
-        return [*(each.value for each in self.secrets), *(each for each in values if len(each) >= _MIN_SPOKEN)]
+    def __post_init__(self) -> None:
+        confidential = parts_of([each.value for each in self.secrets], self.headers, self.url)
+        object.__setattr__(self, "redactions", Redactions(confidential))
 
 
 class SecretCipher:

@@ -36,11 +36,17 @@ class SlackSender:
 
     async def _send(self, target: Target, said: Mapping[str, object]) -> Reply:
         try:
-            url = self._cipher.decrypt(target.endpoint_id, target.sealed).url or ""
+            confidential = self._cipher.decrypt(target.endpoint_id, target.sealed)
         except SecretsUnreadableError as error:
             log.warning("an address cannot be opened", endpoint_id=str(target.endpoint_id), error=str(error))
             return Reply(None, Fault.SEALED, 0.0)
         escaped = {name: str(value).translate(_ESCAPES) for name, value in said.items() if value is not None}
         headers = {"content-type": "application/json", "user-agent": USER_AGENT, "accept-encoding": "identity"}
         body = to_json({"text": target.template.render_text(escaped)})
-        return await self._poster.post(url, headers, body, timeout_seconds=target.timeout_seconds, spoken=[url])
+        return await self._poster.post(
+            confidential.url or "",
+            headers,
+            body,
+            timeout_seconds=target.timeout_seconds,
+            redactions=confidential.redactions,
+        )

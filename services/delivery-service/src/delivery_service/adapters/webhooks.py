@@ -64,5 +64,5 @@ class WebhookSender:
             "traceparent": traceparent,
         }
         return await self._poster.post(
-            target.url or "", headers, body, timeout_seconds=target.timeout_seconds, spoken=confidential.spoken
+            target.url or "", headers, body, timeout_seconds=target.timeout_seconds, redactions=confidential.redactions
         )

@@ -1,0 +1,156 @@
+"""What a receiver repeats of the secrets that it was sent is not kept, in whatever usual form it repeats them.
+
+Receivers echo requests in JSON (`\\/`, `\\u0026`), HTML (`&amp;`, `&#x2F;`), URL encoding (`%2F`, `+`), one inside of
+the other, or take a value out of its header first. So a text is decoded step by step, with the place in the original of
+each character, and each secret is looked for at every step.
+"""
+
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from html import unescape
+from urllib.parse import urlsplit
+
+REDACTED = "[redacted]"
+MIN_LENGTH = 8
+"""Characters of a part of a secret: less would be found in any text."""
+MAX_STEPS = 3
+"""Encodings inside of each other that are undone, as JSON in HTML in a URL."""
+_LONGEST_ESCAPE = 10
+_ESCAPE = re.compile(
+    r"\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\[^ux]"
+    r"|%[0-9A-Fa-f]{2}"
+    r"|&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});"
+)
+_PARTS = re.compile(r"[\s;,=\"']+")
+_CONTROL = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+
+
+class Redactions:
+    """Replaces secrets in what a receiver sent.
+
+    Args:
+        secrets: texts to be replaced wherever they are found.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets = secrets
+
+    def apply(self, text: str, *, cut: bool = False) -> str:
+        """The text as it may be kept and shown.
+
+        Args:
+            cut: the text goes on. Of a secret at its very end there may be only a part, which would not be found.
+        """
+        # PostgreSQL's text has no NUL; a body may.
+        text = text.replace("\0", "\ufffd")
+        if not text or not self._needles:
+            return text
+        spans = sorted(self._spans(text))
+        end = max(0, len(text) - _LONGEST_ESCAPE * max(map(len, self._needles))) if cut else len(text)
+        kept: list[str] = []
+        position = 0
+        for start, stop in spans:
+            if start >= position:
+                kept += text[position : min(start, end)], REDACTED
+            position = max(position, stop)
+        kept.append(text[position:end])
+        return "".join(kept)
+
+    @cached_property
+    def _needles(self) -> Sequence[str]:
+        # A receiver may have decoded what is encoded in the secret itself, as in a URL.
+        found: dict[str, None] = {}
+        for secret in filter(None, self._secrets):
+            found[_folded(secret)] = None
+            decoded = secret
+            for _ in range(MAX_STEPS):
+                decoded, _starts = _decoded(decoded, range(len(decoded) + 1))
+                if len(decoded.strip()) >= MIN_LENGTH:
+                    found[_folded(decoded)] = None
+        return list(found)
+
+    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
+        starts: Sequence[int] = range(len(text) + 1)
+        for _ in range(MAX_STEPS + 1):
+            folded = _folded(text)
+            for needle in self._needles:
+                at = folded.find(needle)
+                while at >= 0:
+                    yield starts[at], starts[at + len(needle)]
+                    at = folded.find(needle, at + len(needle))
+            decoded, starts = _decoded(text, starts)
+            if decoded == text:
+                return
+            text = decoded
+
+
+def parts_of(secrets: Iterable[str], headers: Mapping[str, str], url: str | None) -> Iterator[str]:
+    """The confidential texts of an endpoint, with what a receiver may have taken out of them.
+
+    Args:
+        secrets: of signatures, with their prefix.
+        headers: custom ones. Their words too, as what follows `Bearer`, the value of a cookie, or Basic's password.
+        url: one that is a secret. Its path too, and the last part of that.
+    """
+    for secret in secrets:
+        yield from (secret, secret.partition("_")[2] or secret)
+    for value in headers.values():
+        yield from filter(_is_long, (value, *_PARTS.split(value), *_credentials(value)))
+    if url is not None:
+        parts = urlsplit(url)
+        path = (f"{parts.path}?{parts.query}" if parts.query else parts.path).lstrip("/")
+        # `services/` is the same for everyone; what follows it opens the channel.
+        without_first = path.partition("/")[2]
+        yield from filter(_is_long, (url, f"/{path}", path, without_first, parts.path.rpartition("/")[2]))
+
+
+def _credentials(value: str) -> Iterator[str]:
+    scheme, _, encoded = value.partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            plain = b64decode(encoded.strip(), validate=True).decode()
+        except (Base64Error, UnicodeDecodeError):
+            return
+        yield from (plain, plain.partition(":")[2])
+
+
+def _is_long(text: str) -> bool:
+    return len(text) >= MIN_LENGTH
+
+
+def _folded(text: str) -> str:
+    # A form encodes a space as a plus, which elsewhere stands for itself.
+    return text.replace("+", " ")
+
+
+def _decoded(text: str, starts: Sequence[int]) -> tuple[str, Sequence[int]]:
+    """The text with its escapes undone once, and for each of its characters, and its end, the place in the original."""
+    if not any(mark in text for mark in "\\%&"):
+        return text, starts
+    pieces: list[str] = []
+    places: list[int] = []
+    position = 0
+    for match in _ESCAPE.finditer(text):
+        before, after = match.span()
+        character = _unescaped(match[0])
+        pieces += text[position:before], character
+        places += starts[position:before]
+        places += [starts[before]] * len(character)
+        position = after
+    pieces.append(text[position:])
+    places += starts[position:]
+    return "".join(pieces), places
+
+
+def _unescaped(escape: str) -> str:
+    match escape[0]:
+        case "%":
+            return chr(int(escape[1:], 16))
+        case "&":
+            return unescape(escape)
+    if escape[1] in "ux":
+        return chr(int(escape[2:], 16))
+    return _CONTROL.get(escape[1], escape[1])

@@ -1,0 +1,1 @@
+"""Receivers in all their ways, on both event loops."""
