@@ -7,8 +7,8 @@ tell every role of the process to stop; what has not returned within the grace p
 import asyncio
 import random
 import signal
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 import structlog
@@ -31,6 +31,32 @@ async def pause(stopping: asyncio.Event, seconds: float) -> bool:
     with suppress(TimeoutError):
         await asyncio.wait_for(stopping.wait(), seconds)
     return stopping.is_set()
+
+
+class Stopping:
+    """Whether the process stops, for requests that would outlast its grace period."""
+
+    def __init__(self) -> None:
+        self._calls: list[Callable[[], None]] = []
+        self.begun = False
+
+    def begin(self) -> None:
+        """Call whatever is registered. Later calls do nothing."""
+        if not self.begun:
+            self.begun = True
+            for call in list(self._calls):
+                call()
+
+    @contextmanager
+    def calling(self, call: Callable[[], None]) -> Iterator[None]:
+        """Have ``call`` called when the process stops meanwhile, or at once where it does."""
+        self._calls.append(call)
+        try:
+            if self.begun:
+                call()
+            yield
+        finally:
+            self._calls.remove(call)
 
 
 class Loop:

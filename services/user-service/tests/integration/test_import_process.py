@@ -73,6 +73,56 @@ async def test_a_process_killed_in_the_middle_loses_nothing_and_the_next_one_tak
     assert sorted(announced) == sorted(map(str, users))
 
 
+async def test_an_import_is_interrupted_by_a_stop_and_goes_on_in_the_next_process(
+    database: DatabaseFactory, aws: AwsAccount, tmp_path: Path
+) -> None:
+    url, count = await database("user-service"), 9_000
+    store = Database(url, pool_size=2)
+
+    async def state() -> tuple[str, int] | None:
+        async with store.read() as connection:
+            row = (await connection.execute(text("SELECT status, created FROM imports"))).one_or_none()
+        return None if row is None else (row.status, row.created)
+
+    async def committed() -> bool:
+        return (await state() or ("", 0))[1] >= 3_000
+
+    async with _process(url, aws, tmp_path / "log") as (process, client):
+
+        async def stopped_on_the_way() -> AsyncIterator[bytes]:
+            sent = 0
+            async for part in _body(count):
+                yield part
+                sent += part.count(b"\n")
+                if sent > 7_000:
+                    break
+            await eventually(committed, timeout=30)
+            process.terminate()
+            # As long as it sends: this client reads no answer before.
+            port = client.base_url.port or 0
+            while ports.is_open(port):
+                yield b"\n"
+                await asyncio.sleep(0.05)
+
+        begun = asyncio.get_running_loop().time()
+        request = asyncio.create_task(client.post("/v1/imports", content=stopped_on_the_way(), headers=HEADERS))
+        status = await asyncio.wait_for(process.wait(), 60)
+        answer = await request
+        assert asyncio.get_running_loop().time() - begun < 45
+    assert status == 0
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert answer.json()["type"] == "urn:almanac:problem:import-interrupted"
+    assert answer.headers["retry-after"] == "1"
+    interrupted = await state()
+    assert interrupted is not None
+    assert interrupted[0] == "interrupted"
+    assert 3_000 <= interrupted[1] < count
+    async with _process(url, aws, tmp_path / "log") as (_, client):
+        job = (await client.post("/v1/imports", content=_body(count), headers=HEADERS)).json()
+    assert (job["status"], job["rows"], job["created"], job["refused"]) == ("completed", count, count, 0)
+    await store.close()
+
+
 async def test_an_import_of_any_size_takes_the_same_memory(
     database: DatabaseFactory, aws: AwsAccount, tmp_path: Path
 ) -> None:

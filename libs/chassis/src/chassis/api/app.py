@@ -19,6 +19,7 @@ from chassis.api.problems import documented, install_handlers
 from chassis.cache import ReadCache
 from chassis.clock import Clock
 from chassis.database import Database
+from chassis.lifecycle import Stopping
 from chassis.outbox import Outbox
 from chassis.settings import ApiKey
 
@@ -60,6 +61,7 @@ def create_app(
     app.state.keyring = keyring = Keyring(keys)
     app.add_middleware(Intake, keyring=keyring)
     app.state.database, app.state.clock, app.state.outbox, app.state.cache = database, clock, outbox, cache
+    app.state.stopping = Stopping()
     for name, value in state.items():
         setattr(app.state, name, value)
     install_handlers(app, service_error)

@@ -7,6 +7,7 @@ from fastapi import Depends, Header, Request
 from chassis.cache import ReadCache
 from chassis.clock import Clock
 from chassis.database import Database
+from chassis.lifecycle import Stopping
 from chassis.outbox import Outbox
 from chassis.reads import Reads
 
@@ -31,10 +32,17 @@ async def _cache(request: Request) -> ReadCache:
     return cache
 
 
+async def _stopping(request: Request) -> Stopping:
+    stopping: Stopping = request.app.state.stopping
+    return stopping
+
+
 CurrentDatabase = Annotated[Database, Depends(_database)]
 CurrentClock = Annotated[Clock, Depends(_clock)]
 CurrentOutbox = Annotated[Outbox, Depends(_outbox)]
 CurrentCache = Annotated[ReadCache, Depends(_cache)]
+CurrentStopping = Annotated[Stopping, Depends(_stopping)]
+"""For requests that take long: whether the process stops."""
 
 
 async def _reads(

@@ -6,12 +6,12 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from chassis.api.problems import problem_response
 from chassis.lifecycle import first_of
@@ -61,6 +61,30 @@ class IdleConnections:
         self.remove(oldest)
         oldest.abandon()
         return True
+
+
+class _Lingering:
+    """A connection as its response sees it: closed later where the request has not come whole.
+
+    Closed at once with bytes unread, it would be reset, and a client that still sends might never read the answer.
+    """
+
+    def __init__(
+        self, transport: asyncio.Transport, cycle: RequestResponseCycle, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._transport = transport
+        self._cycle = cycle
+        self._loop = loop
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def close(self) -> None:
+        if self._cycle.more_body and self._cycle.response_complete and self._transport.can_write_eof():
+            self._transport.write_eof()
+            self._loop.call_later(LINGER_SECONDS, self._transport.close)
+        else:
+            self._transport.close()
 
 
 class _Protocol(HttpToolsProtocol):
@@ -152,6 +176,7 @@ class _Protocol(HttpToolsProtocol):
             self._too_long = True
             raise ValueError("the head of a request is too long")
         super().on_headers_complete()
+        self.cycle.transport = cast("asyncio.Transport", _Lingering(self.transport, self.cycle, self.loop))
 
     def data_received(self, data: bytes) -> None:
         if self._given_up:
@@ -211,6 +236,7 @@ class HttpServer:
     name = "http"
 
     def __init__(self, app: FastAPI, *, host: str, port: int, grace_seconds: float) -> None:
+        self._app = app
         self._host = host
         self._port = port
         limit = connection_limit(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
@@ -239,5 +265,8 @@ class HttpServer:
         log.info("listening", host=self._host, port=listener.getsockname()[1])
         serving = asyncio.create_task(self._server.serve(sockets=[listener]))
         await first_of(asyncio.shield(serving), stopping.wait())
+        begin_stop = getattr(self._app.state, "stopping", None)
+        if begin_stop is not None:
+            begin_stop.begin()
         self._server.should_exit = True
         await serving

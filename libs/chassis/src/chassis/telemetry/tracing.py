@@ -164,6 +164,19 @@ def traceparent_of(current: Span) -> str:
     return format_traceparent(current.get_span_context())
 
 
+def linked_traceparent(name: str, origin: str | None) -> str | None:
+    """The context of a trace of its own for one of many that ``origin`` brings about: its first span links there.
+
+    In the trace of what brings them about, thousands would be too many for any reader. Where nothing is recorded, that
+    trace's context itself, so that logs still belong together.
+    """
+    if not _recording:
+        return origin
+    started = start_span(name, SpanKind.INTERNAL, root=True, links=[origin])
+    started.end()
+    return traceparent_of(started)
+
+
 def fail(current: Span, reason: str) -> None:
     """Mark a span as failed without an exception."""
     current.set_status(Status(StatusCode.ERROR, reason))

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Path, Query, Request
 
 from chassis.api.auth import READ, WRITE, CurrentPrincipal
-from chassis.api.dependencies import CurrentClock, CurrentDatabase, CurrentOutbox
+from chassis.api.dependencies import CurrentClock, CurrentDatabase, CurrentOutbox, CurrentStopping
 from chassis.api.intake import UNBOUNDED_BODY
 from chassis.api.pages import Cursor, Limit, Page, cut, decode_cursor, encode_cursor
 from chassis.api.problems import documented
@@ -53,6 +53,7 @@ async def import_users(
     database: CurrentDatabase,
     outbox: CurrentOutbox,
     clock: CurrentClock,
+    stopping: CurrentStopping,
     mode: Annotated[
         ImportMode,
         Query(description="`sync` also finds out which users with an external id are not in the body."),
@@ -72,15 +73,16 @@ async def import_users(
     """
     format, charset = _format(request)
     reader = LineReader(as_utf8(request.stream(), charset))
-    parse: Parse = parse_json
-    is_blank = is_space
-    if format is ImportFormat.CSV:
-        header = await reader.first()
-        dialect = dialect_of(header, charset or "UTF-8")
-        parse, is_blank = csv_parser(header, dialect), dialect.is_blank
-    job = await imports.begin_import(database, principal.name, key, format, mode)
-    batches = read_entries(reader, job.mark, parse, is_blank)
-    return ImportBody.of(await imports.run_import(database, outbox, clock, job, batches))
+    with stopping.calling(reader.stop):
+        parse: Parse = parse_json
+        is_blank = is_space
+        if format is ImportFormat.CSV:
+            header = await reader.first()
+            dialect = dialect_of(header, charset or "UTF-8")
+            parse, is_blank = csv_parser(header, dialect), dialect.is_blank
+        job = await imports.begin_import(database, principal.name, key, format, mode)
+        batches = read_entries(reader, job.mark, parse, is_blank)
+        return ImportBody.of(await imports.run_import(database, outbox, clock, job, batches, stopping))
 
 
 @router.get("", dependencies=[READ])

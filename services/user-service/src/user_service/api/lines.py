@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from starlette.requests import ClientDisconnect
 
-from user_service.domain.errors import ImportInterruptedError
+from user_service.domain.errors import ImportInterruptedError, ImportStoppedError
 from user_service.domain.imports import Mark
 
 MAX_LINE_BYTES = 64 * 1024
@@ -17,6 +17,7 @@ BATCH_LINES = 25
 IDLE_SECONDS = 60.0
 """How long a body may stop coming before it is given up."""
 
+_STOPPED = "this process stops: send the same request again, and it goes on behind the last lines that were committed"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -32,7 +33,8 @@ class Lines:
 class LineReader:
     """Reads a stream of bytes, whatever its pieces, and knows how far: lines, bytes, and the digest of those bytes.
 
-    Every method raises ImportInterruptedError where the client has gone or nothing has come for IDLE_SECONDS.
+    Every method raises ImportInterruptedError where the client has gone or nothing has come for IDLE_SECONDS, and
+    ImportStoppedError after :meth:`stop`.
     """
 
     def __init__(self, stream: AsyncIterator[bytes], *, idle_seconds: float = IDLE_SECONDS) -> None:
@@ -42,6 +44,14 @@ class LineReader:
         self._line = 0
         self._position = 0
         self._digest = sha256()
+        self._stopped = False
+        self._waiting: asyncio.Timeout | None = None
+
+    def stop(self) -> None:
+        """Have whatever reads, now or next, raise ImportStoppedError."""
+        self._stopped = True
+        if self._waiting is not None:
+            self._waiting.reschedule(asyncio.get_running_loop().time())
 
     async def first(self) -> bytes | None:
         """The first line, or None where it is too long. Empty where there is nothing."""
@@ -93,6 +103,8 @@ class LineReader:
                     cleaned[0], overlong = None, False
                 yield Lines(first, cleaned, Mark(self._line, self._position, self._digest.digest()))
                 await asyncio.sleep(0)
+                if self._stopped:
+                    raise ImportStoppedError(_STOPPED)
             if not ended and len(rest) > MAX_LINE_BYTES:
                 # What a line has too much is not kept.
                 self._take(memoryview(rest))
@@ -103,8 +115,10 @@ class LineReader:
         self._position += len(data)
 
     async def _read(self) -> bytes:
+        if self._stopped:
+            raise ImportStoppedError(_STOPPED)
         try:
-            async with asyncio.timeout(self._idle):
+            async with asyncio.timeout(self._idle) as self._waiting:
                 with suppress(StopAsyncIteration):
                     while not (data := await anext(self._stream)):
                         pass
@@ -112,7 +126,11 @@ class LineReader:
         except ClientDisconnect as error:
             raise ImportInterruptedError("the connection was closed before the body had come") from error
         except TimeoutError as error:
+            if self._stopped:
+                raise ImportStoppedError(_STOPPED) from None
             raise ImportInterruptedError(f"nothing of the body came for {self._idle:g} s") from error
+        finally:
+            self._waiting = None
         return b""
 
 

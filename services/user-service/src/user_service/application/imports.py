@@ -17,8 +17,9 @@ from uuid_utils.compat import uuid7
 from chassis.clock import Clock
 from chassis.database import Database, Transaction
 from chassis.errors import IdempotencyKeyReusedError
+from chassis.lifecycle import Stopping
 from chassis.outbox import Encoded, Outbox, encode
-from chassis.telemetry.tracing import current_traceparent
+from chassis.telemetry.tracing import current_traceparent, linked_traceparent
 from contracts.identity import derive_id
 from user_service.adapters import imports, users
 from user_service.application import announcements
@@ -28,6 +29,7 @@ from user_service.domain.errors import (
     ImportBodyChangedError,
     ImportNotFoundError,
     ImportNotSyncError,
+    ImportStoppedError,
     ImportTakenOverError,
     MissingUsersChangedError,
     UserServiceError,
@@ -96,7 +98,12 @@ async def begin_import(
 
 
 async def run_import(
-    database: Database, outbox: Outbox, clock: Clock, job: Import, batches: AsyncIterator[Batch]
+    database: Database,
+    outbox: Outbox,
+    clock: Clock,
+    job: Import,
+    batches: AsyncIterator[Batch],
+    stopping: Stopping | None = None,
 ) -> Import:
     """Take ``batches``, which begin behind the import's mark, to their end.
 
@@ -106,8 +113,9 @@ async def run_import(
     Raises:
         ImportTakenOverError
         ImportBodyChangedError: the import was completed without these lines.
+        ImportStoppedError: the process stops.
     """
-    work = _Run(database, outbox, clock, job)
+    work = _Run(database, outbox, clock, job, stopping or Stopping())
     try:
         return await work.through(batches)
     except UserServiceError:
@@ -119,7 +127,9 @@ async def run_import(
 class _Run:
     """One request's work on an import."""
 
-    def __init__(self, database: Database, outbox: Outbox, clock: Clock, job: Import) -> None:
+    def __init__(self, database: Database, outbox: Outbox, clock: Clock, job: Import, stopping: Stopping) -> None:
+        self._stopping = stopping
+        self._trace = current_traceparent()
         self._database = database
         self._outbox = outbox
         self._clock = clock
@@ -148,7 +158,7 @@ class _Run:
     def _take(self, chunk: _Chunk, batch: Batch) -> None:
         if self._job.status is ImportStatus.COMPLETED:
             raise ImportBodyChangedError("the import is completed, and its body ended before this one does")
-        now, traceparent = self._clock.now(), current_traceparent()
+        now = self._clock.now()
         dates: dict[str, date] = {}
         fresh: list[User] = []
         for entry in batch.entries:
@@ -166,7 +176,15 @@ class _Run:
                 chunk.refused.append(RefusedLine(entry.line, (Fault("externalId", "is required with mode=sync"),)))
             else:
                 fresh.append(first_version(self._user_id(entry.line), content, now))
-        chunk.items.extend(encode([item for user in fresh for item in announcements.created(user, traceparent)]))
+        chunk.items.extend(
+            encode(
+                [
+                    item
+                    for user in fresh
+                    for item in announcements.created(user, linked_traceparent("import user", self._trace))
+                ]
+            )
+        )
         chunk.users.extend(fresh)
         chunk.mark = batch.mark
 
@@ -182,6 +200,9 @@ class _Run:
 
     async def _room(self) -> None:
         while not await self._outbox.has_room(self._database):
+            # The relay stops too: there will be no room.
+            if self._stopping.begun:
+                raise ImportStoppedError("this process stops: send the same request again")
             async with self._database.transaction() as tx:
                 if not await imports.touch(tx, self._job):
                     raise _taken_over()
@@ -223,7 +244,7 @@ class _Run:
 
     async def _upsert(self, tx: Transaction, chunk: _Chunk) -> "_Upserts":
         """Compare lines that have an external id with who is stored. One that comes twice counts by each line."""
-        now, traceparent = self._clock.now(), current_traceparent()
+        now = self._clock.now()
         names = {new.profile.external_id or "" for _, new in chunk.known}
         known = await users.lock_external(tx, names) if names else {}
         before = dict(known)
@@ -251,7 +272,7 @@ class _Run:
                 known[name] = upserts.created[name] = replace(after, version=1)
             if number % UPSERT_TURN == 0:
                 await asyncio.sleep(0)
-        await upserts.encode(before, traceparent)
+        await upserts.encode(before, self._trace)
         return upserts
 
 
@@ -268,10 +289,11 @@ class _Upserts:
 
     async def encode(self, before: Mapping[str, User], traceparent: str | None) -> None:
         for number, (name, user) in enumerate((*self.created.items(), *self.updated.items()), 1):
+            own = linked_traceparent("import user", traceparent)
             if (was := before.get(name)) is None:
-                said = announcements.created(user, traceparent)
+                said = announcements.created(user, own)
             else:
-                said = announcements.updated(was, user, changes(was.profile, user.profile), traceparent)
+                said = announcements.updated(was, user, changes(was.profile, user.profile), own)
             self.items.extend(encode(said))
             if number % UPSERT_TURN == 0:
                 await asyncio.sleep(0)

@@ -14,11 +14,14 @@
     ├── ImportFormatError             415
     ├── ImportHeaderError             422
     ├── ImportInterruptedError        408
+    ├── ImportStoppedError            503
     ├── ImportBodyChangedError        422
     ├── ImportTakenOverError          409
     ├── ImportNotSyncError            409
     └── MissingUsersChangedError      409
 """
+
+from typing import ClassVar
 
 
 class UserServiceError(Exception):
@@ -133,6 +136,15 @@ class ImportInterruptedError(UserServiceError):
     slug = "import-interrupted"
     title = "The body stopped coming"
     field = "body"
+
+
+class ImportStoppedError(UserServiceError):
+    """The process stops. What was committed is kept; the same request, to another process, goes on from there."""
+
+    status = 503
+    slug = "import-interrupted"
+    title = "Interrupted"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1", "Connection": "close"}
 
 
 class ImportBodyChangedError(UserServiceError):
