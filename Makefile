@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
-PACKAGES := libs/contracts libs/chassis services/user-service services/event-service \
+PACKAGES := libs/contracts libs/chassis libs/client libs/cli services/user-service services/event-service \
             services/delivery-service services/analytics-service deploy/local
 SERVICES := user-service event-service delivery-service analytics-service
 CHECKED := libs services deploy tests bench
@@ -50,7 +50,7 @@ browser-packages: ## Install the browser that `make test-browser` drives, as roo
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core
 
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-           $(foreach name,contracts chassis $(SERVICES) local,--no-emit-package almanac-$(name))
+           $(foreach name,contracts chassis client cli $(SERVICES) local,--no-emit-package almanac-$(name))
 .PHONY: lock
 lock: ## Compile requirements/*.txt from the packages' pyproject.toml
 	@$(COMPILE) --group bootstrap -o requirements/bootstrap.txt
@@ -59,6 +59,7 @@ lock: ## Compile requirements/*.txt from the packages' pyproject.toml
 	@$(COMPILE) -c requirements/dev.txt --group deploy -o requirements/deploy.txt
 	@$(COMPILE) -c requirements/dev.txt --group browser -o requirements/browser.txt
 	@$(COMPILE) --group policies -o requirements/policies.txt
+	@cd libs/cli && $(subst $(BIN),../../$(BIN),$(COMPILE)) -c ../../requirements/dev.txt pyproject.toml -o ../../requirements/cli.txt
 	@$(foreach service,$(SERVICES),cd services/$(service) && $(subst $(BIN),../../$(BIN),$(COMPILE)) \
 	  -c ../../requirements/dev.txt pyproject.toml -o ../../requirements/$(service).txt && cd ../.. &&) true
 
@@ -96,6 +97,15 @@ test-kills: install ## Schedulers are killed at random while many events come du
 STATE_EXAMPLES ?= 1000
 test-states: install ## Whatever befalls events, in many orders: make test-states [STATE_EXAMPLES=1000]
 	STATE_EXAMPLES=$(STATE_EXAMPLES) STATE_STEPS=50 $(BIN)/pytest services/event-service/tests/integration/test_event_states.py
+
+MIGRATION_USERS ?= 100000
+.PHONY: test-migration old-system
+test-migration: install ## Move a generated old system by the commands of docs/migrating.md: make test-migration [MIGRATION_USERS=100000]
+	MIGRATION_USERS=$(MIGRATION_USERS) $(BIN)/pytest tests/e2e/test_migration.py
+
+OLD_USERS ?= 10000
+old-system: install ## Make up an old system to migrate, beside `make run`: make old-system [OLD_USERS=10000]
+	@$(BIN)/python -m local_stack.old_system --users $(OLD_USERS)
 
 .PHONY: test-browser screenshots
 test-browser: $(VENV)/browser-tools ## The console in a real browser, on a running stack (minutes)

@@ -1,17 +1,22 @@
 #!/bin/sh
-# Install one service into ./venv, with what it needs and nothing else, hash-checked: install.sh user-service
+# Install one service, or the command line, into ./venv, with what it needs and nothing else, hash-checked:
+#   install.sh user-service   or   install.sh cli
 # The working directory holds libs/, services/ and requirements/ as the Dockerfile copies them, and is where they stay:
 # the packages are installed as links to it, so that the migrations are where the code looks for them.
 set -eu
 service=$1
+case $service in
+  cli) packages="libs/contracts libs/client libs/cli" ;;
+  *) packages="libs/contracts libs/chassis services/$service" ;;
+esac
 python3 -m venv build
 build/bin/python -m pip install --quiet --disable-pip-version-check --no-cache-dir --require-hashes -r requirements/bootstrap.txt
 build/bin/uv venv --quiet --python "$(command -v python3)" venv
 export VIRTUAL_ENV="$PWD/venv" UV_LINK_MODE=copy
 build/bin/uv pip sync --quiet --require-hashes --compile-bytecode "requirements/$service.txt"
-for package in libs/contracts libs/chassis "services/$service"; do
+for package in $packages; do
   (cd "$package" && "$VIRTUAL_ENV/../build/bin/python" -m hatchling build -t wheel:editable -d "$VIRTUAL_ENV/../build/wheels")
 done
 build/bin/uv pip install --quiet --offline --no-deps build/wheels/*.whl
-venv/bin/python -m compileall -q libs services
+venv/bin/python -m compileall -q $packages
 rm -rf build

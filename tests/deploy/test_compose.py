@@ -109,6 +109,7 @@ def test_the_light_stack_waits_for_nothing_of_the_full_one(services: dict[str, d
         "alertmanager",
         "grafana",
         "postgres-exporter",
+        "cli",
     }
 
 

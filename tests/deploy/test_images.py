@@ -18,6 +18,7 @@ from local_stack.testkit.polling import eventually
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deploy" / "images" / "Dockerfile"
+CLI_DOCKERFILE = DOCKERFILE.with_name("cli.Dockerfile")
 ROLES = {
     "user-service": ["api", "relay"],
     "event-service": ["api", "scheduler", "consumer", "relay", "maintenance"],
@@ -28,11 +29,13 @@ ROLES = {
 LARGEST_MB = {"analytics-service": 430}
 """What an image may add to its base. Exports as Parquet want pyarrow, which is nearly half of that."""
 MOST_MB = 220
+CLI_MB = 80
 
 
 def _copies(service: str) -> list[tuple[list[str], str]]:
     """The COPY lines of the stage that builds: sources and destination."""
-    text = DOCKERFILE.read_text().split("\nFROM ")[1].replace("${SERVICE}", service)
+    dockerfile = CLI_DOCKERFILE if service == "cli" else DOCKERFILE
+    text = dockerfile.read_text().split("\nFROM ")[1].replace("${SERVICE}", service)
     lines = re.findall(r"^COPY (?!--)(.+)$", text, re.M)
     return [(parts[:-1], parts[-1]) for parts in (line.split() for line in lines)]
 
@@ -55,12 +58,41 @@ def test_every_role_there_is_will_be_started(declared: dict[str, Service[Any]]) 
         assert {*service.role_names, *service.parts} - whole == set(ROLES[service.name])
 
 
-def test_the_dockerfile_has_nothing_that_its_linter_objects_to() -> None:
+@pytest.mark.parametrize("dockerfile", [DOCKERFILE, CLI_DOCKERFILE], ids=["service", "cli"])
+def test_the_dockerfile_has_nothing_that_its_linter_objects_to(dockerfile: Path) -> None:
     hadolint = Path(sys.executable).parent / "hadolint"
     if not hadolint.exists():
         pytest.skip("`make test-deploy` installs hadolint")
-    ran = subprocess.run([hadolint, DOCKERFILE], capture_output=True, text=True, check=False)
+    ran = subprocess.run([hadolint, dockerfile], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (0, "")
+
+
+def test_image_of_the_command_line_has_no_service(tmp_path: Path) -> None:
+    _copy("cli", tmp_path)
+    assert not (tmp_path / "services").exists()
+    assert {each.name for each in (tmp_path / "libs").iterdir()} == {"contracts", "client", "cli"}
+    assert {each.name for each in (tmp_path / "requirements").iterdir()} == {"bootstrap.txt", "cli.txt"}
+    ignored = CLI_DOCKERFILE.with_name("cli.Dockerfile.dockerignore").read_text().split()
+    let_in = [line[1:] for line in ignored if line[0] == "!"]
+    for sources, _ in _copies("cli"):
+        for source in sources:
+            assert any(Path(source).match(pattern) for pattern in let_in), source
+    final = CLI_DOCKERFILE.read_text().split("\nFROM ")[2]
+    assert "\nUSER 10001:10001\n" in final
+    assert final.count("org.opencontainers.image.") == 5
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(500)
+def test_image_of_the_command_line_runs_it(tmp_path: Path) -> None:
+    _copy("cli", tmp_path)
+    subprocess.run(["sh", "deploy/images/install.sh", "cli"], cwd=tmp_path, check=True, timeout=300)
+    held = sum(file.lstat().st_size for file in tmp_path.rglob("*") if file.is_file()) / 2**20
+    assert held <= CLI_MB
+    ran = subprocess.run(
+        [tmp_path / "venv" / "bin" / "almanac", "migrate", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "verify" in ran.stdout
 
 
 @pytest.mark.parametrize("service", ROLES)

@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
-SOURCES = ("libs/contracts", "libs/chassis", "deploy/local", *(f"services/{name}-service" for name in (
-    "user", "event", "delivery", "analytics")))  # fmt: skip
+LIBRARIES = ("contracts", "chassis", "client", "cli")
+SERVICES = ("user", "event", "delivery", "analytics")
+SOURCES = (
+    *(f"libs/{name}" for name in LIBRARIES),
+    "deploy/local",
+    *(f"services/{name}-service" for name in SERVICES),
+)
 
 
 @pytest.fixture
@@ -44,6 +49,9 @@ def test_the_rules_hold(house: Path) -> None:
         ("user_service/application/breach.py", "event_service.domain.events"),
         ("chassis/breach.py", "user_service.domain.errors"),
         ("contracts/breach.py", "chassis.clock"),
+        ("almanac_cli/breach.py", "chassis.clock"),
+        ("almanac_client/breach.py", "almanac_cli.main"),
+        ("almanac_client/breach.py", "contracts.identity"),
         ("event_service/domain/breach.py", "event_service.adapters.claims"),
         ("event_service/adapters/breach.py", "event_service.application.planning"),
         ("event_service/application/breach.py", "event_service.api.events"),

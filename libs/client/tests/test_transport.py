@@ -1,0 +1,152 @@
+"""Requests: authorised, repeated where that is safe, errors as exceptions, lists read to their end."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from almanac_client import Almanac, ApiError, NotReachableError, Services, transport
+
+SERVICES = Services("http://users", "http://events", "http://deliveries", "http://analytics")
+ADA = {
+    "id": str(UUID(int=1)),
+    "version": 1,
+    "externalId": "crm/42",
+    "firstName": "Ada",
+    "lastName": "Lovelace",
+    "dateOfBirth": "1990-12-10",
+    "timezone": "Europe/London",
+    "email": None,
+    "phone": None,
+    "tags": [],
+    "deliveryTime": "09:00:00",
+    "anniversaries": [],
+    "createdAt": "2027-01-01T00:00:00Z",
+    "updatedAt": "2027-01-01T00:00:00Z",
+    "addedLater": True,
+}
+
+
+class Script:
+    """Answers requests one after the other, and keeps them."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self.answers = list(answers)
+        self.requests: list[httpx.Request] = []
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        self.requests.append(request)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+Open = Callable[..., tuple[Almanac, Script]]
+
+
+@pytest.fixture
+async def open_almanac(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Open]:
+    """`open_almanac(answer, …)`: a client of services that answer so."""
+    monkeypatch.setattr(transport, "INITIAL_INTERVAL", 0.0)
+    monkeypatch.setattr(transport, "MAXIMUM_INTERVAL", 0.0)
+    opened: list[httpx.AsyncClient] = []
+
+    def opening(*answers: httpx.Response | Exception) -> tuple[Almanac, Script]:
+        script = Script(*answers)
+        opened.append(httpx.AsyncClient(transport=httpx.MockTransport(script)))
+        return Almanac(SERVICES, "key", http=opened[-1]), script
+
+    yield opening
+    for each in opened:
+        await each.aclose()
+
+
+def problem(status: int, slug: str, **more: Any) -> httpx.Response:
+    return httpx.Response(status, json={"type": f"urn:almanac:problem:{slug}", "detail": "no", **more})
+
+
+async def test_request_carries_the_key_and_the_answer_is_a_model(open_almanac: Open) -> None:
+    almanac, script = open_almanac(httpx.Response(201, json=ADA))
+    user, created = await almanac.users.put("crm/42", {"firstName": "Ada"})
+    assert (user.id, user.external_id, created) == (UUID(int=1), "crm/42", True)
+    [request] = script.requests
+    assert (request.headers["Authorization"], request.method) == ("Bearer key", "PUT")
+    assert request.url.raw_path == b"/v1/users/by-external-id/crm%2F42"
+
+
+async def test_problem_becomes_an_error_with_its_faults(open_almanac: Open) -> None:
+    faults = [{"field": "firstName", "detail": "Field required"}]
+    almanac, _ = open_almanac(problem(422, "invalid-request", errors=faults, traceId="abc"))
+    with pytest.raises(ApiError) as raised:
+        await almanac.users.put("a", {})
+    error = raised.value
+    assert (error.status, error.slug, error.trace_id) == (422, "invalid-request", "abc")
+    assert error.faults == [("firstName", "Field required")]
+
+
+async def test_answer_that_is_no_problem_is_told_by_its_status(open_almanac: Open) -> None:
+    almanac, _ = open_almanac(httpx.Response(413, text="too large"))
+    with pytest.raises(ApiError, match="413 unknown: too large"):
+        await almanac.users.put("a", {})
+
+
+async def test_service_that_is_away_is_asked_again(open_almanac: Open) -> None:
+    almanac, script = open_almanac(
+        httpx.ConnectError("refused"), httpx.Response(503), problem(429, "busy"), httpx.Response(200, json=ADA)
+    )
+    await almanac.users.get(UUID(int=1))
+    assert len(script.requests) == 4
+
+
+async def test_service_that_stays_away_is_given_up_after_five_attempts(open_almanac: Open) -> None:
+    almanac, script = open_almanac(*[httpx.ConnectError("refused")] * 5)
+    with pytest.raises(NotReachableError, match="http://users does not answer"):
+        await almanac.users.get(UUID(int=1))
+    assert len(script.requests) == 5
+
+
+async def test_create_is_repeated_with_the_same_idempotency_key(open_almanac: Open) -> None:
+    almanac, script = open_almanac(httpx.ReadTimeout("slow"), httpx.Response(201, json=ADA))
+    await almanac.users.create({"firstName": "Ada"})
+    first, second = (request.headers["Idempotency-Key"] for request in script.requests)
+    assert first == second
+
+
+async def test_action_that_may_have_been_done_is_not_repeated(open_almanac: Open) -> None:
+    almanac, script = open_almanac(httpx.ReadTimeout("slow"))
+    with pytest.raises(NotReachableError, match="broke off"):
+        await almanac.events.retry(UUID(int=1))
+    assert len(script.requests) == 1
+
+
+async def test_list_is_read_to_its_end(open_almanac: Open) -> None:
+    pages = [{"items": [ADA, ADA], "nextCursor": "more"}, {"items": [ADA], "nextCursor": None}]
+    almanac, script = open_almanac(*(httpx.Response(200, json=page) for page in pages))
+    assert len([user async for user in almanac.users.iterate(tag="vip")]) == 3
+    first, second = (dict(request.url.params) for request in script.requests)
+    assert (first, second) == ({"limit": "200", "tag": "vip"}, {"limit": "200", "tag": "vip", "cursor": "more"})
+
+
+async def test_import_streams_its_content_and_is_sent_once(open_almanac: Open) -> None:
+    job = {
+        "id": str(UUID(int=2)), "status": "completed", "rows": 2, "created": 2, "refused": 0, "errorsUrl": "/e",
+        "startedAt": "2027-01-01T00:00:00Z", "updatedAt": "2027-01-01T00:00:00Z",
+    }  # fmt: skip
+    almanac, script = open_almanac(httpx.Response(200, json=job), problem(503, "away"))
+
+    async def lines() -> AsyncIterator[bytes]:
+        for number in range(2):
+            yield json.dumps({"externalId": str(number)}).encode() + b"\n"
+
+    done = await almanac.users.import_lines(lines(), key="one", mode="sync")
+    [request] = script.requests
+    assert (done.created, request.headers["Idempotency-Key"], request.url.query) == (2, "one", b"mode=sync")
+    assert request.content == b'{"externalId": "0"}\n{"externalId": "1"}\n'
+    with pytest.raises(ApiError):
+        await almanac.users.import_lines(lines(), key="one")
+    assert len(script.requests) == 2
