@@ -39,9 +39,10 @@ def commands(first: int, last: int) -> list[str]:
     return [line for line in found if not any(f"export {name}" in line for name in FROM_THE_ENVIRONMENT)]
 
 
-def run(lines: list[str], environment: dict[str, str], folder: Path) -> tuple[int, str]:
+async def run(lines: list[str], environment: dict[str, str], folder: Path) -> tuple[int, str]:
     """Run commands in one shell, up to the first that fails. Returns its status and all output."""
-    done = subprocess.run(
+    done = await asyncio.to_thread(
+        subprocess.run,
         ["bash", "-c", "\n".join(["set -e", *lines])],
         env=environment,
         cwd=folder,
@@ -92,7 +93,7 @@ async def test_the_page_leads_from_an_old_system_to_greetings_delivered(
         environment |= ids
 
         # Nothing changed: nothing is created, and both sides agree.
-        status, output = await asyncio.to_thread(run, commands(5, 5), environment, tmp_path)
+        status, output = await run(commands(5, 5), environment, tmp_path)
         assert status == 0, output
         assert re.search(rf"^│ users +│ {USERS:,} +│ 0 +│ 0 +│ {USERS:,} +│ 0 ", output, re.M), output
 
@@ -104,7 +105,7 @@ async def test_the_page_leads_from_an_old_system_to_greetings_delivered(
                 " id FROM events WHERE status = 'PENDING' AND event_type = $1 ORDER BY id LIMIT 1)",
                 type,
             )
-        status, output = await asyncio.to_thread(run, ["almanac migrate verify"], environment, tmp_path)
+        status, output = await run(["almanac migrate verify"], environment, tmp_path)
         assert status == 1, output
         assert re.search(r"^│ next birthdays .*│ 1 +│$", output, re.M), output
         assert re.search(r"^│ one-off events .*│ 1 +│$", output, re.M), output
@@ -124,14 +125,14 @@ async def test_the_page_leads_from_an_old_system_to_greetings_delivered(
         assert real.requests == []
 
         environment["T"] = f"{datetime.now(UTC) + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
-        status, output = await asyncio.to_thread(run, commands(6, 6), environment, tmp_path)
+        status, output = await run(commands(6, 6), environment, tmp_path)
         assert status == 0, output
         await _now(almanac, http, second)
         await eventually(lambda: imported(real), timeout=60)
         assert [each.headers["webhook-id"] for each in imported(real)] == [second["idempotencyKey"]]
         assert len(imported(sink)) == 1
 
-        status, output = await asyncio.to_thread(run, commands(7, 7), environment, tmp_path)
+        status, output = await run(commands(7, 7), environment, tmp_path)
         assert status == 0, output
         listed = (await http.get(f"{almanac.delivery}/v1/endpoints")).json()["items"]
         states = {each["id"]: each["enabled"] for each in listed}
