@@ -84,9 +84,7 @@ async def test_the_page_leads_from_an_old_system_to_greetings_delivered(
 ) -> None:
     async with Receiver() as sink, Receiver() as real:
         environment |= {"SINK_URL": sink.url, "REAL_URL": real.url}
-        status, output = await asyncio.to_thread(
-            run, [*commands(1, 4), 'echo "SINK=$SINK REAL=$REAL"'], environment, tmp_path
-        )
+        status, output = await run([*commands(1, 4), 'echo "SINK=$SINK REAL=$REAL"'], environment, tmp_path)
         assert status == 0, output
         assert re.search(rf"^│ users +│ {USERS:,} +│ {USERS:,} +│ 0 ", output, re.M), output
         ids: dict[str, str] = dict(re.findall(r"(SINK|REAL)=(\S+)", output.splitlines()[-1]))
@@ -109,9 +107,7 @@ async def test_the_page_leads_from_an_old_system_to_greetings_delivered(
         assert status == 1, output
         assert re.search(r"^│ next birthdays .*│ 1 +│$", output, re.M), output
         assert re.search(r"^│ one-off events .*│ 1 +│$", output, re.M), output
-        status, output = await asyncio.to_thread(
-            run, ["almanac migrate events", "almanac migrate verify"], environment, tmp_path
-        )
+        status, output = await run(["almanac migrate events", "almanac migrate verify"], environment, tmp_path)
         assert status == 1, output
         assert re.search(r"^│ one-off events .*│ 0 +│$", output, re.M), output
 
