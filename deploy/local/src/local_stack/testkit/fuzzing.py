@@ -23,6 +23,9 @@ from schemathesis.openapi.checks import AllowHeaderMismatch, RejectedPositiveDat
 from chassis.api.pages import encode_cursor
 
 _TIMEOUT_SECONDS = 30
+MAX_REFUSAL_BYTES = 10_000
+MAX_ANSWER_SECONDS = 10.0
+"""Of any request: a machine that runs other tests beside is slow, and a request that freezes a process takes longer."""
 _MAX_STEPS = 6
 # To what is valid by its schema: done, or in conflict with what is there; never "invalid" and never our fault.
 _ACCEPTABLE = ["2xx", "404", "409", "412"]
@@ -40,11 +43,14 @@ class Fuzzed:
     cases: int = 0
     answers: Counter[str] = field(default_factory=Counter)
     faults: dict[str, str] = field(default_factory=dict)
+    slowest: float = 0.0
+    longest_refusal: int = 0
 
     def __str__(self) -> str:
         answers = ", ".join(f"{number} × {status}" for status, number in sorted(self.answers.items()))
         faults = "\n\n".join(f"{name}\n{shown}" for name, shown in self.faults.items())
-        return f"{len(self.faults)} faults in {self.cases} cases ({answers})\n\n{faults}"
+        bounds = f"slowest answer {self.slowest:.2f} s, longest refusal {self.longest_refusal} bytes"
+        return f"{len(self.faults)} faults in {self.cases} cases ({answers}; {bounds})\n\n{faults}"
 
 
 def fuzz(
@@ -127,7 +133,18 @@ def _read(event: events.ScenarioFinished, result: Fuzzed) -> None:
     recorder = event.recorder
     result.cases += len(recorder.interactions)
     for interaction in recorder.interactions.values():
-        result.answers[str(interaction.response.status_code) if interaction.response else "none"] += 1
+        answer = interaction.response
+        result.answers[str(answer.status_code) if answer else "none"] += 1
+        if answer is None:
+            continue
+        if answer.status_code >= 400 and len(answer.content) > MAX_REFUSAL_BYTES:
+            result.faults.setdefault(
+                f"{event.label}: refusal too long", f"{len(answer.content)} bytes: {answer.text[:2000]}"
+            )
+        if answer.elapsed > MAX_ANSWER_SECONDS:
+            result.faults.setdefault(f"{event.label}: answer too late", f"{answer.elapsed:.1f} s: {answer.text[:2000]}")
+        result.slowest = max(result.slowest, answer.elapsed)
+        result.longest_refusal = max(result.longest_refusal, len(answer.content) * (answer.status_code >= 400))
     for case_id, checks in recorder.checks.items():
         for check in checks:
             if check.status is Status.FAILURE and check.failure_info is not None:

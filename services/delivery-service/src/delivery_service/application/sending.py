@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from traceback import extract_tb
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import structlog
 from opentelemetry.trace import Span, SpanKind
@@ -123,8 +124,8 @@ def _begin(dispatch: Dispatch, target: Target) -> tuple[Span | None, str]:
         links=[dispatch.traceparent] if again else (),
         root=True,
         attributes={
-            **({"http.request.method": "POST"} if posts else {}),
-            "http.request.resend_count": dispatch.tries,
+            **(_http_attributes(target.url) if posts else {}),
+            **({"http.request.resend_count": dispatch.tries} if again else {}),
             "almanac.channel": target.kind,
             "event.id": str(dispatch.event_id),
             "almanac.endpoint.id": str(target.endpoint_id),
@@ -132,6 +133,18 @@ def _begin(dispatch: Dispatch, target: Target) -> tuple[Span | None, str]:
         },
     )
     return span, tracing.traceparent_of(span)
+
+
+def _http_attributes(url: str | None) -> dict[str, str | int]:
+    """Method and server of a request, by the HTTP conventions. Of the URL the origin alone: a path may be a secret."""
+    attributes: dict[str, str | int] = {"http.request.method": "POST"}
+    parts = urlsplit(url or "")
+    if parts.hostname:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        attributes["server.address"] = parts.hostname
+        attributes["server.port"] = port
+        attributes["url.full"] = f"{parts.scheme}://{parts.hostname}:{port}/REDACTED"
+    return attributes
 
 
 def _describe(span: Span, reply: Reply, verdict: Verdict) -> None:
