@@ -71,7 +71,8 @@ async def test_a_message_that_sns_refuses_is_told_and_its_neighbours_go(
     assert len(batches) == 1
     assert results[0] is None
     assert results[1] is not None
-    assert results[1].startswith("InvalidParameter")
+    assert results[1].reason.startswith("InvalidParameter")
+    assert not results[1].maybe
     assert results[2] is None
     assert {message["Body"] for message in await receive_all(QUEUE, 2)} == {"before", "after"}
 
@@ -79,7 +80,7 @@ async def test_a_message_that_sns_refuses_is_told_and_its_neighbours_go(
 async def test_a_missing_topic_is_a_reason_for_every_message_and_no_exception(bus: Bus) -> None:
     results = await Publisher(bus).publish("bday-nowhere", _messages(["a"] * 11))
     assert len(results) == 11
-    assert all(reason is not None and "NotFound" in reason for reason in results)
+    assert all(result is not None and "NotFound" in result.reason and not result.maybe for result in results)
 
 
 async def test_a_bus_that_is_away_is_a_reason_for_every_message_and_no_exception(
@@ -87,9 +88,10 @@ async def test_a_bus_that_is_away_is_a_reason_for_every_message_and_no_exception
 ) -> None:
     away = settings.model_copy(update={"aws_endpoint_url": f"http://{ports.LOOPBACK}:{ports.free_port()}"})
     async with Bus(away, topology) as bus:
-        (reason,) = await Publisher(bus).publish(TOPIC, _messages(["a"]))
-    assert reason is not None
-    assert "Could not connect" in reason
+        (result,) = await Publisher(bus).publish(TOPIC, _messages(["a"]))
+    assert result is not None
+    assert "Could not connect" in result.reason
+    assert not result.maybe
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.clock import Clock
 from chassis.database import Database, Transaction
 from chassis.leases import Lease
-from chassis.messaging.publisher import Outgoing, Publisher, Refusal
+from chassis.messaging.publisher import NotAccepted, Outgoing, Publisher
 from chassis.telemetry import tracing
 from contracts.attributes import message_attributes
 from contracts.messages.envelope import encode_envelope, encode_item, pack_items
@@ -201,10 +201,10 @@ class Relay:
                 if error is None:
                     sent.extend(parcel.row_ids)
                     _items_sent.add(len(parcel.row_ids), {"type": parcel.message.attributes["eventType"]})
-                elif isinstance(error, Refusal) and len(self._held) < MAX_HELD:
-                    self._hold(parcel.row_ids, error)
+                elif error.refused and len(self._held) < MAX_HELD:
+                    self._hold(parcel.row_ids, error.reason)
                 else:
-                    errors.append(error)
+                    errors.append(str(error))
         if sent:
             async with self._database.transaction() as tx:
                 await tx.execute(_MARK, {"ids": sent})
@@ -215,7 +215,7 @@ class Relay:
             raise PublishError(f"{len(errors)} messages not sent, the first because: {errors[0]}")
         return 0.0 if len(rows) == self.SWEEP_ROWS else self._poll
 
-    async def _publish(self, topic: str, parcels: Sequence["_Parcel"]) -> list[str | None]:
+    async def _publish(self, topic: str, parcels: Sequence["_Parcel"]) -> list[NotAccepted | None]:
         try:
             results = await self._publisher.publish(topic, [parcel.message for parcel in parcels])
         except BaseException:
@@ -224,7 +224,7 @@ class Relay:
             raise
         for parcel, error in zip(parcels, results, strict=True):
             if error is not None:
-                tracing.fail(parcel.span, error)
+                tracing.fail(parcel.span, error.reason)
             parcel.span.end()
         return results
 

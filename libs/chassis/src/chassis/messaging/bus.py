@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 import aioboto3
 from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from opentelemetry import metrics
 from yarl import URL
 
+from chassis.messaging import certainty
 from chassis.messaging.calls import CallCounter
 from chassis.settings import BusSettings
 from chassis.usage import Usage
@@ -23,8 +25,8 @@ _depth = metrics.get_meter("almanac.bus").create_gauge(
     "almanac_queue_depth", description="Messages waiting in a queue, as whoever works on it was told last"
 )
 LONG_POLL_SECONDS = 20
-BUS_ERRORS = (BotoCoreError, ClientError, OSError, TimeoutError)
-"""What a call raises where the bus is away, refuses it, or lacks what it names."""
+BUS_ERRORS = (BotoCoreError, ClientError, ResponseParserError, OSError, TimeoutError)
+"""What a call raises where the bus is away, refuses it, lacks what it names, or a proxy answers in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Bus:
         )
         # SNS speaks the query protocol only: botocore would quote the form twice, in Python, for half of a call's CPU.
         self.sns.meta.events.register("before-call.sns.PublishBatch", _encode_form)
+        certainty.watch(self.sns, "sns.PublishBatch")
         self.sqs = await self._stack.enter_async_context(
             self._session.client("sqs", self._region, endpoint_url=self._endpoint, config=config)
         )

@@ -1,15 +1,17 @@
 """Publishing to SNS in batches, several in flight (design §4 "Claim", §13)."""
 
 import asyncio
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from opentelemetry import metrics
 
-from chassis.messaging.bus import Bus
+from chassis.messaging.bus import BUS_ERRORS, Bus
+from chassis.messaging.certainty import certainty, may_have_taken_effect
 from contracts.attributes import check_attributes
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ _failed = _meter.create_counter("almanac_messages_not_published", description="M
 
 MAX_BATCH_ENTRIES = 10
 MAX_BATCH_BYTES = 256 * 1024 - 4096  # SNS counts attributes too; they stay far below the margin
+_NO_ANSWER = "no answer before the deadline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,20 @@ class Outgoing:
     attributes: Mapping[str, str]
 
 
-class Refusal(str):
-    """Why SNS refused one message, where it answered: the same message again gets the same answer."""
+@dataclass(frozen=True, slots=True)
+class NotAccepted:
+    """Why SNS is not known to have accepted a message.
+
+    ``maybe``: it got no clear answer, so it may have been accepted. ``refused``: SNS refused the message itself, so the
+    same message again gets the same answer.
+    """
+
+    reason: str
+    maybe: bool = False
+    refused: bool = False
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class Publisher:
@@ -43,23 +58,27 @@ class Publisher:
         self._bus = bus
         self._slots = asyncio.Semaphore(in_flight)
 
-    async def publish(self, topic: str, messages: Sequence[Outgoing]) -> list[str | None]:
+    async def publish(
+        self, topic: str, messages: Sequence[Outgoing], *, deadline: float | None = None
+    ) -> list[NotAccepted | None]:
         """Publish ``messages`` and return, for each, None where SNS accepted it or the reason why it did not.
 
         Never raises for what the bus does: a failed call is a reason for each of its entries. A call that SNS refuses
-        is made again message by message: the reasons of those that it refuses are a :class:`Refusal`. A message whose
-        call got
-        no answer may have been accepted all the same, so whoever sends it again relies on the receiver's deduplication.
+        is made again message by message. A message whose call got no answer may have been accepted all the same, so
+        whoever sends it again relies on the receiver's deduplication.
+
+        Args:
+            deadline: by ``time.monotonic()``. No call starts after it, and one under way is given up then.
 
         Raises:
             ContractError: a message has more attributes than survive, or an empty one.
         """
         for message in messages:
             check_attributes(message.attributes)
-        results: list[str | None] = [None] * len(messages)
+        results: list[NotAccepted | None] = [None] * len(messages)
 
         async def send(batch: slice) -> None:
-            for index, reason in await self._send(topic, messages[batch]):
+            for index, reason in await self._send(topic, messages[batch], deadline):
                 results[batch.start + index] = reason
 
         await asyncio.gather(*(send(batch) for batch in _batches(messages)))
@@ -69,7 +88,9 @@ class Publisher:
             _failed.add(len(messages) - accepted, {"topic": topic})
         return results
 
-    async def _send(self, topic: str, messages: Sequence[Outgoing]) -> list[tuple[int, str]]:
+    async def _send(
+        self, topic: str, messages: Sequence[Outgoing], deadline: float | None
+    ) -> list[tuple[int, NotAccepted]]:
         entries: list[PublishBatchRequestEntryTypeDef] = [
             {
                 "Id": str(index),
@@ -80,32 +101,39 @@ class Publisher:
             }
             for index, message in enumerate(messages)
         ]
-        refused: ClientError | None = None
-        async with self._slots:
+        started, answer, refused = False, None, None
+        with certainty() as known:
             try:
-                answer = await self._bus.sns.publish_batch(
-                    TopicArn=self._bus.topic_arn(topic), PublishBatchRequestEntries=entries
-                )
-            except ClientError as error:
-                if not _is_refusal(error):
-                    log.warning("publish failed", topic=topic, messages=len(messages), error=repr(error))
-                    return [(index, str(error)) for index in range(len(messages))]
+                async with asyncio.timeout(_left(deadline)), self._slots:
+                    _require_time(deadline)
+                    started = True
+                    answer = await self._bus.sns.publish_batch(
+                        TopicArn=self._bus.topic_arn(topic), PublishBatchRequestEntries=entries
+                    )
+            except BUS_ERRORS as error:
+                # What botocore raises by itself, and our own timeout, end an attempt that was not noted.
+                unanswered = not isinstance(error, ClientError) and may_have_taken_effect(error)
+                maybe = started and (known.may_have_taken_effect or unanswered)
+                if maybe or not isinstance(error, ClientError) or not _is_refusal(error):
+                    log.warning("publish failed", topic=topic, messages=len(messages), maybe=maybe, error=repr(error))
+                    reason = NotAccepted(str(error) or _NO_ANSWER, maybe)
+                    return [(index, reason) for index in range(len(messages))]
                 refused = error
-            except (BotoCoreError, OSError, TimeoutError) as error:
-                log.warning("publish failed", topic=topic, messages=len(messages), error=repr(error))
-                return [(index, str(error) or repr(error)) for index in range(len(messages))]
-        if refused is not None:
+        if refused is not None or answer is None:
             if len(messages) == 1:
                 log.warning("publish refused", topic=topic, error=repr(refused))
-                return [(0, Refusal(refused))]
-            alone = await asyncio.gather(*(self._send(topic, [message]) for message in messages))
+                return [(0, NotAccepted(str(refused), refused=True))]
+            alone = await asyncio.gather(*(self._send(topic, [message], deadline) for message in messages))
             return [(index, reason) for index, reasons in enumerate(alone) for _, reason in reasons]
         failed = [
-            (int(entry["Id"]), _reason(bool(entry.get("SenderFault")), f"{entry['Code']}: {entry.get('Message', '')}"))
+            (
+                int(entry["Id"]),
+                NotAccepted(f"{entry['Code']}: {entry.get('Message', '')}", refused=bool(entry.get("SenderFault"))),
+            )
             for entry in answer.get("Failed", ())
         ]
         if failed:
-            log.warning("publish refused entries", topic=topic, refused=len(failed), first=failed[0][1])
+            log.warning("publish refused entries", topic=topic, refused=len(failed), first=str(failed[0][1]))
         return failed
 
 
@@ -115,8 +143,14 @@ def _is_refusal(error: ClientError) -> bool:
     return code.startswith(("Invalid", "ParameterValue", "Validation", "BatchRequestTooLong", "MalformedInput"))
 
 
-def _reason(sender_fault: bool, text: str) -> str:
-    return Refusal(text) if sender_fault else text
+def _left(deadline: float | None) -> float | None:
+    """Seconds until the deadline, at least 0; None where there is none."""
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def _require_time(deadline: float | None) -> None:
+    if _left(deadline) == 0.0:
+        raise TimeoutError("the deadline of the publication had passed")
 
 
 def _batches(messages: Sequence[Outgoing]) -> Iterator[slice]:
