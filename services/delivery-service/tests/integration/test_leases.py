@@ -170,6 +170,30 @@ async def test_the_claim_reads_only_what_is_due(scene: Scene) -> None:
     assert all("due_at <=" in condition and "endpoint_id =" in condition for condition in conditions)
 
 
+async def test_ending_an_endpoints_deliveries_does_not_read_its_history(scene: Scene) -> None:
+    endpoint_id, _ = await scene.endpoint()
+    await scene.rows(
+        "INSERT INTO deliveries (id, event_id, endpoint_id, priority, status, due_at, finished_at)"
+        " SELECT new_id(), gen_random_uuid(), :endpoint, n % 4, CASE WHEN n % 100 = 0 THEN 'PENDING' ELSE 'FAILED' END,"
+        " clock_timestamp() + n * interval '1 second', CASE WHEN n % 100 <> 0 THEN clock_timestamp() END"
+        " FROM generate_series(1, 20000) n",
+        endpoint=endpoint_id,
+    )
+    await scene.rows("ANALYZE deliveries")
+    lease = Lease.begin(90)
+    values = {
+        "endpoint_id": endpoint_id,
+        "priorities": list(Priority),
+        "limit": 1_000,
+        "lease": lease.token,
+        "lease_seconds": lease.seconds,
+    }
+    async with scene.database.transaction() as tx:
+        lines = (await tx.execute(text(f"EXPLAIN {claims._SEIZE_ENDED.text}"), values)).scalars().all()
+    assert any("deliveries_due" in line for line in lines), lines
+    assert not any("Seq Scan on deliveries" in line or "deliveries_endpoint" in line for line in lines), lines
+
+
 async def test_what_ended_long_ago_is_forgotten_and_the_rest_kept(scene: Scene) -> None:
     await scene.endpoint()
     old, recent, waiting = (due_event() for _ in range(3))
