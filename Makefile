@@ -41,9 +41,10 @@ $(VENV)/policies/installed: $(VENV)/installed requirements/policies.txt
 	touch $@
 
 .PHONY: system-packages browser-packages
-system-packages: ## Install what some tests want of Debian, as root: pgbouncer, promtool, amtool
+system-packages: ## Install what some tests want of Debian, as root: pgbouncer, promtool, amtool, spin and gcc
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends pgbouncer prometheus prometheus-alertmanager
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends pgbouncer prometheus prometheus-alertmanager \
+	  spin gcc libc6-dev
 
 browser-packages: ## Install the browser that `make test-browser` drives, as root
 	apt-get update -qq
@@ -106,6 +107,10 @@ test-migration: install ## Move a generated old system by the commands of docs/m
 OLD_USERS ?= 10000
 old-system: install ## Make up an old system to migrate, beside `make run`: make old-system [OLD_USERS=10000]
 	@$(BIN)/python -m local_stack.old_system --users $(OLD_USERS)
+
+.PHONY: model
+model: ## Check the protocol of claims and publications with spin (docs/model), in seconds
+	@docs/model/check.sh $(MODEL_OPTIONS)
 
 .PHONY: test-browser screenshots
 test-browser: $(VENV)/browser-tools ## The console in a real browser, on a running stack (minutes)

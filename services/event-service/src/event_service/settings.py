@@ -28,9 +28,10 @@ class Settings(ServiceSettings):
     claim_batch: int = Field(500, ge=1, le=5000)
     """Events claimed at once, per priority: many share a round trip, and are published long before the lease ends."""
     claim_lease_seconds: float = Field(60.0, gt=0)
-    """How long a claim may stay unpublished before the reaper returns it."""
+    """After so long a claim whose publication is not recorded is taken over. It is published during the first half."""
     outcome_timeout_seconds: float = Field(7200.0, gt=0)
-    """When a published event without an outcome is published again: the retry horizon (an hour) plus an hour."""
+    """When a published event without an outcome is published again: the retry horizon (an hour) plus an hour. An event
+    whose publication got no answer stays PROCESSING for as long. It must outlast the longest backlog of deliveries."""
     claim_ahead_seconds: float = Field(0.1, ge=0, le=1.0)
     """How long before its target an event is claimed, to be published on the instant: time for the claim, and for a
     look at the queue's depth. From then on it cannot be cancelled or moved. Nothing is ever published early."""

@@ -205,7 +205,7 @@ async def test_what_is_in_hand_or_has_ended_can_neither_be_cancelled_nor_moved(
 ) -> None:
     id = await _notify(editor, ada, "now")
     await scenario.fire(Priority.LOW)
-    for status, why in [("PROCESSING", "in hand"), ("FAILED", "has ended"), ("COMPLETED", "has ended")]:
+    for status, why in [("PROCESSING", "has been published"), ("FAILED", "has ended"), ("COMPLETED", "has ended")]:
         if status != "PROCESSING":
             await scenario.answer(
                 scenario.outcome(scenario.bus.published[0], OutcomeStatus(status.replace("COMPLETED", "SUCCEEDED")))

@@ -17,7 +17,7 @@ from event_service.adapters import claims
 from event_service.adapters.partitions import Partitions
 from event_service.application import broadcasts
 from event_service.application.broadcasts import Broadcaster
-from event_service.application.firing import FiringRules, return_claims
+from event_service.application.firing import FiringRules, return_unconfirmed
 from event_service.domain.broadcasts import Audience, Broadcast, BroadcastStatus, NewBroadcast
 from event_service.domain.local_time import GapPolicy
 from event_service.settings import Settings
@@ -269,10 +269,10 @@ async def test_a_claim_that_returns_after_its_broadcast_was_cancelled_is_cancell
     broadcast = await _ask(scenario, at=None)
     await _work(scenario)
     database = scenario.runtime.database
-    await claims.claim_due(database, priority=3, limit=10, token=uuid4(), lease_seconds=0)
+    await claims.claim_due(database, priority=3, limit=10, token=uuid4(), lease_seconds=-3 * 3600)
     # In hand, so that nothing of it waits: then there is nothing to cancel.
     await scenario.execute("UPDATE broadcasts SET status = 'CANCELLED'")
-    assert await return_claims(database, scenario.runtime.outbox, scenario.firing) == 1
+    assert await return_unconfirmed(database, scenario.runtime.outbox, scenario.firing) == 1
     assert [(each.status, each.reason) for each in await _events(scenario, broadcast)] == [
         ("CANCELLED", "broadcast cancelled")
     ]

@@ -94,9 +94,9 @@ class TimedBus(FakeBus):
 
     times: list[tuple[UUID, datetime, datetime]] = field(default_factory=list)
 
-    async def publish(self, events: Sequence[Event], now: datetime) -> list[Published]:
+    async def publish(self, events: Sequence[Event], now: datetime, deadline: float) -> list[Published]:
         self.times.extend((event.id, datetime.now(UTC), now) for event in events)
-        return await super().publish(events, now)
+        return await super().publish(events, now, deadline)
 
 
 @pytest.fixture

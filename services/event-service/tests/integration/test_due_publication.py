@@ -1,5 +1,6 @@
 """Due events on a real bus: the topic of the type, the queue of the priority, the attributes that route and trace."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -61,7 +62,7 @@ async def test_each_type_reaches_the_queue_of_its_priority_with_its_attributes(
     connected: Runtime[Settings], bus: SnsDueEvents
 ) -> None:
     events = [_event(type, raise_priority(type)) for type in EventType for _ in range(2)]
-    results = await bus.publish(events, NOW)
+    results = await bus.publish(events, NOW, math.inf)
     assert [result.error for result in results] == [None] * len(events)
     assert await bus.room(Priority.HIGH) == 98
     for priority in Priority:

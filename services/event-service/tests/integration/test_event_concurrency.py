@@ -20,7 +20,7 @@ from event_service.adapters import claims
 from event_service.adapters.claims import Claim
 from event_service.adapters.events import COLUMNS, to_event
 from event_service.application import schedules
-from event_service.application.firing import FiringRules, return_claims
+from event_service.application.firing import FiringRules, publish_again, return_unconfirmed
 from event_service.application.outcomes import sweep_missed
 from event_service.application.schedule_requests import NewSchedule
 from event_service.domain.errors import ScheduleNotFoundError, UnknownUserError
@@ -218,7 +218,9 @@ class Storm:
 
     async def reap(self) -> None:
         runtime = self.scenario.runtime
-        await return_claims(runtime.database, runtime.outbox, self.rules)
+        await return_unconfirmed(runtime.database, runtime.outbox, self.rules)
+        for priority in Priority:
+            await publish_again(runtime.database, runtime.outbox, FakeBus(), self.rules, priority)
         await sweep_missed(runtime.database, runtime.outbox, self.scenario.rules, limit=9)
 
     async def run(self, seconds: float) -> None:
@@ -270,7 +272,7 @@ async def test_a_storm_of_changes_claims_outcomes_and_reapers_keeps_the_invarian
         "SELECT e.id FROM events e LEFT JOIN schedules s ON s.live_event_id = e.id"
         " AND s.next_at = e.target_timestamp_utc"
         " WHERE s.id IS NULL AND NOT e.user_id = ANY(:deleted) AND (e.status = 'PENDING' OR e.status = 'PROCESSING'"
-        " AND e.schedule_id IN (SELECT id FROM schedules))",
+        " AND e.published_at IS NULL AND e.schedule_id IN (SELECT id FROM schedules))",
         deleted=list(storm.deleted),
     )
     assert unnamed == []

@@ -122,7 +122,7 @@ def _kinds(executed: Sequence[Node]) -> set[str]:
     return {re.sub(r"^events_\d{4}_\d{2}_", "", name) for name in indexes_used(executed)}
 
 
-TAKE = {"priority": 0, "limit": 100, "token": uuid7(), "lease": 60.0}
+TAKE = {"priority": 0, "limit": 100, "token": uuid7(), "lease": 60.0, "outcome_seconds": 60.0}
 CLAIM = TAKE | {"ahead": 0.1, "late_after": 60.0, "since": claims.BEGINNING}
 NEXT = {"priority": 2, "since": claims.BEGINNING, "late_after": 60.0}
 PENDING = "priority_target_timestamp_utc_idx"
@@ -171,10 +171,11 @@ OLD_MONTHS = ("2025_12", "2026_01", "2026_02", "2026_03", "2026_04")
 RUN_ALL_THE_TIME: dict[str, tuple[TextClause, dict[str, object]]] = {
     "claim": (claims._CLAIM, CLAIM),
     "next": (claims._NEXT, NEXT),
-    "reaper of leases": (claims._REAP_LEASES, TAKE),
-    "reaper of outcomes": (claims._RECLAIM, TAKE),
-    "unanswered": (claims._UNANSWERED, {"priority": 2}),
+    "return of the unconfirmed": (claims._RETURN_UNCONFIRMED, TAKE),
+    "take-over": (claims._TAKE_OVER, TAKE),
+    "anything to take over": (claims._ANY_TO_TAKE_OVER, {"priority": 2}),
     "sweep": (events._MISSED, {"limit": 100}),
+    "sweep of the unconfirmed": (events._MISSED_UNCONFIRMED, {"limit": 100}),
     "figures": (figures._WAITING, {"late_after": 60.0, "counted": 100_000}),
     "forecast": (forecasts._COUNT, {"since": NOW, "until": NOW + timedelta(days=31)}),
 }
@@ -209,12 +210,12 @@ async def test_the_next_delay_is_one_look_at_each_month(year: Scenario) -> None:
 
 
 async def test_asking_for_missing_outcomes_reads_only_what_is_in_hand(year: Scenario) -> None:
-    nodes = await _explain(year, claims._UNANSWERED, priority=2)
+    nodes = await _explain(year, claims._ANY_TO_TAKE_OVER, priority=2)
     assert tables_read_whole(nodes) == []
     assert _kinds(nodes) == {PROCESSING}
 
 
-@pytest.mark.parametrize("statement", [claims._REAP_LEASES, claims._RECLAIM], ids=["leases", "outcomes"])
+@pytest.mark.parametrize("statement", [claims._RETURN_UNCONFIRMED, claims._TAKE_OVER], ids=["return", "take over"])
 async def test_the_reapers_read_only_what_is_in_hand(year: Scenario, statement: TextClause) -> None:
     [(in_hand,)] = await year.rows("SELECT count(*) FROM events WHERE status = 'PROCESSING'")
     nodes = await _explain(year, statement, **TAKE)

@@ -29,6 +29,7 @@ from hypothesis.stateful import (
 )
 from pydantic import SecretStr
 from receiving import CrashError, Inbox, Mood, MoodyBus
+from sqlalchemy import Row
 from uuid_utils.compat import uuid7
 
 from chassis.database import Database
@@ -37,12 +38,13 @@ from chassis.outbox import Outbox
 from contracts.messages.user import UserItem
 from contracts.vocabulary import EventType, Priority
 from event_service.application.event_changes import cancel_event, reschedule_event, retry_event
-from event_service.application.firing import FiringRules, NotPublishedError, fire_due, publish_again, return_claims
+from event_service.application.firing import FiringRules, NotPublishedError, fire_due, publish_again, return_unconfirmed
 from event_service.application.next_occurrence import make_near
 from event_service.application.outcomes import sweep_missed
 from event_service.application.schedule_requests import NewSchedule
 from event_service.application.schedules import create_schedule
 from event_service.domain.errors import EventServiceError
+from event_service.domain.events import Event
 from event_service.domain.one_offs import When
 from event_service.domain.patterns import Kind, PatternParts
 from event_service.settings import Settings
@@ -57,6 +59,9 @@ T = TypeVar("T")
 _TABLES = ("events", "schedules", "recipients", "outbox", "inbox")
 _ANY = st.integers(min_value=0, max_value=10_000)
 _MOODS = st.sampled_from([Mood.WELL, Mood.WELL, *Mood])
+_MEANWHILE = st.sampled_from(["nothing", "nothing", "cancel", "move", "take over"])
+_TAKE_OVERS = (Mood.WELL, Mood.REFUSES, Mood.HANGS)
+_TARGET = "SELECT target_timestamp_utc FROM events WHERE id = :id"
 
 
 class EventStates(RuleBasedStateMachine):
@@ -74,6 +79,8 @@ class EventStates(RuleBasedStateMachine):
         self.old_versions: list[UserItem] = []
         self.moved = False
         self.unheard: set[UUID] = set()
+        self.cancelled: set[UUID] = set()
+        self.moved_from: set[tuple[UUID, datetime]] = set()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -112,9 +119,28 @@ class EventStates(RuleBasedStateMachine):
 
     # -- what the service does ----------------------------------------------------------------------------------------
 
-    @rule(mood=_MOODS)
-    def schedulers_fire(self, mood: Mood) -> None:
+    @rule(mood=_MOODS, meanwhile=_MEANWHILE, which=_ANY, minutes=st.integers(-60, 24 * 60))
+    def schedulers_fire(self, mood: Mood, meanwhile: str, which: int, minutes: int) -> None:
+        self.bus.meanwhile = self._meanwhile(meanwhile, which, minutes)
         self.run(self._fire(mood))
+        self.bus.meanwhile = None
+
+    def _meanwhile(self, what: str, which: int, minutes: int) -> Callable[[], Awaitable[None]] | None:
+        """What comes while the bus is being called."""
+
+        async def cancel() -> None:
+            await self._cancel(which, "PROCESSING")
+
+        async def move() -> None:
+            await self._move(which, minutes, "PROCESSING")
+
+        async def take_over() -> None:
+            await self._expire(published=False)
+            await self._horizons_end()
+            await self._publish_again(_TAKE_OVERS[which % len(_TAKE_OVERS)])
+            await self._cancel(which, "PENDING")
+
+        return {"cancel": cancel, "move": move, "take over": take_over}.get(what)
 
     async def _fire(self, mood: Mood) -> int:
         self.bus.mood = mood
@@ -124,10 +150,27 @@ class EventStates(RuleBasedStateMachine):
                 fired += await fire_due(runtime.database, runtime.outbox, self.bus, FIRING, priority) or 0
         return fired
 
-    @rule()
-    def leases_expire(self) -> None:
+    @rule(mood=_MOODS)
+    def leases_expire(self, mood: Mood) -> None:
         self.run(self._expire(published=False))
-        self.run(return_claims(self.scenario.runtime.database, self.scenario.runtime.outbox, FIRING))
+        self.run(self._publish_again(mood, published=False))
+
+    @rule()
+    def outcome_horizons_end(self) -> None:
+        self.run(self._horizons_end())
+
+    async def _horizons_end(self) -> None:
+        """Of what nothing is on its way of: the horizon is chosen so that this is so."""
+        on_its_way = {each.id for each in (*self.bus.in_flight, *self.bus.open)}
+        on_its_way |= {each.event_id for each in self.inbox.outcomes}
+        await self.scenario.execute(
+            "UPDATE events SET unconfirmed_until = clock_timestamp(), claimed_until = clock_timestamp()"
+            " - make_interval(secs => :seconds) WHERE status = 'PROCESSING' AND published_at IS NULL"
+            " AND claimed_until < clock_timestamp() AND NOT id = ANY(:on_its_way)",
+            seconds=FIRING.outcome_seconds + 1,
+            on_its_way=list(on_its_way),
+        )
+        await return_unconfirmed(self.scenario.runtime.database, self.scenario.runtime.outbox, FIRING)
 
     async def _expire(self, *, published: bool) -> None:
         await self.scenario.execute(
@@ -140,8 +183,9 @@ class EventStates(RuleBasedStateMachine):
     def outcomes_are_given_up(self, mood: Mood) -> None:
         self.run(self._publish_again(mood))
 
-    async def _publish_again(self, mood: Mood) -> None:
-        await self._expire(published=True)
+    async def _publish_again(self, mood: Mood, *, published: bool = True) -> None:
+        if published:
+            await self._expire(published=True)
         self.bus.mood = mood
         runtime = self.scenario.runtime
         for priority in Priority:
@@ -158,9 +202,19 @@ class EventStates(RuleBasedStateMachine):
     @rule(which=_ANY, succeeds=st.booleans(), stays=st.booleans())
     def a_message_arrives(self, which: int, succeeds: bool, stays: bool) -> None:
         index = which % len(self.bus.in_flight)
-        self.inbox.receive(self.bus.in_flight[index], succeeds=succeeds)
+        self._receive(self.bus.in_flight[index], succeeds=succeeds)
         if not stays:
             del self.bus.in_flight[index]
+
+    def _receive(self, event: Event, *, succeeds: bool) -> None:
+        if self.inbox.receive(event, succeeds=succeeds):
+            assert event.id not in self.cancelled, "the API said that it was cancelled"
+            assert (event.id, event.target) not in self.moved_from, "the API said that it was moved"
+
+    @precondition(lambda self: self.bus.open)
+    @rule(which=_ANY, accepted=st.booleans())
+    def a_call_without_an_answer_ends(self, which: int, accepted: bool) -> None:
+        self.bus.settle(which % len(self.bus.open), accepted=accepted)
 
     @precondition(lambda self: self.bus.in_flight)
     @rule(which=_ANY)
@@ -216,14 +270,25 @@ class EventStates(RuleBasedStateMachine):
     @rule(which=_ANY)
     def an_event_is_cancelled(self, which: int) -> None:
         """Whatever its state is: what may not be cancelled is refused and stays."""
-        self.run(self._request(which, "PENDING", lambda id: cancel_event(*self._parts, RULES, id)))
+        self.run(self._cancel(which, "PENDING"))
+
+    async def _cancel(self, which: int, status: str) -> None:
+        cancelled = await self._request(which, status, lambda id: cancel_event(*self._parts, RULES, id))
+        if cancelled is not None:
+            self.cancelled.add(cancelled.id)
 
     @rule(which=_ANY, minutes=st.integers(-60, 24 * 60))
     def an_event_is_moved(self, which: int, minutes: int) -> None:
+        self.run(self._move(which, minutes, "PENDING"))
+
+    async def _move(self, which: int, minutes: int, status: str) -> None:
         when = When(self.now + timedelta(minutes=minutes))
-        self.moved |= self.run(
-            self._request(which, "PENDING", lambda id: reschedule_event(*self._parts, RULES, id, when))
-        )
+        before = await self._request(which, status, lambda id: reschedule_event(*self._parts, RULES, id, when))
+        if before is not None:
+            self.moved = True
+            [after] = await self.scenario.rows(_TARGET, id=before.id)
+            self.moved_from.add((before.id, before.target_timestamp_utc))
+            self.moved_from.discard((before.id, after.target_timestamp_utc))
 
     @rule(which=_ANY)
     def an_event_is_retried(self, which: int) -> None:
@@ -233,18 +298,21 @@ class EventStates(RuleBasedStateMachine):
     def _parts(self) -> tuple[Database, Outbox]:
         return self.scenario.runtime.database, self.scenario.runtime.outbox
 
-    async def _request(self, which: int, status: str, ask: Callable[[UUID], Awaitable[object]]) -> bool:
-        """Ask it of an event in that state, or of any where there is none. Returns whether it was done."""
-        rows = await self.scenario.rows("SELECT id, status FROM events ORDER BY target_timestamp_utc, id")
+    async def _request(self, which: int, status: str, ask: Callable[[UUID], Awaitable[object]]) -> Row[Any] | None:
+        """Ask it of an event in that state, or of any where there is none. Returns it as it was, None if refused."""
+        rows = await self.scenario.rows(
+            "SELECT id, status, target_timestamp_utc FROM events ORDER BY target_timestamp_utc, id"
+        )
         rows = [row for row in rows if row.status == status] or rows
         if not rows:
-            return False
+            return None
+        row = rows[which % len(rows)]
         try:
-            await ask(rows[which % len(rows)].id)
+            await ask(row.id)
         except EventServiceError as error:
             assert error.status in (409, 422)
-            return False
-        return True
+            return None
+        return row
 
     # -- what must be so at any time ----------------------------------------------------------------------------------
 
@@ -268,6 +336,12 @@ class EventStates(RuleBasedStateMachine):
             assert row.next_at == row.at if row.event_id else row.next_at > self.now + timedelta(days=300)
 
     @invariant()
+    def nothing_that_waits_is_on_its_way(self) -> None:
+        """What can be cancelled or moved has certainly not been published."""
+        waiting = {row.id for row in self.run(self.scenario.rows("SELECT id FROM events WHERE status = 'PENDING'"))}
+        assert waiting.isdisjoint(each.id for each in (*self.bus.in_flight, *self.bus.open))
+
+    @invariant()
     def nothing_takes_effect_twice(self) -> None:
         assert all(times == 1 for times in self.inbox.effects.values())
 
@@ -282,14 +356,16 @@ class EventStates(RuleBasedStateMachine):
         """Everything works from now on, and nothing more becomes due."""
         runtime = self.scenario.runtime
         for _ in range(LAST_ROUNDS):
+            while self.bus.open:
+                self.bus.settle(0, accepted=len(self.bus.open) % 2 == 0)
             await self._expire(published=False)
-            await return_claims(runtime.database, runtime.outbox, FIRING)
+            await self._horizons_end()
             await sweep_missed(runtime.database, runtime.outbox, RULES, limit=50)
             await make_near(runtime.database, runtime.outbox, RULES, limit=50)
             await self._publish_again(Mood.WELL)
             await self._fire(Mood.WELL)
             while self.bus.in_flight:
-                self.inbox.receive(self.bus.in_flight.pop(), succeeds=True)
+                self._receive(self.bus.in_flight.pop(), succeeds=True)
             if outcomes := self.inbox.outcomes:
                 self.inbox.outcomes = []
                 await self.scenario.answer(*outcomes)

@@ -118,9 +118,9 @@ async def test_what_is_refused_after_its_user_was_deleted_is_cancelled(scenario:
     await scenario.at("2026-11-23T14:00Z")
 
     class SlowBus(FakeBus):
-        async def publish(self, events: Sequence[Event], now: datetime) -> list[Published]:
+        async def publish(self, events: Sequence[Event], now: datetime, deadline: float) -> list[Published]:
             await scenario.delete(user.user_id)
-            return await super().publish(events, now)
+            return await super().publish(events, now, deadline)
 
     scenario.bus = SlowBus(refused={(await scenario.event(user.user_id)).id})
     with pytest.raises(NotPublishedError):

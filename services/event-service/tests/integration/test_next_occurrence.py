@@ -101,9 +101,9 @@ async def test_an_outcome_that_overtakes_the_stamp_makes_the_only_successor(scen
     await scenario.at("2026-10-05T00:00Z")
 
     class QuickReceiver(FakeBus):
-        async def publish(self, events: Sequence[Event], now: datetime) -> list[Published]:
+        async def publish(self, events: Sequence[Event], now: datetime, deadline: float) -> list[Published]:
             await scenario.answer(*(scenario.outcome(event) for event in events))
-            return await super().publish(events, now)
+            return await super().publish(events, now, deadline)
 
     scenario.bus = QuickReceiver()
     assert await scenario.fire(Priority.NORMAL) == 1
@@ -120,9 +120,9 @@ async def test_a_user_deleted_during_the_publication_gets_no_successor(scenario:
     await scenario.at("2026-10-05T00:00Z")
 
     class SlowBus(FakeBus):
-        async def publish(self, events: Sequence[Event], now: datetime) -> list[Published]:
+        async def publish(self, events: Sequence[Event], now: datetime, deadline: float) -> list[Published]:
             await scenario.delete(user_id)
-            return await super().publish(events, now)
+            return await super().publish(events, now, deadline)
 
     scenario.bus = SlowBus()
     assert await scenario.fire(Priority.NORMAL) == 1

@@ -10,7 +10,7 @@ from reminders import Reminders
 
 from contracts.identity import derive_id
 from contracts.vocabulary import EventType, Priority
-from event_service.application.firing import return_claims
+from event_service.application.firing import return_unconfirmed
 from event_service.application.next_occurrence import make_near
 from event_service.application.outcomes import sweep_missed
 
@@ -278,12 +278,12 @@ async def test_a_claim_that_returns_to_a_schedule_that_does_not_want_it_is_cance
     scenario = reminders.scenario
     schedule = await reminders.create(rrule="FREQ=DAILY")
     await scenario.at("2026-10-05T13:00Z")
-    assert len(await scenario.claim(Priority.NORMAL, lease_seconds=0)) == 1
+    assert len(await scenario.claim(Priority.NORMAL, lease_seconds=-3 * 3600)) == 1  # its outcome horizon has ended
     if action == "pause":
         await reminders.do("pause", schedule)
     else:
         await reminders.client.delete(f"/v1/schedules/{schedule['id']}")
-    assert await return_claims(scenario.runtime.database, scenario.runtime.outbox, scenario.firing) == 1
+    assert await return_unconfirmed(scenario.runtime.database, scenario.runtime.outbox, scenario.firing) == 1
     [event] = await reminders.events(schedule)
     assert (event.status, event.reason) == ("CANCELLED", "schedule deleted or paused")
     if action == "pause":

@@ -14,7 +14,7 @@ from contracts.messages.spec import MessageType
 from contracts.messages.user import Contact, UserItem
 from contracts.vocabulary import OutcomeStatus
 from event_service.adapters import claims, events
-from event_service.application.firing import NotPublishedError, return_claims
+from event_service.application.firing import NotPublishedError, return_unconfirmed
 from event_service.application.outcomes import sweep_missed
 from event_service.domain.events import Event, Published
 
@@ -232,11 +232,11 @@ class BusyBus(FakeBus):
 
     meanwhile: Callable[[], Awaitable[None]] | None = None
 
-    async def publish(self, events: Sequence[Event], now: datetime) -> list[Published]:
+    async def publish(self, events: Sequence[Event], now: datetime, deadline: float) -> list[Published]:
         if self.meanwhile is not None:
             happen, self.meanwhile = self.meanwhile, None
             await happen()
-        return await super().publish(events, now)
+        return await super().publish(events, now, deadline)
 
 
 @pytest.mark.parametrize("timezone", ["Asia/Tokyo", "Pacific/Honolulu"])
@@ -269,9 +269,9 @@ async def test_a_zone_that_changes_while_a_claim_is_lost_fires_once_all_the_same
 ) -> None:
     await scenario.at("2026-11-23T14:00Z")
     runtime = scenario.runtime
-    assert await claims.claim_due(runtime.database, priority=0, limit=10, token=uuid7(), lease_seconds=0)
+    assert await claims.claim_due(runtime.database, priority=0, limit=10, token=uuid7(), lease_seconds=-3 * 3600)
     await _change(scenario, ada, MessageType.USER_TIMEZONE_CHANGED, timezone="Pacific/Honolulu")
-    assert await return_claims(runtime.database, runtime.outbox, scenario.firing) == 1
+    assert await return_unconfirmed(runtime.database, runtime.outbox, scenario.firing) == 1
     for hour in (14, 19):
         await scenario.at(f"2026-11-23T{hour}:00Z")
         if await scenario.fire():

@@ -87,9 +87,9 @@ async def test_a_user_who_moves_into_a_zone_where_it_is_time_wakes_the_scheduler
 
 
 class PromptBus(FakeBus):
-    async def publish(self, events: Sequence[Event], now: datetime) -> list[Published]:
+    async def publish(self, events: Sequence[Event], now: datetime, deadline: float) -> list[Published]:
         self.published_at = datetime.now(UTC)
-        return await super().publish(events, now)
+        return await super().publish(events, now, deadline)
 
 
 async def test_a_sleeping_scheduler_fires_what_is_inserted_for_now(

@@ -60,16 +60,29 @@ async def open_without_bus(settings: Settings) -> AsyncIterator[Runtime[Settings
 
 @dataclass
 class FakeBus:
-    """A bus of due events in memory. It refuses the events named in ``refused`` and has ``space`` left."""
+    """A bus of due events in memory. It refuses the events named in ``refused`` and has ``space`` left.
+
+    For those in ``silent`` it gives no answer, whether or not it accepts them (``accepts_silently``).
+    """
 
     published: list[Event] = field(default_factory=list)
     refused: set[UUID] = field(default_factory=set)
     space: int = 1000
     traceparent: str | None = None
+    silent: set[UUID] = field(default_factory=set)
+    accepts_silently: bool = True
+    deadlines: list[float] = field(default_factory=list)
 
-    async def publish(self, events: Sequence[Event], now: datetime) -> list[Published]:
-        self.published.extend(event for event in events if event.id not in self.refused)
-        return [Published("no" if event.id in self.refused else None, self.traceparent) for event in events]
+    async def publish(self, events: Sequence[Event], now: datetime, deadline: float) -> list[Published]:
+        self.deadlines.append(deadline)
+        lost = set() if self.accepts_silently else self.silent
+        self.published.extend(event for event in events if event.id not in self.refused | lost)
+        return [self._answer(event.id) for event in events]
+
+    def _answer(self, event_id: UUID) -> Published:
+        if event_id in self.refused:
+            return Published("no", self.traceparent)
+        return Published("silence" if event_id in self.silent else None, self.traceparent, event_id in self.silent)
 
     async def room(self, priority: int) -> int:
         return self.space

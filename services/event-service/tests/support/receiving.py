@@ -1,7 +1,7 @@
 """A model of everything behind the bus: messages in flight, deliveries that happen once, and outcomes on their way."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -24,29 +24,67 @@ class Mood(StrEnum):
     WELL = "well"
     REFUSES = "refuses"
     LOSES_ANSWERS = "loses answers"
-    """The messages are on their way, and the publisher is told that they are not."""
+    """The messages are on their way, and the publisher gets no answer."""
+    HANGS = "hangs"
+    """The publisher gets no answer. The messages are accepted later, or never."""
+    HALF = "half"
+    """Of three messages one is accepted, one refused, and one gets no answer."""
     DIES_BEFORE = "dies before"
+    DIES_DURING = "dies during"
+    """The process ends while calls are under way: their messages are accepted later, or never."""
     DIES_AFTER = "dies after"
+
+
+_ACCEPTED = Published(None, None)
+_REFUSED = Published("refused", None)
+_SILENT = Published("no answer", None, maybe=True)
 
 
 @dataclass
 class MoodyBus:
-    """The port of due events; ``in_flight`` is what a delivery may get, in any order, again, or never."""
+    """The port of due events.
+
+    ``in_flight`` is what a delivery may get, in any order, again, or never. ``open`` is what calls without an answer
+    may still bring there. ``meanwhile`` runs once, while the next call is under way.
+    """
 
     in_flight: list[Event] = field(default_factory=list)
+    open: list[Event] = field(default_factory=list)
     mood: Mood = Mood.WELL
+    meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def room(self, priority: int) -> int:
         return 1000
 
-    async def publish(self, events: Sequence[Event], now: datetime) -> list[Published]:
-        if self.mood is Mood.DIES_BEFORE:
+    async def publish(self, events: Sequence[Event], now: datetime, deadline: float) -> list[Published]:
+        mood = self.mood
+        if mood is Mood.DIES_BEFORE:
             raise CrashError
-        if self.mood is not Mood.REFUSES:
-            self.in_flight.extend(events)
-        if self.mood is Mood.DIES_AFTER:
+        answers = [self._begin(mood, number, event) for number, event in enumerate(events)]
+        if (meanwhile := self.meanwhile) is not None:
+            self.meanwhile = None
+            await meanwhile()
+        if mood in (Mood.DIES_DURING, Mood.DIES_AFTER):
             raise CrashError
-        return [Published(None if self.mood is Mood.WELL else "no answer", None) for _ in events]
+        return answers
+
+    def _begin(self, mood: Mood, number: int, event: Event) -> Published:
+        """What happens to one message, and what the publisher is told."""
+        if mood is Mood.HALF:
+            mood = (Mood.WELL, Mood.REFUSES, Mood.HANGS)[number % 3]
+        if mood is Mood.REFUSES:
+            return _REFUSED
+        if mood in (Mood.HANGS, Mood.DIES_DURING):
+            self.open.append(event)
+            return _SILENT
+        self.in_flight.append(event)
+        return _SILENT if mood is Mood.LOSES_ANSWERS else _ACCEPTED
+
+    def settle(self, index: int, *, accepted: bool) -> None:
+        """Let a call without an answer come to its end."""
+        event = self.open.pop(index)
+        if accepted:
+            self.in_flight.append(event)
 
 
 @dataclass(frozen=True)
@@ -64,14 +102,18 @@ class Inbox:
     deliveries: dict[UUID, Delivery] = field(default_factory=dict)
     outcomes: list[DeliveryOutcomeItem] = field(default_factory=list)
 
-    def receive(self, event: Event, *, succeeds: bool) -> None:
-        """One message. What has succeeded is not done again; what has failed only for a higher attempt."""
+    def receive(self, event: Event, *, succeeds: bool) -> bool:
+        """One message. What has succeeded is not done again; what has failed only for a higher attempt.
+
+        Returns whether a webhook was sent.
+        """
         known = self.deliveries.get(event.id)
         if known is None or (not known.succeeded and event.attempt > known.event.attempt):
             self._finish(Delivery(event, succeeds))
-        else:
-            attempt = max(event.attempt, known.event.attempt)
-            self._finish(replace(known, event=replace(known.event, attempt=attempt)), again=True)
+            return True
+        attempt = max(event.attempt, known.event.attempt)
+        self._finish(replace(known, event=replace(known.event, attempt=attempt)), again=True)
+        return False
 
     def failed(self) -> list[Delivery]:
         return [each for each in self.deliveries.values() if not each.succeeded]

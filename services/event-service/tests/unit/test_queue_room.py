@@ -1,5 +1,6 @@
 """How many more messages a queue should get: the limit, less what waits, less what was published since."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis.messaging.bus import Bus
-from chassis.messaging.publisher import Outgoing, Publisher
+from chassis.messaging.publisher import NotAccepted, Outgoing, Publisher
 from contracts.topology import build_topology
 from contracts.vocabulary import EventType, Priority
 from event_service.adapters import due_events
@@ -18,6 +19,7 @@ from event_service.domain.events import Event
 
 NOW = datetime(2026, 11, 23, 14, tzinfo=UTC)
 LIMIT = 100
+FAR = math.inf
 
 
 @dataclass
@@ -36,9 +38,11 @@ class FakeSns:
             raise self.error
         return self.depths.get(queue, 0)
 
-    async def publish(self, topic: str, messages: Sequence[Outgoing]) -> list[str | None]:
+    async def publish(self, topic: str, messages: Sequence[Outgoing], *, deadline: float) -> list[NotAccepted | None]:
+        assert deadline == FAR
         self.published.extend((topic, message) for message in messages)
-        return ["refused" if UUID(each.attributes["eventId"]) in self.refused else None for each in messages]
+        no = NotAccepted("refused", maybe=True)
+        return [no if UUID(each.attributes["eventId"]) in self.refused else None for each in messages]
 
 
 @dataclass
@@ -95,8 +99,8 @@ async def test_the_room_is_what_the_limit_leaves_over_the_depth(bus: SnsDueEvent
 
 async def test_what_was_published_since_the_reading_takes_room(bus: SnsDueEvents, sns: FakeSns) -> None:
     await bus.room(Priority.CRITICAL)
-    await bus.publish([_event() for _ in range(7)], NOW)
-    await bus.publish([_event(Priority.LOW)], NOW)
+    await bus.publish([_event() for _ in range(7)], NOW, FAR)
+    await bus.publish([_event(Priority.LOW)], NOW, FAR)
     assert await bus.room(Priority.CRITICAL) == LIMIT - 7
     assert sns.readings == ["bday-events-critical"]
 
@@ -138,8 +142,9 @@ async def test_events_of_mixed_types_go_to_their_topics_and_are_answered_in_orde
     types = [EventType.ANNIVERSARY, EventType.REMINDER] * 3
     events = [replace(_event(Priority.HIGH, type), traceparent=None) for type in types]
     sns.refused = {events[1].id, events[4].id}
-    results = await bus.publish(events, NOW)
+    results = await bus.publish(events, NOW, FAR)
     assert [result.error for result in results] == [None, "refused", None, None, "refused", None]
+    assert [result.maybe for result in results] == [False, True, False, False, True, False]
     traceparents = {UUID(each.attributes["eventId"]): each.attributes["traceparent"] for _, each in sns.published}
     assert [result.traceparent for result in results] == [traceparents[event.id] for event in events]
     assert [topic for topic, _ in sns.published] == ["bday-anniversary-events"] * 3 + ["bday-reminder-events"] * 3

@@ -1,6 +1,6 @@
 """The claim: due events change hands (design §4 "Claim")."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from sqlalchemy import Row, text
 
 from chassis.database import Database, Transaction
 from event_service.adapters.events import COLUMNS, LIMIT, OF_TAKEN, TAKE_KEYS, key_parameters, to_event
-from event_service.domain.events import LATE_AFTER, Event
+from event_service.domain.events import LATE_AFTER, Event, EventKey
 
 # (SELECT almanac_now()) is evaluated once, before the scan; bare, it would be evaluated for each row and no index used.
 # What is fresh and what is late are two scans of one index, so that a long backlog costs the fresh nothing.
@@ -54,12 +54,28 @@ _STAMP = text(
 )
 _GIVE_BACK = text(
     _HELD.format(
-        which="e.published_at IS NULL",
+        which="e.published_at IS NULL AND e.unconfirmed_until IS NULL",
         change="status = 'PENDING', claim_token = NULL, claimed_until = NULL, version = e.version + 1,"
         " history = add_to_history(e.history, jsonb_build_array(jsonb_build_object("
         "'at', (SELECT almanac_now()), 'status', 'PENDING', 'cause', 'not published')))",
     )
     + f" RETURNING {COLUMNS}"
+)
+_LEAVE = text(
+    _HELD.format(
+        which="true",
+        change="claim_token = NULL, claimed_until = clock_timestamp() + make_interval(secs => :seconds),"
+        " unconfirmed_until = CASE WHEN CAST(:maybe AS boolean) AND e.published_at IS NULL"
+        " THEN clock_timestamp() + make_interval(secs => :outcome_seconds) ELSE e.unconfirmed_until END,"
+        " history = CASE WHEN NOT CAST(:maybe AS boolean) OR e.unconfirmed_until IS NOT NULL THEN e.history"
+        " ELSE add_to_history(e.history, jsonb_build_array(jsonb_build_object("
+        "'at', (SELECT almanac_now()), 'status', 'PROCESSING', 'cause', 'publication not confirmed'))) END",
+    )
+)
+# A claim that nobody gave up may have been publishing until its lease ended, and so may one that took it over.
+_HORIZON = (
+    "CASE WHEN e.claim_token IS NULL THEN e.unconfirmed_until"
+    " ELSE greatest(e.unconfirmed_until, e.claimed_until + make_interval(secs => :outcome_seconds)) END"
 )
 _NEXT = text(
     "SELECT first, almanac_real_delay(first) AS delay FROM ("
@@ -69,32 +85,40 @@ _NEXT = text(
     " AND grace_until > (SELECT almanac_now())) AS next"
 )
 # Ordered, so that the index is used: EXISTS makes the planner hope for an early hit in a scan of a whole month.
-_UNANSWERED = text(
+_ANY_TO_TAKE_OVER = text(
     "SELECT target_timestamp_utc FROM events WHERE status = 'PROCESSING' AND priority = :priority"
-    " AND claimed_until < (SELECT clock_timestamp()) AND published_at IS NOT NULL"
+    " AND claimed_until < (SELECT clock_timestamp())"
+    " AND (published_at IS NOT NULL OR grace_until > (SELECT almanac_now()))"
     " ORDER BY target_timestamp_utc LIMIT 1"
 )
 _EXPIRED = (
     "WITH taken AS ("
-    " SELECT id, target_timestamp_utc FROM events WHERE status = 'PROCESSING'"
+    " SELECT id, target_timestamp_utc FROM events e WHERE status = 'PROCESSING'"
     " AND claimed_until < (SELECT clock_timestamp()) AND {which}"
     f" ORDER BY target_timestamp_utc LIMIT {LIMIT} FOR UPDATE SKIP LOCKED)"
     f" UPDATE events e SET {{change}}{OF_TAKEN}"
-    f" RETURNING {COLUMNS}, (SELECT almanac_now()) AS now"
+    f" RETURNING {COLUMNS}, (SELECT almanac_now()) AS now, e.published_at IS NULL AS unconfirmed"
 )
-_REAP_LEASES = text(
+_RETURN_UNCONFIRMED = text(
     _EXPIRED.format(
-        which="published_at IS NULL",
-        change="status = 'PENDING', claim_token = NULL, claimed_until = NULL, version = e.version + 1,"
-        " history = add_to_history(e.history, jsonb_build_array(jsonb_build_object("
-        "'at', (SELECT almanac_now()), 'status', 'PENDING', 'cause', 'lease expired')))",
+        which=f"published_at IS NULL AND {_HORIZON} < (SELECT clock_timestamp())",
+        change="status = 'PENDING', claim_token = NULL, claimed_until = NULL, unconfirmed_until = NULL,"
+        " version = e.version + 1, history = add_to_history(e.history, jsonb_build_array(jsonb_build_object("
+        "'at', (SELECT almanac_now()), 'status', 'PENDING', 'cause', 'publication not confirmed')))",
     )
 )
-_RECLAIM = text(
+_TAKE_OVER = text(
     _EXPIRED.format(
-        which="published_at IS NOT NULL AND priority = :priority",
-        change="claim_token = :token, claimed_until = clock_timestamp() + make_interval(secs => :lease)",
+        which="priority = :priority AND (published_at IS NOT NULL OR grace_until > (SELECT almanac_now()))",
+        change="claim_token = :token, claimed_until = clock_timestamp() + make_interval(secs => :lease),"
+        f" unconfirmed_until = CASE WHEN e.published_at IS NULL THEN {_HORIZON} END,"
+        " history = CASE WHEN e.published_at IS NOT NULL OR e.claim_token IS NULL THEN e.history"
+        " ELSE add_to_history(e.history, jsonb_build_array(jsonb_build_object("
+        "'at', (SELECT almanac_now()), 'status', 'PROCESSING', 'cause', 'lease expired'))) END",
     )
+)
+_PROGRESS = text(
+    "SELECT e.published_at, e.unconfirmed_until FROM events e WHERE e.id = :id AND e.target_timestamp_utc = :target"
 )
 _EXPECT_AGAIN = text(
     "UPDATE events SET claimed_until = clock_timestamp() WHERE status = 'PROCESSING' AND published_at IS NOT NULL"
@@ -124,6 +148,8 @@ class Claim:
     token: UUID
     now: datetime
     speed: float = 1.0
+    unconfirmed: frozenset[UUID] = frozenset()
+    """Those that were claimed before, and may have been published then."""
 
     def delay(self, event: Event) -> float:
         """Real seconds from the claim until the event is due: 0, unless it was claimed ahead."""
@@ -131,11 +157,15 @@ class Claim:
         return ahead / self.speed if ahead > 0 else 0.0
 
 
-def _to_claim(rows: Sequence[Row[Any]], token: UUID, speed: float = 1.0) -> Claim | None:
+def _to_claim(
+    rows: Sequence[Row[Any]], token: UUID, speed: float = 1.0, unconfirmed: Iterable[UUID] = ()
+) -> Claim | None:
     if not rows:
         return None
     # UPDATE … RETURNING has no order of its own.
-    return Claim(sorted(map(to_event, rows), key=lambda event: event.target), token, rows[0].now, speed)
+    return Claim(
+        sorted(map(to_event, rows), key=lambda event: event.target), token, rows[0].now, speed, frozenset(unconfirmed)
+    )
 
 
 def _held(token: UUID, events: Collection[Event]) -> dict[str, object]:
@@ -173,19 +203,30 @@ async def claim_due(
     return _to_claim(rows, token, rows[0].speed or 1.0) if rows else None
 
 
-async def reclaim_unanswered(
-    database: Database, *, priority: int, limit: int, token: UUID, lease_seconds: float
+async def take_over(
+    database: Database, *, priority: int, limit: int, token: UUID, lease_seconds: float, outcome_seconds: float
 ) -> Claim | None:
-    """Take published events whose outcome never came, to be published again. None where there are none."""
-    values = {"priority": priority, "limit": limit, "token": token, "lease": lease_seconds}
+    """Take events to be published again: those whose outcome is overdue, and unstamped claims whose lease has ended.
+
+    None where there are none. Of the unstamped ones only those inside their grace; they stay in doubt until
+    ``outcome_seconds`` after the last call that may have been under way for them.
+    """
+    values = {
+        "priority": priority,
+        "limit": limit,
+        "token": token,
+        "lease": lease_seconds,
+        "outcome_seconds": outcome_seconds,
+    }
     async with database.transaction() as tx:
-        rows = (await tx.execute(_RECLAIM, values)).all()
-    return _to_claim(rows, token)
+        rows = (await tx.execute(_TAKE_OVER, values)).all()
+    return _to_claim(rows, token, unconfirmed=(row.id for row in rows if row.unconfirmed))
 
 
-async def reap_leases(tx: Transaction, *, limit: int) -> list[Event]:
-    """Return claims to PENDING that were not published before their lease ended."""
-    return [to_event(row) for row in await tx.execute(_REAP_LEASES, {"limit": limit})]
+async def return_unconfirmed(tx: Transaction, *, limit: int, outcome_seconds: float) -> list[Event]:
+    """Return to PENDING what was not confirmed within ``outcome_seconds`` after its last call."""
+    values = {"limit": limit, "outcome_seconds": outcome_seconds}
+    return [to_event(row) for row in await tx.execute(_RETURN_UNCONFIRMED, values)]
 
 
 async def stamp(tx: Transaction, token: UUID, events: Collection[Event], *, outcome_seconds: float) -> set[UUID]:
@@ -199,10 +240,38 @@ async def stamp(tx: Transaction, token: UUID, events: Collection[Event], *, outc
 
 
 async def give_back(tx: Transaction, token: UUID, events: Collection[Event]) -> list[Event]:
-    """Return to PENDING what SNS did not accept. One that it accepted an earlier time stays in hand."""
+    """Return to PENDING what SNS certainly did not accept.
+
+    What an earlier call may have published, or did, stays PROCESSING.
+    """
     if not events:
         return []
     return [to_event(row) for row in await tx.execute(_GIVE_BACK, _held(token, events))]
+
+
+async def leave(
+    tx: Transaction, token: UUID, events: Collection[Event], *, seconds: float, in_doubt_seconds: float | None = None
+) -> None:
+    """Give up the claim of events that stay PROCESSING, to be taken over after ``seconds``.
+
+    ``in_doubt_seconds``: a call for them that has just ended may have been accepted, and for so long they stay.
+    """
+    if events:
+        values = {"seconds": seconds, "maybe": in_doubt_seconds is not None, "outcome_seconds": in_doubt_seconds or 0.0}
+        await tx.execute(_LEAVE, {**_held(token, events), **values})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the publication of a PROCESSING event is, in real time: recorded, or in doubt until some time."""
+
+    published_at: datetime | None
+    unconfirmed_until: datetime | None
+
+
+async def progress(tx: Transaction, key: EventKey) -> Progress:
+    row = (await tx.execute(_PROGRESS, {"id": key.id, "target": key.target})).one()
+    return Progress(row.published_at, row.unconfirmed_until)
 
 
 async def find_next(database: Database, priority: int, *, since: datetime = BEGINNING) -> Next | None:
@@ -216,10 +285,10 @@ async def find_next(database: Database, priority: int, *, since: datetime = BEGI
     return None if row.first is None else Next(row.first, row.delay)
 
 
-async def any_unanswered(database: Database, priority: int) -> bool:
-    """Whether the outcome of a published event of this priority is overdue."""
+async def any_to_take_over(database: Database, priority: int) -> bool:
+    """Whether an event of this priority is to be taken over."""
     async with database.read() as connection:
-        return (await connection.execute(_UNANSWERED, {"priority": priority})).first() is not None
+        return (await connection.execute(_ANY_TO_TAKE_OVER, {"priority": priority})).first() is not None
 
 
 async def expect_all_again(database: Database) -> int:

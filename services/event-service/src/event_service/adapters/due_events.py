@@ -46,17 +46,17 @@ class SnsDueEvents:
             self._room[key] = self._limit - depth
         return self._room[key]
 
-    async def publish(self, events: Sequence[Event], now: datetime) -> list[Published]:
+    async def publish(self, events: Sequence[Event], now: datetime, deadline: float) -> list[Published]:
         by_type: dict[str, list[Event]] = {}
         for event in events:
             by_type.setdefault(event.event_type, []).append(event)
         groups = await asyncio.gather(
-            *(self._publish(self._topics[EventType(type)], group, now) for type, group in by_type.items())
+            *(self._publish(self._topics[EventType(type)], group, now, deadline) for type, group in by_type.items())
         )
         results = {type: iter(group) for type, group in zip(by_type, groups, strict=True)}
         return [next(results[event.event_type]) for event in events]
 
-    async def _publish(self, topic: str, events: Sequence[Event], now: datetime) -> list[Published]:
+    async def _publish(self, topic: str, events: Sequence[Event], now: datetime, deadline: float) -> list[Published]:
         fired = [_fire_span(event, now) for event in events]
         spans = [
             tracing.start_publish(topic, parent=root, event_id=str(event.id))
@@ -67,13 +67,18 @@ class SnsDueEvents:
             due = to_due_event(event, now)
             messages.append(Outgoing(due.model_dump_json(), due.attributes(tracing.traceparent_of(span))))
             self._room[Priority(event.priority)] -= 1
-        errors = await self._publisher.publish(topic, messages)
+        errors = await self._publisher.publish(topic, messages, deadline=deadline)
         for root, span, error in zip(fired, spans, errors, strict=True):
             if error is not None:
-                tracing.fail(span, error)
+                tracing.fail(span, error.reason)
             span.end()
             root.end()
-        return [Published(error, tracing.traceparent_of(span)) for span, error in zip(spans, errors, strict=True)]
+        return [
+            Published(
+                None if error is None else error.reason, tracing.traceparent_of(span), error is not None and error.maybe
+            )
+            for span, error in zip(spans, errors, strict=True)
+        ]
 
 
 def to_due_event(event: Event, now: datetime) -> DueEvent:

@@ -168,11 +168,18 @@ _FINISH = text(
     + " OR ".join(
         f"k.status = '{end}' AND e.status IN ({', '.join(map(repr, sources))})" for end, sources in ENDS_FROM.items()
     )
-    + f") RETURNING {COLUMNS}"
+    # MISSED ends an unconfirmed publication too, but none that is under way or has been stamped meanwhile.
+    + ") AND (k.status <> 'MISSED' OR e.status = 'PENDING'"
+    + f" OR e.published_at IS NULL AND e.claimed_until < (SELECT clock_timestamp())) RETURNING {COLUMNS}"
 )
 _MISSED = text(
     f"SELECT {COLUMNS} FROM events e WHERE e.status = 'PENDING' AND e.priority = ANY(ARRAY[0, 1, 2, 3])"
     " AND e.target_timestamp_utc <= (SELECT almanac_now()) AND e.grace_until <= (SELECT almanac_now())"
+    f" ORDER BY e.target_timestamp_utc LIMIT {LIMIT}"
+)
+_MISSED_UNCONFIRMED = text(
+    f"SELECT {COLUMNS} FROM events e WHERE e.status = 'PROCESSING' AND e.published_at IS NULL"
+    " AND e.claimed_until < (SELECT clock_timestamp()) AND e.grace_until <= (SELECT almanac_now())"
     f" ORDER BY e.target_timestamp_utc LIMIT {LIMIT}"
 )
 _SUMMARY = text(
@@ -511,8 +518,12 @@ async def finish(tx: Transaction, finishes: Sequence[Finish]) -> dict[UUID, Even
 
 
 async def find_missed(tx: Transaction, limit: int) -> list[Event]:
-    """Waiting events whose grace has ended."""
-    return [to_event(row) for row in await tx.execute(_MISSED, {"limit": limit})]
+    """Events whose grace has ended: those that wait, and those whose publication nobody has confirmed or repeats."""
+    return [
+        to_event(row)
+        for statement in (_MISSED, _MISSED_UNCONFIRMED)
+        for row in await tx.execute(statement, {"limit": limit})
+    ]
 
 
 async def summary(reader: Reader) -> dict[str, int]:

@@ -7,7 +7,7 @@ from chassis.database import Database, Transaction
 from chassis.notifications import notify
 from chassis.outbox import Outbox
 from contracts.vocabulary import EventStatus
-from event_service.adapters import event_views, events, recipients, schedules
+from event_service.adapters import claims, event_views, events, recipients, schedules
 from event_service.adapters.event_views import EventView
 from event_service.application import notices
 from event_service.application.next_occurrence import Continuation, move_live, schedule_next
@@ -48,7 +48,7 @@ async def cancel_event(database: Database, outbox: Outbox, rules: Rulebook, even
     """
     async with database.transaction() as tx:
         held = await _hold(tx, event_id)
-        _require_waiting(held, "cancelled")
+        await _require_waiting(tx, held, "cancelled")
         now = await events.current_time(tx)
         cancelled = await events.cancel_pending(tx, [held.event.key], CANCELLED)
         continuation = Continuation()
@@ -77,7 +77,7 @@ async def reschedule_event(
     """
     async with database.transaction() as tx:
         held = await _hold(tx, event_id)
-        _require_waiting(held, "moved")
+        await _require_waiting(tx, held, "moved")
         event = held.event
         if held.recipient is None:
             raise EventStateError(f"event {event_id} cannot be moved: its user has been deleted")
@@ -142,11 +142,20 @@ def _missing(event_id: UUID) -> EventNotFoundError:
     return EventNotFoundError(f"there is no event {event_id}")
 
 
-def _require_waiting(held: _Held, done: str) -> None:
+async def _require_waiting(tx: Transaction, held: _Held, done: str) -> None:
     if held.status == EventStatus.PENDING:
         return
-    why = "it is in hand" if held.status == EventStatus.PROCESSING else "it has ended"
-    raise EventStateError(f"event {held.event.id} is {held.status}: {why} and cannot be {done} any more")
+    why = "it has ended"
+    if held.status == EventStatus.PROCESSING:
+        progress = await claims.progress(tx, held.event.key)
+        if progress.published_at is not None:
+            why = "it has been published"
+        elif progress.unconfirmed_until is None:
+            why = "it is being published"
+        else:
+            until = progress.unconfirmed_until.isoformat(timespec="seconds")
+            why = f"the bus did not confirm its publication, so it may still be sent until {until}"
+    raise EventStateError(f"event {held.event.id} is {held.status}: {why} and cannot be {done}")
 
 
 async def _view(tx: Transaction, event_id: UUID) -> EventView:

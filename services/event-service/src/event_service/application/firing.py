@@ -1,10 +1,15 @@
-"""Firing: due events are claimed, published and stamped, in batches. The stamp makes their successors (ADR 0027)."""
+"""Firing: due events are claimed, published and stamped, in batches. The stamp makes their successors (ADR 0027).
+
+A claim is a lease. Its holder publishes during the first half of it: no call starts later. An event that a call may
+have published without an answer stays PROCESSING, so that the API refuses to cancel or move it. It is published again
+with the same attempt and key until that is confirmed, an outcome comes, or the outcome horizon ends (ADR 0028).
+"""
 
 import asyncio
 import time
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import uuid4
 
@@ -18,7 +23,7 @@ from event_service.adapters import claims, events, recipients, schedules
 from event_service.adapters.claims import Claim
 from event_service.application import notices
 from event_service.application.next_occurrence import schedule_next
-from event_service.application.planning import cancel_orphans
+from event_service.application.planning import cancel_orphans, find_orphans
 from event_service.application.ports import DueEventBus
 from event_service.domain.events import Event, Published
 from event_service.domain.type_rules import Rulebook
@@ -33,8 +38,18 @@ _lateness = meter.create_histogram(
 )
 
 
+_unconfirmed = meter.create_counter(
+    "almanac_events_unconfirmed", description="Events whose publication got no clear answer, by priority"
+)
+
+PUBLISHING_SHARE = 0.5
+"""Of its lease a claim is published during this share. The rest is for calls to end and for the stamp."""
+RETRY_SECONDS = 5.0
+"""Pause before an event that the bus refused or did not answer for is published again, in real time."""
+
+
 class NotPublishedError(RuntimeError):
-    """The bus did not accept everything; what it refused is claimable again."""
+    """The bus did not accept everything. What it refused waits again; what it did not answer for stays PROCESSING."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +61,11 @@ class FiringRules:
     outcome_seconds: float
     ahead_seconds: float = 0.0
     types: Rulebook = field(kw_only=True)
+
+    @property
+    def publishing_seconds(self) -> float:
+        """How long after a claim its last call may be under way."""
+        return self.lease_seconds * PUBLISHING_SHARE
 
 
 async def fire_due(
@@ -63,11 +83,12 @@ async def fire_due(
         since: no late event with an earlier target can be claimed.
 
     Raises:
-        NotPublishedError: some were refused; they are PENDING again.
+        NotPublishedError: see there.
     """
     limit = min(rules.batch, await bus.room(priority))
     if limit <= 0:
         return None
+    # Counted from before the claim, which is before its lease began.
     started = time.monotonic()
     claim = await claims.claim_due(
         database,
@@ -82,61 +103,101 @@ async def fire_due(
     if claim is None:
         return 0
     _claimed.add(len(claim.events), {"priority": Priority(priority).name})
-    await _publish(database, outbox, bus, rules, priority, claim)
+    await _publish(database, outbox, bus, rules, priority, claim, started + rules.publishing_seconds)
     return len(claim.events)
 
 
 async def publish_again(database: Database, outbox: Outbox, bus: DueEventBus, rules: FiringRules, priority: int) -> int:
-    """Publish what was published once and never answered: same attempt, same key, so that nobody is greeted twice.
+    """Publish again what got no outcome in time, and what may have been published by a claim that was never stamped.
 
-    As much as the queue has room for. Returns how many; raises NotPublishedError.
+    It is the same attempt with the same key, so that it takes effect once. As much as the queue has room for. Returns
+    how many; raises NotPublishedError.
     """
-    if not await claims.any_unanswered(database, priority):
+    if not await claims.any_to_take_over(database, priority):
         return 0
     limit = min(rules.batch, await bus.room(priority))
     if limit <= 0:
         return 0
-    claim = await claims.reclaim_unanswered(
-        database, priority=priority, limit=limit, token=uuid4(), lease_seconds=rules.lease_seconds
+    started = time.monotonic()
+    claim = await claims.take_over(
+        database,
+        priority=priority,
+        limit=limit,
+        token=uuid4(),
+        lease_seconds=rules.lease_seconds,
+        outcome_seconds=rules.outcome_seconds,
     )
     if claim is None:
         return 0
-    log.warning("published again for want of an outcome", events=len(claim.events))
-    await _publish(database, outbox, bus, rules, priority, claim)
-    return len(claim.events)
+    taken = len(claim.events)
+    if claim.unconfirmed:
+        claim = await _without_orphans(database, rules, claim)
+    log.warning("published again", events=len(claim.events), unconfirmed=len(claim.unconfirmed))
+    await _publish(database, outbox, bus, rules, priority, claim, started + rules.publishing_seconds)
+    return taken
 
 
-async def return_claims(database: Database, outbox: Outbox, rules: FiringRules) -> int:
-    """Return one batch of claims whose holder did not publish them in time. Returns how many."""
+async def return_unconfirmed(database: Database, outbox: Outbox, rules: FiringRules) -> int:
+    """Let one batch of events wait again whose publication was not confirmed within the outcome horizon.
+
+    Returns how many.
+    """
     async with database.transaction() as tx:
-        returned = await claims.reap_leases(tx, limit=rules.batch)
+        returned = await claims.return_unconfirmed(tx, limit=rules.batch, outcome_seconds=rules.outcome_seconds)
         await cancel_orphans(tx, outbox, returned)
     if returned:
-        log.warning("claims returned, their leases had expired", events=len(returned))
+        log.warning("events wait again, their publication was never confirmed", events=len(returned))
     return len(returned)
 
 
+async def _without_orphans(database: Database, rules: FiringRules, claim: Claim) -> Claim:
+    """Leave alone what nobody wants any more: it may have been published, and must not be published again."""
+    async with database.transaction() as tx:
+        doubtful = [event for event in claim.events if event.id in claim.unconfirmed]
+        orphans = {key.id for keys in (await find_orphans(tx, doubtful)).values() for key in keys}
+        left = [event for event in doubtful if event.id in orphans]
+        await claims.leave(tx, claim.token, left, seconds=rules.outcome_seconds)
+    return replace(
+        claim,
+        events=[event for event in claim.events if event.id not in orphans],
+        unconfirmed=claim.unconfirmed - orphans,
+    )
+
+
 async def _publish(
-    database: Database, outbox: Outbox, bus: DueEventBus, rules: FiringRules, priority: int, claim: Claim
+    database: Database,
+    outbox: Outbox,
+    bus: DueEventBus,
+    rules: FiringRules,
+    priority: int,
+    claim: Claim,
+    deadline: float,
 ) -> None:
     done = 0
     async for wave in _as_they_fall_due(claim):
         done += len(wave)
         # Of a wave that was claimed ahead, the latest has just come.
         now = max(claim.now, wave[-1].target)
-        results = await bus.publish(wave, now)
-        accepted = [(event, result) for event, result in zip(wave, results, strict=True) if result.error is None]
-        refused = [event for event, result in zip(wave, results, strict=True) if result.error is not None]
+        results = list(zip(wave, await bus.publish(wave, now, deadline), strict=True))
+        accepted = [(event, result) for event, result in results if result.error is None]
         await _stamp(database, outbox, rules, priority, claim, accepted, now)
-        if refused:
-            # What is not due yet would fare no better: all goes back, and the loop slows down.
-            returned = [*refused, *claim.events[done:]]
-            async with database.transaction() as tx:
-                await cancel_orphans(tx, outbox, await claims.give_back(tx, claim.token, returned))
-            reason = next(result.error for result in results if result.error is not None)
-            raise NotPublishedError(
-                f"{len(returned)} of {len(claim.events)} events not published, the first because: {reason}"
-            )
+        if len(accepted) == len(wave):
+            continue
+        maybe = [event for event, result in results if result.error is not None and result.maybe]
+        refused = [event for event, result in results if result.error is not None and not result.maybe]
+        # What is not due yet would fare no better: all goes back, and the loop slows down.
+        returned = [*refused, *claim.events[done:]]
+        async with database.transaction() as tx:
+            await claims.leave(tx, claim.token, maybe, seconds=RETRY_SECONDS, in_doubt_seconds=rules.outcome_seconds)
+            await cancel_orphans(tx, outbox, await claims.give_back(tx, claim.token, returned))
+            await claims.leave(tx, claim.token, returned, seconds=RETRY_SECONDS)
+        if maybe:
+            _unconfirmed.add(len(maybe), {"priority": Priority(priority).name})
+        reason = next(result.error for _, result in results if result.error is not None)
+        raise NotPublishedError(
+            f"{len(maybe) + len(returned)} of {len(claim.events)} events not published"
+            f"{f' ({len(maybe)} of them perhaps)' if maybe else ''}, the first because: {reason}"
+        )
 
 
 async def _as_they_fall_due(claim: Claim) -> AsyncIterator[Sequence[Event]]:

@@ -10,8 +10,11 @@ from event_service.domain.events import Event, Published
 class DueEventBus(Protocol):
     """Puts due events on the topics of their types, and knows how much room their queues have."""
 
-    async def publish(self, events: Sequence[Event], now: datetime) -> list[Published]:
-        """Publish, as of the claim's ``now``, and tell of each what became of it, in order."""
+    async def publish(self, events: Sequence[Event], now: datetime, deadline: float) -> list[Published]:
+        """Publish, as of the claim's ``now``, and return what became of each, in order.
+
+        No call starts after ``deadline`` (by ``time.monotonic()``), and one that is under way is given up then.
+        """
 
     async def room(self, priority: int) -> int:
         """How many more messages the priority's queue should get now. 0 or less: wait."""

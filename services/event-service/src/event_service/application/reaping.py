@@ -1,11 +1,11 @@
-"""What heals: claims whose holder died, publications that were never answered, events whose grace has ended."""
+"""The reaper: it takes over claims whose lease has ended and publications without an outcome, and ends what is late."""
 
 import structlog
 
 from chassis.database import Database
 from chassis.outbox import Outbox
 from contracts.vocabulary import Priority
-from event_service.application.firing import FiringRules, publish_again, return_claims
+from event_service.application.firing import FiringRules, publish_again, return_unconfirmed
 from event_service.application.outcomes import sweep_missed
 from event_service.application.ports import DueEventBus
 from event_service.domain.type_rules import Rulebook
@@ -34,7 +34,7 @@ class Reaper:
         self._every = every_seconds
 
     async def step(self) -> float:
-        returned = await return_claims(self._database, self._outbox, self._firing)
+        returned = await return_unconfirmed(self._database, self._outbox, self._firing)
         missed = await sweep_missed(self._database, self._outbox, self._rules, limit=self._firing.batch)
         if missed:
             log.warning("events missed, their grace had ended", events=missed)

@@ -4,7 +4,7 @@
 
     PENDING ──► PROCESSING ──► COMPLETED | FAILED        FAILED ──► COMPLETED (a redriven delivery)
        │  ▲         │
-       │  └─────────┘ lease expired before publication
+       │  └─────────┘ certainly not published, or its publication not confirmed within the outcome horizon
        └──► CANCELLED | MISSED
 """
 
@@ -79,17 +79,22 @@ class Event:
 
 @record
 class Published:
-    """What became of one event: accepted where ``error`` is None. ``traceparent`` is that of its publication."""
+    """What became of one event: accepted where ``error`` is None. ``traceparent`` is that of its publication.
+
+    ``maybe``: there was no clear answer, so that it may have been accepted in spite of the error (ADR 0028).
+    """
 
     error: str | None
     traceparent: str | None
+    maybe: bool = False
 
 
 ENDS_FROM = {
     "COMPLETED": ("PENDING", "PROCESSING", "FAILED", "CANCELLED", "MISSED"),
     "FAILED": ("PENDING", "PROCESSING"),
-    "MISSED": ("PENDING",),
+    "MISSED": ("PENDING", "PROCESSING"),
     "CANCELLED": ("PENDING",),
 }
 """From which states an event may end in which. A delivery that succeeded has happened, whatever was believed: a publish
-whose stamp was lost leaves PENDING behind while its webhook fires."""
+whose stamp was lost leaves PENDING behind while its webhook fires. MISSED ends a PROCESSING event only where its
+publication was not confirmed and nobody is publishing it."""
