@@ -17,7 +17,7 @@ from local_stack.postgres import PostgresServer
 from local_stack.settings import StackSettings
 
 _SECRET_KEY_BYTES = 32
-_ACCOUNT = "000000000000"
+ACCOUNT = "000000000000"
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def bus_environment(emulator: Emulator) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": emulator.url,
         "AWS_REGION": REGION,
-        "AWS_ACCOUNT_ID": _ACCOUNT,
-        "AWS_ACCESS_KEY_ID": _ACCOUNT,
+        "AWSACCOUNT_ID": ACCOUNT,
+        "AWS_ACCESS_KEY_ID": ACCOUNT,
         "AWS_SECRET_ACCESS_KEY": "local",
     }
 

@@ -133,18 +133,18 @@ def _read(event: events.ScenarioFinished, result: Fuzzed) -> None:
     recorder = event.recorder
     result.cases += len(recorder.interactions)
     for interaction in recorder.interactions.values():
-        answer = interaction.response
-        result.answers[str(answer.status_code) if answer else "none"] += 1
-        if answer is None:
+        given = interaction.response
+        result.answers[str(given.status_code) if given else "none"] += 1
+        if given is None:
             continue
-        if answer.status_code >= 400 and len(answer.content) > MAX_REFUSAL_BYTES:
+        if given.status_code >= 400 and len(given.content) > MAX_REFUSAL_BYTES:
             result.faults.setdefault(
-                f"{event.label}: refusal too long", f"{len(answer.content)} bytes: {answer.text[:2000]}"
+                f"{event.label}: refusal too long", f"{len(given.content)} bytes: {given.text[:2000]}"
             )
-        if answer.elapsed > MAX_ANSWER_SECONDS:
-            result.faults.setdefault(f"{event.label}: answer too late", f"{answer.elapsed:.1f} s: {answer.text[:2000]}")
-        result.slowest = max(result.slowest, answer.elapsed)
-        result.longest_refusal = max(result.longest_refusal, len(answer.content) * (answer.status_code >= 400))
+        if given.elapsed > MAX_ANSWER_SECONDS:
+            result.faults.setdefault(f"{event.label}: answer too late", f"{given.elapsed:.1f} s: {given.text[:2000]}")
+        result.slowest = max(result.slowest, given.elapsed)
+        result.longest_refusal = max(result.longest_refusal, len(given.content) * (given.status_code >= 400))
     for case_id, checks in recorder.checks.items():
         for check in checks:
             if check.status is Status.FAILURE and check.failure_info is not None:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 
 from local_stack import ports
+from local_stack.services import ACCOUNT
+from local_stack.testkit.aws import AwsAccount
 from local_stack.testkit.polling import DEADLINE_SECONDS, eventually
 from local_stack.testkit.webhooks import ReceivedRequest, Receiver
 
@@ -34,6 +36,10 @@ class RunningStack:
     analytics: str
     inbox: str
     otlp_port: int
+    folder: Path = Path()
+    """Of what it writes: its output, and below it its data and logs."""
+    postgres_port: int = 0
+    aws: AwsAccount = field(default_factory=lambda: AwsAccount(""))
 
 
 def stack_environment(data_dir: Path) -> dict[str, str]:
@@ -68,7 +74,9 @@ def running_stack(folder: Path, bus_template: Path | None = None) -> Iterator[Ru
     )
     try:
         _wait_until_running(stack, output)
-        yield RunningStack(user, event, delivery, analytics, inbox, otlp_port)
+        account = AwsAccount(f"http://{ports.LOOPBACK}:{environment['ALMANAC_EMULATOR_PORT']}", ACCOUNT)
+        postgres_port = int(environment["ALMANAC_POSTGRES_PORT"])
+        yield RunningStack(user, event, delivery, analytics, inbox, otlp_port, folder, postgres_port, account)
     finally:
         stack.send_signal(signal.SIGINT)
         status = stack.wait(DEADLINE_SECONDS)
