@@ -111,6 +111,11 @@ old-system: install ## Make up an old system to migrate, beside `make run`: make
 .PHONY: model
 model: ## Check the protocol of claims and publications with spin (docs/model), in seconds
 	@docs/model/check.sh $(MODEL_OPTIONS)
+SOAK_USERS ?= 500
+SOAK_DAYS ?= 365
+.PHONY: soak-year
+soak-year: install ## A year in time-lapse with edits, moves and outages, against its own computation: make soak-year [SOAK_USERS=500] [SOAK_DAYS=365]
+	@$(BIN)/python -m local_stack soak-year --users $(SOAK_USERS) --days $(SOAK_DAYS)
 
 .PHONY: test-browser screenshots
 test-browser: $(VENV)/browser-tools ## The console in a real browser, on a running stack (minutes)

@@ -1,4 +1,4 @@
-"""`python -m local_stack up` and `python -m local_stack demo`."""
+"""`python -m local_stack up`, `demo` and `soak-year`."""
 
 import asyncio
 import math
@@ -20,6 +20,7 @@ from local_stack.ports import BusyPortError
 from local_stack.roster import RosterError, Row, read_roster
 from local_stack.sample import sample_users
 from local_stack.settings import StackSettings
+from local_stack.soak.year import Size, soak_year
 from local_stack.stack import StackRunningError
 from local_stack.up import up as run_up
 
@@ -46,6 +47,18 @@ def demo(
     rows = _rows(users, the_day)
     run = Day(the_day, _speed(speed), _local_time(broadcast))
     raise typer.Exit(_run(run_demo(_settings(), rows, run), when_stopped=_INTERRUPTED))
+
+
+@app.command(name="soak-year")
+def soak(
+    users: Annotated[int, typer.Option(min=1, max=100_000, help="How many users.")] = 500,
+    days: Annotated[int, typer.Option(min=1, max=365, help="How many simulated days.")] = 365,
+    outages: Annotated[int, typer.Option(min=0, max=52, help="In how many weeks something fails.")] = 6,
+    seed: Annotated[int, typer.Option(help="Repeats a run.")] = 1,
+) -> None:
+    """Run a year of schedules in time-lapse, with edits, moves and outages; the last line is the report."""
+    size = Size(users, days, outages, seed)
+    raise typer.Exit(_run(soak_year(_settings(), size), when_stopped=_INTERRUPTED))
 
 
 def _run(main: Coroutine[Any, Any, int | None], *, when_stopped: int) -> int:

@@ -34,44 +34,47 @@ class Almanac:
 
     async def create_user(self, user: Mapping[str, object], idempotency_key: str) -> str:
         """Create a user; returns the id. Raises RefusedError for a user that the API does not accept, or ApiError."""
-        answer = await self._request("POST", f"{self.user_url}/v1/users", user, idempotency_key)
+        answer = await self.request("POST", f"{self.user_url}/v1/users", user, idempotency_key)
         return str(answer["id"])
 
     async def create_endpoint(self, url: str, description: str) -> tuple[str, str]:
         """Register a webhook endpoint for every event; returns its id and its signing secret."""
-        answer = await self._request(
+        answer = await self.request(
             "POST", f"{self.delivery_url}/v1/endpoints", {"url": url, "description": description}
         )
         return str(answer["id"]), str(answer["secret"])
 
     async def endpoints(self) -> list[dict[str, Any]]:
         """The registered endpoints (the first page, which is all that this stack ever has)."""
-        items: list[dict[str, Any]] = (await self._request("GET", f"{self.delivery_url}/v1/endpoints"))["items"]
+        items: list[dict[str, Any]] = (await self.request("GET", f"{self.delivery_url}/v1/endpoints"))["items"]
         return items
 
     async def delete_endpoint(self, endpoint_id: str) -> None:
         """Remove an endpoint."""
-        await self._request("DELETE", f"{self.delivery_url}/v1/endpoints/{endpoint_id}")
+        await self.request("DELETE", f"{self.delivery_url}/v1/endpoints/{endpoint_id}")
 
     async def users_scheduled(self) -> int:
         """How many users event-service knows and has an event for. Right while each user has one, the birthday."""
-        summary = await self._request("GET", f"{self.event_url}/v1/events/summary")
+        summary = await self.request("GET", f"{self.event_url}/v1/events/summary")
         return min(int(summary["recipients"]), int(summary["pending"]) + int(summary["processing"]))
 
     async def broadcast(self, at: datetime, message: str) -> str:
         """Have everybody notified at a local time of their own zone; returns the broadcast's id."""
         body = {"audience": {"all": True}, "at": at.isoformat(), "message": message}
-        return str((await self._request("POST", f"{self.event_url}/v1/broadcasts", body, "broadcast"))["id"])
+        return str((await self.request("POST", f"{self.event_url}/v1/broadcasts", body, "broadcast"))["id"])
 
     async def broadcast_progress(self, broadcast_id: str) -> tuple[str, int]:
         """The broadcast's status, and how many events were made for it."""
-        answer = await self._request("GET", f"{self.event_url}/v1/broadcasts/{broadcast_id}")
+        answer = await self.request("GET", f"{self.event_url}/v1/broadcasts/{broadcast_id}")
         return str(answer["status"]), int(answer["scheduled"])
 
-    async def _request(
+    async def request(
         self, method: str, url: str, body: Mapping[str, object] | None = None, idempotency_key: str | None = None
     ) -> Any:
+        """One request; an update takes any version. Raises RefusedError or ApiError."""
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        if method == "PATCH":
+            headers["If-Match"] = "*"
         fault = ""
         for delay in (*_RETRY_DELAYS, None):
             try:

@@ -88,6 +88,10 @@ class Supervisor:
             for entry in self._entries():
                 group.create_task(self._keep_alive(entry))
 
+    def pids(self) -> list[tuple[str, int]]:
+        """The name and the process id of each child."""
+        return [(entry.name, entry.child.pid) for entry in self._entries()]
+
     async def stop(self) -> None:
         """Stop all in reverse order of their start, each with the grace period, then SIGKILL."""
         for group in reversed(self._groups):

@@ -192,6 +192,18 @@ async def test_an_hourly_series_whose_user_moves_west_goes_on_at_the_next_full_h
     assert await _fire(reminders, "2026-12-02T01:00Z") == ["2026-12-02T01:00:00Z"]
 
 
+async def test_an_hourly_series_that_is_paused_while_its_user_moves_west_goes_on_when_it_is_resumed(
+    reminders: Reminders,
+) -> None:
+    await _user_moves(reminders, "Asia/Tokyo")
+    await reminders.scenario.at("2026-11-30T01:30Z")
+    schedule = await reminders.create(start="2026-11-01T00:00", rrule="FREQ=HOURLY")
+    assert await _fire(reminders, "2026-11-30T02:00Z") == ["2026-11-30T02:00:00Z"]
+    await reminders.do("pause", schedule)
+    await _user_moves(reminders, "America/Los_Angeles", 3)
+    assert (await reminders.do("resume", schedule))["nextAt"] == "2026-11-30T03:00:00Z"
+
+
 async def test_a_user_who_moves_past_a_short_grace_misses_a_schedule_as_much_as_an_event(
     reminders: Reminders, editor: Any
 ) -> None:

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from chassis.api.wire import NOT_SENT, PatchModel, RequestModel, WireModel
-from chassis.zones import zone
+from chassis.zones import current_name, zone
 from contracts.vocabulary import EventType, Priority
 from contracts.wire import LocalTime
 from event_service.adapters.schedule_views import ScheduleView
@@ -25,6 +25,7 @@ from event_service.api.inputs import (
     Template,
     length,
 )
+from event_service.application.recurrence_lines import RecurrenceLines, take_apart
 from event_service.application.schedule_requests import NewSchedule
 from event_service.application.schedules import Coming
 from event_service.domain.local_time import Applied, GapPolicy, LeapDayPolicy, OverlapPolicy
@@ -32,6 +33,7 @@ from event_service.domain.patterns import Kind, PatternParts, parts_of
 from event_service.domain.schedules import CatchUp, Schedule, Source, Status
 
 MAX_EXDATES = 500
+MAX_LINES = 20_000
 _SETTINGS = ("gap", "overlap", "leap_day", "catch_up", "message")
 
 
@@ -44,7 +46,15 @@ def _only_reminders(value: EventType) -> EventType:
 
 
 Start = Annotated[LocalDateTime, Field(description="The local time of the first occurrence: DTSTART.")]
-RRule = Annotated[str, Field(min_length=1, max_length=500, examples=["FREQ=WEEKLY;BYDAY=MO,FR;COUNT=10"])]
+RRule = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_LINES,
+        description="An RRULE of at most 500 characters, or the lines DTSTART, RRULE, EXDATE and RDATE of a calendar.",
+        examples=["FREQ=WEEKLY;BYDAY=MO,FR;COUNT=10", "DTSTART;TZID=Europe/Berlin:20270104T090000\nRRULE:FREQ=DAILY"],
+    ),
+]
 ExDates = Annotated[
     tuple[LocalDateTime, ...], Field(max_length=MAX_EXDATES, description="Local times that are left out.")
 ]
@@ -68,13 +78,41 @@ class RuleInput(RequestModel):
     """When: once, by an RRULE (RFC 5545), or each year on the same day."""
 
     kind: Kind
-    start_local: Start
+    start_local: Annotated[Start | None, Field(description="Needed unless `rrule` has a line DTSTART.")] = None
     rrule: RRule | None = None
     exdates: ExDates = ()
     rdates: RDates = ()
 
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        self.parts()
+        return self
+
+    @property
+    def lines(self) -> RecurrenceLines:
+        return RecurrenceLines() if self.rrule is None else take_apart(self.rrule)
+
     def parts(self) -> PatternParts:
-        return PatternParts(self.kind, self.start_local, self.rrule, self.exdates, self.rdates)
+        """Raises InvalidRuleError, which is a ValueError."""
+        lines = self.lines
+        start = _agreed_start(self.start_local, lines)
+        if start is None:
+            raise ValueError("startLocal: required, unless rrule has a line DTSTART")
+        return PatternParts(
+            self.kind, start, lines.rrule, (*self.exdates, *lines.exdates), (*self.rdates, *lines.rdates)
+        )
+
+
+def _agreed_start(start: datetime | None, lines: RecurrenceLines) -> datetime | None:
+    if start is not None and lines.start is not None and start != lines.start:
+        raise ValueError(f"startLocal: {start.isoformat()} is not the DTSTART of rrule, {lines.start.isoformat()}")
+    return start or lines.start
+
+
+def _agreed_zone(name: str | None, lines: RecurrenceLines) -> str | None:
+    if name is not None and lines.zone is not None and current_name(name) != current_name(lines.zone):
+        raise ValueError(f"timezone: {name} is not the zone of the DTSTART of rrule, {lines.zone}")
+    return name or lines.zone
 
 
 class ScheduleFields(RequestModel):
@@ -95,6 +133,11 @@ class ScheduleFields(RequestModel):
     message: Template | None = None
     payload: Payload = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _in_one_zone(self) -> Self:
+        _agreed_zone(self.timezone, self.rule.lines)
+        return self
+
     def for_user(self, user_id: UUID) -> NewSchedule:
         settings = {name: getattr(self, name) for name in _SETTINGS}
         lengths = {"grace": length(self.grace_seconds), "expiry": length(self.expiry_seconds)}
@@ -103,7 +146,7 @@ class ScheduleFields(RequestModel):
             event_type=self.event_type,
             label=self.label,
             parts=self.rule.parts(),
-            timezone=self.timezone,
+            timezone=_agreed_zone(self.timezone, self.rule.lines),
             priority=self.priority,
             urgent=self.urgent,
             payload=self.payload,
@@ -129,10 +172,29 @@ class PatchRule(PatchModel):
     exdates: ExDates | None = NOT_SENT
     rdates: RDates | None = NOT_SENT
 
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        _agreed_start(self.changes().get("start_local"), self.lines)
+        return self
+
+    @property
+    def lines(self) -> RecurrenceLines:
+        rrule = self.changes().get("rrule")
+        return RecurrenceLines() if rrule is None else take_apart(rrule)
+
     def parts(self) -> dict[str, Any]:
         sent = self.changes()
         if "start_local" in sent:
             sent["start"] = sent.pop("start_local")
+        lines = self.lines
+        if lines.rrule is not None:
+            sent["rrule"] = lines.rrule
+        if lines.start is not None:
+            sent["start"] = lines.start
+        if lines.exdates:
+            sent["exdates"] = (*(sent.get("exdates") or ()), *lines.exdates)
+        if lines.rdates:
+            sent["rdates"] = (*(sent.get("rdates") or ()), *lines.rdates)
         for name in ("exdates", "rdates"):
             if name in sent:
                 sent[name] = sent[name] or ()
@@ -156,11 +218,20 @@ class PatchSchedule(PatchModel):
     message: Template | None = NOT_SENT
     payload: Payload | None = NOT_SENT
 
+    @model_validator(mode="after")
+    def _in_one_zone(self) -> Self:
+        sent = self.changes()
+        if "rule" in sent:
+            _agreed_zone(sent.get("timezone"), self.rule.lines)
+        return self
+
     def patch(self) -> dict[str, Any]:
         """By the names of :func:`event_service.application.schedules.update_schedule`."""
         sent = self.changes()
         if "rule" in sent:
             sent["rule"] = self.rule.parts()
+            if (there := _agreed_zone(sent.get("timezone"), self.rule.lines)) is not None:
+                sent["timezone"] = there
         for name in ("grace", "expiry"):
             if f"{name}_seconds" in sent:
                 sent[name] = length(sent.pop(f"{name}_seconds"))

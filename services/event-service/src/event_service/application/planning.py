@@ -281,6 +281,8 @@ class Changes:
 
     def keep(self, want: Schedule, have: Schedule) -> None:
         """Store a schedule that makes no events now."""
+        if want.source is Source.API and want.timing != have.timing:
+            want = self._begin_anew(want, have)
         self._store(want, have)
 
     def cancel(self, event: EventKey, reason: str) -> None:
