@@ -36,7 +36,10 @@ EXAMPLES = 100 if CASES else 4
 """At random, of each operation and each way through several."""
 
 BEYOND_SCHEMA = {
-    Service.USER: {"birth-in-future", "anniversary-in-future", "too-many-anniversaries", "import-body-changed"},
+    Service.USER: {
+        *("birth-in-future", "anniversary-in-future", "too-many-anniversaries", "import-body-changed"),
+        "as in the path, or be left out",
+    },
     Service.EVENT: {
         *("exclusive-parameters", "invalid-rule", "invalid-template", "priority-too-low", "expiry-before-grace"),
         *("schedule-derived", "schedule-ended", "invalid-items", "impossible-time", "label-missing"),
