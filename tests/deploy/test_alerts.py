@@ -152,6 +152,21 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"almanac_circuit_trips_total": f"0x{MINUTES - 5} 1x5"},
         {"almanac_circuit_trips_total": f"3x{MINUTES}"},
     ),
+    "LeasesExpireAgain": (
+        {'almanac_delivery_leases_expired_again_total{priority="CRITICAL"}': f"0x{MINUTES - 5} 1x5"},
+        {
+            'almanac_delivery_leases_expired_again_total{priority="CRITICAL"}': f"3x{MINUTES}",
+            # One lease that ends is a worker that was killed.
+            'almanac_delivery_leases_expired_total{priority="CRITICAL"}': f"0+1x{MINUTES}",
+        },
+    ),
+    "AttemptsFailInternally": (
+        {'almanac_delivery_attempts_total{class="internal_error", priority="LOW"}': f"0x{MINUTES - 5} 1x5"},
+        {
+            'almanac_delivery_attempts_total{class="internal_error", priority="LOW"}': f"3x{MINUTES}",
+            'almanac_delivery_attempts_total{class="2xx", priority="LOW"}': f"0+9x{MINUTES}",
+        },
+    ),
     "QueueProcessingSlow": _late("almanac_queue_latency_seconds", "5.0", 'priority="NORMAL"'),
     "DeadLettersMany": (
         {'almanac_dead_letters_open{reason="exhausted"}': f"60x{MINUTES}", **NO_ENDPOINT},

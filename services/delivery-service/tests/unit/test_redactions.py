@@ -128,9 +128,11 @@ def test_a_signing_secret_is_redacted_with_and_without_its_prefix() -> None:
     assert redactions.apply(f"{secret} {secret.removeprefix('whsec_')}") == f"{REDACTED} {REDACTED}"
 
 
-def test_what_is_left_of_a_secret_where_a_text_was_cut_is_not_kept() -> None:
-    secret = 200 * "s3cret-"
-    text = 50 * f"{secret}\n"
-    redacted = Redactions([secret]).apply(text[:-700], cut=True)
-    assert "s3cret" not in redacted
-    assert REDACTED in redacted
+@pytest.mark.parametrize("encode", ENCODINGS, ids=NAMES)
+@pytest.mark.parametrize("missing", range(1, 12))
+def test_a_secret_is_redacted_where_the_text_was_cut_within_it(missing: int, encode: Callable[[str], str]) -> None:
+    text = f"{TOKEN}! {encode('Bearer of-the-receiver/&') + TOKEN}"
+    secret = "Bearer of-the-receiver/&" + TOKEN
+    cut = f"whole {secret} part {encode(secret)[:-missing]}"
+    assert Redactions([secret]).apply(cut) == f"whole {REDACTED} part {REDACTED}"
+    assert "of-the-receiver" not in Redactions([secret]).apply(text)

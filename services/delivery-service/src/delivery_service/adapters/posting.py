@@ -116,8 +116,7 @@ def _text(raw: bytes) -> str:
 
 
 def _excerpt(body: bytearray, redactions: Redactions) -> str | None:
-    text = redactions.apply(body.decode(errors="replace"), cut=len(body) >= MAX_RESPONSE_BYTES)
-    return text[:EXCERPT_BYTES] or None
+    return redactions.apply(body.decode(errors="replace"))[:EXCERPT_BYTES] or None
 
 
 def _classify(error: Exception) -> tuple[Fault, str]:

@@ -24,6 +24,7 @@ _ESCAPE = re.compile(
     r"|%[0-9A-Fa-f]{2}"
     r"|&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});"
 )
+_HALF_ESCAPE = re.compile(r"(?:\\(?:u[0-9A-Fa-f]{0,3})?|%[0-9A-Fa-f]?|&#?[0-9A-Za-z]{0,7})\Z")
 _PARTS = re.compile(r"[\s;,=\"']+")
 _CONTROL = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 
@@ -38,25 +39,19 @@ class Redactions:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets = secrets
 
-    def apply(self, text: str, *, cut: bool = False) -> str:
-        """The text as it may be kept and shown.
-
-        Args:
-            cut: the text goes on. Of a secret at its very end there may be only a part, which would not be found.
-        """
+    def apply(self, text: str) -> str:
+        """The text as it may be kept and shown. A secret of which it ends with a part is replaced too."""
         # PostgreSQL's text has no NUL; a body may.
         text = text.replace("\0", "\ufffd")
         if not text or not self._needles:
             return text
-        spans = sorted(self._spans(text))
-        end = max(0, len(text) - _LONGEST_ESCAPE * max(map(len, self._needles))) if cut else len(text)
         kept: list[str] = []
         position = 0
-        for start, stop in spans:
+        for start, stop in sorted(self._spans(text)):
             if start >= position:
-                kept += text[position : min(start, end)], REDACTED
+                kept += text[position:start], REDACTED
             position = max(position, stop)
-        kept.append(text[position:end])
+        kept.append(text[position:])
         return "".join(kept)
 
     @cached_property
@@ -81,6 +76,9 @@ class Redactions:
                 while at >= 0:
                     yield starts[at], starts[at + len(needle)]
                     at = folded.find(needle, at + len(needle))
+                begun = _begun(folded, needle)
+                if begun is not None:
+                    yield starts[begun], starts[-1]
             decoded, starts = _decoded(text, starts)
             if decoded == text:
                 return
@@ -115,6 +113,17 @@ def _credentials(value: str) -> Iterator[str]:
         except (Base64Error, UnicodeDecodeError):
             return
         yield from (plain, plain.partition(":")[2])
+
+
+def _begun(text: str, needle: str) -> int | None:
+    """Where a text ends with the beginning of a secret, and perhaps with half of an escape."""
+    opening = needle[:MIN_LENGTH]
+    at = text.find(opening, max(0, len(text) - len(needle) - _LONGEST_ESCAPE))
+    while at >= 0:
+        if needle.startswith(_HALF_ESCAPE.sub("", text[at:])):
+            return at
+        at = text.find(opening, at + 1)
+    return None
 
 
 def _is_long(text: str) -> bool:
