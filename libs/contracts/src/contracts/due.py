@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field, JsonValue, ValidationError
 from contracts.attributes import check_attributes
 from contracts.errors import ContractError
 from contracts.messages.user import Contact
+from contracts.send_hours import DueWindow
 from contracts.trace import trace_fields
 from contracts.vocabulary import EventType, Priority
 from contracts.wire import Text, UtcInstant, WireModel
@@ -17,6 +18,9 @@ class DueMetadata(WireModel):
     """The attempt rises only with a retry of the whole event; nothing is delivered after expiry.
 
     ``external_id`` is what the client's own system calls the user; left out where there is none.
+
+    ``send_window`` is that which the event keeps to, if any. ``original_target_timestamp_utc`` is when it was to be
+    sent before it waited for an opening of that window; both are left out where they say nothing.
     """
 
     user_id: UUID
@@ -32,6 +36,8 @@ class DueMetadata(WireModel):
     tags: list[str]
     contact: Contact
     delivery_payload: dict[str, JsonValue]
+    original_target_timestamp_utc: UtcInstant | None = Field(default=None, exclude_if=lambda value: value is None)
+    send_window: DueWindow | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class DueEvent(WireModel):

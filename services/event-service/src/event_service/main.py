@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chassis.api.imports import progress_router
+from chassis.api.send_windows import window_of
 from chassis.lifecycle import Loop, Role
 from chassis.momentary import Momentary
 from chassis.runtime import Runtime
@@ -62,14 +63,21 @@ def _type_rules(settings: Settings, type: str) -> TypeRules:
         grace=timedelta(hours=setting("grace_hours_{}")),
         expiry=None if expiry is None else timedelta(hours=expiry),
         message=setting("{}_message"),
+        window=window_of(setting("send_window_{}")),
+        messages=setting("{}_messages"),
         policies=Policies(setting("gap_policy_{}"), setting("overlap_policy_{}"), setting("leap_day_policy_{}")),
     )
 
 
 def _due_events(runtime: Runtime[Settings]) -> SnsDueEvents:
     runtime.publishes(*(runtime.topology.topic(type) for type in EventType))
+    windows = {type: own.window for type, own in rulebook(runtime.settings).items() if own.window is not None}
     return SnsDueEvents(
-        runtime.publisher, runtime.bus, runtime.topology, depth_limit=runtime.settings.queue_depth_limit
+        runtime.publisher,
+        runtime.bus,
+        runtime.topology,
+        depth_limit=runtime.settings.queue_depth_limit,
+        windows=windows,
     )
 
 

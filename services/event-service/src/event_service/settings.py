@@ -4,8 +4,10 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from chassis.api.send_windows import SendWindowInput
 from chassis.settings import ServiceSettings
 from contracts.vocabulary import EventType
+from event_service.application.messages import checked_translations
 from event_service.application.strategies import STRATEGIES
 from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy
 from event_service.domain.templates import check_template
@@ -18,6 +20,13 @@ def _template(type: EventType) -> AfterValidator:
     def check(value: str) -> str:
         check_template(value, STRATEGIES[type].placeholders)
         return value
+
+    return AfterValidator(check)
+
+
+def _translations(type: EventType) -> AfterValidator:
+    def check(value: dict[str, str]) -> dict[str, str]:
+        return checked_translations(value, STRATEGIES[type].placeholders)
 
     return AfterValidator(check)
 
@@ -70,6 +79,22 @@ class Settings(ServiceSettings):
     )
     """Templates of the messages. Placeholders: ``first_name``, ``last_name``, ``full_name``; of birthdays and
     anniversaries ``occurrence_number`` and ``ordinal``; of anniversaries and reminders ``label``."""
+    birthday_messages: Annotated[dict[str, str], _translations(EventType.BIRTHDAY)] = Field(default_factory=dict)
+    anniversary_messages: Annotated[dict[str, str], _translations(EventType.ANNIVERSARY)] = Field(default_factory=dict)
+    reminder_messages: Annotated[dict[str, str], _translations(EventType.REMINDER)] = Field(default_factory=dict)
+    notification_messages: Annotated[dict[str, str], _translations(EventType.NOTIFICATION)] = Field(
+        default_factory=dict
+    )
+    """The same in other languages, by BCP 47 tag: ``{"de": "Hallo {first_name}", "pt-BR": "Oi {first_name}"}``. A user
+    whose locale is de-AT gets that of de-AT, else that of de, else the message above."""
+    send_window_birthday: SendWindowInput | None = None
+    send_window_anniversary: SendWindowInput | None = None
+    send_window_reminder: SendWindowInput | None = None
+    send_window_notification: SendWindowInput | None = None
+    """When events of the type may be sent, in their users' zones, as JSON:
+    ``[{"days": ["MO", "TU", "WE", "TH", "FR", "SA", "SU"], "from": "08:00", "until": "21:00"}]``. None: at any time.
+    A schedule's, a broadcast's and above all a user's own window take its place. A window that changes holds at once
+    for what fires; what waits is placed by it when it is planned next."""
     gap_policy_birthday: GapPolicy = GapPolicy.SHIFT_FORWARD
     gap_policy_anniversary: GapPolicy = GapPolicy.SHIFT_FORWARD
     gap_policy_reminder: GapPolicy = GapPolicy.SHIFT_FORWARD

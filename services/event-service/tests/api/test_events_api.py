@@ -61,6 +61,8 @@ async def test_one_event_is_shown_with_its_history(api: httpx.AsyncClient, users
         "localTime": "2026-11-23T09:00:00",
         "followsUser": True,
         "rescheduled": False,
+        "originalTargetTimestampUTC": None,
+        "ignoreSendWindow": False,
         "graceUntil": "2026-11-26T14:00:00Z",
         "expiresAt": "2026-11-26T14:00:00Z",
         "publishedAt": "2026-11-23T14:00:00Z",

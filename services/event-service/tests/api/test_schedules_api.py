@@ -48,6 +48,12 @@ async def test_a_new_schedule_is_answered_as_it_is_read(reminders: Reminders) ->
         "graceSeconds": 60,
         "expirySeconds": None,
         "message": None,
+        "messages": {},
+        "sendWindow": None,
+        "userSendWindow": None,
+        "ignoreSendWindow": False,
+        "businessDays": None,
+        "spreadSeconds": 0,
         "payload": {"dose": 2},
         "lastOccurrence": None,
         "nextAt": "2026-10-05T13:00:00Z",
@@ -122,6 +128,8 @@ async def test_a_preview_tells_local_and_utc_times_and_what_a_policy_did(reminde
             "wall": "2027-03-13T02:30:00",
             "policies": [],
             "rescheduled": False,
+            "originalTargetTimestampUTC": None,
+            "standsFor": 0,
         },
         {
             "occurrence": "2027-03-14T02:30:00",
@@ -130,6 +138,8 @@ async def test_a_preview_tells_local_and_utc_times_and_what_a_policy_did(reminde
             "wall": "2027-03-14T02:30:00",
             "policies": ["GAP_SHIFTED"],
             "rescheduled": False,
+            "originalTargetTimestampUTC": None,
+            "standsFor": 0,
         },
         {
             "occurrence": "2027-03-15T02:30:00",
@@ -138,6 +148,8 @@ async def test_a_preview_tells_local_and_utc_times_and_what_a_policy_did(reminde
             "wall": "2027-03-15T02:30:00",
             "policies": [],
             "rescheduled": False,
+            "originalTargetTimestampUTC": None,
+            "standsFor": 0,
         },
     ]
     await reminders.change(schedule, gap="skip")

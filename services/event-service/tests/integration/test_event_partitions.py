@@ -61,7 +61,7 @@ async def test_partitions_have_all_indexes_of_the_whole_and_are_tuned(scenario: 
         "SELECT c.relname, c.reloptions, (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid) AS indexes"
         " FROM pg_inherits p JOIN pg_class c ON c.oid = p.inhrelid WHERE p.inhparent = 'events'::regclass"
     )
-    assert {row.indexes for row in rows} == {7}
+    assert {row.indexes for row in rows} == {8}
     assert all("fillfactor=75" in row.reloptions for row in rows)
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from event_service.domain.templates import LABEL, NUMBER, PERSON, check_template, counted, ordinal, person, render
+from event_service.domain.number_forms import ordinal
+from event_service.domain.templates import LABEL, NUMBER, PERSON, check_template, counted, person, render
 
 
 @pytest.mark.parametrize(
@@ -14,7 +15,7 @@ from event_service.domain.templates import LABEL, NUMBER, PERSON, check_template
     ],
 )  # fmt: skip
 def test_ordinals_are_those_of_english(number: int, word: str) -> None:
-    assert ordinal(number) == word
+    assert ordinal(number, None) == word
 
 
 def test_a_template_is_filled_in_with_names_number_and_label() -> None:

@@ -18,7 +18,16 @@ async def test_a_created_user_is_answered_with_its_place_and_version_and_can_be_
     assert created.status_code == 201
     user = created.json()
     assert {name: user[name] for name in ada} == ada
-    assert user.keys() - ada.keys() == {"id", "version", "externalId", "anniversaries", "createdAt", "updatedAt"}
+    assert user.keys() - ada.keys() == {
+        "id",
+        "version",
+        "externalId",
+        "anniversaries",
+        "sendWindow",
+        "locale",
+        "createdAt",
+        "updatedAt",
+    }
     assert user["version"] == 1
     assert user["createdAt"] == user["updatedAt"]
     assert created.headers["ETag"] == '"1"'

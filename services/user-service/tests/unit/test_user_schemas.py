@@ -97,7 +97,7 @@ def test_a_patch_knows_what_was_sent_from_what_was_not() -> None:
 def test_the_documented_patch_says_which_fields_may_be_null() -> None:
     properties = PatchUser.model_json_schema()["properties"]
     nullable = {name for name, schema in properties.items() if {"type": "null"} in schema.get("anyOf", [])}
-    assert nullable == {"email", "phone", "tags", "deliveryTime", "externalId"}
+    assert nullable == {"email", "phone", "tags", "deliveryTime", "externalId", "sendWindow", "locale"}
     assert not any("default" in schema for schema in properties.values())
 
 

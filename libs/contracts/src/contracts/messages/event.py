@@ -72,10 +72,14 @@ class EventFailedItem(EventEndedItem):
 
 
 class EventMissedItem(EventEndedItem):
-    """Nothing fired while its grace lasted; lateness is how long after the target that was found."""
+    """Nothing fired while its grace lasted; lateness is how long after the target that was found.
+
+    The reason is left out where it is only that, and by publishers before it.
+    """
 
     grace_until: UtcInstant
     lateness_seconds: float
+    reason: Text | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 MESSAGES = tuple(

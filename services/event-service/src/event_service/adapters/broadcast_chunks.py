@@ -1,6 +1,6 @@
 """A broadcast's events, thousands at a time: made, told and cancelled by statements that send no row to Python."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic_core import to_json
 from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database import Reader, Transaction
 from chassis.zones import TZDATA_VERSION
 from contracts.messages.registry import find_spec
 from contracts.messages.spec import MessageType
@@ -16,6 +16,8 @@ from contracts.vocabulary import EventType, Priority
 from event_service.adapters.events import FORGOTTEN, OF_TAKEN
 from event_service.domain import templates
 from event_service.domain.broadcasts import Broadcast
+from event_service.domain.send_times import Slot
+from event_service.domain.spread import SHARE_BITS, SHARE_SQL
 
 # A name has no control characters, so what stands for one in the message cannot be met in the other.
 _FIRST_NAME, _LAST_NAME = "\x01", "\x02"
@@ -49,35 +51,69 @@ _RETURNED = "id, user_id, event_type, priority, occurrence, attempt, target_time
 # The chunk is cut from all users, not from those who match, so that a rare tag makes no chunk long. FOR SHARE: a change
 # of a user waits for the chunk, and then finds the event; one that came before is seen.
 _SCHEDULE = text(
-    "WITH zones AS (SELECT * FROM"
-    " unnest(CAST(:zones AS text[]), CAST(:instants AS timestamptz[])) AS z (zone, target)),"
+    "WITH slots AS (SELECT * FROM unnest(CAST(:zones AS text[]), CAST(:windows AS text[]),"
+    " CAST(:instants AS timestamptz[]), CAST(:openings AS timestamptz[]), CAST(:rooms AS bigint[]))"
+    " AS z (zone, send_window, instant, opening, room)),"
+    " texts AS (SELECT * FROM unnest(CAST(:locales AS text[]), CAST(:templates AS text[]), CAST(:marks AS text[]))"
+    " AS t (locale, template, marked)),"
     " looked_at AS MATERIALIZED ("
     " SELECT user_id FROM recipients WHERE user_id > :after ORDER BY user_id LIMIT :limit),"
     " matched AS MATERIALIZED (SELECT r.user_id, r.first_name, r.last_name, r.timezone, r.tags, r.contact,"
-    " r.external_id"
+    " r.external_id, r.send_window, coalesce(CAST(r.send_window AS text), '') AS own_window,"
+    " coalesce(r.locale, '') AS locale"
     " FROM recipients r WHERE r.user_id > :after"
     " AND r.user_id <= (SELECT user_id FROM looked_at ORDER BY user_id DESC LIMIT 1) AND NOT r.deleted"
     " AND (cardinality(CAST(:timezones AS text[])) = 0 OR r.timezone = ANY(CAST(:timezones AS text[])))"
     " AND (cardinality(CAST(:tags AS text[])) = 0 OR r.tags && CAST(:tags AS text[]))"
     " ORDER BY r.user_id FOR SHARE),"
+    # Who has a window of their own that was not looked up, having just appeared, is held back when it fires.
+    " placed AS (SELECT m.*, d.id, coalesce(w.instant, z.instant) + s.later AS planned,"
+    " coalesce(w.opening, z.opening) + s.later AS target,"
+    " coalesce(w.opening > w.instant, z.opening > z.instant) AS waits,"
+    " coalesce(t.template, CAST(:template AS text)) AS template, coalesce(t.marked, CAST(:marked AS text)) AS marked"
+    " FROM matched m JOIN slots z ON z.zone = m.timezone AND z.send_window = ''"
+    " LEFT JOIN slots w ON w.zone = m.timezone AND w.send_window = m.own_window AND m.own_window <> ''"
+    " LEFT JOIN texts t ON t.locale = m.locale"
+    " CROSS JOIN LATERAL (SELECT derive_id(CAST(:broadcast_id AS text), CAST(m.user_id AS text)) AS id) AS d"
+    " CROSS JOIN LATERAL (SELECT CASE WHEN :spread = 0 THEN interval '0' ELSE make_interval(secs =>"
+    f" ({SHARE_SQL.format('d.id')} * coalesce(w.room, z.room)) >> {SHARE_BITS}) END AS later) AS s),"
     " changed AS (INSERT INTO events (id, target_timestamp_utc, broadcast_id, user_id, event_type, occurrence,"
     " priority, wall, timezone, follows_user, gap, overlap, tzdata, grace_until, expires_at, template, payload, tags,"
-    " contact, external_id, traceparent, history)"
-    " SELECT derive_id(CAST(:broadcast_id AS text), CAST(m.user_id AS text)), z.target, CAST(:broadcast_id AS uuid),"
+    " contact, external_id, traceparent, planned_at, send_window, user_window, ignores_window, spread_seconds,"
+    " history)"
+    " SELECT m.id, m.target, CAST(:broadcast_id AS uuid),"
     " m.user_id, CAST(:event_type AS text), CAST(:occurrence AS text), CAST(:priority AS smallint),"
     " CAST(:wall AS timestamp), m.timezone, CAST(:follows_user AS boolean), CAST(:gap AS text), CAST(:overlap AS text),"
-    " CAST(:tzdata AS text), z.target + make_interval(secs => :grace), z.target + make_interval(secs => :expiry),"
-    " CAST(:template AS text), CAST(CAST(:payload AS text) AS jsonb) || jsonb_build_object('message',"
-    " replace(replace(CAST(:marked AS text), CAST(:first_name AS text), m.first_name), CAST(:last_name AS text),"
+    " CAST(:tzdata AS text), m.planned + make_interval(secs => :grace), m.planned + make_interval(secs => :expiry),"
+    " m.template, CAST(CAST(:payload AS text) AS jsonb) || jsonb_build_object('message',"
+    " replace(replace(m.marked, CAST(:first_name AS text), m.first_name), CAST(:last_name AS text),"
     " m.last_name)), m.tags, m.contact, m.external_id, CAST(:traceparent AS text),"
-    " jsonb_build_array(jsonb_build_object('at', CAST(:now AS timestamptz), 'status', 'PENDING', 'cause', 'scheduled'))"
-    " FROM matched m JOIN zones z ON z.zone = m.timezone"
-    " WHERE z.target + make_interval(secs => :grace) > CAST(:now AS timestamptz)"
+    " CASE WHEN m.waits THEN m.planned END, CAST(CAST(:window AS text) AS jsonb), m.send_window,"
+    " CAST(:ignores_window AS boolean), CAST(:spread AS integer), jsonb_build_array(jsonb_build_object("
+    "'at', CAST(:now AS timestamptz), 'status', 'PENDING', 'cause', 'scheduled'))"
+    " FROM placed m"
+    " WHERE m.planned + make_interval(secs => :grace) > CAST(:now AS timestamptz)"
     f" ON CONFLICT DO NOTHING RETURNING {_RETURNED}),"
     + _told('"scheduleId"\\:null,"broadcastId":"\', CAST(:broadcast_id AS text), \'"')
     + " SELECT (SELECT count(*) FROM looked_at) AS looked_at,"
     " (SELECT user_id FROM looked_at ORDER BY user_id DESC LIMIT 1) AS last,"
     " (SELECT count(*) FROM matched) AS matched, (SELECT count(*) FROM changed) AS made"
+)
+_AUDIENCE = text(
+    "SELECT r.timezone, CAST(r.send_window AS text) AS send_window, count(*) AS recipients FROM recipients r"
+    " WHERE NOT r.deleted"
+    " AND (cardinality(CAST(:timezones AS text[])) = 0 OR r.timezone = ANY(CAST(:timezones AS text[])))"
+    " AND (cardinality(CAST(:tags AS text[])) = 0 OR r.tags && CAST(:tags AS text[]))"
+    " GROUP BY r.timezone, r.send_window ORDER BY r.timezone"
+)
+# The same users, locked as there: what is read of them is what the statement above finds.
+_DIFFERENCES = text(
+    "WITH looked_at AS MATERIALIZED ("
+    " SELECT user_id FROM recipients WHERE user_id > :after ORDER BY user_id LIMIT :limit),"
+    " held AS MATERIALIZED (SELECT r.timezone, CAST(r.send_window AS text) AS send_window, r.locale FROM recipients r"
+    " WHERE r.user_id > :after AND r.user_id <= (SELECT user_id FROM looked_at ORDER BY user_id DESC LIMIT 1)"
+    " AND NOT r.deleted AND (r.send_window IS NOT NULL OR r.locale IS NOT NULL) ORDER BY r.user_id FOR SHARE)"
+    " SELECT DISTINCT timezone, send_window, locale FROM held"
 )
 # It waits for nobody: what is being claimed fires.
 _CANCEL = text(
@@ -102,11 +138,44 @@ class Chunk:
     made: int
 
 
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What sets users of a chunk apart: zones with the windows of their own users, and languages."""
+
+    windows: Set[tuple[str, str]]
+    locales: Set[str]
+
+
+async def differences(tx: Transaction, broadcast: Broadcast, *, limit: int) -> Differences:
+    """Return those of the next ``limit`` users, who are kept as they are until the transaction ends."""
+    rows = (await tx.execute(_DIFFERENCES, {"after": broadcast.after_user_id, "limit": limit})).all()
+    return Differences(
+        {(row.timezone, row.send_window) for row in rows if row.send_window is not None},
+        {row.locale for row in rows if row.locale is not None},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many users of an audience have a zone, and a window of their own (its stored text, None: none)."""
+
+    timezone: str
+    window: str | None
+    recipients: int
+
+
+async def count_audience(reader: Reader, zones: Sequence[str], tags: Sequence[str]) -> list[Counted]:
+    """Count the users in one of ``zones`` (any, if empty) with one of ``tags`` (the same)."""
+    rows = await reader.execute(_AUDIENCE, {"timezones": list(zones), "tags": list(tags)})
+    return [Counted(row.timezone, row.send_window, row.recipients) for row in rows]
+
+
 async def schedule(
     tx: Transaction,
     broadcast: Broadcast,
     zones: Sequence[str],
-    targets: Mapping[str, datetime],
+    slots: Mapping[tuple[str, str], Slot],
+    texts: Mapping[str, str],
     now: datetime,
     *,
     limit: int,
@@ -115,14 +184,24 @@ async def schedule(
 
     Args:
         zones: the names of zones whose users match; any zone if empty.
-        targets: the instant of the broadcast in each zone that has one.
+        slots: when it is sent, by zone and by the stored text of a user's own window ('' for users without).
+        texts: its translations, by locale.
     """
     row = (
         await tx.execute(
             _SCHEDULE,
             {
-                "zones": list(targets),
-                "instants": list(targets.values()),
+                "zones": [zone for zone, _ in slots],
+                "windows": [window for _, window in slots],
+                "instants": [slot.instant for slot in slots.values()],
+                "openings": [slot.opening for slot in slots.values()],
+                "rooms": [int(slot.room.total_seconds()) for slot in slots.values()],
+                "locales": list(texts),
+                "templates": list(texts.values()),
+                "marks": [templates.render(template, _MARKS) for template in texts.values()],
+                "window": None if broadcast.window is None else to_json(broadcast.window.dump()).decode(),
+                "ignores_window": broadcast.ignores_window,
+                "spread": broadcast.spread,
                 "after": broadcast.after_user_id,
                 "limit": limit,
                 "timezones": list(zones),

@@ -9,6 +9,7 @@ from pydantic_core import to_json
 from sqlalchemy import Row, text
 
 from chassis.database import Reader, Transaction
+from event_service.adapters.send_windows import read_window
 from event_service.domain.broadcasts import Audience, Broadcast, BroadcastStatus
 from event_service.domain.local_time import GapPolicy, OverlapPolicy
 
@@ -17,13 +18,16 @@ Position = tuple[datetime, UUID]
 _COLUMNS = (
     "b.id, b.status, b.audience, b.wall, b.instant, b.priority, b.message, b.payload, b.gap, b.overlap,"
     " b.grace_seconds, b.expiry_seconds, b.traceparent, b.recipients, b.scheduled, b.after_user_id, b.created_at,"
-    " b.updated_at"
+    " b.updated_at, CAST(b.send_window AS text) AS send_window, b.ignores_window, b.spread_seconds,"
+    " b.messages"
 )
 _INSERT = text(
     "INSERT INTO broadcasts (id, status, audience, wall, instant, priority, message, payload, gap, overlap,"
-    " grace_seconds, expiry_seconds, traceparent) VALUES (:id, :status, CAST(CAST(:audience AS text) AS jsonb), :wall,"
+    " grace_seconds, expiry_seconds, traceparent, send_window, ignores_window, spread_seconds, messages)"
+    " VALUES (:id, :status, CAST(CAST(:audience AS text) AS jsonb), :wall,"
     " :instant, :priority, :message, CAST(CAST(:payload AS text) AS jsonb), :gap, :overlap, :grace_seconds,"
-    " :expiry_seconds, :traceparent)"
+    " :expiry_seconds, :traceparent, CAST(CAST(:send_window AS text) AS jsonb), :ignores_window, :spread_seconds,"
+    " CAST(CAST(:messages AS text) AS jsonb))"
 )
 _FIND = text(f"SELECT {_COLUMNS} FROM broadcasts b WHERE b.id = :id")
 _LOCK = text(f"{_FIND.text} FOR UPDATE")
@@ -66,6 +70,10 @@ async def insert(tx: Transaction, broadcast: Broadcast) -> None:
             "grace_seconds": int(broadcast.grace.total_seconds()),
             "expiry_seconds": int(broadcast.expiry.total_seconds()),
             "traceparent": broadcast.traceparent,
+            "send_window": None if broadcast.window is None else to_json(broadcast.window.dump()).decode(),
+            "ignores_window": broadcast.ignores_window,
+            "spread_seconds": broadcast.spread,
+            "messages": to_json(broadcast.messages).decode(),
         },
     )
 
@@ -138,4 +146,8 @@ def _broadcast(row: Row[Any]) -> Broadcast:
         after_user_id=row.after_user_id,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        window=read_window(row.send_window) if row.send_window else None,
+        ignores_window=row.ignores_window,
+        spread=row.spread_seconds,
+        messages=row.messages,
     )

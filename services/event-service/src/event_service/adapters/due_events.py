@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from opentelemetry.trace import Span, SpanKind
 
@@ -14,6 +15,8 @@ from chassis.zones import zone
 from contracts.due import DueEvent, DueMetadata
 from contracts.identity import idempotency_key
 from contracts.messages.user import Contact
+from contracts.send_hours import DueWindow, hours_of
+from contracts.send_window import SendWindow
 from contracts.topology import Topology
 from contracts.vocabulary import EventType, Priority
 from event_service.domain.events import Event, Published
@@ -27,12 +30,22 @@ DEPTH_PAUSE_SECONDS = 0.1
 class SnsDueEvents:
     """The port :class:`event_service.application.ports.DueEventBus` over SNS and SQS."""
 
-    def __init__(self, publisher: Publisher, bus: Bus, topology: Topology, *, depth_limit: int) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        bus: Bus,
+        topology: Topology,
+        *,
+        depth_limit: int,
+        windows: Mapping[str, SendWindow] | None = None,
+    ) -> None:
+        """``windows`` are the send windows of types that have one."""
         self._publisher = publisher
         self._bus = bus
         self._topics = {type: topology.topic(type).name for type in EventType}
         self._queues = {priority: topology.queue(priority).name for priority in Priority}
         self._limit = depth_limit
+        self._windows = windows or {}
         self._room = dict.fromkeys(Priority, 0)
         self._read_at = dict.fromkeys(Priority, float("-inf"))
 
@@ -64,7 +77,7 @@ class SnsDueEvents:
         ]
         messages = []
         for event, span in zip(events, spans, strict=True):
-            due = to_due_event(event, now)
+            due = to_due_event(event, now, self._windows.get(event.event_type))
             messages.append(Outgoing(due.model_dump_json(), due.attributes(tracing.traceparent_of(span))))
             self._room[Priority(event.priority)] -= 1
         errors = await self._publisher.publish(topic, messages, deadline=deadline)
@@ -81,8 +94,9 @@ class SnsDueEvents:
         ]
 
 
-def to_due_event(event: Event, now: datetime) -> DueEvent:
-    """The message of design §3, as of the claim."""
+def to_due_event(event: Event, now: datetime, window: SendWindow | None = None) -> DueEvent:
+    """The message of design §3, as of the claim. ``window`` is that of its type."""
+    window = None if event.ignores_window else event.user_window or event.window or window
     return DueEvent(
         event_id=event.id,
         event_type=EventType(event.event_type),
@@ -101,8 +115,15 @@ def to_due_event(event: Event, now: datetime) -> DueEvent:
             tags=list(event.tags),
             contact=Contact(email=event.email, phone=event.phone),
             delivery_payload=event.payload,
+            original_target_timestamp_utc=event.planned,
+            send_window=None if window is None else _due_window(window, event.window_timezone or event.timezone),
         ),
     )
+
+
+@lru_cache(maxsize=4096)
+def _due_window(window: SendWindow, timezone: str) -> DueWindow:
+    return DueWindow(timezone=timezone, hours=hours_of(window))
 
 
 def _fire_span(event: Event, now: datetime) -> Span:

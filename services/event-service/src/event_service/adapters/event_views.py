@@ -18,7 +18,7 @@ _COLUMNS = (
     " e.attempt, e.timezone, e.grace_until, e.published_at, e.finished_at, e.reason, e.payload, e.history,"
     " e.broadcast_id, e.wall, e.follows_user, e.rescheduled, e.coalesced,"
     " coalesce(e.expires_at, e.grace_until) AS expires_at, e.external_id,"
-    " coalesce(e.idempotency_key, CAST(e.id AS text)) AS idempotency_key"
+    " coalesce(e.idempotency_key, CAST(e.id AS text)) AS idempotency_key, e.planned_at, e.ignores_window"
 )
 _FIND = text(f"SELECT {_COLUMNS} FROM events e WHERE e.id = :id ORDER BY e.target_timestamp_utc DESC LIMIT 1")
 _FIND_ALL = text(f"SELECT {_COLUMNS} FROM events e WHERE e.id = ANY(CAST(:ids AS uuid[]))")
@@ -93,6 +93,8 @@ class EventView:
     expires_at: datetime
     external_id: str | None
     idempotency_key: str
+    planned: datetime | None
+    ignores_window: bool
 
 
 async def find(reader: Reader, event_id: UUID) -> EventView | None:

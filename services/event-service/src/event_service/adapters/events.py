@@ -13,6 +13,7 @@ from sqlalchemy import Row, text
 from chassis.database import Reader, Transaction
 from chassis.zones import TZDATA_VERSION
 from contracts.identity import derive_id
+from event_service.adapters.send_windows import read_window
 from event_service.domain.errors import EventStateError
 from event_service.domain.events import ENDS_FROM, Event, EventKey
 from event_service.domain.local_time import GapPolicy, OverlapPolicy
@@ -23,7 +24,8 @@ _NOW = text("SELECT almanac_now()")
 COLUMNS = (
     "e.id, e.target_timestamp_utc, e.schedule_id, e.user_id, e.event_type, e.occurrence, e.priority, e.timezone,"
     " e.grace_until, e.expires_at, e.payload, e.tags, e.contact, e.traceparent, e.attempt, e.broadcast_id, e.wall,"
-    " e.follows_user, e.template, e.rescheduled, e.gap, e.overlap, e.external_id, e.idempotency_key"
+    " e.follows_user, e.template, e.rescheduled, e.gap, e.overlap, e.external_id, e.idempotency_key, e.planned_at,"
+    " CAST(e.send_window AS text), CAST(e.user_window AS text), e.ignores_window, e.window_timezone, e.spread_seconds"
 )
 MOST_LOOKS = 100
 FORGOTTEN = "payload = '{}', contact = '{}', tags = '{}', template = NULL, external_id = NULL"
@@ -34,19 +36,22 @@ _RECORDS = (
     " broadcast_id uuid, user_id uuid, event_type text, occurrence text, priority smallint, attempt integer,"
     " wall timestamp, timezone text, follows_user boolean, rescheduled boolean, gap text, overlap text,"
     " grace_until timestamptz, expires_at timestamptz, template text, payload jsonb, tags jsonb, contact jsonb,"
-    " traceparent text, external_id text, idempotency_key text)"
+    " traceparent text, external_id text, idempotency_key text, planned timestamptz, send_window jsonb,"
+    " user_window jsonb, ignores_window boolean, window_timezone text, spread_seconds integer)"
 )
 _WRITTEN = (
     "id, target_timestamp_utc, schedule_id, broadcast_id, user_id, event_type, occurrence, priority, attempt, wall,"
     " timezone, follows_user, rescheduled, gap, overlap, tzdata, grace_until, expires_at, template, payload, tags,"
-    " contact, traceparent, external_id, idempotency_key"
+    " contact, traceparent, external_id, idempotency_key, planned_at, send_window, user_window, ignores_window,"
+    " window_timezone, spread_seconds"
 )
 _WRITTEN_FROM = (
     "i.id, i.target, i.schedule_id, i.broadcast_id, i.user_id, i.event_type, i.occurrence, i.priority, i.attempt,"
     " i.wall, i.timezone, i.follows_user, i.rescheduled, i.gap, i.overlap, :tzdata, i.grace_until, i.expires_at,"
     " i.template, i.payload,"
     " ARRAY(SELECT jsonb_array_elements_text(i.tags)), i.contact, i.traceparent, i.external_id,"
-    " i.idempotency_key"
+    " i.idempotency_key, i.planned, i.send_window, i.user_window, i.ignores_window, i.window_timezone,"
+    " i.spread_seconds"
 )
 _STEP = (
     "jsonb_build_array(jsonb_build_object("
@@ -78,12 +83,21 @@ OF_TAKEN = (
 )
 _DELETE_PENDING = text(f"DELETE FROM events e USING {KEYS} WHERE {MATCH} AND e.status = 'PENDING' RETURNING {COLUMNS}")
 # The partition key is never updated: a claim that waits for the row would fail with "moved to another partition".
-_MOVE = text(
-    f"WITH gone AS (DELETE FROM events e USING {KEYS} WHERE {MATCH} AND e.status = 'PENDING'"
+_MOVE_HELD = (
+    f"WITH gone AS (DELETE FROM events e USING {KEYS} WHERE {MATCH} AND {{held}}"
     " RETURNING e.id, e.history, e.version, e.created_at, e.coalesced)"
     f" INSERT INTO events ({_WRITTEN}, history, version, created_at, coalesced)"
     f" SELECT {_WRITTEN_FROM}, add_to_history(gone.history, {_STEP}), gone.version + 1, gone.created_at, gone.coalesced"
     f" FROM {_RECORDS} JOIN gone USING (id) RETURNING id"
+)
+_MOVE = text(_MOVE_HELD.format(held="e.status = 'PENDING'"))
+_MOVE_CLAIMED = text(_MOVE_HELD.format(held="e.claim_token = :token AND e.published_at IS NULL"))
+_MISS_CLAIMED = text(
+    "UPDATE events e SET status = 'MISSED', reason = :reason, finished_at = (SELECT almanac_now()), claim_token = NULL,"
+    " claimed_until = NULL, version = e.version + 1, history = add_to_history(e.history,"
+    " jsonb_build_array(jsonb_build_object("
+    "'at', (SELECT almanac_now()), 'status', 'MISSED', 'cause', CAST(:reason AS text))))"
+    f" FROM {KEYS} WHERE {MATCH} AND e.claim_token = :token AND e.published_at IS NULL RETURNING {COLUMNS}"
 )
 # An event that was cancelled comes back as itself, with its history: one occurrence has one row.
 _REVIVE = text(
@@ -103,7 +117,9 @@ _RENEW = text(
     "UPDATE events e SET payload = i.payload, tags = ARRAY(SELECT jsonb_array_elements_text(i.tags)),"
     " contact = i.contact, timezone = i.timezone, wall = i.wall, priority = i.priority, grace_until = i.grace_until,"
     " expires_at = i.expires_at, follows_user = i.follows_user, rescheduled = i.rescheduled,"
-    " external_id = i.external_id, version = e.version + 1"
+    " external_id = i.external_id, planned_at = i.planned, send_window = i.send_window, user_window = i.user_window,"
+    " ignores_window = i.ignores_window, window_timezone = i.window_timezone, spread_seconds = i.spread_seconds,"
+    " version = e.version + 1"
     f" FROM {_RECORDS}"
     f" WHERE {LOOK_UP} AND e.id = i.id AND e.target_timestamp_utc = i.target AND e.status = 'PENDING'"
 )
@@ -113,7 +129,7 @@ _FORGET_PERSON = text(
 )
 _LOCK_LIVE = text(
     "SELECT e.id, e.target_timestamp_utc, e.occurrence, e.status, e.rescheduled, e.wall, e.timezone, e.follows_user,"
-    " e.grace_until"
+    " e.grace_until, e.planned_at"
     f" FROM {KEYS} JOIN events e ON {MATCH}"
     " WHERE e.status IN ('PENDING', 'PROCESSING') ORDER BY e.id FOR UPDATE OF e"
 )
@@ -232,6 +248,7 @@ def to_event(row: Row[Any]) -> Event:
     id, target, schedule_id, user_id, event_type, occurrence, priority, timezone, grace_until, expires_at = values[:10]
     payload, tags, contact, traceparent, attempt, broadcast_id, wall, follows_user, template = values[10:19]
     rescheduled, gap, overlap, external_id, idempotency_key = values[19:24]
+    planned, window, user_window, ignores_window, window_timezone, spread = values[24:30]
     return Event(
         id,
         target,
@@ -258,6 +275,12 @@ def to_event(row: Row[Any]) -> Event:
         OverlapPolicy(overlap) if overlap else None,
         external_id,
         idempotency_key,
+        planned,
+        read_window(window) if window else None,
+        read_window(user_window) if user_window else None,
+        ignores_window,
+        window_timezone,
+        spread,
     )
 
 
@@ -287,10 +310,16 @@ def _to_row(event: Event) -> dict[str, object]:
         "traceparent": event.traceparent,
         "external_id": event.external_id,
         "idempotency_key": event.idempotency_key,
+        "planned": event.planned,
+        "send_window": event.window.dump() if event.window else None,
+        "user_window": event.user_window.dump() if event.user_window else None,
+        "ignores_window": event.ignores_window,
+        "window_timezone": event.window_timezone,
+        "spread_seconds": event.spread,
     }
 
 
-_COLUMN_NAMES = {"target": "target_timestamp_utc"}
+_COLUMN_NAMES = {"target": "target_timestamp_utc", "planned": "planned_at"}
 
 
 def _encode(events: Sequence[Event]) -> str:
@@ -305,6 +334,12 @@ def derive_event_id(schedule_id: UUID, occurrence: str) -> UUID:
 async def current_time(tx: Transaction) -> datetime:
     """The events' clock, as the database has it."""
     now: datetime = (await tx.execute(_NOW)).scalar_one()
+    return now
+
+
+async def read_time(reader: Reader) -> datetime:
+    """The same, without a transaction of one's own."""
+    now: datetime = (await reader.execute(_NOW)).scalar_one()
     return now
 
 
@@ -325,7 +360,8 @@ async def copy(tx: Transaction, events: Sequence[Event]) -> None:
 
 def copied(value: object) -> object:
     """A value of a row as COPY takes it."""
-    if isinstance(value, Mapping):
+    objects = isinstance(value, list) and any(isinstance(each, Mapping) for each in value)
+    if objects or isinstance(value, Mapping):
         return to_json(value).decode()
     return value.value if isinstance(value, Enum) else value
 
@@ -373,13 +409,34 @@ async def move(tx: Transaction, moves: Sequence[tuple[Event, datetime]]) -> set[
     """
     if not moves:
         return set()
-    values = {
+    return set((await tx.execute(_MOVE, _moved(moves, "rescheduled"))).scalars())
+
+
+async def move_claimed(tx: Transaction, token: UUID, moves: Sequence[tuple[Event, datetime]], cause: str) -> set[UUID]:
+    """Let claimed events, which had other instants, wait again in their new shape; their history goes on.
+
+    Returns the ids of those that the claim still held.
+    """
+    if not moves:
+        return set()
+    return set((await tx.execute(_MOVE_CLAIMED, {**_moved(moves, cause), "token": token})).scalars())
+
+
+async def miss_claimed(tx: Transaction, token: UUID, keys: Collection[EventKey], reason: str) -> dict[UUID, Event]:
+    """Let claimed events end as MISSED, and return those that the claim still held."""
+    if not keys:
+        return {}
+    rows = await tx.execute(_MISS_CLAIMED, {**key_parameters(keys), "token": token, "reason": reason})
+    return {row.id: to_event(row) for row in rows}
+
+
+def _moved(moves: Sequence[tuple[Event, datetime]], cause: str) -> dict[str, object]:
+    return {
         **key_parameters([EventKey(event.id, previous) for event, previous in moves]),
         "events": _encode([event for event, _ in moves]),
-        "cause": "rescheduled",
+        "cause": cause,
         "tzdata": TZDATA_VERSION,
     }
-    return set((await tx.execute(_MOVE, values)).scalars())
 
 
 async def delete_pending(tx: Transaction, keys: Collection[EventKey]) -> dict[UUID, Event]:
@@ -423,6 +480,7 @@ async def lock_live(tx: Transaction, keys: Collection[EventKey]) -> dict[UUID, L
             timezone=row.timezone,
             follows_user=row.follows_user,
             grace_until=row.grace_until,
+            planned=row.planned_at,
         )
         for row in await tx.execute(_LOCK_LIVE, key_parameters(keys))
     }

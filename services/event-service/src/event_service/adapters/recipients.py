@@ -8,30 +8,32 @@ from pydantic_core import to_json
 from sqlalchemy import Row, text
 
 from chassis.database import Database, Transaction
+from event_service.adapters.send_windows import read_window
 from event_service.domain.recipients import Recipient
 
 # Sorted, so that two consumers with the same users wait for each other in one order and cannot deadlock.
 _UPSERT = text(
     "INSERT INTO recipients AS r (user_id, version, deleted, first_name, last_name, date_of_birth, timezone,"
-    " delivery_time, anniversaries, tags, contact, external_id)"
+    " delivery_time, anniversaries, tags, contact, external_id, send_window, locale)"
     " SELECT i.user_id, i.version, i.deleted, i.first_name, i.last_name, i.date_of_birth, i.timezone,"
     " i.delivery_time, i.anniversaries, CASE WHEN i.tags IS NOT NULL"
-    " THEN ARRAY(SELECT jsonb_array_elements_text(i.tags)) END, i.contact, i.external_id"
+    " THEN ARRAY(SELECT jsonb_array_elements_text(i.tags)) END, i.contact, i.external_id, i.send_window, i.locale"
     " FROM jsonb_to_recordset(CAST(CAST(:recipients AS text) AS jsonb)) AS i (user_id uuid, version bigint,"
     " deleted boolean, first_name text, last_name text, date_of_birth date, timezone text, delivery_time time,"
-    " anniversaries jsonb, tags jsonb, contact jsonb, external_id text)"
+    " anniversaries jsonb, tags jsonb, contact jsonb, external_id text, send_window jsonb, locale text)"
     " ORDER BY i.user_id"
     " ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, deleted = excluded.deleted,"
     " first_name = excluded.first_name, last_name = excluded.last_name, date_of_birth = excluded.date_of_birth,"
     " timezone = excluded.timezone, delivery_time = excluded.delivery_time, anniversaries = excluded.anniversaries,"
     " tags = excluded.tags, contact = excluded.contact, external_id = excluded.external_id,"
-    " updated_at = clock_timestamp()"
+    " send_window = excluded.send_window, locale = excluded.locale, updated_at = clock_timestamp()"
     " WHERE r.version < excluded.version AND NOT r.deleted"
     " RETURNING user_id, xmax = 0 AS new"  # a row that was there is locked by this statement, which xmax tells
 )
 _FIND = text(
     "SELECT user_id, version, deleted, first_name, last_name, date_of_birth, timezone, delivery_time, anniversaries,"
-    " tags, contact, external_id FROM recipients WHERE user_id = ANY(CAST(:user_ids AS uuid[])) AND NOT deleted"
+    " tags, contact, external_id, CAST(send_window AS text) AS send_window, locale"
+    " FROM recipients WHERE user_id = ANY(CAST(:user_ids AS uuid[])) AND NOT deleted"
 )
 # A user's change, which updates the row, waits for this and comes after; others who lock so do not.
 _LOCK = text(f"{_FIND.text} ORDER BY user_id FOR SHARE")
@@ -94,6 +96,8 @@ def _by_id(rows: Iterable[Row[Any]]) -> dict[UUID, Recipient]:
             email=row.contact.get("email"),
             phone=row.contact.get("phone"),
             external_id=row.external_id,
+            send_window=read_window(row.send_window) if row.send_window else None,
+            locale=row.locale,
         )
         for row in rows
     }
@@ -121,4 +125,6 @@ def _to_row(recipient: Recipient) -> dict[str, object]:
         "tags": recipient.tags,
         "contact": {"email": recipient.email, "phone": recipient.phone},
         "external_id": recipient.external_id,
+        "send_window": recipient.send_window.dump() if recipient.send_window else None,
+        "locale": recipient.locale,
     }

@@ -1,6 +1,7 @@
 """Schedules in PostgreSQL. Whoever changes a schedule or its event locks the schedule first, always in order of id."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,13 +12,17 @@ from sqlalchemy import Row, text
 from chassis.database import Transaction
 from event_service.adapters import patterns
 from event_service.adapters.events import copied
+from event_service.adapters.send_windows import read_window
+from event_service.domain.business_days import Adjust, BusinessDays
 from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy
 from event_service.domain.schedules import CatchUp, Schedule, Source, Status
 
 COLUMNS = (
     "s.id, s.version, s.user_id, s.event_type, s.source, s.status, s.priority, s.label, s.rule, s.local_time,"
     " s.timezone, s.follows_user, s.gap, s.overlap, s.leap_day, s.grace_seconds, s.expiry_seconds, s.message,"
-    " s.payload, s.last_occurrence, s.live_event_id, s.next_at, s.traceparent, s.catch_up, s.floor_at, s.has_moved"
+    " s.payload, s.last_occurrence, s.live_event_id, s.next_at, s.traceparent, s.catch_up, s.floor_at, s.has_moved,"
+    " CAST(s.send_window AS text) AS send_window, s.ignores_window, CAST(s.user_window AS text) AS user_window,"
+    " s.user_timezone, s.business_days, s.spread_seconds, s.messages"
 )
 _LOCK = text(f"SELECT {COLUMNS} FROM schedules s WHERE s.id = ANY(CAST(:ids AS uuid[])) ORDER BY s.id FOR UPDATE")
 _LOCK_OF_USERS = text(
@@ -39,13 +44,15 @@ _NAMING = text(
 _UPSERT = text(
     "INSERT INTO schedules (id, version, user_id, event_type, source, status, priority, label, rule, local_time,"
     " timezone, follows_user, gap, overlap, leap_day, grace_seconds, expiry_seconds, message, payload,"
-    " last_occurrence, live_event_id, next_at, traceparent, catch_up, floor_at, has_moved)"
+    " last_occurrence, live_event_id, next_at, traceparent, catch_up, floor_at, has_moved, send_window,"
+    " ignores_window, user_window, user_timezone, business_days, spread_seconds, messages)"
     " SELECT i.* FROM jsonb_to_recordset(CAST(CAST(:schedules AS text) AS jsonb)) AS i (id uuid, version integer,"
     " user_id uuid, event_type text, source text, status text, priority smallint, label text, rule jsonb,"
     " local_time time, timezone text, follows_user boolean, gap text, overlap text, leap_day text,"
     " grace_seconds integer, expiry_seconds integer, message text, payload jsonb, last_occurrence text,"
     " live_event_id uuid, next_at timestamptz, traceparent text, catch_up text, floor_at timestamptz,"
-    " has_moved boolean)"
+    " has_moved boolean, send_window jsonb, ignores_window boolean, user_window jsonb, user_timezone text,"
+    " business_days jsonb, spread_seconds integer, messages jsonb)"
     " ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status,"
     " priority = excluded.priority, label = excluded.label, rule = excluded.rule, local_time = excluded.local_time,"
     " timezone = excluded.timezone, follows_user = excluded.follows_user, gap = excluded.gap,"
@@ -53,7 +60,10 @@ _UPSERT = text(
     " expiry_seconds = excluded.expiry_seconds, message = excluded.message, payload = excluded.payload,"
     " last_occurrence = excluded.last_occurrence, live_event_id = excluded.live_event_id,"
     " next_at = excluded.next_at, traceparent = excluded.traceparent, catch_up = excluded.catch_up,"
-    " floor_at = excluded.floor_at, has_moved = excluded.has_moved, updated_at = clock_timestamp()"
+    " floor_at = excluded.floor_at, has_moved = excluded.has_moved, send_window = excluded.send_window,"
+    " ignores_window = excluded.ignores_window, user_window = excluded.user_window,"
+    " user_timezone = excluded.user_timezone, business_days = excluded.business_days,"
+    " spread_seconds = excluded.spread_seconds, messages = excluded.messages, updated_at = clock_timestamp()"
 )
 _ADVANCE = text(
     "UPDATE schedules s SET status = i.status, last_occurrence = i.last_occurrence, live_event_id = i.live_event_id,"
@@ -164,6 +174,13 @@ def to_schedule(row: Row[Any]) -> Schedule:
         catch_up=CatchUp(row.catch_up) if row.catch_up else None,
         floor_at=row.floor_at,
         has_moved=row.has_moved,
+        window=read_window(row.send_window) if row.send_window else None,
+        ignores_window=row.ignores_window,
+        user_window=read_window(row.user_window) if row.user_window else None,
+        user_timezone=row.user_timezone,
+        business_days=_business_days(row.business_days),
+        spread=row.spread_seconds,
+        messages=row.messages,
     )
 
 
@@ -195,7 +212,20 @@ def _to_row(schedule: Schedule) -> dict[str, object]:
         "catch_up": schedule.catch_up,
         "floor_at": schedule.floor_at,
         "has_moved": schedule.has_moved,
+        "send_window": schedule.window.dump() if schedule.window else None,
+        "ignores_window": schedule.ignores_window,
+        "user_window": schedule.user_window.dump() if schedule.user_window else None,
+        "user_timezone": schedule.user_timezone,
+        "business_days": asdict(schedule.business_days) if schedule.business_days else None,
+        "spread_seconds": schedule.spread,
+        "messages": schedule.messages,
     }
+
+
+def _business_days(stored: dict[str, Any] | None) -> BusinessDays | None:
+    if stored is None:
+        return None
+    return BusinessDays(stored["country"], stored["subdivision"], Adjust(stored["adjust"]))
 
 
 def _seconds(length: timedelta | None) -> int | None:

@@ -1,27 +1,33 @@
 """Request and reply models of ``/v1/broadcasts``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from chassis.api.send_windows import HoursBody, SendWindowInput, window_of
 from chassis.api.wire import RequestModel, WireModel, ZoneName
 from contracts.vocabulary import EventStatus, Priority
 from event_service.api.inputs import (
     Expiry,
     Gap,
     Grace,
+    IgnoreSendWindow,
+    Messages,
     Moment,
     Overlap,
     Payload,
     Raised,
     ShownLocalDateTime,
+    SpreadSeconds,
     Template,
     length,
 )
+from event_service.application.broadcast_times import PreviewRow
 from event_service.domain.broadcasts import Audience, Broadcast, BroadcastStatus, NewBroadcast
+from event_service.domain.local_time import Applied
 
 Tag = Annotated[str, Field(min_length=1, max_length=50)]
 
@@ -56,6 +62,10 @@ class CreateBroadcast(RequestModel):
     overlap: Overlap = None
     grace_seconds: Grace = None
     expiry_seconds: Expiry = None
+    messages: Messages = Field(default_factory=dict)
+    send_window: SendWindowInput | None = None
+    ignore_send_window: IgnoreSendWindow = False
+    spread_seconds: SpreadSeconds = 0
 
     def new_broadcast(self) -> NewBroadcast:
         audience = Audience(
@@ -71,6 +81,10 @@ class CreateBroadcast(RequestModel):
             overlap=self.overlap,
             grace=length(self.grace_seconds),
             expiry=length(self.expiry_seconds),
+            window=window_of(self.send_window),
+            ignores_window=self.ignore_send_window,
+            spread=self.spread_seconds,
+            messages=self.messages,
         )
 
 
@@ -100,6 +114,10 @@ class BroadcastBody(WireModel):
     payload: dict[str, object]
     grace_seconds: int
     expiry_seconds: int
+    messages: dict[str, str]
+    send_window: list[HoursBody] | None
+    ignore_send_window: bool
+    spread_seconds: int
     recipients: int = Field(description="Of the audience, who were looked at so far.")
     scheduled: int = Field(description="Recipients who have an event.")
     skipped: int = Field(description="Recipients whose time was too long ago, or is left out by their clocks.")
@@ -119,11 +137,52 @@ class BroadcastBody(WireModel):
             payload=dict(broadcast.payload),
             grace_seconds=int(broadcast.grace.total_seconds()),
             expiry_seconds=int(broadcast.expiry.total_seconds()),
+            messages=dict(broadcast.messages),
+            send_window=HoursBody.all_of(broadcast.window),
+            ignore_send_window=broadcast.ignores_window,
+            spread_seconds=broadcast.spread,
             recipients=broadcast.recipients,
             scheduled=broadcast.scheduled,
             skipped=broadcast.recipients - broadcast.scheduled,
             created_at=broadcast.created_at,
             updated_at=broadcast.updated_at,
+        )
+
+
+class PreviewRowBody(WireModel):
+    """Recipients of one zone, and when they are sent it. Null in the times: clocks there leave it out."""
+
+    timezone: str
+    recipients: int
+    target_timestamp_utc: datetime | None = Field(description="When it is due there.")
+    first_timestamp_utc: datetime | None = Field(description="When the first of them is sent it.")
+    last_timestamp_utc: datetime | None = Field(description="When the last of them is; later where it is spread.")
+    policies: list[Applied] = Field(
+        description="SEND_WINDOW: waits for the next opening. SEND_WINDOW_MISSED: none comes inside the grace. SPREAD."
+    )
+
+
+class BroadcastPreviewBody(WireModel):
+    """When a broadcast would be sent, by zone, in the order of time."""
+
+    recipients: int
+    items: list[PreviewRowBody]
+
+    @classmethod
+    def of(cls, rows: Sequence[PreviewRow]) -> Self:
+        return cls(
+            recipients=sum(row.recipients for row in rows),
+            items=[
+                PreviewRowBody(
+                    timezone=row.timezone,
+                    recipients=row.recipients,
+                    target_timestamp_utc=row.instant,
+                    first_timestamp_utc=row.first,
+                    last_timestamp_utc=row.last,
+                    policies=list(row.applied),
+                )
+                for row in rows
+            ],
         )
 
 

@@ -10,7 +10,12 @@ from chassis.api.dependencies import CurrentCache, CurrentDatabase, CurrentReads
 from chassis.api.pages import Cursor, Limit, Page, cut, decode_cursor, encode_cursor
 from chassis.api.preconditions import OptionalIdempotencyKey
 from chassis.api.problems import documented
-from event_service.api.broadcast_schemas import BroadcastBody, BroadcastDetailBody, CreateBroadcast
+from event_service.api.broadcast_schemas import (
+    BroadcastBody,
+    BroadcastDetailBody,
+    BroadcastPreviewBody,
+    CreateBroadcast,
+)
 from event_service.api.dependencies import CurrentRules
 from event_service.application import broadcasts
 
@@ -34,6 +39,18 @@ async def create(
     broadcast = await broadcasts.create_broadcast(database, rules, body.new_broadcast(), key)
     response.headers["Location"] = f"{router.prefix}/{broadcast.id}"
     return BroadcastBody.of(broadcast)
+
+
+@router.post("/preview", dependencies=[READ])
+async def preview(
+    body: CreateBroadcast, database: CurrentDatabase, reads: CurrentReads, rules: CurrentRules
+) -> BroadcastPreviewBody:
+    """When a broadcast would be sent to whom, by zone: what its send window and its spread make of its time.
+
+    Nothing is made. The audience is counted as it is now.
+    """
+    rows = await broadcasts.preview_broadcast(database, reads, rules, body.new_broadcast())
+    return BroadcastPreviewBody.of(rows)
 
 
 @router.get("", dependencies=[READ])

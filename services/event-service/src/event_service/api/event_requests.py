@@ -11,6 +11,7 @@ from event_service.api.inputs import (
     Expiry,
     Gap,
     Grace,
+    IgnoreSendWindow,
     Label,
     Moment,
     Overlap,
@@ -52,6 +53,7 @@ class EventFields(_Timed):
     overlap: Overlap = None
     grace_seconds: Grace = None
     expiry_seconds: Expiry = None
+    ignore_send_window: IgnoreSendWindow = False
 
     def for_user(self, user_id: UUID) -> NewEvent:
         return NewEvent(
@@ -66,6 +68,7 @@ class EventFields(_Timed):
             overlap=self.overlap,
             grace=length(self.grace_seconds),
             expiry=length(self.expiry_seconds),
+            ignores_window=self.ignore_send_window,
         )
 
 

@@ -131,5 +131,30 @@ Expiry = Annotated[
 ]
 
 
+IgnoreSendWindow = Annotated[
+    bool, Field(strict=True, description="Sent at any time, whatever windows there are: for what is urgent.")
+]
+SpreadSeconds = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=86_400,
+        description="Sent within so many seconds after its time: each recipient always at the same of them, all of"
+        " them evenly. Within the opening of the send window. 0: all at once.",
+        examples=[600],
+    ),
+    WHOLE_NUMBER,
+]
+Messages = Annotated[
+    dict[Annotated[str, Field(max_length=35)], Template],
+    Field(
+        max_length=50,
+        description="The message in other languages, by BCP 47 tag. A user of de-AT gets that of de-AT, else that of"
+        " de, else `message`.",
+        examples=[{"de": "Hallo {first_name}", "pt-BR": "Oi {first_name}"}],
+    ),
+]
+
+
 def length(seconds: int | None) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=seconds)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from chassis.api.send_windows import HoursBody, SendWindowInput, window_of
 from chassis.api.wire import NOT_SENT, PatchModel, RequestModel, WireModel
 from chassis.zones import current_name, zone
 from contracts.vocabulary import EventType, Priority
@@ -16,25 +17,29 @@ from event_service.api.inputs import (
     Expiry,
     Gap,
     Grace,
+    IgnoreSendWindow,
     Label,
     LocalDateTime,
+    Messages,
     Overlap,
     OwnZone,
     Payload,
     Raised,
+    SpreadSeconds,
     Template,
     length,
 )
 from event_service.application.recurrence_lines import RecurrenceLines, take_apart
 from event_service.application.schedule_requests import NewSchedule
 from event_service.application.schedules import Coming
+from event_service.domain.business_days import Adjust, BusinessDays
 from event_service.domain.local_time import Applied, GapPolicy, LeapDayPolicy, OverlapPolicy
 from event_service.domain.patterns import Kind, PatternParts, parts_of
 from event_service.domain.schedules import CatchUp, Schedule, Source, Status
 
 MAX_EXDATES = 500
 MAX_LINES = 20_000
-_SETTINGS = ("gap", "overlap", "leap_day", "catch_up", "message")
+_SETTINGS = ("gap", "overlap", "leap_day", "catch_up", "message", "messages")
 
 
 def _only_reminders(value: EventType) -> EventType:
@@ -72,6 +77,20 @@ LeapDay = Annotated[LeapDayPolicy | None, Field(description="For 29 February in 
 ReminderType = Annotated[
     EventType, AfterValidator(_only_reminders), WithJsonSchema({"type": "string", "const": EventType.REMINDER.value})
 ]
+
+
+class BusinessDaysInput(RequestModel):
+    """Whose working days: what falls on another day is kept on the next one, the one before, or left out."""
+
+    country: Annotated[str, Field(pattern="^[A-Z]{2,3}$", description="ISO 3166-1, like DE.", examples=["DE"])]
+    subdivision: Annotated[
+        str | None,
+        Field(max_length=30, description="A part of it, ISO 3166-2 without the country.", examples=["BY"]),
+    ] = None
+    adjust: Adjust = Adjust.NEXT
+
+    def business_days(self) -> BusinessDays:
+        return BusinessDays(self.country, self.subdivision, self.adjust)
 
 
 class RuleInput(RequestModel):
@@ -131,6 +150,11 @@ class ScheduleFields(RequestModel):
     grace_seconds: Grace = None
     expiry_seconds: Expiry = None
     message: Template | None = None
+    messages: Messages = Field(default_factory=dict)
+    send_window: SendWindowInput | None = None
+    ignore_send_window: IgnoreSendWindow = False
+    business_days: BusinessDaysInput | None = None
+    spread_seconds: SpreadSeconds = 0
     payload: Payload = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -150,7 +174,14 @@ class ScheduleFields(RequestModel):
             priority=self.priority,
             urgent=self.urgent,
             payload=self.payload,
-            settings={**settings, **lengths},
+            settings={
+                **settings,
+                **lengths,
+                "window": window_of(self.send_window),
+                "ignores_window": self.ignore_send_window,
+                "business_days": None if self.business_days is None else self.business_days.business_days(),
+                "spread": self.spread_seconds,
+            },
         )
 
 
@@ -216,6 +247,11 @@ class PatchSchedule(PatchModel):
     grace_seconds: Grace = NOT_SENT
     expiry_seconds: Expiry = NOT_SENT
     message: Template | None = NOT_SENT
+    messages: Messages | None = NOT_SENT
+    send_window: SendWindowInput | None = NOT_SENT
+    ignore_send_window: IgnoreSendWindow | None = NOT_SENT
+    business_days: BusinessDaysInput | None = NOT_SENT
+    spread_seconds: SpreadSeconds | None = NOT_SENT
     payload: Payload | None = NOT_SENT
 
     @model_validator(mode="after")
@@ -232,6 +268,16 @@ class PatchSchedule(PatchModel):
             sent["rule"] = self.rule.parts()
             if (there := _agreed_zone(sent.get("timezone"), self.rule.lines)) is not None:
                 sent["timezone"] = there
+        if "messages" in sent:
+            sent["messages"] = sent["messages"] or {}
+        if "send_window" in sent:
+            sent["window"] = window_of(sent.pop("send_window"))
+        if "ignore_send_window" in sent:
+            sent["ignores_window"] = sent.pop("ignore_send_window") or False
+        if "spread_seconds" in sent:
+            sent["spread"] = sent.pop("spread_seconds") or 0
+        if self.business_days is not None:
+            sent["business_days"] = self.business_days.business_days()
         for name in ("grace", "expiry"):
             if f"{name}_seconds" in sent:
                 sent[name] = length(sent.pop(f"{name}_seconds"))
@@ -244,6 +290,12 @@ class RuleBody(WireModel):
     rrule: str | None
     exdates: Sequence[str]
     rdates: Sequence[str]
+
+
+class BusinessDaysBody(WireModel):
+    country: str
+    subdivision: str | None
+    adjust: Adjust
 
 
 class ScheduleBody(WireModel):
@@ -272,6 +324,12 @@ class ScheduleBody(WireModel):
     grace_seconds: int | None
     expiry_seconds: int | None
     message: str | None
+    messages: dict[str, str]
+    send_window: Sequence[HoursBody] | None = Field(description="Its own; its user's wins.")
+    user_send_window: Sequence[HoursBody] | None = Field(description="Its user's own.")
+    ignore_send_window: bool
+    business_days: BusinessDaysBody | None
+    spread_seconds: int
     payload: dict[str, object]
     last_occurrence: str | None
     live_event_id: UUID | None
@@ -311,6 +369,14 @@ class ScheduleBody(WireModel):
             grace_seconds=_seconds(schedule.grace),
             expiry_seconds=_seconds(schedule.expiry),
             message=schedule.message,
+            messages=dict(schedule.messages),
+            send_window=HoursBody.all_of(schedule.window),
+            user_send_window=HoursBody.all_of(schedule.user_window),
+            ignore_send_window=schedule.ignores_window,
+            business_days=BusinessDaysBody.model_validate(schedule.business_days, from_attributes=True)
+            if schedule.business_days
+            else None,
+            spread_seconds=schedule.spread,
             payload=dict(schedule.payload),
             last_occurrence=schedule.last_occurrence,
             live_event_id=schedule.live_event_id,
@@ -324,7 +390,9 @@ class ScheduleBody(WireModel):
 class UpcomingBody(WireModel):
     """One time to come. `wall` is the local time that the rule asks for, `policies` what was done to keep it.
 
-    One that was `rescheduled` comes when it was told to; `wall` says that then.
+    One that was `rescheduled` comes when it was told to; `wall` says that then. What waits for its send window has the
+    policy SEND_WINDOW, and `originalTargetTimestampUTC` says when it would come without; SEND_WINDOW_MISSED is MISSED,
+    because the window does not open inside its grace.
     """
 
     occurrence: str
@@ -333,6 +401,8 @@ class UpcomingBody(WireModel):
     wall: str
     policies: Sequence[Applied]
     rescheduled: bool
+    original_target_timestamp_utc: datetime | None = Field(description="Null: it does not wait for a send window.")
+    stands_for: int = Field(description="How many other times of the rule come to this one and are left out.")
 
 
 class UpcomingListBody(WireModel):
@@ -358,6 +428,8 @@ class UpcomingListBody(WireModel):
                     wall=each.wall.isoformat(),
                     policies=each.policy,
                     rescheduled=one.rescheduled,
+                    original_target_timestamp_utc=each.planned,
+                    stands_for=each.coalesced,
                 )
                 for one in coming
                 for each in (one.occurrence,)

@@ -41,6 +41,10 @@ class EventBody(WireModel):
     follows_user: bool
     rescheduled: bool = Field(description="It was given another time than its schedule's rule says.")
     coalesced: int = Field(description="Occurrences of its schedule without an event of their own, which it counts.")
+    original_target_timestamp_utc: datetime | None = Field(
+        description="When it was to be sent before it waited for its send window; null: it does not."
+    )
+    ignore_send_window: bool
     reason: str | None
     payload: dict[str, object]
 
@@ -179,6 +183,8 @@ def _event(event: EventView) -> dict[str, Any]:
         "follows_user": event.follows_user,
         "rescheduled": event.rescheduled,
         "coalesced": event.coalesced,
+        "original_target_timestamp_utc": event.planned,
+        "ignore_send_window": event.ignores_window,
         "grace_until": event.grace_until,
         "expires_at": event.expires_at,
         "published_at": event.published_at,

@@ -1,6 +1,6 @@
 """Broadcasts: asked for, followed, cancelled, and worked off in chunks (design §4 "Broadcasts")."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -16,16 +16,22 @@ from chassis.notifications import notify
 from chassis.outbox import Outbox
 from chassis.reads import Reads
 from chassis.telemetry.tracing import current_traceparent
-from chassis.zones import aliases, zone, zone_names
 from contracts.vocabulary import EventType
 from event_service.adapters import broadcast_chunks, broadcasts, events
 from event_service.adapters.broadcasts import Position
 from event_service.adapters.partitions import Partitions
+from event_service.application.broadcast_times import (
+    PreviewRow,
+    preview_rows,
+    slots_of,
+    targets_of,
+    texts_of,
+    zones_of,
+)
 from event_service.application.placing import check_reachable, near_enough
-from event_service.application.terms import check_message, lateness, resolve_priority
-from event_service.domain.broadcasts import Audience, Broadcast, BroadcastStatus, NewBroadcast
+from event_service.application.terms import check_message, check_messages, lateness, resolve_priority
+from event_service.domain.broadcasts import Broadcast, BroadcastStatus, NewBroadcast
 from event_service.domain.errors import BroadcastNotFoundError, BroadcastStateError, ImpossibleTimeError
-from event_service.domain.local_time import instants_by_zone
 from event_service.domain.type_rules import Rulebook
 
 log = structlog.get_logger(__name__)
@@ -85,6 +91,10 @@ def _accepted(rules: Rulebook, broadcast_id: UUID, new: NewBroadcast, now: datet
         traceparent=current_traceparent(),
         created_at=now,
         updated_at=now,
+        window=new.window,
+        ignores_window=new.ignores_window,
+        spread=new.spread,
+        messages=check_messages(TYPE, new.messages) if new.messages or new.message is not None else own.messages,
     )
     if broadcast.wall is not None:
         near_enough(broadcast.wall, now)
@@ -93,22 +103,6 @@ def _accepted(rules: Rulebook, broadcast_id: UUID, new: NewBroadcast, now: datet
         raise ImpossibleTimeError(f"none of the zones has {broadcast.occurrence}: clocks are changed then")
     check_reachable(max(targets), grace=allowed.grace, now=now)
     return broadcast
-
-
-def targets_of(rules: Rulebook, broadcast: Broadcast) -> Mapping[str, datetime]:
-    """When it is in each zone of its audience, by every name of the zone, but for those whose clocks leave it out."""
-    names = zones_of(broadcast.audience) or zone_names()
-    if broadcast.instant is not None:
-        return dict.fromkeys(names, broadcast.instant)
-    if broadcast.wall is None:
-        raise ValueError(f"broadcast {broadcast.id} has no time")
-    policies = rules[TYPE].policies_alone(broadcast.gap, broadcast.overlap)
-    return instants_by_zone(broadcast.wall, map(zone, names), gap=policies.gap, overlap=policies.overlap)
-
-
-def zones_of(audience: Audience) -> tuple[str, ...]:
-    """The zones of an audience under all their names: Asia/Kolkata reaches users in Asia/Calcutta."""
-    return tuple(dict.fromkeys(name for zone in audience.timezones for name in aliases(zone)))
 
 
 async def get_broadcast(reads: Reads, cache: ReadCache, broadcast_id: UUID) -> tuple[Broadcast, Counts]:
@@ -122,6 +116,20 @@ async def get_broadcast(reads: Reads, cache: ReadCache, broadcast_id: UUID) -> t
     if reads.fresh:
         return broadcast, await count()
     return broadcast, await cache.read(f"broadcast:{broadcast_id}", _COUNTS, count, ttl_seconds=COUNT_SECONDS)
+
+
+async def preview_broadcast(
+    database: Database, reads: Reads, rules: Rulebook, new: NewBroadcast
+) -> Sequence[PreviewRow]:
+    """When a broadcast would be sent to whom, by zone and in the order of time; nothing is made.
+
+    Raises what :func:`create_broadcast` refuses it with.
+    """
+    async with database.read() as connection:
+        broadcast = _accepted(rules, uuid7(), new, await events.read_time(connection))
+    async with reads.open() as reader:
+        counted = await broadcast_chunks.count_audience(reader, zones_of(new.audience), new.audience.tags)
+    return preview_rows(rules, broadcast, counted)
 
 
 async def list_broadcasts(reads: Reads, *, before: Position | None, limit: int) -> Sequence[Broadcast]:
@@ -180,9 +188,11 @@ class Broadcaster:
         return 0.0
 
     async def _schedule(self, tx: Transaction, broadcast: Broadcast, now: datetime) -> None:
-        targets = targets_of(self._rules, broadcast)
+        apart = await broadcast_chunks.differences(tx, broadcast, limit=self._chunk)
+        slots = slots_of(self._rules, broadcast, apart.windows)
+        texts = texts_of(broadcast, apart.locales)
         zones = zones_of(broadcast.audience)
-        made = await broadcast_chunks.schedule(tx, broadcast, zones, targets, now, limit=self._chunk)
+        made = await broadcast_chunks.schedule(tx, broadcast, zones, slots, texts, now, limit=self._chunk)
         done = made.looked_at < self._chunk
         await broadcasts.progress(
             tx,

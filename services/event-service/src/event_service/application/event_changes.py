@@ -12,6 +12,7 @@ from event_service.adapters.event_views import EventView
 from event_service.application import notices
 from event_service.application.next_occurrence import Continuation, move_live, schedule_next
 from event_service.application.placing import place
+from event_service.application.sending import of_person, sent_at
 from event_service.domain.errors import EventNotFoundError, EventStateError
 from event_service.domain.events import Event
 from event_service.domain.one_offs import When
@@ -86,17 +87,22 @@ async def reschedule_event(
         policies = own.policies_alone(event.gap, event.overlap)
         if held.schedule is not None:
             policies = own.policies_of(held.schedule)
-        placed = place(when, held.recipient.timezone, policies, grace=event.grace_until - event.target, now=now)
+        grace = event.grace_until - (event.planned or event.target)
+        placed = place(when, held.recipient.timezone, policies, grace=grace, now=now)
         moved = replace(
             event,
             target=placed.target,
             wall=placed.wall,
             timezone=placed.timezone,
             follows_user=placed.follows_user,
-            grace_until=placed.target + (event.grace_until - event.target),
-            expires_at=placed.target + (event.expires_at - event.target),
+            grace_until=placed.target + grace,
+            expires_at=placed.target + (event.expires_at - (event.planned or event.target)),
             rescheduled=True,
+            planned=None,
+            spread=0,
         )
+        # A manual time is kept to the second, and to the send window.
+        moved = sent_at(rules, of_person(moved, held.recipient), placed.target)
         if moved.target == event.target:
             await events.renew_pending(tx, [moved])
         else:

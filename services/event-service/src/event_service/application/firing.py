@@ -22,6 +22,7 @@ from contracts.vocabulary import Priority
 from event_service.adapters import claims, events, recipients, schedules
 from event_service.adapters.claims import Claim
 from event_service.application import notices
+from event_service.application.holding import hold_back
 from event_service.application.next_occurrence import schedule_next
 from event_service.application.planning import cancel_orphans, find_orphans
 from event_service.application.ports import DueEventBus
@@ -103,7 +104,9 @@ async def fire_due(
     if claim is None:
         return 0
     _claimed.add(len(claim.events), {"priority": Priority(priority).name})
-    await _publish(database, outbox, bus, rules, priority, claim, started + rules.publishing_seconds)
+    open_now = await hold_back(database, outbox, rules.types, claim)
+    if open_now.events:
+        await _publish(database, outbox, bus, rules, priority, open_now, started + rules.publishing_seconds)
     return len(claim.events)
 
 

@@ -104,6 +104,8 @@ async def schedule_next(
         if successor is None:
             advanced.append(settled)
         else:
+            if coming is not None and coming.coalesced:
+                skipped[successor.key] = skipped.get(successor.key, 0) + coming.coalesced
             made.append(Revival(settled, successor, recipient))
     missed = await _record_missed(tx, missed, now)
     made_events = await _go_on(tx, rules, advanced, made, now)

@@ -153,11 +153,13 @@ def past(event: Event, status: str, reason: str | None, finished_at: datetime) -
             return MessageType.EVENT_CANCELLED, EventCancelledItem(**common, reason=reason or "cancelled")
 
 
-def missed(event: Event, now: datetime) -> Notice:
+def missed(event: Event, now: datetime, reason: str | None = None) -> Notice:
+    """``reason``: why, where that is not simply the end of its grace."""
     item = EventMissedItem(
         **_common(event, now, None),
         tags=list(event.tags),
         grace_until=event.grace_until,
         lateness_seconds=event.lateness(now).total_seconds(),
+        reason=reason,
     )
     return MessageType.EVENT_MISSED, item

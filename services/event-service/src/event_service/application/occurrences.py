@@ -2,17 +2,19 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from uuid import UUID
 
 from chassis.zones import zone
 from contracts.identity import derive_id
+from event_service.application.sending import sending_of
 from event_service.application.strategies import STRATEGIES
 from event_service.domain import templates
+from event_service.domain.adjusted import Adjusted
 from event_service.domain.events import Event
 from event_service.domain.patterns import RecurringPattern
 from event_service.domain.recipients import Recipient
-from event_service.domain.recurrence import Occurrence, Recurring, Rule, instant_of
+from event_service.domain.recurrence import Occurrence, Policies, Recurring, Rule, instant_of, upcoming
 from event_service.domain.schedules import Schedule, Status
 from event_service.domain.type_rules import Rulebook
 
@@ -21,7 +23,15 @@ HORIZON = timedelta(days=403)
 
 
 def rule_of(rules: Rulebook, schedule: Schedule) -> Rule:
-    policies, pattern = rules[schedule.event_type].policies_of(schedule), schedule.pattern
+    policies = rules[schedule.event_type].policies_of(schedule)
+    rule, sending = _base_rule(schedule, policies), sending_of(rules, schedule)
+    if not sending.moves and schedule.business_days is None:
+        return rule
+    return Adjusted(rule, policies, sending, schedule.business_days)
+
+
+def _base_rule(schedule: Schedule, policies: Policies) -> Rule:
+    pattern = schedule.pattern
     if not isinstance(pattern, RecurringPattern):
         return pattern.rule(zone(schedule.timezone), policies)
     last = schedule.last_occurrence
@@ -44,9 +54,12 @@ MOST_SLOTS = 10_000
 
 def slots_passed(rule: Rule, first: Occurrence, until: datetime) -> list[Occurrence]:
     """The occurrences from ``first`` on that are not after ``until``, at most 10,000 of them."""
-    if first.instant > until or not isinstance(rule, Recurring):
+    if first.instant > until:
         return []
-    return list(islice(rule.between(first.wall, until), MOST_SLOTS))
+    if isinstance(rule, Adjusted):
+        passed = takewhile(lambda slot: slot.instant <= until, upcoming(rule, first.instant))
+        return list(islice(passed, MOST_SLOTS))
+    return list(islice(rule.between(first.wall, until), MOST_SLOTS)) if isinstance(rule, Recurring) else []
 
 
 def settle(
@@ -70,6 +83,7 @@ def event_of(
     rules: Rulebook, schedule: Schedule, occurrence: Occurrence, recipient: Recipient, traceparent: str | None
 ) -> Event:
     own = rules[schedule.event_type]
+    planned = occurrence.planned or occurrence.instant
     return Event(
         id=event_id(schedule.id, occurrence.key),
         target=occurrence.instant,
@@ -79,8 +93,8 @@ def event_of(
         occurrence=occurrence.key,
         priority=schedule.priority,
         timezone=schedule.timezone,
-        grace_until=occurrence.instant + own.grace_of(schedule),
-        expires_at=occurrence.instant + own.expiry_of(schedule),
+        grace_until=planned + own.grace_of(schedule),
+        expires_at=planned + own.expiry_of(schedule),
         payload={**schedule.payload, "message": message_of(rules, schedule, occurrence.key, recipient)},
         tags=recipient.tags,
         email=recipient.email,
@@ -89,12 +103,19 @@ def event_of(
         traceparent=traceparent,
         wall=occurrence.wall,
         follows_user=schedule.follows_user,
+        planned=occurrence.planned,
+        window=schedule.window,
+        user_window=schedule.user_window,
+        ignores_window=schedule.ignores_window,
+        window_timezone=schedule.user_timezone,
+        spread=schedule.spread,
     )
 
 
 def message_of(rules: Rulebook, schedule: Schedule, occurrence: str, recipient: Recipient) -> str:
-    own = STRATEGIES[schedule.event_type].values(schedule, occurrence)
-    return templates.render(rules[schedule.event_type].message_of(schedule), {**person_of(recipient), **own})
+    template, locale = rules[schedule.event_type].message_of(schedule, recipient.locale)
+    own = STRATEGIES[schedule.event_type].values(schedule, occurrence, locale)
+    return templates.render(template, {**person_of(recipient), **own})
 
 
 def person_of(recipient: Recipient) -> dict[str, str]:

@@ -17,6 +17,7 @@ from event_service.adapters.event_views import EventView
 from event_service.application import notices
 from event_service.application.occurrences import person_of
 from event_service.application.placing import place
+from event_service.application.sending import of_person, sent_at
 from event_service.application.terms import check_message, lateness, resolve_priority
 from event_service.domain import templates
 from event_service.domain.errors import (
@@ -109,8 +110,8 @@ def one_off(rules: Rulebook, new: NewEvent, id: UUID, people: Mapping[UUID, Reci
     policies = own.policies_alone(new.gap, new.overlap)
     placed = place(new.when, recipient.timezone, policies, grace=allowed.grace, now=now)
     priority = resolve_priority(new.event_type, new.priority)
-    template = _template(new, own.message)
-    return Event(
+    template = _template(new, own.message_alone(recipient.locale)[0])
+    event = Event(
         id=id,
         target=placed.target,
         schedule_id=None,
@@ -132,7 +133,9 @@ def one_off(rules: Rulebook, new: NewEvent, id: UUID, people: Mapping[UUID, Reci
         template=template,
         gap=new.gap,
         overlap=new.overlap,
+        ignores_window=new.ignores_window,
     )
+    return sent_at(rules, of_person(event, recipient), placed.target)
 
 
 def _template(new: NewEvent, usual: str) -> str:

@@ -15,6 +15,7 @@ from event_service.application import notices
 from event_service.application.notices import Notice
 from event_service.application.occurrences import event_of, first_from, person_of, rule_of, settle
 from event_service.application.revivals import Revival, revive
+from event_service.application.sending import of_person, other_zone, sent_at
 from event_service.application.strategies import STRATEGIES
 from event_service.domain import templates
 from event_service.domain.events import Event, EventKey
@@ -213,23 +214,25 @@ class Changes:
     ) -> Event:
         """An event that someone gave a time of its own: the rule tells all of it but when."""
         timezone = want.timezone if moved.wall is None else moved.timezone
-        target = moved.target
+        target = moved.planned or moved.target
         if moved.wall is not None:
             timezone = recipient.timezone if moved.follows_user else moved.timezone
             policies = self.rules[want.event_type].policies_of(want)
             there = Once(moved.wall, zone(timezone), policies).occurrence(moved.wall.isoformat())
             # Where the new zone skips that time, the instant at which it was to be is still the best that is known.
-            target = moved.target if there is None else there.instant
+            target = target if there is None else there.instant
         as_ruled = Occurrence(
             moved.occurrence, target, moved.wall or target.astimezone(zone(timezone)).replace(tzinfo=None)
         )
-        return replace(
+        renewed = replace(
             event_of(self.rules, want, as_ruled, recipient, traceparent),
             wall=moved.wall,
             timezone=timezone,
             follows_user=moved.follows_user,
             rescheduled=True,
+            spread=0,
         )
+        return sent_at(self.rules, of_person(renewed, recipient), target)
 
     def _place(self, event: Event | None, live: LiveEvent | None) -> None:
         if event is not None and live is not None and event.id == live.id:
@@ -309,10 +312,28 @@ class Changes:
             phone=recipient.phone,
             external_id=recipient.external_id,
         )
-        if not event.follows_user or event.wall is None or event.timezone == recipient.timezone:
+        if event.follows_user and event.wall is not None and event.timezone != recipient.timezone:
+            renewed = of_person(replace(renewed, timezone=recipient.timezone), recipient)
+            self.rezone(renewed, recipient.timezone)
+            return
+        renewed = of_person(renewed, recipient)
+        if (renewed.user_window, renewed.window_timezone) != (event.user_window, event.window_timezone):
+            renewed = sent_at(self.rules, renewed, self._unsent(event))
+        if renewed.target == event.target:
             self.renewals.append(renewed)
         else:
-            self.rezone(renewed, recipient.timezone)
+            self.moves.append((renewed, event.target))
+
+    def _unsent(self, event: Event) -> datetime:
+        """When an event without a schedule was due before it was spread and waited for its window."""
+        if event.wall is not None:
+            policies = self.rules[event.event_type].policies_alone(event.gap, event.overlap)
+            there = Once(event.wall, zone(event.timezone), policies).occurrence(event.wall.isoformat())
+            if there is not None:
+                return there.instant
+        if event.spread:
+            return datetime.fromisoformat(event.occurrence)
+        return event.planned or event.target
 
     def rezone(self, event: Event, timezone: str) -> datetime | None:
         """Bring a waiting event that comes from no schedule to its local time in a zone. Returns when that is.
@@ -327,15 +348,8 @@ class Changes:
         if there is None:
             self.cancel(event.key, "skipped in a clock change")
             return None
-        by = there.instant - event.target
-        moved = replace(
-            event,
-            target=there.instant,
-            timezone=timezone,
-            grace_until=event.grace_until + by,
-            expires_at=event.expires_at + by,
-        )
-        if by:
+        moved = sent_at(self.rules, replace(event, timezone=timezone), there.instant)
+        if moved.target != event.target:
             self.moves.append((moved, event.target))
         else:
             self.renewals.append(moved)
@@ -462,6 +476,7 @@ def _carried_over(derived: Schedule, have: Schedule | None, traceparent: str | N
         priority=derived.priority,
         pattern=derived.pattern,
         timezone=derived.timezone,
+        user_window=derived.user_window,
         label=derived.label,
         status=derived.status,
     )
@@ -471,9 +486,15 @@ def _carried_over(derived: Schedule, have: Schedule | None, traceparent: str | N
 def _follow(
     changes: Changes, have: Schedule, live: LiveEvent | None, moved: Sequence[Event], recipient: Recipient
 ) -> None:
-    want = have
-    if have.follows_user and have.timezone != recipient.timezone:
-        want = replace(have, timezone=recipient.timezone, version=have.version + 1)
+    timezone = recipient.timezone if have.follows_user else have.timezone
+    want = replace(
+        have,
+        timezone=timezone,
+        user_window=recipient.send_window,
+        user_timezone=other_zone(timezone, recipient),
+    )
+    if want != have:
+        want = replace(want, version=have.version + 1)
     if have.status is Status.ACTIVE:
         changes.plan(want, have, live, recipient, have.traceparent, moved=moved)
     elif have.status is Status.ENDED and moved:

@@ -9,6 +9,7 @@ from chassis.messaging.domain import ReceivedItem
 from chassis.outbox import Outbox
 from chassis.zones import is_zone
 from contracts.messages.user import UserDeletedItem, UserItem
+from contracts.send_hours import window_of
 from event_service.adapters import events
 from event_service.adapters import recipients as store
 from event_service.application.planning import reconcile
@@ -65,6 +66,8 @@ def _recipient(received: ReceivedItem) -> Recipient | None:
         email=item.contact.email,
         phone=item.contact.phone,
         external_id=item.external_id,
+        send_window=None if item.send_window is None else window_of(item.send_window),
+        locale=item.locale,
     )
 
 

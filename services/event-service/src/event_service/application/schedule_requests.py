@@ -11,7 +11,9 @@ from chassis.telemetry.tracing import current_traceparent
 from chassis.zones import zone
 from contracts.vocabulary import EventType, Priority
 from event_service.application.occurrences import rule_of
-from event_service.application.terms import check_message, lateness, resolve_priority
+from event_service.application.sending import other_zone
+from event_service.application.terms import check_message, check_messages, lateness, resolve_priority
+from event_service.domain.business_days import Adjust
 from event_service.domain.errors import DerivedScheduleError, InvalidRuleError
 from event_service.domain.patterns import (
     PatternParts,
@@ -23,17 +25,23 @@ from event_service.domain.patterns import (
     unmatched_exdate,
 )
 from event_service.domain.recipients import Recipient
+from event_service.domain.rrule import wall_series
 from event_service.domain.schedules import Schedule, Source
 from event_service.domain.type_rules import Rulebook
 
 OVERRIDES: Mapping[str, str] = {
     "catch_up": "catchUp",
+    "business_days": "businessDays",
     "expiry": "expirySeconds",
     "gap": "gap",
     "grace": "graceSeconds",
+    "ignores_window": "ignoreSendWindow",
     "leap_day": "leapDay",
     "message": "message",
+    "messages": "messages",
     "overlap": "overlap",
+    "spread": "spreadSeconds",
+    "window": "sendWindow",
 }
 """What may be set for a schedule that follows from its user, and its name for clients: all else comes from there."""
 
@@ -64,7 +72,7 @@ class NewSchedule:
 
 
 def build(schedule_id: UUID, new: NewSchedule, recipient: Recipient) -> Schedule:
-    return Schedule(
+    schedule = Schedule(
         id=schedule_id,
         user_id=new.user_id,
         event_type=new.event_type,
@@ -76,17 +84,23 @@ def build(schedule_id: UUID, new: NewSchedule, recipient: Recipient) -> Schedule
         label=new.label,
         payload=new.payload,
         traceparent=current_traceparent(),
+        user_window=recipient.send_window,
+        user_timezone=other_zone(new.timezone or recipient.timezone, recipient),
         **new.settings,
     )
+    return replace(schedule, messages=check_messages(new.event_type, schedule.messages))
 
 
 def patched(have: Schedule, patch: Mapping[str, Any], recipient: Recipient) -> Schedule:
     changes = {name: patch[name] for name in ("label", "payload", *OVERRIDES) if name in patch}
     if "payload" in patch:
         changes["payload"] = {} if patch["payload"] is None else _merged(have.payload, patch["payload"])
+    if "messages" in patch:
+        changes["messages"] = check_messages(have.event_type, patch["messages"])
     if "timezone" in patch:
         changes["follows_user"] = patch["timezone"] is None
         changes["timezone"] = patch["timezone"] or recipient.timezone
+        changes["user_timezone"] = other_zone(changes["timezone"], recipient)
     if "priority" in patch or "urgent" in patch:
         urgent = bool(patch.get("urgent"))
         changes["priority"] = resolve_priority(have.event_type, patch.get("priority"), urgent=urgent)
@@ -148,7 +162,20 @@ def check(rules: Rulebook, schedule: Schedule) -> None:
         raise InvalidRuleError("goes with the kind YEARLY only: others leave out a date that does not exist", "leapDay")
     if schedule.message is not None:
         check_message(schedule.event_type, schedule.message)
+    _check_business_days(schedule)
     lateness(rules[schedule.event_type], schedule.grace, schedule.expiry)
+
+
+def _check_business_days(schedule: Schedule) -> None:
+    days = schedule.business_days
+    if days is None or days.adjust is Adjust.SKIP or not isinstance(schedule.pattern, RecurringPattern):
+        return
+    series = wall_series(schedule.pattern.start, schedule.pattern.rrule)
+    if series.frequency == "HOURLY" or len(series.hours) > 1:
+        raise InvalidRuleError(
+            f"{days.adjust} needs a rule of at most one time a day: with more, adjust must be skip",
+            "businessDays.adjust",
+        )
 
 
 def derived_error(schedule: Schedule, field: str) -> DerivedScheduleError:

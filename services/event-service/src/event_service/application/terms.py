@@ -1,9 +1,11 @@
 """On which terms an event is asked for: its priority, its message, how late it may be."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from contracts.vocabulary import EventType, Priority, raise_priority
+from event_service.application.messages import checked_translations
 from event_service.application.strategies import STRATEGIES
 from event_service.domain.errors import ExpiryBeforeGraceError, InvalidTemplateError, PriorityTooLowError
 from event_service.domain.templates import check_template
@@ -38,6 +40,14 @@ def resolve_priority(event_type: str, requested: int | None, *, urgent: bool = F
             f"{type} is {floor.name} or more urgent: a request may raise the priority, not lower it to {lower}"
         )
     return raise_priority(type, None if requested is None else Priority(requested), important=urgent)
+
+
+def check_messages(event_type: str, messages: Mapping[str, str]) -> dict[str, str]:
+    """Return translations with their locales as they are written. Raises InvalidTemplateError."""
+    try:
+        return checked_translations(messages, STRATEGIES[event_type].placeholders)
+    except ValueError as error:
+        raise InvalidTemplateError(str(error), "messages") from None
 
 
 def check_message(event_type: str, message: str) -> None:

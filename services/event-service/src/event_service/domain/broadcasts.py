@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from contracts.send_window import SendWindow
 from event_service.domain.local_time import GapPolicy, OverlapPolicy
 
 NOBODY = UUID(int=0)
@@ -50,6 +51,10 @@ class NewBroadcast:
     overlap: OverlapPolicy | None = None
     grace: timedelta | None = None
     expiry: timedelta | None = None
+    window: SendWindow | None = None
+    ignores_window: bool = False
+    spread: int = 0
+    messages: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,10 @@ class Broadcast:
     recipients: int = 0
     scheduled: int = 0
     after_user_id: UUID = NOBODY
+    window: SendWindow | None = None
+    ignores_window: bool = False
+    spread: int = 0
+    messages: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def occurrence(self) -> str:

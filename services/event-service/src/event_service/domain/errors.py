@@ -61,7 +61,10 @@ class InvalidTemplateError(EventServiceError):
     status = 422
     slug = "invalid-template"
     title = "Message cannot be filled in"
-    field = "message"
+
+    def __init__(self, detail: str, field: str = "message") -> None:
+        super().__init__(detail)
+        self.field = field
 
 
 class PriorityTooLowError(EventServiceError):

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from contracts.send_window import SendWindow
 from event_service.domain.local_time import GapPolicy, OverlapPolicy
 from event_service.domain.record import record
 
@@ -37,6 +38,10 @@ class Event:
     type's). ``template`` is the message before names are filled in,
     of an event without a schedule; None where the payload is as it was given. ``external_id`` is what the client's own
     system calls the user. ``idempotency_key`` is what receivers deduplicate by, None where that is the event's id.
+
+    ``planned`` is when it was to be sent before it waited for its send window, None where it does not wait. ``window``
+    is that of its schedule or broadcast, ``user_window`` its user's own, which wins; None in both: its type's. They are
+    judged in ``window_timezone`` (None: ``timezone``). ``spread`` is that of its schedule or broadcast, in seconds.
     """
 
     id: UUID
@@ -64,6 +69,12 @@ class Event:
     overlap: OverlapPolicy | None = None
     external_id: str | None = None
     idempotency_key: str | None = None
+    planned: datetime | None = None
+    window: SendWindow | None = None
+    user_window: SendWindow | None = None
+    ignores_window: bool = False
+    window_timezone: str | None = None
+    spread: int = 0
 
     @property
     def key(self) -> EventKey:

@@ -35,3 +35,4 @@ class NewEvent:
     overlap: OverlapPolicy | None = None
     grace: timedelta | None = None
     expiry: timedelta | None = None
+    ignores_window: bool = False

@@ -4,6 +4,7 @@ from datetime import date, time
 from typing import Any
 from uuid import UUID
 
+from contracts.send_window import SendWindow
 from event_service.domain.record import record
 
 
@@ -24,3 +25,5 @@ class Recipient:
     email: str | None = None
     phone: str | None = None
     external_id: str | None = None
+    send_window: SendWindow | None = None
+    locale: str | None = None

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from contracts.send_window import SendWindow
+from event_service.domain.business_days import BusinessDays
 from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy
 from event_service.domain.patterns import Pattern, RecurringPattern
 from event_service.domain.record import record
@@ -43,7 +45,8 @@ class LiveEvent:
     """The event that a schedule names, its next. One that is not ``pending`` is being published: nothing changes it any
     more. Once its publication is recorded the schedule names its successor.
 
-    One that was ``rescheduled`` has a time of its own: a local time in a zone (``wall``), or an instant.
+    One that was ``rescheduled`` has a time of its own: a local time in a zone (``wall``), or an instant. ``planned`` is
+    as in :class:`event_service.domain.events.Event`.
     """
 
     id: UUID
@@ -55,6 +58,7 @@ class LiveEvent:
     timezone: str = ""
     follows_user: bool = False
     grace_until: datetime | None = None
+    planned: datetime | None = None
 
 
 @record
@@ -65,6 +69,9 @@ class Schedule:
     event is too far ahead for one. ``version`` rises when someone changes the schedule, not when it goes on.
     ``floor_at`` is when its rule or zone last changed: no occurrence before it is made up for. ``has_moved``: an
     occurrence was moved behind its successor, and may still wait beside the live event.
+
+    ``user_window`` and ``user_timezone`` are copies of its user's send window, which wins over ``window``, and of its
+    user's zone where that is not ``timezone``. ``spread`` is in seconds.
     """
 
     id: UUID
@@ -92,11 +99,19 @@ class Schedule:
     floor_at: datetime | None = None
     has_moved: bool = False
     traceparent: str | None = None
+    window: SendWindow | None = None
+    ignores_window: bool = False
+    user_window: SendWindow | None = None
+    user_timezone: str | None = None
+    business_days: BusinessDays | None = None
+    spread: int = 0
+    messages: Mapping[str, str] = field(default_factory=dict)
+    """Messages in other languages, by locale."""
 
     @property
     def timing(self) -> tuple[object, ...]:
-        """All that its instants follow from."""
-        return (self.pattern, self.timezone, self.gap, self.overlap, self.leap_day)
+        """All that its times follow from; windows and spreads only say when those are sent."""
+        return (self.pattern, self.timezone, self.gap, self.overlap, self.leap_day, self.business_days)
 
     @property
     def is_dense(self) -> bool:

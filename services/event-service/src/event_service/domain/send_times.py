@@ -28,6 +28,16 @@ class SendTime:
     applied: tuple[Applied, ...] = ()
 
 
+@record
+class Slot:
+    """What many share who are due at one instant: from when on they are sent, and over how long they can be spread."""
+
+    instant: datetime
+    opening: datetime
+    room: timedelta
+    missed: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Sending:
     """What decides when an event is sent that is due at an instant.
@@ -59,15 +69,22 @@ class Sending:
         It waits for the next opening of the window where that comes inside the grace. Where none does it keeps its
         instant: when it is due it will be MISSED, with a record (``NO_OPENING``).
         """
+        slot = self.slot(instant)
+        if slot.missed:
+            return SendTime(instant, instant, (Applied.SEND_WINDOW_MISSED,))
+        later = offset(self.share, slot.room)
+        applied = ((Applied.SEND_WINDOW,) if slot.opening > instant else ()) + ((Applied.SPREAD,) if later else ())
+        return SendTime(slot.opening + later, instant + later, applied)
+
+    def slot(self, instant: datetime) -> Slot:
+        """Return what of :meth:`at` does not depend on the share."""
         opening, room = self._opening(instant), self.spread
         if opening is None or opening - instant >= self.grace:
-            return SendTime(instant, instant, (Applied.SEND_WINDOW_MISSED,))
+            return Slot(instant, instant, timedelta(), missed=True)
         if self.spread and self.window is not None:
             closing = self.window.closing(opening, self.zone)
             room = self.spread if closing is None else min(self.spread, closing - opening)
-        later = offset(self.share, room)
-        applied = ((Applied.SEND_WINDOW,) if opening > instant else ()) + ((Applied.SPREAD,) if later else ())
-        return SendTime(opening + later, instant + later, applied)
+        return Slot(instant, opening, room)
 
     def held_back(self, now: datetime, grace_until: datetime) -> datetime | None:
         """Return when to send an event that is due and not inside its window at ``now``; None where it is MISSED."""

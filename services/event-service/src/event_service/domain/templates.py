@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from string import Formatter
 
+from event_service.domain.number_forms import cardinal, ordinal, read_forms
+
 MAX_MESSAGE = 1_600
 """Characters of a template: what a text message carries. Any event can be delivered by SMS too."""
 PERSON = frozenset({"first_name", "last_name", "full_name"})
@@ -27,10 +29,15 @@ def check_template(template: str, known: Collection[str]) -> None:
     for _, name, form, conversion in parts:
         if name is None:
             continue
-        # Bare names only: an attribute, an index or a format would reach into the value.
-        if name not in known or form or conversion:
+        # Bare names only: an attribute, an index or a format would reach into the value. Numbers have forms.
+        if name not in known or conversion or (form and name not in NUMBER):
             written = name + (f"!{conversion}" if conversion else "") + (f":{form}" if form else "")
             raise ValueError(f"unknown placeholder {{{written}}}: known are {', '.join(sorted(known))}")
+        if form:
+            try:
+                read_forms(form)
+            except ValueError as error:
+                raise ValueError(f"{{{name}:{form}}}: {error}") from None
 
 
 def render(template: str, values: Mapping[str, str]) -> str:
@@ -46,10 +53,11 @@ def placeholders(template: str) -> set[str]:
 def fill(template: str, values: Mapping[str, str]) -> str:
     """The template without the placeholders in ``values``, which stand in it as they are; the others stay."""
     parts: list[str] = []
-    for text, name, _, _ in Formatter().parse(template):
+    for text, name, form, _ in Formatter().parse(template):
         parts.append(_literal(text))
         if name is not None:
-            parts.append(_literal(values[name]) if name in values else f"{{{name}}}")
+            written = f"{{{name}:{form}}}" if form else f"{{{name}}}"
+            parts.append(_literal(values[name]) if name in values else written)
     return "".join(parts)
 
 
@@ -57,18 +65,18 @@ def _literal(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
+def translation(messages: Mapping[str, str], locale: str | None) -> str | None:
+    """Return the template for a user of ``locale``: that of ``de-AT``, else of ``de``; None where there is neither."""
+    parts = locale.split("-") if locale else []
+    tags = ("-".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((messages[tag] for tag in tags if tag in messages), None)
+
+
 def person(first_name: str, last_name: str) -> dict[str, str]:
     """The values of ``PERSON``."""
     return {"first_name": first_name, "last_name": last_name, "full_name": f"{first_name} {last_name}"}
 
 
-def counted(number: int) -> dict[str, str]:
-    """The values of ``NUMBER``."""
-    return {"occurrence_number": str(number), "ordinal": ordinal(number)}
-
-
-def ordinal(number: int) -> str:
-    """``1st``, ``2nd``, ``3rd``, ``4th``, ``11th``, ``21st``."""
-    if number % 100 in (11, 12, 13):
-        return f"{number}th"
-    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
+def counted(number: int, locale: str | None = None) -> dict[str, str]:
+    """The values of ``NUMBER`` in a language; in English, with bare digits, where there is none."""
+    return {"occurrence_number": cardinal(number, locale), "ordinal": ordinal(number, locale)}

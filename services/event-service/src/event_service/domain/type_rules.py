@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from contracts.send_window import SendWindow
 from event_service.domain.local_time import GapPolicy, OverlapPolicy
 from event_service.domain.recurrence import Policies
 from event_service.domain.schedules import Schedule
+from event_service.domain.templates import translation
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +16,16 @@ class TypeRules:
     """``grace`` is how late an event may be fired, ``expiry`` how late it may be delivered (None: as late).
 
     Both count from the target. An expiry is never before the grace's end: what fires then would be dead on arrival.
+    ``window`` is when events may be sent (None: at any time).
     """
 
     grace: timedelta
     message: str
     expiry: timedelta | None = None
     policies: Policies = field(default_factory=Policies)
+    window: SendWindow | None = None
+    messages: Mapping[str, str] = field(default_factory=dict)
+    """Messages in other languages, by locale."""
 
     def policies_of(self, schedule: Schedule) -> Policies:
         return Policies(
@@ -39,8 +45,28 @@ class TypeRules:
         grace = self.grace_of(schedule)
         return max(schedule.expiry or self.expiry or grace, grace)
 
-    def message_of(self, schedule: Schedule) -> str:
-        return self.message if schedule.message is None else schedule.message
+    def window_of(self, schedule: Schedule) -> SendWindow | None:
+        """Return when a schedule's events may be sent: the user's window, its own, or the type's. None: at any time."""
+        if schedule.ignores_window:
+            return None
+        return schedule.user_window or schedule.window or self.window
+
+    def message_of(self, schedule: Schedule, locale: str | None = None) -> tuple[str, str | None]:
+        """Return the message for a user of ``locale``, and the locale where it is a translation.
+
+        The schedule's translations come first, then its message, then the type's translations, then its message.
+        """
+        own = translation(schedule.messages, locale)
+        if own is not None:
+            return own, locale
+        if schedule.message is not None:
+            return schedule.message, None
+        return self.message_alone(locale)
+
+    def message_alone(self, locale: str | None) -> tuple[str, str | None]:
+        """Return the type's message for a user of ``locale``, and the locale where it is a translation."""
+        own = translation(self.messages, locale)
+        return (self.message, None) if own is None else (own, locale)
 
 
 Rulebook = Mapping[str, TypeRules]

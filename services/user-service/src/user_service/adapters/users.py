@@ -14,13 +14,14 @@ from sqlalchemy.exc import IntegrityError
 
 from chassis.database import Reader, Transaction
 from chassis.zones import aliases
+from contracts.send_window import SendWindow, load
 from user_service.domain.anniversaries import Anniversaries, Anniversary, Occasion
 from user_service.domain.errors import ExternalIdTakenError
 from user_service.domain.user import Profile, Search, User
 
 _COLUMNS = (
     "id", "version", "first_name", "last_name", "date_of_birth", "timezone", "email", "phone", "tags", "delivery_time",
-    "anniversaries", "created_at", "updated_at", "external_id",
+    "anniversaries", "send_window", "locale", "created_at", "updated_at", "external_id",
 )  # fmt: skip
 EXTERNAL_ID_INDEX = "users_external_id"
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM users"
@@ -31,23 +32,26 @@ _FIND_EXTERNAL = text(f"{_SELECT} WHERE external_id = :external_id")
 _LOCK_EXTERNAL = text(f"{_SELECT} WHERE external_id = ANY(CAST(:external_ids AS text[])) ORDER BY id FOR NO KEY UPDATE")
 _INSERT = text(
     f"INSERT INTO users ({', '.join(_COLUMNS)}) VALUES (:id, :version, :first_name, :last_name, :date_of_birth,"
-    " :timezone, :email, :phone, :tags, :delivery_time, CAST(CAST(:anniversaries AS text) AS jsonb), :created_at,"
+    " :timezone, :email, :phone, :tags, :delivery_time, CAST(CAST(:anniversaries AS text) AS jsonb),"
+    " CAST(CAST(:send_window AS text) AS jsonb), :locale, :created_at,"
     " :updated_at, :external_id) ON CONFLICT (external_id) WHERE external_id IS NOT NULL DO NOTHING"
 )
 _UPDATE = text(
     "UPDATE users SET version = :version, first_name = :first_name, last_name = :last_name,"
     " date_of_birth = :date_of_birth, timezone = :timezone, email = :email, phone = :phone, tags = :tags,"
     " delivery_time = :delivery_time, anniversaries = CAST(CAST(:anniversaries AS text) AS jsonb),"
+    " send_window = CAST(CAST(:send_window AS text) AS jsonb), locale = :locale,"
     " updated_at = :updated_at, external_id = :external_id WHERE id = :id"
 )
 _UPDATE_ALL = text(
     "UPDATE users u SET version = i.version, first_name = i.first_name, last_name = i.last_name,"
     " date_of_birth = i.date_of_birth, timezone = i.timezone, email = i.email, phone = i.phone,"
     " tags = ARRAY(SELECT jsonb_array_elements_text(i.tags)), delivery_time = i.delivery_time,"
-    " anniversaries = CAST(i.anniversaries AS jsonb), updated_at = i.updated_at"
+    " anniversaries = CAST(i.anniversaries AS jsonb), send_window = CAST(i.send_window AS jsonb), locale = i.locale,"
+    " updated_at = i.updated_at"
     " FROM jsonb_to_recordset(CAST(CAST(:users AS text) AS jsonb)) AS i (id uuid, version bigint, first_name text,"
     " last_name text, date_of_birth date, timezone text, email text, phone text, tags jsonb, delivery_time time,"
-    " anniversaries text, updated_at timestamptz) WHERE u.id = i.id"
+    " anniversaries text, send_window text, locale text, updated_at timestamptz) WHERE u.id = i.id"
 )
 _DELETE = text("DELETE FROM users WHERE id = :id")
 _CONDITIONS = {
@@ -165,6 +169,7 @@ def _values(user: User) -> dict[str, Any]:
         "id": user.id,
         "version": user.version,
         **user.profile.values(),
+        "send_window": _dump_window(user.profile.send_window),
         "anniversaries": _dump(user.anniversaries),
         "created_at": user.created_at,
         "updated_at": user.updated_at,
@@ -186,6 +191,8 @@ def _records(users: Iterable[User]) -> Iterator[tuple[Any, ...]]:
             profile.tags,
             profile.delivery_time,
             _dump(user.anniversaries),
+            _dump_window(profile.send_window),
+            profile.locale,
             user.created_at,
             user.updated_at,
             profile.external_id,
@@ -196,6 +203,10 @@ def _dump(anniversaries: Anniversaries) -> str:
     if not anniversaries:
         return "[]"
     return to_json([{"id": each.id, **asdict(each.occasion)} for each in anniversaries]).decode()
+
+
+def _dump_window(window: SendWindow | None) -> str | None:
+    return None if window is None else to_json(window.dump()).decode()
 
 
 def _user(row: Row[Any]) -> User:
@@ -209,6 +220,8 @@ def _user(row: Row[Any]) -> User:
         tags=tuple(row.tags),
         delivery_time=row.delivery_time,
         external_id=row.external_id,
+        send_window=None if row.send_window is None else load(row.send_window),
+        locale=row.locale,
     )
     anniversaries = tuple(
         Anniversary(

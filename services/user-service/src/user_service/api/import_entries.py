@@ -24,7 +24,9 @@ MAX_LINE_VALUES = 1_000
 Parse = Callable[[bytes], NewUser]
 """Raises ValidationError or LineError."""
 
-_COLUMNS = {wire_name(name): field for name, field in CreateUser.model_fields.items() if name != "anniversaries"}
+_NESTED = ("anniversaries", "send_window")
+"""Fields that are no single value, and so no column of CSV."""
+_COLUMNS = {wire_name(name): field for name, field in CreateUser.model_fields.items() if name not in _NESTED}
 REQUIRED_COLUMNS = tuple(name for name, field in _COLUMNS.items() if field.is_required())
 OPTIONAL_COLUMNS = tuple(name for name, field in _COLUMNS.items() if not field.is_required())
 _FIELDS = {wire_name(name): name for name in CreateUser.model_fields}

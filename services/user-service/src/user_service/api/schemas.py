@@ -18,8 +18,10 @@ from pydantic import (
 )
 
 from chassis.api.pages import Cursor, Limit, decode_cursor
+from chassis.api.send_windows import HoursBody, SendWindowInput, window_of
 from chassis.api.wire import NOT_SENT, PatchModel, PlainText, RequestModel, WireModel, ZoneName
 from chassis.errors import InvalidParameterError
+from chassis.locales import canonical
 from contracts.wire import LocalTime
 from user_service.domain.anniversaries import MAX_ANNIVERSARIES, MAX_LABEL, Anniversary, Occasion
 from user_service.domain.imports import Import, ImportFormat, ImportMode, ImportStatus, MissingUser, RefusedLine
@@ -128,6 +130,26 @@ Tags = Annotated[
 DeliveryTime = Annotated[
     LocalTime, BeforeValidator(_wall_time), Field(description="The local time at which the user is greeted.")
 ]
+
+
+def _locale(value: str) -> str:
+    known = canonical(value)
+    if known is None:
+        raise ValueError("must be a language that CLDR knows, as a BCP 47 tag like de, pt-BR or zh-Hant")
+    return known
+
+
+LocaleTag = Annotated[
+    str,
+    Field(
+        min_length=2,
+        max_length=35,
+        description="The user's language, a BCP 47 tag: messages are in it where there are translations.",
+        examples=["de-AT"],
+        json_schema_extra={"pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"},
+    ),
+    AfterValidator(_locale),
+]
 Label = Annotated[PlainText, Field(min_length=1, max_length=MAX_LABEL)]
 Important = Annotated[bool, Field(strict=True, description="An important anniversary is as urgent as a birthday.")]
 Birthday = Annotated[
@@ -182,6 +204,8 @@ class CreateUser(RequestModel):
     tags: Tags = ()
     delivery_time: DeliveryTime = DELIVERY_TIME
     external_id: ExternalId | None = None
+    send_window: SendWindowInput | None = None
+    locale: LocaleTag | None = None
     anniversaries: Annotated[tuple[CreateAnniversary, ...], Field(max_length=MAX_ANNIVERSARIES)] = ()
 
     def new_user(self, *, given: frozenset[str] | None = None, labels: frozenset[str] | None = None) -> NewUser:
@@ -196,6 +220,8 @@ class CreateUser(RequestModel):
             self.tags,
             self.delivery_time,
             self.external_id,
+            window_of(self.send_window),
+            self.locale,
         )
         occasions = tuple([each.occasion() for each in self.anniversaries])
         return NewUser(profile, occasions, frozenset(self.model_fields_set) if given is None else given, labels)
@@ -223,6 +249,12 @@ class PatchUser(PatchModel):
     tags: Tags | None = NOT_SENT
     delivery_time: DeliveryTime | None = NOT_SENT
     external_id: ExternalId | None = NOT_SENT
+    send_window: SendWindowInput | None = NOT_SENT
+    locale: LocaleTag | None = NOT_SENT
+
+    def changes(self) -> dict[str, Any]:
+        sent = super().changes()
+        return sent | {"send_window": window_of(self.send_window)} if "send_window" in sent else sent
 
 
 class UserQuery(RequestModel):
@@ -261,6 +293,8 @@ class UserBody(WireModel):
     phone: str | None
     tags: Sequence[str]
     delivery_time: LocalTime
+    send_window: Sequence[HoursBody] | None = Field(description="When the user may be reached; null: at any time.")
+    locale: str | None
     anniversaries: Sequence[AnniversaryBody]
     created_at: datetime
     updated_at: datetime
@@ -270,7 +304,7 @@ class UserBody(WireModel):
         return cls(
             id=user.id,
             version=user.version,
-            **user.profile.values(),
+            **{**user.profile.values(), "send_window": HoursBody.all_of(user.profile.send_window)},
             anniversaries=[AnniversaryBody.of(each) for each in user.anniversaries],
             created_at=user.created_at,
             updated_at=user.updated_at,

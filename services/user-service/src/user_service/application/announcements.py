@@ -7,6 +7,7 @@ from uuid_utils.compat import uuid7
 
 from contracts.messages.spec import Item, MessageType
 from contracts.messages.user import Anniversary, Contact, UserDeletedItem, UserItem
+from contracts.send_hours import hours_of
 from user_service.domain.user import Change, User
 
 _TYPES = {
@@ -84,4 +85,6 @@ def _snapshot(user: User, traceparent: str | None = None) -> UserItem:
         tags=list(profile.tags),
         contact=Contact(email=profile.email, phone=profile.phone),
         external_id=profile.external_id,
+        send_window=None if profile.send_window is None else hours_of(profile.send_window),
+        locale=profile.locale,
     )

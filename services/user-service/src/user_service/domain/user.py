@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from contracts.send_window import SendWindow
 from user_service.domain.anniversaries import Anniversaries, Occasion
 from user_service.domain.errors import BirthInFutureError
 
@@ -39,6 +40,7 @@ class Profile:
     """What a client says about a user. ``delivery_time`` is local to ``timezone``; ``tags`` are unique and sorted.
 
     ``external_id`` is what the client's own system calls the user: unique among users, compared byte by byte.
+    ``send_window`` is when the user may be reached (None: at any time), ``locale`` a BCP 47 tag.
     """
 
     first_name: str
@@ -50,6 +52,8 @@ class Profile:
     tags: tuple[str, ...] = ()
     delivery_time: time = DELIVERY_TIME
     external_id: str | None = None
+    send_window: SendWindow | None = None
+    locale: str | None = None
 
     def values(self) -> dict[str, Any]:
         """By the names of the fields, as they are: ``dataclasses.asdict`` would copy each, on every row of a list."""
@@ -115,9 +119,9 @@ class Change(Enum):
 
     BIRTHDAY = ("date_of_birth",)
     TIMEZONE = ("timezone",)
-    DELIVERY_TIME = ("delivery_time",)
+    DELIVERY_TIME = ("delivery_time", "send_window")
     NAME = ("first_name", "last_name")
-    CONTACT = ("email", "phone", "tags", "external_id")
+    CONTACT = ("email", "phone", "tags", "external_id", "locale")
 
 
 def changes(before: Profile, after: Profile) -> list[Change]:

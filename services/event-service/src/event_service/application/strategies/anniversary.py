@@ -29,8 +29,9 @@ class Anniversary:
                 pattern=YearlyPattern(day.month, day.day, recipient.delivery_time, day.year, day.year + 1),
                 timezone=recipient.timezone,
                 follows_user=True,
+                user_window=recipient.send_window,
                 label=each["label"],
             )
 
-    def values(self, schedule: Schedule, occurrence: str) -> Mapping[str, str]:
-        return {**templates.counted(number_of(schedule, occurrence)), "label": schedule.label or ""}
+    def values(self, schedule: Schedule, occurrence: str, locale: str | None = None) -> Mapping[str, str]:
+        return {**templates.counted(number_of(schedule, occurrence), locale), "label": schedule.label or ""}

@@ -26,7 +26,8 @@ class Birthday:
             pattern=YearlyPattern(born.month, born.day, recipient.delivery_time, born.year, born.year),
             timezone=recipient.timezone,
             follows_user=True,
+            user_window=recipient.send_window,
         )
 
-    def values(self, schedule: Schedule, occurrence: str) -> Mapping[str, str]:
-        return templates.counted(number_of(schedule, occurrence))
+    def values(self, schedule: Schedule, occurrence: str, locale: str | None = None) -> Mapping[str, str]:
+        return templates.counted(number_of(schedule, occurrence), locale)

@@ -15,5 +15,5 @@ class Notification:
     def derive(self, recipient: Recipient) -> Iterable[Schedule]:
         return ()
 
-    def values(self, schedule: Schedule, occurrence: str) -> Mapping[str, str]:
+    def values(self, schedule: Schedule, occurrence: str, locale: str | None = None) -> Mapping[str, str]:
         return {}

@@ -21,5 +21,5 @@ class Strategy(Protocol):
     def derive(self, recipient: Recipient) -> Iterable[Schedule]:
         """The schedules that follow from what is known of a user, as they should be."""
 
-    def values(self, schedule: Schedule, occurrence: str) -> Mapping[str, str]:
-        """What an occurrence's message may say beside the user's name."""
+    def values(self, schedule: Schedule, occurrence: str, locale: str | None = None) -> Mapping[str, str]:
+        """What an occurrence's message may say beside the user's name, its numbers as ``locale`` has them."""
