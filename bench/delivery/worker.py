@@ -124,14 +124,15 @@ async def all_recorded(database: Database, priority: Priority) -> None:
 @asynccontextmanager
 async def running_pool(database: Database, priority: Priority, *, slots: int) -> AsyncIterator[DeliveryPool]:
     """A pool with its claimer and the watch over its endpoints, stopped at the end without waiting for what hangs."""
-    poster = Poster(connections=slots, connect_seconds=5, guard=_GUARD)
+    limits = PoolLimits(slots, connections=2, lease_seconds=90)
+    poster = Poster(connections=limits.sockets, connect_seconds=5, guard=_GUARD)
     pool = DeliveryPool(
         priority,
         database=database,
         outbox=Outbox(),
         sender=WebhookSender(poster, _CIPHER),
         policy=POLICY,
-        limits=PoolLimits(slots, connections=2, lease_seconds=90),
+        limits=limits,
     )
     stopping = asyncio.Event()
     loops = [Loop("claimer", pool.claim, wake=pool.wake), Loop("endpoint-watch", pool.watch_endpoints)]

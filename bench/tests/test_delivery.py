@@ -12,8 +12,9 @@ async def test_our_worker_and_the_bare_client_deliver_every_job_once() -> None:
     assert all(result.jobs_per_second > 0 and result.worker_cpu > 0 for result in results)
 
 
-async def test_isolation_is_measured_in_three_scenes(capsys: pytest.CaptureFixture[str]) -> None:
-    await main(20, 100.0, 50)
+async def test_isolation_is_measured_by_a_curve_and_in_three_scenes(capsys: pytest.CaptureFixture[str]) -> None:
+    await main(seconds=1, rate=100.0, burst=100, flood=50, counts=(0, 5))
     said = capsys.readouterr().out
     assert said.strip().splitlines()[-1].startswith("isolation: healthy p99 ")
+    assert "beside 5 hanging endpoints: p99 " in said
     assert "critical in a flood" in said

@@ -14,6 +14,7 @@ from contracts.vocabulary import Priority
 from delivery_service.adapters.aws import AwsCaller
 from delivery_service.adapters.email import EmailSender
 from delivery_service.adapters.guard import Guard
+from delivery_service.adapters.open_files import raise_open_files
 from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.adapters.slack import SlackSender
@@ -64,12 +65,17 @@ def open_channels(settings: Settings, usage: Usage, *, connections: int) -> Chan
     return Channels(senders, close=close)
 
 
-def worker(runtime: Runtime[Settings], priority: Priority) -> Role:
-    """What works on one priority, with everything that another could exhaust of its own."""
+def worker(runtime: Runtime[Settings], priority: Priority, *, slow_slots: int | None = None) -> Role:
+    """What works on one priority, with everything that another could exhaust of its own.
+
+    ``slow_slots`` replaces the setting where the process may not open enough files.
+    """
     settings, database = runtime.settings, runtime.database
+    slow_slots = settings.slow_slots if slow_slots is None else slow_slots
     slots = settings.slots(priority)
-    measures.begin(priority, slots=slots)
-    sender = open_channels(settings, runtime.bus.usage, connections=slots)
+    limits = PoolLimits(slots, settings.pool_connections, settings.lease_seconds, slow_slots)
+    measures.begin(priority, slots=slots, slow_slots=slow_slots)
+    sender = open_channels(settings, runtime.bus.usage, connections=limits.sockets)
     pool = DeliveryPool(
         priority,
         database=database,
@@ -82,7 +88,7 @@ def worker(runtime: Runtime[Settings], priority: Priority) -> Role:
             cap=settings.retry_cap_seconds,
             retry_after_cap=settings.retry_after_cap_seconds,
         ),
-        limits=PoolLimits(slots, settings.pool_connections, settings.lease_seconds),
+        limits=limits,
         circuits=CircuitPolicy(
             half_life_seconds=settings.circuit_half_life_seconds,
             min_attempts=settings.circuit_min_attempts,
@@ -127,8 +133,11 @@ def workers(*priorities: Priority) -> Callable[[Runtime[Settings]], Sequence[Rol
         )
         redriver = Redriver(database, runtime.outbox, horizon=HORIZON_SECONDS)
         health.begin()
+        slots = sum(settings.slots(priority) for priority in priorities)
+        open_files = raise_open_files(2 * slots + settings.slow_slots * len(priorities))
+        slow_slots = min(settings.slow_slots, max(10, (open_files - 2 * slots) // len(priorities)))
         return [
-            *(worker(runtime, priority) for priority in priorities),
+            *(worker(runtime, priority, slow_slots=slow_slots) for priority in priorities),
             Loop("retention", retention.step),
             Loop("redriver", redriver.step),
             Loop("open-dead-letters", OpenDeadLetters(database).step),

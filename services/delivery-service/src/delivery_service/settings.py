@@ -34,10 +34,15 @@ class Settings(ServiceSettings):
     """Times are in seconds of real time."""
 
     slots_critical: int = Field(50, ge=1, le=1000)
-    """POSTs at a time that one process makes for a priority. Twice as many may be in hand. So are the three below."""
+    """Attempts at a time that one process makes for a priority at endpoints that answer within half a second; twice as
+    many may be claimed. So are the three below."""
     slots_high: int = Field(50, ge=1, le=1000)
     slots_normal: int = Field(50, ge=1, le=1000)
     slots_low: int = Field(50, ge=1, le=1000)
+    slow_slots: int = Field(2_000, ge=10, le=20_000)
+    """Attempts at a time, for each priority, at endpoints that have not answered within half a second or were not heard
+    from yet. A waiting attempt costs about 60 KB and no CPU. Each slot stands for 16 KiB of payload; larger payloads
+    take several. Fewer are used where the process may not open enough files."""
     receivers_critical: int = Field(4, ge=1, le=50)
     """Receives at a time from a priority's queue; so are the three below. One receive brings few critical messages, so
     that they spread over the workers; with several, that queue is still emptied the fastest when the bus is slow."""

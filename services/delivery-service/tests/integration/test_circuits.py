@@ -59,7 +59,7 @@ async def count(scene: Scene, *tallies: Tally, policy: CircuitPolicy = PROMPT) -
 
 async def claim(scene: Scene, limit: int = 100) -> Claimed:
     async with scene.database.transaction() as tx:
-        return await claims.claim(tx, Priority.CRITICAL, limit, Lease.begin(90), claims.Rooms({}, 100))
+        return await claims.claim(tx, Priority.CRITICAL, limit, Lease.begin(90), claims.Capacity({}, 100))
 
 
 async def add_waiting(scene: Scene, count: int = 1) -> None:

@@ -42,13 +42,16 @@ async def other() -> AsyncIterator[Receiver]:
 
 
 async def claimed(scene: Scene, pool: DeliveryPool, receiver: Receiver, *, count: int = 12) -> asyncio.Event:
-    """Give a pool deliveries of an endpoint with two slots; two POSTs are under way until the event is set."""
+    """Give a pool deliveries of an endpoint with two slots; two POSTs are under way until the event is set.
+
+    Some of the others wait in the pool, the rest in the database.
+    """
     gate = asyncio.Event()
     receiver.always(Answer(receiver.otherwise.status, gate=gate))
     await receive(pool, *(due_event() for _ in range(count)))
     await receiver.wait_for(2)
     [leased] = await scene.rows("SELECT count(*) AS deliveries FROM deliveries WHERE lease IS NOT NULL")
-    assert leased.deliveries == count
+    assert 2 < leased.deliveries < count
     return gate
 
 

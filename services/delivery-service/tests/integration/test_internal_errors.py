@@ -21,7 +21,7 @@ from delivery_service.domain.deliveries import DeliveryStatus, Dispatch, Lease, 
 from delivery_service.domain.retries import RetryPolicy
 from local_stack.testkit import Answer, Receiver, eventually
 
-ANYTHING = claims.Rooms({}, 100)
+ANYTHING = claims.Capacity({}, 100)
 EXPIRE = "UPDATE deliveries SET due_at = clock_timestamp() - interval '1 second' WHERE status = 'PENDING'"
 ATTEMPTS = (
     "SELECT a.number, a.verdict, a.http_status, a.error, a.detail, a.excerpt FROM attempts a"

@@ -14,7 +14,7 @@ from delivery_service.application.retention import Retention
 from delivery_service.domain.deliveries import DeliveryStatus, Lease, Result
 from local_stack.testkit import Answer, Receiver, eventually
 
-ANYTHING = claims.Rooms({}, 100)
+ANYTHING = claims.Capacity({}, 100)
 EXPIRE = "UPDATE deliveries SET due_at = clock_timestamp() - interval '1 second' WHERE status = 'PENDING'"
 
 
@@ -151,7 +151,7 @@ async def test_the_claim_reads_only_what_is_due(scene: Scene) -> None:
     lease = Lease.begin(90)
     async with scene.database.transaction() as tx:
         plan = await tx.execute(
-            text(f"EXPLAIN {claims._CLAIM.text}"),
+            text(f"EXPLAIN {claims._CLAIM_ANY.text}"),
             {
                 "priority": 0,
                 "limit": 50,

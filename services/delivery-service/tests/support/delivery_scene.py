@@ -118,6 +118,7 @@ class Scene:
         priority: Priority = Priority.CRITICAL,
         policy: RetryPolicy = IMPATIENT,
         slots: int = 20,
+        slow_slots: int = 200,
         lease_seconds: float = 90,
         claiming: bool = True,
         watching: bool = True,
@@ -126,14 +127,15 @@ class Scene:
         circuits: CircuitPolicy = CircuitPolicy(),  # noqa: B008 - it cannot change
     ) -> AsyncIterator[DeliveryPool]:
         """Run a pool with its claimer, and drain it at the end."""
-        poster = Poster(connections=slots, connect_seconds=2, guard=SECURITY.guard)
+        limits = PoolLimits(slots, connections=2, lease_seconds=lease_seconds, slow_slots=slow_slots)
+        poster = Poster(connections=limits.sockets, connect_seconds=2, guard=SECURITY.guard)
         pool = DeliveryPool(
             priority,
             database=self.database,
             outbox=Outbox(),
             sender=sender or WebhookSender(poster, CIPHER),
             policy=policy,
-            limits=PoolLimits(slots, connections=2, lease_seconds=lease_seconds),
+            limits=limits,
             circuits=circuits,
         )
         stopping = asyncio.Event()

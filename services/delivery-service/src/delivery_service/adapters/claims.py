@@ -1,6 +1,7 @@
 """Claiming, recording and releasing deliveries: leases with a fencing token (design §6.4)."""
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,12 +34,21 @@ pending AS (
         ORDER BY d.endpoint_id, d.due_at LIMIT 1
     ) n
 )"""
+# The same of named endpoints alone.
+_PENDING_OF = """
+pending AS (
+    SELECT o.endpoint_id, n.due_at FROM unnest(CAST(:endpoint_ids AS uuid[])) AS o (endpoint_id) CROSS JOIN LATERAL (
+        SELECT d.due_at FROM deliveries d
+        WHERE d.status = 'PENDING' AND d.priority = :priority AND d.endpoint_id = o.endpoint_id
+        ORDER BY d.due_at LIMIT 1
+    ) n
+)"""
 _ROOMS = "unnest(CAST(:rooms_of AS uuid[]), CAST(:rooms AS integer[])) AS r (endpoint_id, room)"
 _ROOM = "coalesce(r.room, least(CAST(:default_room AS integer), 2 * p.concurrency))"
-_CLAIM = text(f"""
-WITH RECURSIVE {_PENDING}, gates AS (
+_CLAIM = f""", gates AS (
     SELECT w.endpoint_id, p.rate_limit, coalesce(p.enabled, false) AS enabled, {_ROOM} AS room,
-           coalesce(c.state, 'CLOSED') AS state, coalesce(c.generation, 0) AS generation
+           coalesce(c.state, 'CLOSED') AS state, coalesce(c.generation, 0) AS generation,
+           coalesce(c.in_row, 0) > 0 AS failing
     FROM pending w LEFT JOIN endpoints p ON p.id = w.endpoint_id
     LEFT JOIN circuits c ON c.endpoint_id = w.endpoint_id LEFT JOIN {_ROOMS} ON r.endpoint_id = w.endpoint_id
     WHERE w.due_at <= (SELECT clock_timestamp()) OR p.enabled IS NOT TRUE
@@ -57,7 +67,7 @@ WITH RECURSIVE {_PENDING}, gates AS (
     UPDATE circuits c
     SET state = 'HALF_OPEN', probe = b.id, probe_at = clock_timestamp() + make_interval(secs => :probe_seconds)
     FROM probes b WHERE c.endpoint_id = b.endpoint_id
-    RETURNING b.id, c.endpoint_id, c.generation
+    RETURNING b.id, c.generation
 ), wanted AS (
     SELECT g.endpoint_id, g.rate_limit, floor(greatest(1, g.rate_limit)) AS burst, n.deliveries
     FROM gates g CROSS JOIN LATERAL (
@@ -80,17 +90,18 @@ WITH RECURSIVE {_PENDING}, gates AS (
     )
     RETURNING m.endpoint_id, m.granted
 ), grants AS (
-    SELECT endpoint_id, CAST(:limit AS integer) AS deliveries, generation, true AS ended FROM gates WHERE NOT enabled
-    UNION ALL SELECT m.endpoint_id, m.granted, g.generation, false
+    SELECT endpoint_id, CAST(:limit AS integer) AS deliveries, generation, failing, true AS ended
+    FROM gates WHERE NOT enabled
+    UNION ALL SELECT m.endpoint_id, m.granted, g.generation, g.failing, false
               FROM metered m JOIN gates g ON g.endpoint_id = m.endpoint_id WHERE m.granted > 0
-    UNION ALL SELECT endpoint_id, room, generation, false FROM gates
+    UNION ALL SELECT endpoint_id, room, generation, failing, false FROM gates
               WHERE enabled AND room > 0 AND state = 'CLOSED' AND rate_limit IS NULL
 ), due AS (
     SELECT * FROM (
-        SELECT d.id, d.lease IS NOT NULL AS abandoned, b.generation, true AS probe
+        SELECT d.id, d.lease IS NOT NULL AS abandoned, b.generation, true AS failing, true AS probe
         FROM probed b JOIN deliveries d ON d.id = b.id
         UNION ALL
-        SELECT d.id, d.abandoned, g.generation, false
+        SELECT d.id, d.abandoned, g.generation, g.failing, false
         FROM (
             SELECT *, CASE WHEN ended THEN 'infinity' ELSE (SELECT clock_timestamp()) END AS until
             FROM grants ORDER BY random()
@@ -106,16 +117,18 @@ WITH RECURSIVE {_PENDING}, gates AS (
     SET lease = CAST(:lease AS uuid), due_at = clock_timestamp() + make_interval(secs => :lease_seconds),
         leases_lost = d.leases_lost + CAST(due.abandoned AS integer)
     FROM due WHERE d.id = due.id
-    RETURNING d.id, d.event_id, d.endpoint_id, d.tries, d.expires_at, due.abandoned, due.generation, due.probe,
-              due.abandoned AND d.leases_lost > 1 AS abandoned_again
+    RETURNING d.id, d.event_id, d.endpoint_id, d.tries, d.expires_at, due.abandoned, due.generation, due.failing,
+              due.probe, due.abandoned AND d.leases_lost > 1 AS abandoned_again
 )
 SELECT c.id AS delivery_id, c.event_id, c.endpoint_id, c.tries, c.abandoned, e.operational, e.due, x.expires_at,
        e.traceparent, c.abandoned_again,
-       x.expires_at <= (SELECT almanac_now()) AS expired, p.enabled, c.generation, c.probe, {TARGET}
+       x.expires_at <= (SELECT almanac_now()) AS expired, p.enabled, c.generation, c.failing, c.probe, {TARGET}
 FROM claimed c JOIN events e ON e.id = c.event_id
 CROSS JOIN LATERAL (SELECT coalesce(c.expires_at, e.expires_at) AS expires_at) x
 LEFT JOIN endpoints p ON p.id = c.endpoint_id
-""")
+"""
+_CLAIM_ANY = text(f"WITH RECURSIVE {_PENDING}{_CLAIM}")
+_CLAIM_OF = text(f"WITH {_PENDING_OF}{_CLAIM}")
 # What is due and could not be claimed waits for its endpoint: for the circuit's probe, or for a token.
 _QUEUES = text(f"""
 WITH RECURSIVE {_PENDING}
@@ -230,19 +243,21 @@ RETURNING d.id AS delivery_id, d.event_id, d.tries, e.due, coalesce(d.expires_at
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Deliveries claimed. ``abandoned`` counts those whose earlier lease had ended without a recorded attempt.
+    """Deliveries claimed, and how many ``by_endpoint``.
 
-    ``abandoned_again`` are those to which that happened at least twice in a row.
+    ``abandoned`` counts those whose earlier lease had ended without a recorded attempt. ``abandoned_again`` are those
+    to which that happened at least twice in a row.
     """
 
     dispatches: list[Dispatch]
+    by_endpoint: Mapping[UUID, int]
     abandoned: int
     abandoned_again: list[UUID]
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
-    """How many deliveries of an endpoint a worker takes in hand; ``default`` of those that are not named."""
+class Capacity:
+    """How many more deliveries of an endpoint a worker can take; ``default`` of those that are not named."""
 
     of: Mapping[UUID, int]
     default: int
@@ -271,25 +286,35 @@ class Recorded:
     finished: bool
 
 
-async def claim(tx: Transaction, priority: int, limit: int, lease: Lease, rooms: Rooms) -> Claimed:
+async def claim(
+    tx: Transaction,
+    priority: int,
+    limit: int,
+    lease: Lease,
+    capacity: Capacity,
+    endpoint_ids: Collection[UUID] | None = None,
+) -> Claimed:
     """Take up to ``limit`` deliveries of a priority that are due: new ones, retries, and leases that nobody kept.
 
-    Of each endpoint as many as there is room for, its rate limit allows and its circuit lets through.
+    Of each endpoint as many as there is room for, its rate limit allows and its circuit lets through. With
+    ``endpoint_ids`` of these alone, without a look at every endpoint that has something pending.
     """
-    rows = await tx.execute(
-        _CLAIM,
-        {
-            "priority": priority,
-            "limit": limit,
-            "lease": lease.token,
-            "lease_seconds": lease.seconds,
-            "rooms_of": list(rooms.of),
-            "rooms": list(rooms.of.values()),
-            "default_room": rooms.default,
-            "probe_seconds": PROBE_SECONDS,
-        },
-    )
+    parameters = {
+        "priority": priority,
+        "limit": limit,
+        "lease": lease.token,
+        "lease_seconds": lease.seconds,
+        "rooms_of": list(capacity.of),
+        "rooms": list(capacity.of.values()),
+        "default_room": capacity.default,
+        "probe_seconds": PROBE_SECONDS,
+    }
+    if endpoint_ids is None:
+        rows = await tx.execute(_CLAIM_ANY, parameters)
+    else:
+        rows = await tx.execute(_CLAIM_OF, {**parameters, "endpoint_ids": list(endpoint_ids)})
     claimed: list[Dispatch] = []
+    by_endpoint: Counter[UUID] = Counter()
     abandoned = 0
     abandoned_again: list[UUID] = []
     targets: dict[UUID, Target] = {}
@@ -297,7 +322,8 @@ async def claim(tx: Transaction, priority: int, limit: int, lease: Lease, rooms:
         # By position: looked up by name, the values would cost a claim half as much CPU again.
         values: Sequence[Any] = row
         id, event_id, endpoint_id, tries, lost, operational, due, expires_at, traceparent = values[:9]
-        lost_again, late, enabled, generation, probe = values[9:14]
+        lost_again, late, enabled, generation, failing, probe = values[9:15]
+        by_endpoint[endpoint_id] += 1
         abandoned += lost
         if lost_again:
             abandoned_again.append(id)
@@ -308,11 +334,13 @@ async def claim(tx: Transaction, priority: int, limit: int, lease: Lease, rooms:
             where = ended_by(found=enabled is not None)
         else:
             where = targets.get(endpoint_id) or targets.setdefault(endpoint_id, target(row))
-        probe_of = endpoint_id if probe else None
         claimed.append(
-            Dispatch(id, event_id, lease, tries, due, expires_at, traceparent, where, operational, generation, probe_of)
-        )
-    return Claimed(claimed, abandoned, abandoned_again)
+            Dispatch(
+                id, event_id, lease, tries, due, expires_at, traceparent, where, operational,
+                generation, failing, endpoint_id if probe else None,
+            )
+        )  # fmt: skip
+    return Claimed(claimed, by_endpoint, abandoned, abandoned_again)
 
 
 async def queues(tx: Transaction, priority: int) -> list[Waiting]:

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from chassis.database import Transaction
-from delivery_service.adapters.claims import Rooms
+from delivery_service.adapters.claims import Capacity
 from delivery_service.adapters.endpoints import TARGET, target
 from delivery_service.domain.deliveries import Arrival, Dispatch, Lease, Reason, Target
 
@@ -47,23 +47,30 @@ WITH arrival AS ({_ARRIVAL}), inserted AS (
     RETURNING id, event_type, priority, expires_at <= received_at AS expired
 ), created AS (
     INSERT INTO deliveries (id, event_id, endpoint_id, channel, priority, status, reason, lease, due_at, finished_at)
-    SELECT new_id(), a.id, p.id, p.kind, a.priority,
-           CASE WHEN p.id IS NULL THEN 'FAILED' ELSE 'PENDING' END,
-           CASE WHEN p.id IS NULL THEN '{Reason.NO_ENDPOINT}' END,
+    SELECT new_id(), w.id, w.endpoint_id, w.kind, w.priority,
+           CASE WHEN w.endpoint_id IS NULL THEN 'FAILED' ELSE 'PENDING' END,
+           CASE WHEN w.endpoint_id IS NULL THEN '{Reason.NO_ENDPOINT}' END,
            CASE WHEN x.held THEN CAST(:lease AS uuid) END,
            clock_timestamp() + CASE WHEN x.held THEN make_interval(secs => :lease_seconds) ELSE interval '0' END,
-           CASE WHEN p.id IS NULL THEN clock_timestamp() END
-    FROM (SELECT i.*, r.tags FROM inserted i JOIN arrival r ON r.id = i.id) a LEFT JOIN endpoints p ON {_MATCHES}
-    LEFT JOIN circuits c ON c.endpoint_id = p.id
+           CASE WHEN w.endpoint_id IS NULL THEN clock_timestamp() END
+    FROM (
+        SELECT a.id, a.priority, a.expired, p.id AS endpoint_id, p.kind, p.rate_limit, p.concurrency,
+               row_number() OVER (PARTITION BY p.id) AS nth
+        FROM (SELECT i.*, r.tags FROM inserted i JOIN arrival r ON r.id = i.id) a LEFT JOIN endpoints p ON {_MATCHES}
+    ) w
+    LEFT JOIN circuits c ON c.endpoint_id = w.endpoint_id
     LEFT JOIN unnest(CAST(:rooms_of AS uuid[]), CAST(:rooms AS integer[])) AS r (endpoint_id, room)
-           ON r.endpoint_id = p.id
+           ON r.endpoint_id = w.endpoint_id
     CROSS JOIN LATERAL (
-        SELECT p.id IS NOT NULL AND (a.expired OR coalesce(c.state, 'CLOSED') = 'CLOSED' AND p.rate_limit IS NULL
-               AND coalesce(r.room, least(CAST(:default_room AS integer), 2 * p.concurrency)) > 0) AS held
+        SELECT w.endpoint_id IS NOT NULL AND (
+            w.expired OR coalesce(c.state, 'CLOSED') = 'CLOSED' AND w.rate_limit IS NULL
+            AND w.nth <= coalesce(r.room, least(CAST(:default_room AS integer), 2 * w.concurrency))
+        ) AS held
     ) x
     RETURNING id, event_id, endpoint_id, lease IS NOT NULL AS held
 )
-SELECT i.id AS event_id, c.id AS delivery_id, c.endpoint_id, c.held, i.expired, coalesce(t.generation, 0), {TARGET}
+SELECT i.id AS event_id, c.id AS delivery_id, c.endpoint_id, c.held, i.expired, coalesce(t.generation, 0),
+       coalesce(t.in_row, 0) > 0, {TARGET}
 FROM inserted i JOIN created c ON c.event_id = i.id LEFT JOIN endpoints p ON p.id = c.endpoint_id
 LEFT JOIN circuits t ON t.endpoint_id = c.endpoint_id
 """)
@@ -126,11 +133,10 @@ class Known:
     finished: bool
 
 
-async def insert(tx: Transaction, arrivals: Mapping[UUID, Arrival], lease: Lease, rooms: Rooms) -> Inserted:
+async def insert(tx: Transaction, arrivals: Mapping[UUID, Arrival], lease: Lease, capacity: Capacity) -> Inserted:
     """Insert those of ``arrivals`` that are not there, each with a delivery for every endpoint that wants it.
 
-    A delivery is leased where its endpoint has room, no rate limit, and a closed circuit. How many of them the room is
-    for is not counted: a batch is small.
+    Of an endpoint as many are leased as there is room for, if it has no rate limit and its circuit is closed.
     """
     rows = await tx.execute(
         _TAKE_IN,
@@ -138,9 +144,9 @@ async def insert(tx: Transaction, arrivals: Mapping[UUID, Arrival], lease: Lease
             **_columns(list(arrivals.values())),
             "lease": lease.token,
             "lease_seconds": lease.seconds,
-            "rooms_of": list(rooms.of),
-            "rooms": list(rooms.of.values()),
-            "default_room": rooms.default,
+            "rooms_of": list(capacity.of),
+            "rooms": list(capacity.of.values()),
+            "default_room": capacity.default,
         },
     )
     inserted = Inserted(set(), [], set(), [])
@@ -148,7 +154,7 @@ async def insert(tx: Transaction, arrivals: Mapping[UUID, Arrival], lease: Lease
     for row in rows:
         # By position, as in a claim.
         values: Sequence[Any] = row
-        event_id, delivery_id, endpoint_id, held, expired, generation = values[:6]
+        event_id, delivery_id, endpoint_id, held, expired, generation, failing = values[:7]
         inserted.event_ids.add(event_id)
         if endpoint_id is None:
             inserted.unwanted.append(event_id)
@@ -169,6 +175,7 @@ async def insert(tx: Transaction, arrivals: Mapping[UUID, Arrival], lease: Lease
                 traceparent=arrival.traceparent,
                 target=where,
                 generation=generation,
+                failing=failing,
             )
         )
     return inserted

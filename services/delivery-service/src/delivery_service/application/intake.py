@@ -8,7 +8,7 @@ from chassis.database import Database, Transaction
 from chassis.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem
 from delivery_service.adapters import dead_letters, intake
-from delivery_service.adapters.claims import Rooms
+from delivery_service.adapters.claims import Capacity
 from delivery_service.application.dead_letters import bury_unwanted
 from delivery_service.application.outcomes import announce
 from delivery_service.domain.deliveries import Arrival, Dispatch, Lease
@@ -27,7 +27,7 @@ class TakenIn:
 
 
 async def take_in(
-    database: Database, outbox: Outbox, arrivals: Sequence[Arrival], lease: Lease, rooms: Rooms
+    database: Database, outbox: Outbox, arrivals: Sequence[Arrival], lease: Lease, capacity: Capacity
 ) -> TakenIn:
     """Store new events with their deliveries, leased to the caller where their endpoints have room.
 
@@ -35,15 +35,15 @@ async def take_in(
     is left alone; a higher attempt opens what had failed again; a lower one is old and ignored.
     """
     async with database.transaction() as tx:
-        return await take_in_within(tx, outbox, arrivals, lease, rooms)
+        return await take_in_within(tx, outbox, arrivals, lease, capacity)
 
 
 async def take_in_within(
-    tx: Transaction, outbox: Outbox, arrivals: Sequence[Arrival], lease: Lease, rooms: Rooms
+    tx: Transaction, outbox: Outbox, arrivals: Sequence[Arrival], lease: Lease, capacity: Capacity
 ) -> TakenIn:
     """The same in a transaction of the caller's."""
     newest = {each.event_id: each for each in sorted(arrivals, key=lambda each: each.attempt)}
-    inserted = await intake.insert(tx, newest, lease, rooms)
+    inserted = await intake.insert(tx, newest, lease, capacity)
     await bury_unwanted(tx, outbox, inserted.unwanted)
     unwanted = await announce(tx, outbox, inserted.unwanted)
     known = newest.keys() - inserted.event_ids

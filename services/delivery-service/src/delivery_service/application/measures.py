@@ -25,6 +25,10 @@ _lateness = _meter.create_histogram(
 )
 _in_hand = _meter.create_up_down_counter("almanac_deliveries_in_hand", description="Deliveries in hand, by priority")
 _slots = _meter.create_up_down_counter("almanac_delivery_slots", description="Attempts at a time, by priority")
+_slow_slots = _meter.create_up_down_counter(
+    "almanac_delivery_slow_slots", description="Attempts at a time at endpoints that do not answer soon, by priority"
+)
+_slow = _meter.create_up_down_counter("almanac_delivery_slow_slots_used", description="Slow slots in use, by priority")
 _abandoned = _meter.create_counter(
     "almanac_delivery_leases_expired", description="Deliveries claimed again after a lease ended without a result"
 )
@@ -39,12 +43,14 @@ _fenced = _meter.create_counter(
 _LABELS = {priority: {"priority": priority.name} for priority in Priority}
 
 
-def begin(priority: Priority, *, slots: int) -> None:
+def begin(priority: Priority, *, slots: int, slow_slots: int) -> None:
     """What rates and shares are taken of is there from the start: a series that began with its first count would not
     look increased by it."""
     labels = _LABELS[priority]
     _in_hand.add(0, labels)
     _slots.add(slots, labels)
+    _slow_slots.add(slow_slots, labels)
+    _slow.add(0, labels)
     for outcome in ("succeeded", "exhausted", "expired"):
         _deliveries.add(0, {**labels, "outcome": outcome})
         for event_type in EventType:
@@ -64,6 +70,11 @@ def taken_in(priority: Priority, arrivals: Sequence[Arrival], unwanted: Sequence
 
 def in_hand(priority: Priority, change: int) -> None:
     _in_hand.add(change, _LABELS[priority])
+
+
+def slow_slots_used(priority: Priority, change: int) -> None:
+    """Count slow slots that were taken, or given back where ``change`` is negative."""
+    _slow.add(change, _LABELS[priority])
 
 
 def claimed_again(priority: Priority, count: int) -> None:

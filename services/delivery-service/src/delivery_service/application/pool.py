@@ -13,17 +13,18 @@ from uuid import UUID
 import structlog
 
 from chassis.batching import Batcher
-from chassis.database import Database, Transaction, is_outage
+from chassis.database import Database, is_outage
 from chassis.outbox import Outbox
 from contracts.vocabulary import Priority
-from delivery_service.adapters import claims, endpoints
-from delivery_service.adapters.claims import Rooms
+from delivery_service.adapters import endpoints
 from delivery_service.application import measures, sending
+from delivery_service.application.bulkheads import Bulkheads, Slot
+from delivery_service.application.claimer import CLAIM_SECONDS, Claimer
 from delivery_service.application.endpoint_watch import WATCH_SECONDS, EndpointWatch
 from delivery_service.application.intake import take_in
-from delivery_service.application.lanes import Lanes
 from delivery_service.application.recording import DEFAULT_CIRCUITS, record, release
 from delivery_service.application.sending import Sender
+from delivery_service.domain.attempts import TIMEOUTS
 from delivery_service.domain.circuits import CircuitPolicy, UnreportedSuccesses, returned_probes, tally
 from delivery_service.domain.deliveries import (
     Arrival,
@@ -40,24 +41,30 @@ from delivery_service.domain.retries import RetryPolicy
 
 log = structlog.get_logger(__name__)
 
-MIN_CLAIM_SECONDS = 0.005
-CLAIM_SECONDS = 1.0
-"""The longest sleep of the claimer: bounds how late it sees what another process left due."""
 RECORD_SECONDS = 10.0
 """What is left of a lease after the longest attempt, to record its result."""
-EXPIRY_SECONDS = 5.0
-"""How often what waits for its endpoint is searched for what has expired."""
+MIN_MOVE_SECONDS = 0.05
+"""Between two looks for attempts that have become slow."""
 BATCH = 200
 """Results recorded in one transaction at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    """``slots``: POSTs at a time. ``connections``: database transactions at a time, of the process's pool."""
+    """``slots``: attempts at a time at endpoints that answer soon, ``slow_slots`` at all others (``bulkheads``).
+
+    ``connections``: database transactions at a time, of the process's pool.
+    """
 
     slots: int
     connections: int
     lease_seconds: float
+    slow_slots: int = 2_000
+
+    @property
+    def sockets(self) -> int:
+        """Attempts at a time, at most: endpoints that turn slow may use as many more as there are slots."""
+        return 2 * self.slots + self.slow_slots
 
 
 class DeliveryPool:
@@ -78,7 +85,6 @@ class DeliveryPool:
         circuits: CircuitPolicy = DEFAULT_CIRCUITS,
     ) -> None:
         self.priority = priority
-        self.wake = asyncio.Event()
         self._database = database
         self._outbox = outbox
         self._sender = sender
@@ -88,13 +94,21 @@ class DeliveryPool:
         self._connections = asyncio.Semaphore(limits.connections)
         self._results: Batcher[Result, None] = Batcher(self._record, max_size=BATCH)
         self._releases: Batcher[Dispatch, None] = Batcher(self._release, max_size=BATCH)
-        self._lanes: Lanes[Dispatch] = Lanes(limits.slots)
+        self._bulkheads: Bulkheads[Dispatch] = Bulkheads(limits.slots, limits.slow_slots)
+        self._claimer = Claimer(
+            priority,
+            database,
+            self._connections,
+            self._bulkheads,
+            slots=limits.slots,
+            lease_seconds=limits.lease_seconds,
+        )
+        self.wake = self._claimer.wake
         self._working: dict[asyncio.Task[None], Dispatch] = {}
-        self._waiting: set[UUID] = set()
-        self._came: set[UUID] = set()
         self._watch = EndpointWatch(self._find_changed)
+        self._slow_slots_used = 0
+        self._mover: asyncio.TimerHandle | None = None
         self._unreported = UnreportedSuccesses(circuits.half_life_seconds)
-        self._look_for_expired_at = 0.0
         self._room = asyncio.Event()
         self._room.set()
         self._closed = False
@@ -107,64 +121,37 @@ class DeliveryPool:
         """Store due events durably and begin to deliver them. When it returns, their messages can be deleted."""
         async with self._connections:
             lease = Lease.begin(self._limits.lease_seconds)
-            # What waits for an endpoint goes before what comes now.
-            rooms = Rooms(self._lanes.rooms() | dict.fromkeys(self._waiting, 0), self._lanes.default_room)
-            taken = await take_in(self._database, self._outbox, arrivals, lease, rooms)
+            capacity = self._claimer.capacity()
+            taken = await take_in(self._database, self._outbox, arrivals, lease, capacity)
         self._accept(taken.dispatches)
-        self._waiting |= taken.waiting
-        self._came |= taken.waiting
-        if taken.reopened or any(self._lanes.hungry(each) for each in taken.waiting):
-            self.wake.set()
+        self._claimer.add_waiting(taken.waiting)
+        if taken.reopened:
+            self._claimer.look_in(0)
         measures.taken_in(self.priority, arrivals, taken.unwanted)
 
     async def claim(self) -> float:
         """Take what is due in hand, as far as its endpoints can take it. Returns the seconds until the next look."""
         if self._closed or not self._has_room():
             return CLAIM_SECONDS
-        limit = 2 * self._limits.slots
-        self._came = set()
-        async with self._connections:
-            lease = Lease.begin(self._limits.lease_seconds)
-            async with self._database.transaction() as tx:
-                rooms = Rooms(self._lanes.rooms(), self._lanes.default_room)
-                claimed = await claims.claim(tx, self.priority, limit, lease, rooms)
-                queues = await claims.queues(tx, self.priority)
-                waiting = {each.endpoint_id for each in queues if each.due_in <= 0}
-                expired = await self._find_expired(tx, waiting, lease)
-        if claimed.abandoned:
-            measures.claimed_again(self.priority, claimed.abandoned)
-            log.warning("leases expired; claimed again", priority=self.priority.name, deliveries=claimed.abandoned)
-        if claimed.abandoned_again:
-            measures.claimed_after_two_leases(self.priority, len(claimed.abandoned_again))
-            log.error(
-                "two leases in a row expired without a recorded attempt",
-                priority=self.priority.name,
-                delivery_ids=[str(each) for each in claimed.abandoned_again[:10]],
-            )
-        # What came meanwhile may not have been seen.
-        self._waiting = waiting | self._came
-        self._accept([*claimed.dispatches, *expired])
-        if len(claimed.dispatches) == limit:
-            return 0.0
-        # What is due now and has no gate waits for a place here, which wakes the claimer as it gets free.
-        delays = [each.due_in if each.due_in > 0 else each.open_in or 0.0 for each in queues]
-        return min([CLAIM_SECONDS, *(max(each, MIN_CLAIM_SECONDS) for each in delays if each > 0)])
+        dispatches, seconds = await self._claimer.claim()
+        self._accept(dispatches)
+        return seconds
 
     async def watch_endpoints(self) -> float:
         """Compare the endpoints of what waits for a slot with the database. Returns the seconds until the next look.
 
         Deliveries to an endpoint that was disabled or deleted meanwhile end at once, without waiting for their slots.
         """
-        if self._lanes.waiting:
-            self._watch.keep_only(set(self._lanes.waiting))
+        if waiting := self._bulkheads.waiting:
+            self._watch.keep_only(set(waiting))
             await self._watch.refresh()
-            for endpoint_id in self._lanes.waiting:
+            for endpoint_id in self._bulkheads.waiting:
                 match self._watch.known(endpoint_id):
                     case Reason() as reason:
-                        for dispatch in self._lanes.take_waiting([endpoint_id]):
-                            self._begin(replace(dispatch, target=reason))
+                        for dispatch in self._bulkheads.take_waiting([endpoint_id]):
+                            self._begin(replace(dispatch, target=reason), None)
                     case Target(concurrency=cap):
-                        self._lanes.limit(endpoint_id, cap)
+                        self._bulkheads.set_cap(endpoint_id, cap)
             self._fill_slots()
         return WATCH_SECONDS
 
@@ -175,7 +162,7 @@ class DeliveryPool:
     async def drain(self, seconds: float) -> None:
         """Let attempts under way end for up to ``seconds``, then give back all that is left."""
         self.close()
-        left = self._lanes.take_waiting()
+        left = self._bulkheads.take_waiting()
         measures.in_hand(self.priority, -len(left))
         if self._working:
             _, late = await asyncio.wait(self._working, timeout=max(seconds, 0.0))
@@ -183,31 +170,37 @@ class DeliveryPool:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        if self._mover is not None:
+            self._mover.cancel()
         if left:
             log.info("releasing deliveries", priority=self.priority.name, deliveries=len(left))
             await self._release(left)
 
-    async def _find_expired(self, tx: Transaction, waiting: set[UUID], lease: Lease) -> list[Dispatch]:
-        now = time.monotonic()
-        if not waiting or now < self._look_for_expired_at:
-            return []
-        self._look_for_expired_at = now + EXPIRY_SECONDS
-        return await claims.expired(tx, self.priority, waiting, BATCH, lease)
-
     def _accept(self, dispatches: Sequence[Dispatch]) -> None:
         measures.in_hand(self.priority, len(dispatches))
         for dispatch in dispatches:
-            if isinstance(dispatch.target, Reason):
+            target = dispatch.target
+            if isinstance(target, Reason):
                 # It needs no slot: nothing is sent.
-                self._begin(dispatch)
+                self._begin(dispatch, None)
             else:
-                self._watch.note(dispatch.target, dispatch.lease.begun_at)
-                self._lanes.add(dispatch.target.endpoint_id, dispatch.target.concurrency, dispatch)
+                self._watch.note(target, dispatch.lease.begun_at)
+                self._bulkheads.add(
+                    target.endpoint_id,
+                    dispatch,
+                    version=target.version,
+                    cap=target.concurrency,
+                    size=len(dispatch.due),
+                    failing=dispatch.failing,
+                )
         self._fill_slots()
 
     def _fill_slots(self) -> None:
-        while not self._closed and (dispatch := self._lanes.next()) is not None:
-            self._begin(dispatch)
+        while not self._closed and (begun := self._bulkheads.next()) is not None:
+            slot, dispatch = begun
+            self._begin(dispatch, slot)
+        if self._mover is None:
+            self._move_slow()
         if self._has_room():
             self._room.set()
         else:
@@ -215,10 +208,10 @@ class DeliveryPool:
 
     def _has_room(self) -> bool:
         # What waits for its own endpoint is in nobody's way; what waits for a slot is better left to other workers.
-        return self._lanes.starving < self._limits.slots
+        return self._bulkheads.waiting_for_slot < self._limits.slots
 
-    def _begin(self, dispatch: Dispatch) -> None:
-        task = asyncio.create_task(self._deliver(dispatch))
+    def _begin(self, dispatch: Dispatch, slot: Slot | None) -> None:
+        task = asyncio.create_task(self._deliver(dispatch, slot))
         self._working[task] = dispatch
         task.add_done_callback(self._done)
 
@@ -226,24 +219,43 @@ class DeliveryPool:
         self._working.pop(task)
         measures.in_hand(self.priority, -1)
 
-    def _ended(self, target: Target | Reason) -> None:
-        if isinstance(target, Reason):
-            return
-        self._lanes.ended(target.endpoint_id)
-        if not self._room.is_set() or (target.endpoint_id in self._waiting and self._lanes.hungry(target.endpoint_id)):
+    def _move_slow(self) -> None:
+        """Give the slots of attempts that take long to others; repeats itself while there are attempts under way."""
+        seconds = self._bulkheads.move_overdue()
+        used = self._bulkheads.slow_slots_used
+        if used != self._slow_slots_used:
+            measures.slow_slots_used(self.priority, used - self._slow_slots_used)
+            self._slow_slots_used = used
+        self._mover = None
+        if seconds is not None:
+            loop = asyncio.get_running_loop()
+            self._mover = loop.call_later(max(seconds, MIN_MOVE_SECONDS), self._moved)
+
+    def _moved(self) -> None:
+        self._move_slow()
+        self._fill_slots()
+
+    def _ended(self, slot: Slot, answered: bool | None) -> None:
+        self._bulkheads.ended(slot, answered=answered)
+        if not self._room.is_set():
             self.wake.set()
+        self._claimer.refill([slot.endpoint_id])
         # Recording needs no slot: the next POST goes out meanwhile.
         self._fill_slots()
 
-    async def _deliver(self, dispatch: Dispatch) -> None:
+    async def _deliver(self, dispatch: Dispatch, slot: Slot | None) -> None:
+        answered: bool | None = None
         try:
             try:
                 result = await self._attempt(dispatch)
+                if result is not None and result.attempt is not None:
+                    answered = result.attempt.fault not in TIMEOUTS
             except Exception as error:
                 # Without the database nothing was sent yet, and a try is not used up.
                 result = None if is_outage(error) else sending.failed(dispatch, error, self._policy)
             finally:
-                self._ended(dispatch.target)
+                if slot is not None:
+                    self._ended(slot, answered)
             if result is None:
                 await self._releases.submit(dispatch)
             else:
@@ -302,24 +314,26 @@ class DeliveryPool:
         self._unreported.update(tallies, {each.endpoint_id for each in batch.unwell})
         if shut := [each.endpoint_id for each in batch.unwell if each.closed_to_all]:
             await self._give_back(shut)
-        opened = (each.endpoint_id for each in batch.unwell if not each.closed_to_all)
-        # What waits for an endpoint that was switched off is to be ended.
-        if any(each.disabled for each in batch.unwell) or any(each in self._waiting for each in opened):
-            self.wake.set()
-        if any(each.retry_in is not None and each.retry_in < CLAIM_SECONDS for each in results):
-            self.wake.set()
+        self._claimer.refill(each.endpoint_id for each in batch.unwell if not each.closed_to_all)
+        retries = [each.retry_in for each in results if each.retry_in is not None and each.retry_in < CLAIM_SECONDS]
+        if any(each.disabled or each.tally.attempts == 0 for each in batch.unwell):
+            # What waits for an endpoint that was switched off is to be ended. A returned probe lets the next one out.
+            retries.append(0.0)
+        if retries:
+            self._claimer.look_in(min(retries))
         if any(each.tally.attempts == 0 for each in batch.unwell):
             # A probe came back, and the next one may go out.
-            self.wake.set()
+            retries.append(0.0)
+        if retries:
+            self._claimer.look_in(min(retries))
 
     async def _give_back(self, endpoint_ids: Sequence[UUID]) -> None:
         """What waits here for endpoints that are to be left alone goes back, to wait for their probes."""
-        waiting = self._lanes.take_waiting(endpoint_ids)
+        waiting = self._bulkheads.take_waiting(endpoint_ids)
         if waiting:
             measures.in_hand(self.priority, -len(waiting))
-            self._waiting.update(endpoint_ids)
-            self._came.update(endpoint_ids)
             await self._release(waiting)
+            self._claimer.add_waiting(endpoint_ids)
 
     async def _record_alone(self, result: Result) -> None:
         """Record a result whatever is wrong with it: first whole, then without what came of the receiver, at last

@@ -14,7 +14,7 @@ from chassis.database import Database, Transaction
 from chassis.outbox import Outbox
 from contracts.errors import ContractError
 from delivery_service.adapters import dead_letters, intake, redrives
-from delivery_service.adapters.claims import Rooms
+from delivery_service.adapters.claims import Capacity
 from delivery_service.application.arrivals import arrival_of, check_due_event
 from delivery_service.application.dead_letters import find_dead_letter
 from delivery_service.application.intake import take_in_within
@@ -160,7 +160,7 @@ async def _read_again(tx: Transaction, outbox: Outbox, letter: DeadLetter) -> bo
     if arrival is None:
         return False
     # Without room here: any worker may have it.
-    await take_in_within(tx, outbox, [arrival], Lease.begin(60), Rooms({}, 0))
+    await take_in_within(tx, outbox, [arrival], Lease.begin(60), Capacity({}, 0))
     return True
 
 

@@ -101,7 +101,8 @@ class Dispatch:
     that of the webhook for an operational event.
 
     ``generation`` is that of the endpoint's circuit when the delivery was claimed: attempts of an earlier one do not
-    count. ``probe_of`` is the endpoint whose half-open circuit this delivery probes, if any.
+    count. ``failing``: the endpoint's last attempt had failed by then. ``probe_of`` is the endpoint whose half-open
+    circuit this delivery probes, if any.
     """
 
     delivery_id: UUID
@@ -114,6 +115,7 @@ class Dispatch:
     target: Target | Reason
     operational: bool = False
     generation: int = 0
+    failing: bool = False
     probe_of: UUID | None = None
 
 
