@@ -1,16 +1,20 @@
 """Endpoints that change, are disabled or deleted while workers have deliveries for them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from delivery_scene import SECURITY, Scene, due_event, receive
+from delivery_scene import CIPHER, LOOPBACK, SECURITY, Scene, due_event, receive
 
 from chassis.clock import Clock, DatabaseClock
 from chassis.outbox import Outbox
 from contracts.vocabulary import OutcomeStatus, Priority
+from delivery_service.adapters.guard import Guard
+from delivery_service.adapters.posting import Poster
+from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.application import endpoint_watch
 from delivery_service.application.endpoints import delete_endpoint, rotate_secret, switch_endpoint, update_endpoint
 from delivery_service.application.pool import DeliveryPool
@@ -113,6 +117,34 @@ async def test_attempt_with_an_old_configuration_reads_it_again_before_it_begins
     assert len(receiver.requests) == 2
     assert await states(scene) == {("FAILED", reason): 10, ("SUCCEEDED", None): 2}
     assert len(await scene.rows("SELECT id FROM delivery_dead_letters")) == letters
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+async def test_endpoint_is_checked_again_where_connecting_takes_long(
+    scene: Scene, receiver: Receiver, clock: Clock, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    for name in ("MAX_AGE_SECONDS", "SEND_WITHIN_SECONDS", "MIN_SEND_SECONDS"):
+        monkeypatch.setattr(endpoint_watch, name, 0.0)
+    asked, answer = threading.Event(), threading.Event()
+
+    def look_up(name: str) -> Sequence[str]:
+        asked.set()
+        answer.wait(60)
+        return ["127.0.0.1"]
+
+    endpoint_id, _ = await scene.endpoint(url=f"http://slow.example:{receiver.port}/hooks")
+    poster = Poster(connections=2, connect_seconds=60, guard=Guard(LOOPBACK, lookup=look_up))
+    async with scene.pool(sender=WebhookSender(poster, CIPHER)) as pool:
+        await receive(pool, due_event())
+        await eventually(asked.is_set)
+        if stopped:
+            await delete_endpoint(scene.database, OUTBOX, endpoint_id, None)
+        answer.set()
+        [item] = await scene.ended()
+    await poster.aclose()
+    # The connection is used all the same, where the endpoint is as it was: nothing is sent twice.
+    expected = ("cancelled", 0, 0) if stopped else (None, 1, 1)
+    assert (item.reason, item.endpoints[0].attempts, len(receiver.requests)) == expected
 
 
 async def test_no_post_begins_a_second_after_delete_in_any_of_several_workers(scene: Scene, receiver: Receiver) -> None:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.vocabulary import Channel, FailureReason
+from delivery_service.adapters.destinations import parse_destination
 from delivery_service.domain.deliveries import Reason
 from delivery_service.domain.endpoints import EndpointConfig, Kind, check_url, host_and_port
 from delivery_service.domain.errors import ReasonWhileEnabledError, TextTooLongError
@@ -90,6 +91,8 @@ def test_any_text_is_accepted_or_refused_but_never_an_error(url: str) -> None:
         host, _ = host_and_port(url)
         assert host.isascii()
         assert host == ascii_host(host)
+        # The sender calls the host that was checked.
+        assert parse_destination(url).host == host
 
 
 def test_enabling_forgets_the_reason() -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from delivery_service.adapters.destinations import Destination
 from delivery_service.adapters.exchanges import Answer, Connection, StaleConnectionError
 from delivery_service.adapters.guard import Guard
+from delivery_service.domain.deliveries import ConfigurationExpiredError
 
 KEEP_ALIVE_SECONDS = 60.0
 """How long a connection is kept without use. A receiver's own limit is usually shorter, and then it closes it."""
@@ -40,14 +41,19 @@ class Connections:
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def exchange(self, destination: Destination, request: bytes, answer: Answer) -> None:
+    async def exchange(
+        self, destination: Destination, request: bytes, answer: Answer, *, send_by: float | None = None
+    ) -> None:
         """Send a request and fill in its answer.
+
+        After ``send_by`` (monotonic) it is not sent on a new connection, which is kept for the next request instead.
 
         A connection that was kept open may end as the request is sent; then it goes out once more, at once, on a new
         one. That is no attempt of its own: requests carry an Idempotency-Key.
 
         Raises:
             ConnectTimeoutError, ProtocolError, ForbiddenAddressError, UnresolvedNameError, OSError
+            ConfigurationExpiredError: connecting took until after ``send_by``.
         """
         kept = self._take(destination.origin)
         if kept is not None:
@@ -57,7 +63,11 @@ class Connections:
                 pass
             else:
                 return
-        await self._exchange_on(await self._open(destination), request, answer)
+        connection = await self._open(destination)
+        if send_by is not None and time.monotonic() > send_by:
+            self._keep(connection)
+            raise ConfigurationExpiredError
+        await self._exchange_on(connection, request, answer)
 
     async def aclose(self) -> None:
         """Close what is idle, and keep nothing from now on."""

@@ -41,7 +41,14 @@ class Poster:
         )
 
     async def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, *, timeout_seconds: float, redactions: Redactions
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        timeout_seconds: float,
+        redactions: Redactions,
+        send_by: float | None = None,
     ) -> Reply:
         """POST once. Never raises for what the receiver or the network does.
 
@@ -49,8 +56,10 @@ class Poster:
             url: its path and query go out byte for byte.
             headers: besides Host and Content-Length, which are set here.
             redactions: what is not kept where the receiver repeats it.
+            send_by: when sending must have begun, on the monotonic clock.
 
         Raises:
+            ConfigurationExpiredError: connecting took until after ``send_by``; nothing was sent.
             ValueError: a header that HTTP cannot carry.
         """
         try:
@@ -64,7 +73,7 @@ class Poster:
         started = time.monotonic()
         try:
             async with asyncio.timeout(timeout_seconds):
-                await self._connections.exchange(destination, request, answer)
+                await self._connections.exchange(destination, request, answer, send_by=send_by)
         except TimeoutError:
             fault, detail = Fault.TIMEOUT, f"no answer within {timeout_seconds:g} s"
         except (ConnectTimeoutError, ProtocolError, OSError) as error:

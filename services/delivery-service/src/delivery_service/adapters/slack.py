@@ -49,4 +49,5 @@ class SlackSender:
             body,
             timeout_seconds=target.timeout_seconds,
             redactions=confidential.redactions,
+            send_by=target.send_by,
         )

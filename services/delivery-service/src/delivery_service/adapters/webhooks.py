@@ -64,5 +64,10 @@ class WebhookSender:
             "traceparent": traceparent,
         }
         return await self._poster.post(
-            target.url or "", headers, body, timeout_seconds=target.timeout_seconds, redactions=confidential.redactions
+            target.url or "",
+            headers,
+            body,
+            timeout_seconds=target.timeout_seconds,
+            redactions=confidential.redactions,
+            send_by=target.send_by,
         )

@@ -3,13 +3,17 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from delivery_service.domain.deliveries import Reason, Target
 
 MAX_AGE_SECONDS = 0.5
 """Age of an endpoint's configuration with which an attempt may begin; older, it is read again first."""
+SEND_WITHIN_SECONDS = 0.9
+"""Age of a configuration with which a request may still be sent, where connecting took a while."""
+MIN_SEND_SECONDS = 0.25
+"""What an attempt has for that at least, where the statement itself was slow."""
 WATCH_SECONDS = 0.25
 """How often the endpoints of deliveries that wait for a slot are read again, so that attempts seldom have to wait."""
 
@@ -61,8 +65,11 @@ class EndpointWatch:
             self.note(target, read_at)
             known = self._known[target.endpoint_id]
             # What has ended needs no second look: were it enabled again, a claim would have said so.
-            if known.read_at >= oldest or isinstance(known.where, Reason):
+            if isinstance(known.where, Reason):
                 return known.where
+            if known.read_at >= oldest:
+                send_by = max(known.read_at + SEND_WITHIN_SECONDS, time.monotonic() + MIN_SEND_SECONDS)
+                return replace(known.where, send_by=send_by)
             await self.refresh()
 
     async def refresh(self) -> None:

@@ -6,6 +6,7 @@ Everything that another priority could exhaust is counted here, so that LOW neve
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from uuid import UUID
@@ -28,6 +29,7 @@ from delivery_service.domain.attempts import TIMEOUTS
 from delivery_service.domain.circuits import CircuitPolicy, UnreportedSuccesses, returned_probes, tally
 from delivery_service.domain.deliveries import (
     Arrival,
+    ConfigurationExpiredError,
     Dispatch,
     Lease,
     Reason,
@@ -265,14 +267,17 @@ class DeliveryPool:
             log.exception("delivery left to the end of its lease", delivery_id=str(dispatch.delivery_id))
 
     async def _attempt(self, dispatch: Dispatch) -> Result | None:
-        if isinstance(dispatch.target, Target):
-            dispatch = replace(dispatch, target=await self._current(dispatch.target, dispatch.lease))
-        if isinstance(dispatch.target, Reason):
-            return hindered(dispatch, dispatch.target)
-        if time.monotonic() + dispatch.target.timeout_seconds + RECORD_SECONDS > dispatch.lease.until:
-            # It waited too long for a slot: begun now, it could outlive its lease and be sent twice.
-            return None
-        return await sending.attempt(self._sender, dispatch, dispatch.target, self._policy)
+        while True:
+            if isinstance(dispatch.target, Target):
+                dispatch = replace(dispatch, target=await self._current(dispatch.target, dispatch.lease))
+            if isinstance(dispatch.target, Reason):
+                return hindered(dispatch, dispatch.target)
+            if time.monotonic() + dispatch.target.timeout_seconds + RECORD_SECONDS > dispatch.lease.until:
+                # It waited too long for a slot: begun now, it could outlive its lease and be sent twice.
+                return None
+            # While it connected, its endpoint may have been disabled, or moved: then it begins anew.
+            with suppress(ConfigurationExpiredError):
+                return await sending.attempt(self._sender, dispatch, dispatch.target, self._policy)
 
     async def _current(self, target: Target, lease: Lease) -> Target | Reason:
         """The endpoint as it is now, or why nothing is sent there any more. While the database is away it waits."""

@@ -19,7 +19,7 @@ from chassis.telemetry import tracing
 from contracts.messages.user import Contact
 from contracts.trace import trace_id
 from delivery_service.domain.attempts import Attempt, Fault, Reply, Verdict, judge
-from delivery_service.domain.deliveries import Dispatch, Result, Target, conclude
+from delivery_service.domain.deliveries import ConfigurationExpiredError, Dispatch, Result, Target, conclude
 from delivery_service.domain.endpoints import ADDRESSED, Kind
 from delivery_service.domain.retries import RetryPolicy, parse_retry_after
 
@@ -53,7 +53,10 @@ class Channels:
 async def attempt(sender: Sender, dispatch: Dispatch, target: Target, policy: RetryPolicy) -> Result:
     """Try once. An event's first try belongs to its trace; a later one starts its own, linked to that (design §7).
 
-    Never raises: an exception becomes an attempt that failed as ``internal_error`` and is tried again.
+    An exception becomes an attempt that failed as ``internal_error`` and is tried again.
+
+    Raises:
+        ConfigurationExpiredError: nothing was sent, because connecting took too long; no attempt was made.
     """
     started_at, started = datetime.now(UTC), time.monotonic()
     try:
@@ -68,6 +71,8 @@ async def attempt(sender: Sender, dispatch: Dispatch, target: Target, policy: Re
                 span.end()
         made = attempt_of(reply, verdict, started_at, traceparent)
         return conclude(dispatch, made, policy, parse_retry_after(reply.retry_after, datetime.now(UTC)))
+    except ConfigurationExpiredError:
+        raise
     except Exception as error:
         return failed(dispatch, error, policy, time.monotonic() - started)
 
@@ -77,6 +82,8 @@ async def reply_of(sending: Awaitable[Reply]) -> Reply:
     started = time.monotonic()
     try:
         return await sending
+    except ConfigurationExpiredError:
+        raise
     except Exception as error:
         report(error)
         return Reply(None, Fault.INTERNAL_ERROR, time.monotonic() - started, detail=type(error).__name__)

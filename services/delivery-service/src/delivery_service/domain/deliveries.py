@@ -73,11 +73,16 @@ class Lease:
         return self.until - self.seconds
 
 
+class ConfigurationExpiredError(Exception):
+    """Connecting took so long that the endpoint may have changed meanwhile. Nothing was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a delivery goes, how, and within which limits; None is no limit, or the default schedule.
 
-    ``rate_limit`` is per second; ``retry_schedule`` has the seconds before each retry.
+    ``rate_limit`` is per second; ``retry_schedule`` has the seconds before each retry. ``send_by``: until when, on this
+    process's monotonic clock, a request may begin to be sent with this configuration.
     """
 
     endpoint_id: UUID
@@ -90,6 +95,7 @@ class Target:
     concurrency: int | None = None
     retry_schedule: tuple[float, ...] | None = None
     template: Template = field(default_factory=Template)
+    send_by: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
