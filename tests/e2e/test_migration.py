@@ -23,7 +23,7 @@ pytestmark = pytest.mark.xdist_group("stack")
 
 ROOT = Path(__file__).parents[2]
 USERS = int(os.environ.get("MIGRATION_USERS", "2000"))
-MINUTES = 10 + USERS / 1_000
+MINUTES = 15 + USERS / 1_000
 """What a run may take on a busy machine."""
 FROM_THE_ENVIRONMENT = ("ALMANAC_URL", "ALMANAC_MIGRATE_FROM", "T=")
 """Exports of the page that a test has values of its own for."""

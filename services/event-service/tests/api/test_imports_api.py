@@ -11,7 +11,10 @@ import pytest
 from event_scenario import Scenario
 
 from chassis.imports import runner
+from chassis.runtime import Runtime
 from contracts.vocabulary import Priority
+from event_service.main import SERVICE
+from event_service.settings import Settings
 
 Send = Callable[..., Awaitable[dict[str, Any]]]
 PILLS = {
@@ -260,6 +263,31 @@ async def test_interrupted_import_goes_on_behind_its_last_chunk(
     assert (other.status_code, other.json()["type"].rpartition(":")[2]) == (422, "import-body-changed")
     history = await api.post("/v1/imports/history", content=b"".join(lines), headers=headers)
     assert history.status_code == 422
+
+
+async def test_import_is_interrupted_when_its_process_stops_and_goes_on_elsewhere(
+    api: httpx.AsyncClient, runtime: Runtime[Settings], ada: Any
+) -> None:
+    app = SERVICE.app(runtime)
+    lines = [json.dumps(PARCEL | {"externalKey": f"parcel {number}"}).encode() + b"\n" for number in range(100)]
+    headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": "parcels", "Authorization": "Bearer editor"}
+    sent = asyncio.Event()
+
+    async def hanging() -> Any:
+        yield b"".join(lines[:60])
+        sent.set()
+        await asyncio.Event().wait()
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", headers=headers) as client:
+        request = asyncio.ensure_future(client.post("/v1/imports/events", content=hanging()))
+        await sent.wait()
+        app.state.stopping.begin()
+        answer = await request
+    assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (503, "import-interrupted")
+    [job] = (await api.get("/v1/imports")).json()["items"]
+    assert job["status"] == "interrupted"
+    again = (await api.post("/v1/imports/events", content=b"".join(lines), headers=headers)).json()
+    assert (again["id"], again["status"], counts(again)) == (job["id"], "completed", (100, 0, 0, 0))
 
 
 async def test_only_ndjson_is_taken(api: httpx.AsyncClient, ada: Any) -> None:

@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import text
 
 from chassis.api.server import HttpServer
+from chassis.imports import lines
 from chassis.outbox import Outbox
 from chassis.runtime import Runtime
 from contracts.identity import derive_id
 from local_stack import ports
 from local_stack.testkit import eventually
-from user_service.api import lines
 from user_service.application import imports
 from user_service.domain.imports import ImportFormat
 from user_service.main import SERVICE

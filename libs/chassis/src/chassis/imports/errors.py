@@ -1,5 +1,7 @@
 """What an import is refused or interrupted with."""
 
+from typing import ClassVar
+
 from chassis.errors import ProblemError
 
 
@@ -28,6 +30,15 @@ class ImportInterruptedError(ProblemError):
     slug = "import-interrupted"
     title = "Body stopped coming"
     field = "body"
+
+
+class ImportStoppedError(ProblemError):
+    """The process stops. What was committed is kept; the same request, to another process, goes on from there."""
+
+    status = 503
+    slug = "import-interrupted"
+    title = "Interrupted"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1", "Connection": "close"}
 
 
 class ImportBodyChangedError(ProblemError):

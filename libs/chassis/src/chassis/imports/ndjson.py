@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 async def read_entries(
-    reader: LineReader, mark: Mark, model: type[M], build: Callable[[M], T]
+    reader: LineReader[Mark], mark: Mark, model: type[M], build: Callable[[M], T]
 ) -> AsyncIterator[Batch[T]]:
     """All that comes behind ``mark``, blank lines left out, each line a ``model`` of which ``build`` makes the content.
 

@@ -18,8 +18,9 @@ from uuid_utils.compat import uuid7
 from chassis.database import Database, Transaction
 from chassis.errors import IdempotencyKeyReusedError, ProblemError
 from chassis.imports import jobs
-from chassis.imports.errors import ImportBodyChangedError, ImportNotFoundError, ImportTakenOverError
+from chassis.imports.errors import ImportBodyChangedError, ImportNotFoundError, ImportStoppedError, ImportTakenOverError
 from chassis.imports.jobs import MAX_KEPT_ERRORS, Counts, Fault, Job, JobStatus, Mark, RefusedLine
+from chassis.lifecycle import Stopping
 from chassis.outbox import Outbox
 
 log = structlog.get_logger(__name__)
@@ -87,7 +88,12 @@ async def begin_import(database: Database, client: str, key: str, kind: str) -> 
 
 
 async def run_import(
-    database: Database, outbox: Outbox, job: Job, batches: AsyncIterator[Batch[T]], store: Store[T]
+    database: Database,
+    outbox: Outbox,
+    job: Job,
+    batches: AsyncIterator[Batch[T]],
+    store: Store[T],
+    stopping: Stopping | None = None,
 ) -> Job:
     """Take ``batches``, which begin behind the import's mark, to their end.
 
@@ -97,8 +103,9 @@ async def run_import(
     Raises:
         ImportTakenOverError
         ImportBodyChangedError: the import was completed without these lines.
+        ImportStoppedError: the process stops.
     """
-    work = _Run(database, outbox, job, store)
+    work = _Run(database, outbox, job, store, stopping or Stopping())
     try:
         return await work.through(batches)
     except (ProblemError, asyncio.CancelledError):
@@ -110,7 +117,8 @@ async def run_import(
 class _Run(Generic[T]):
     """One request's work on an import."""
 
-    def __init__(self, database: Database, outbox: Outbox, job: Job, store: Store[T]) -> None:
+    def __init__(self, database: Database, outbox: Outbox, job: Job, store: Store[T], stopping: Stopping) -> None:
+        self._stopping = stopping
         self._database = database
         self._outbox = outbox
         self._job = job
@@ -155,6 +163,9 @@ class _Run(Generic[T]):
 
     async def _wait_for_room(self) -> None:
         while not await self._outbox.has_room(self._database):
+            # The relay stops too: there will be no room.
+            if self._stopping.begun:
+                raise ImportStoppedError("this process stops: send the same request again")
             async with self._database.transaction() as tx:
                 if not await jobs.touch(tx, self._job):
                     raise _taken_over()

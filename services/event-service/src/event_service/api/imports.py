@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from chassis.api.auth import READ, WRITE, CurrentPrincipal
-from chassis.api.dependencies import CurrentDatabase, CurrentOutbox, CurrentReads
+from chassis.api.dependencies import CurrentDatabase, CurrentOutbox, CurrentReads, CurrentStopping
 from chassis.api.imports import NDJSON_BODY, ImportBody, ImportKey, require_ndjson
 from chassis.api.intake import UNBOUNDED_BODY
 from chassis.api.preconditions import set_etag
 from chassis.api.problems import documented
+from chassis.imports.jobs import Mark
 from chassis.imports.lines import LineReader
 from chassis.imports.ndjson import read_entries
 from chassis.imports.runner import begin_import, run_import
@@ -31,6 +32,7 @@ async def import_schedules(
     key: ImportKey,
     database: CurrentDatabase,
     outbox: CurrentOutbox,
+    stopping: CurrentStopping,
     rules: CurrentRules,
     partitions: CurrentPartitions,
 ) -> ImportBody:
@@ -43,10 +45,12 @@ async def import_schedules(
     """
     require_ndjson(request)
     await partitions.cover()
-    job = await begin_import(database, principal.name, key, imported_schedules.KIND)
-    batches = read_entries(LineReader(aiter(request.stream())), job.mark, ImportedSchedule, ImportedSchedule.line)
-    store = imported_schedules.schedules_store(outbox, rules)
-    return ImportBody.of(await run_import(database, outbox, job, batches, store))
+    reader = LineReader(aiter(request.stream()), Mark)
+    with stopping.calling(reader.stop):
+        job = await begin_import(database, principal.name, key, imported_schedules.KIND)
+        batches = read_entries(reader, job.mark, ImportedSchedule, ImportedSchedule.line)
+        store = imported_schedules.schedules_store(outbox, rules)
+        return ImportBody.of(await run_import(database, outbox, job, batches, store, stopping))
 
 
 @router.post("/events", dependencies=[WRITE, UNBOUNDED_BODY], responses=REFUSALS, openapi_extra=NDJSON_BODY)
@@ -56,6 +60,7 @@ async def import_events(
     key: ImportKey,
     database: CurrentDatabase,
     outbox: CurrentOutbox,
+    stopping: CurrentStopping,
     rules: CurrentRules,
     partitions: CurrentPartitions,
 ) -> ImportBody:
@@ -67,10 +72,12 @@ async def import_events(
     """
     require_ndjson(request)
     await partitions.cover()
-    job = await begin_import(database, principal.name, key, imported_events.KIND)
-    batches = read_entries(LineReader(aiter(request.stream())), job.mark, ImportedEvent, ImportedEvent.line)
-    store = imported_events.events_store(outbox, rules)
-    return ImportBody.of(await run_import(database, outbox, job, batches, store))
+    reader = LineReader(aiter(request.stream()), Mark)
+    with stopping.calling(reader.stop):
+        job = await begin_import(database, principal.name, key, imported_events.KIND)
+        batches = read_entries(reader, job.mark, ImportedEvent, ImportedEvent.line)
+        store = imported_events.events_store(outbox, rules)
+        return ImportBody.of(await run_import(database, outbox, job, batches, store, stopping))
 
 
 @router.post("/history", dependencies=[WRITE, UNBOUNDED_BODY], responses=REFUSALS, openapi_extra=NDJSON_BODY)
@@ -80,6 +87,7 @@ async def import_history(
     key: ImportKey,
     database: CurrentDatabase,
     outbox: CurrentOutbox,
+    stopping: CurrentStopping,
     retention: CurrentRetention,
 ) -> ImportBody:
     """Keep events that another system has ended, for lists, timelines and analytics. Nothing fires.
@@ -87,10 +95,12 @@ async def import_history(
     A key that was imported before changes nothing. What is older than `RETENTION_DAYS` is refused.
     """
     require_ndjson(request)
-    job = await begin_import(database, principal.name, key, imported_history.KIND)
-    batches = read_entries(LineReader(aiter(request.stream())), job.mark, ImportedHistory, ImportedHistory.line)
-    store = imported_history.history_store(outbox, retention)
-    return ImportBody.of(await run_import(database, outbox, job, batches, store))
+    reader = LineReader(aiter(request.stream()), Mark)
+    with stopping.calling(reader.stop):
+        job = await begin_import(database, principal.name, key, imported_history.KIND)
+        batches = read_entries(reader, job.mark, ImportedHistory, ImportedHistory.line)
+        store = imported_history.history_store(outbox, retention)
+        return ImportBody.of(await run_import(database, outbox, job, batches, store, stopping))
 
 
 PathKey = Annotated[ExternalKey, Path(alias="externalKey")]

@@ -9,6 +9,7 @@ from chassis.database import Transaction
 from chassis.imports.jobs import Job
 from chassis.imports.runner import Store, Stored
 from chassis.outbox import Outbox
+from chassis.telemetry.tracing import linked_traceparent
 from event_service.adapters import events
 from event_service.application import notices
 from event_service.application.imported_schedules import TURN
@@ -50,10 +51,12 @@ def events_store(outbox: Outbox, rules: Rulebook) -> Store[Imported[NewEvent]]:
                 outcome.refuse(line, error)
                 continue
             event = replace(event, idempotency_key=each.idempotency_key)
+            if have is not None and replace(event, traceparent=have.traceparent) == have:
+                outcome.unchanged += 1
+                continue
+            event = replace(event, traceparent=linked_traceparent("import event", event.traceparent))
             if have is None:
                 made.append(event)
-            elif replace(event, traceparent=have.traceparent) == have:
-                outcome.unchanged += 1
             else:
                 moves.append((event, have.target))
             if number % TURN == 0:

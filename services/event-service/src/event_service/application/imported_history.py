@@ -7,7 +7,7 @@ from chassis.database import Transaction
 from chassis.imports.jobs import Job
 from chassis.imports.runner import Store, Stored
 from chassis.outbox import Outbox
-from chassis.telemetry.tracing import current_traceparent
+from chassis.telemetry.tracing import current_traceparent, linked_traceparent
 from contracts.vocabulary import EventType, raise_priority
 from event_service.adapters import events
 from event_service.adapters.events import PastEvent
@@ -88,7 +88,7 @@ def _past_event(id: UUID, line: Imported[NewHistory], recipient: Recipient) -> P
         tags=recipient.tags,
         email=None,
         phone=None,
-        traceparent=current_traceparent(),
+        traceparent=linked_traceparent("import history", current_traceparent()),
         external_id=recipient.external_id,
         idempotency_key=line.idempotency_key,
     )

@@ -8,6 +8,7 @@ from chassis.database import Transaction
 from chassis.imports.jobs import Job
 from chassis.imports.runner import Store, Stored
 from chassis.outbox import Outbox
+from chassis.telemetry.tracing import linked_traceparent
 from event_service.adapters import events, schedules
 from event_service.application.imports import Lines, Outcome, imported_id, lock_people
 from event_service.application.planning import Changes, lock_live_events, lock_moved_events
@@ -45,6 +46,7 @@ def schedules_store(outbox: Outbox, rules: Rulebook) -> Store[Imported[NewSchedu
                     want = build(id, replace(each.content, user_id=user_id), recipient)
                     check(rules, want)
                     if (have := known.get(id)) is None:
+                        want = replace(want, traceparent=linked_traceparent("import schedule", want.traceparent))
                         refuse_ended(changes.plan(want, None, None, recipient, want.traceparent))
                         outcome.created += 1
                     elif _update(changes, want, Held(have, live.get(id), recipient, moved.get(id, ()))):

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from chassis.api.fault_limits import MAX_FAULTS
 from chassis.api.intake import has_many_values
 from chassis.api.problems import MAX_FAULT_BYTES, MAX_FIELD_BYTES, shortened
+from chassis.imports.lines import MAX_LINE_BYTES, LineReader
 from contracts.wire import wire_name
 from user_service.api.csv_dialect import Dialect, LineError
-from user_service.api.lines import MAX_LINE_BYTES, LineReader
 from user_service.api.schemas import CreateUser
 from user_service.domain.anniversaries import MAX_ANNIVERSARIES
 from user_service.domain.errors import ImportBodyChangedError, ImportHeaderError
@@ -112,7 +112,7 @@ def is_space(line: bytes) -> bool:
 
 
 async def read_entries(
-    reader: LineReader, mark: Mark, parse: Parse, is_blank: Callable[[bytes], bool] = is_space
+    reader: LineReader[Mark], mark: Mark, parse: Parse, is_blank: Callable[[bytes], bool] = is_space
 ) -> AsyncIterator[Batch]:
     """All that comes behind ``mark``, blank lines left out.
 

@@ -12,13 +12,13 @@ from chassis.api.intake import UNBOUNDED_BODY
 from chassis.api.pages import Cursor, Limit, Page, cut, decode_cursor, encode_cursor
 from chassis.api.problems import documented
 from chassis.errors import InvalidParameterError
+from chassis.imports.lines import LineReader
 from user_service.api.charsets import as_utf8
 from user_service.api.import_entries import Parse, csv_parser, dialect_of, is_space, parse_json, read_entries
-from user_service.api.lines import LineReader
 from user_service.api.schemas import DeletedBody, ImportBody, ImportErrorBody, MissingUserBody
 from user_service.application import imports
 from user_service.domain.errors import ImportFormatError
-from user_service.domain.imports import ImportFormat, ImportMode
+from user_service.domain.imports import ImportFormat, ImportMode, Mark
 
 router = APIRouter(prefix="/v1/imports", tags=["imports"])
 
@@ -72,7 +72,7 @@ async def import_users(
     ends an import early, **the same request again goes on where it stopped**, and no line is ever taken twice.
     """
     format, charset = _format(request)
-    reader = LineReader(as_utf8(request.stream(), charset))
+    reader = LineReader(as_utf8(request.stream(), charset), Mark)
     with stopping.calling(reader.stop):
         parse: Parse = parse_json
         is_blank = is_space

@@ -16,7 +16,8 @@ from uuid_utils.compat import uuid7
 
 from chassis.clock import Clock
 from chassis.database import Database, Transaction
-from chassis.errors import IdempotencyKeyReusedError
+from chassis.errors import IdempotencyKeyReusedError, ProblemError
+from chassis.imports.errors import ImportStoppedError
 from chassis.lifecycle import Stopping
 from chassis.outbox import Encoded, Outbox, encode
 from chassis.telemetry.tracing import current_traceparent, linked_traceparent
@@ -29,7 +30,6 @@ from user_service.domain.errors import (
     ImportBodyChangedError,
     ImportNotFoundError,
     ImportNotSyncError,
-    ImportStoppedError,
     ImportTakenOverError,
     MissingUsersChangedError,
     UserServiceError,
@@ -118,7 +118,7 @@ async def run_import(
     work = _Run(database, outbox, clock, job, stopping or Stopping())
     try:
         return await work.through(batches)
-    except UserServiceError:
+    except (UserServiceError, ProblemError):
         async with database.transaction() as tx:
             await imports.interrupt(tx, job)
         raise

@@ -13,15 +13,11 @@
     ├── ImportNotFoundError           404
     ├── ImportFormatError             415
     ├── ImportHeaderError             422
-    ├── ImportInterruptedError        408
-    ├── ImportStoppedError            503
     ├── ImportBodyChangedError        422
     ├── ImportTakenOverError          409
     ├── ImportNotSyncError            409
     └── MissingUsersChangedError      409
 """
-
-from typing import ClassVar
 
 
 class UserServiceError(Exception):
@@ -127,24 +123,6 @@ class ImportHeaderError(UserServiceError):
     slug = "import-header"
     title = "Header not valid"
     field = "header"
-
-
-class ImportInterruptedError(UserServiceError):
-    """The body of an import stopped coming. What had come is kept; the same request goes on from there."""
-
-    status = 408
-    slug = "import-interrupted"
-    title = "The body stopped coming"
-    field = "body"
-
-
-class ImportStoppedError(UserServiceError):
-    """The process stops. What was committed is kept; the same request, to another process, goes on from there."""
-
-    status = 503
-    slug = "import-interrupted"
-    title = "Interrupted"
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "1", "Connection": "close"}
 
 
 class ImportBodyChangedError(UserServiceError):
