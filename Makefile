@@ -131,6 +131,12 @@ CASES ?= 10000
 fuzz: install ## Fuzz the four APIs by their OpenAPI documents: make fuzz CASES=10000 (of each)
 	FUZZ_CASES=$(CASES) $(BIN)/pytest -n 2 -rP --timeout 7200 tests/fuzz/test_apis.py
 
+ANSWERS ?= 100000
+FUZZ_SEED ?= 1
+.PHONY: fuzz-receivers
+fuzz-receivers: install ## Generated answers of receivers against the real sender: make fuzz-receivers [ANSWERS=100000] [FUZZ_SEED=1]
+	FUZZED_ANSWERS=$$(( $(ANSWERS) / 2 )) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/pytest services/delivery-service/tests/receivers/test_fuzzed_answers.py
+
 lint: install ## Style, strict types, import rules
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)

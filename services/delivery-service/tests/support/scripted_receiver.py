@@ -72,7 +72,8 @@ async def scripted(script: Script, *, tls: ssl.SSLContext | None = None) -> Asyn
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = Peer(len(receiver.peers) + 1, reader, writer)
         receiver.peers.append(peer)
-        with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+        # uvloop raises RuntimeError where a closed connection is written to.
+        with suppress(ConnectionError, RuntimeError, asyncio.IncompleteReadError, ssl.SSLError):
             await script(peer)
         writer.close()
 
