@@ -12,7 +12,7 @@ import structlog
 from chassis import provisioning
 from chassis.database import Database
 from chassis.messaging.bus import Bus
-from chassis.schema import CREATE_V1, CREATE_V2, CREATE_V3
+from chassis.schema import CREATE_V1, CREATE_V2, CREATE_V3, CREATE_V4
 from chassis.settings import ApiKey, ServiceSettings
 from contracts import Bus as Carrier
 from contracts import Topology, build_topology
@@ -33,7 +33,7 @@ async def url(database: DatabaseFactory) -> str:
     """A database with the chassis' tables."""
     address = await database("")
     connection = await asyncpg.connect(address)
-    await connection.execute(CREATE_V1 + CREATE_V2 + CREATE_V3)
+    await connection.execute(CREATE_V1 + CREATE_V2 + CREATE_V3 + CREATE_V4)
     await connection.close()
     return address
 

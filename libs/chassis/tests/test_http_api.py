@@ -1,7 +1,7 @@
 """What every API shares, over HTTP: keys, problems, preconditions, pages, health."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 from uuid import UUID, uuid4
@@ -25,8 +25,10 @@ from chassis.clock import ManualClock
 from chassis.database import Database
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import ReceivedMessage, Rejection
+from chassis.messaging.dead_letter_redrive import DeadLetterRedrive
 from chassis.outbox import Outbox
 from chassis.settings import ServiceSettings
+from contracts import build_topology
 from local_stack import ports
 
 PROBLEM = "application/problem+json"
@@ -164,7 +166,9 @@ def _problem(answer: httpx.Response, status: int, slug: str, *fields: str) -> di
     return body
 
 
+ReceiveAll = Callable[[str, int], Awaitable[list[dict[str, Any]]]]
 READER = {"Authorization": "Bearer reader"}
+WRITER = {"Authorization": "Bearer writer"}
 BOSS = {"Authorization": "Bearer boss"}
 
 
@@ -420,6 +424,43 @@ async def test_dead_letter_messages_are_listed_newest_first_and_filtered(
     item = (await client.get("/v1/dead-letter-messages", headers=READER)).json()["items"][0]
     assert (item["reason"], item["detail"], item["attributes"]) == ("poison", "not JSON", {"eventType": "UserDeleted"})
     _problem(await client.get("/v1/dead-letter-messages"), 403, "forbidden", "Authorization")
+
+
+async def test_a_dead_letter_message_is_redriven_once_and_an_erased_one_never(
+    client: httpx.AsyncClient,
+    db: Database,
+    bus: Bus,
+    receive_all: Callable[[str, int], Awaitable[list[dict[str, Any]]]],
+) -> None:
+    queue = build_topology().queue("analytics")
+    await provisioning.apply(bus)
+    keep = dead_letters.keeper(db, queue.name)
+    for body in ("fine", dead_letters.ERASED_BODY):
+        await keep([Rejection(ReceivedMessage(body, body, {"eventType": "X"}, "receipt", 1, 0.0), "poison", "no")])
+    erased, fine = (await client.get("/v1/dead-letter-messages", headers=READER)).json()["items"]
+    path = "/v1/dead-letter-messages/{}/redrive"
+    _problem(await client.post(path.format(erased["id"]), headers=WRITER), 409, "dead-letter-erased")
+    _problem(await client.post(path.format(uuid4()), headers=WRITER), 404, "not-found")
+    _problem(await client.post(path.format(fine["id"]), headers=READER), 403, "forbidden", "Authorization")
+    assert (await client.post(path.format(fine["id"]), headers=WRITER)).status_code == 202
+
+    redrive = DeadLetterRedrive(db, bus, queue, every_seconds=5)
+    assert await redrive.step() == 0.0
+    assert await redrive.step() == 5
+    [message] = await receive_all(queue.name, 1)
+    assert (message["Body"], message["MessageAttributes"]["eventType"]["StringValue"]) == ("fine", "X")
+    assert (await client.get(f"/v1/dead-letter-messages/{fine['id']}", headers=READER)).status_code == 404
+
+
+async def test_a_dead_letter_message_is_read_and_discarded(client: httpx.AsyncClient, db: Database) -> None:
+    await dead_letters.keeper(db, "q")([Rejection(ReceivedMessage("m", "b", {}, "receipt", 1, 0.0), "poison", "no")])
+    [item] = (await client.get("/v1/dead-letter-messages", headers=READER)).json()["items"]
+    path = f"/v1/dead-letter-messages/{item['id']}"
+    assert (await client.get(path, headers=READER)).json() == item
+    _problem(await client.delete(path, headers=READER), 403, "forbidden", "Authorization")
+    assert (await client.delete(path, headers=WRITER)).status_code == 204
+    _problem(await client.delete(path, headers=WRITER), 404, "not-found")
+    _problem(await client.get(path, headers=READER), 404, "not-found")
 
 
 async def test_openapi_documents_problems_and_needs_no_key(client: httpx.AsyncClient) -> None:

@@ -14,7 +14,7 @@ import pytest
 from chassis import migrations, revisions
 from chassis.database import Database
 from chassis.lifecycle import Loop, first_of, run_roles
-from chassis.schema import CREATE_V1, CREATE_V2, CREATE_V3
+from chassis.schema import CREATE_V1, CREATE_V2, CREATE_V3, CREATE_V4
 from local_stack import ports
 from local_stack.testkit import AwsAccount, eventually
 from local_stack.testkit.plugin import DatabaseFactory
@@ -100,7 +100,7 @@ def _migrations(folder: Path) -> Path:
     (scripts / "versions" / "0001.py").write_text(
         "from chassis.migrations import execute_script\n\n"
         'revision = "0001"\ndown_revision = None\n\n\n'
-        f"def upgrade() -> None:\n    execute_script({CREATE_V1 + CREATE_V2 + CREATE_V3!r})\n"
+        f"def upgrade() -> None:\n    execute_script({CREATE_V1 + CREATE_V2 + CREATE_V3 + CREATE_V4!r})\n"
     )
     return scripts
 

@@ -23,7 +23,7 @@ from chassis.messaging.domain import ReceivedItem, domain_handler
 from chassis.notifications import Listener, notify
 from chassis.outbox import COPY_FROM
 from chassis.runtime import Runtime, open_runtime
-from chassis.schema import CREATE_V1, CREATE_V2, CREATE_V3
+from chassis.schema import CREATE_V1, CREATE_V2, CREATE_V3, CREATE_V4
 from chassis.settings import ServiceSettings
 from contracts import MessageType, UserDeletedItem
 from local_stack import ports
@@ -114,7 +114,7 @@ async def test_migrations_run_through_a_pooler_again_and_again_and_leave_nothing
     (scripts / "versions" / "0001.py").write_text(
         "from chassis.migrations import execute_script\n\n"
         'revision = "0001"\ndown_revision = None\n\n\n'
-        f"def upgrade() -> None:\n    execute_script({CREATE_V1 + CREATE_V2 + CREATE_V3!r})\n"
+        f"def upgrade() -> None:\n    execute_script({CREATE_V1 + CREATE_V2 + CREATE_V3 + CREATE_V4!r})\n"
     )
     fresh = Database(pooled_url, pooler=True)
     async with fresh.transaction() as tx:

@@ -16,6 +16,7 @@ from contracts import (
     queue_arn,
     topic_arn,
 )
+from contracts.messages.erasure import PersonalDataErasedItem
 from contracts.schemas import message_name
 
 TOPOLOGY = build_topology()
@@ -39,6 +40,10 @@ def test_every_message_reaches_its_consumers(spec: MessageSpec) -> None:
     reached = {queue.name for queue in TOPOLOGY.route(TOPOLOGY.topic(spec.bus), message_attributes(spec.type))}
     if spec.bus is Bus.DEAD_LETTERS:
         assert reached == {"bday-dlq-alerts"}
+    elif spec.type is MessageType.USER_DELETED:
+        assert reached == {"bday-analytics", "bday-user-events", "bday-user-deletions"}
+    elif spec.item is PersonalDataErasedItem:
+        assert reached == {"bday-analytics", "bday-erasure-reports"}
     elif spec.source is Service.USER:
         assert reached == {"bday-analytics", "bday-user-events"}
     elif spec.type in (MessageType.DELIVERY_SUCCEEDED, MessageType.DELIVERY_FAILED):
@@ -49,7 +54,7 @@ def test_every_message_reaches_its_consumers(spec: MessageSpec) -> None:
 
 def test_the_topics_are_those_of_the_design() -> None:
     assert {topic.name: topic.publishers for topic in TOPOLOGY.topics} == {
-        "bday-domain-events": (Service.USER, Service.EVENT, Service.DELIVERY),
+        "bday-domain-events": (Service.USER, Service.EVENT, Service.DELIVERY, Service.ANALYTICS),
         "bday-dlq-events": (Service.DELIVERY,),
         "bday-birthday-events": (Service.EVENT,),
         "bday-anniversary-events": (Service.EVENT,),
@@ -59,7 +64,7 @@ def test_the_topics_are_those_of_the_design() -> None:
 
 
 def test_the_queues_are_those_of_the_design() -> None:
-    """But for the receives of the critical queue, see ADR 22."""
+    """But for the receives of the critical queue, see ADR 22, and the queues of erasures, see ADR 37."""
     table = {
         queue.name: (
             queue.owner,
@@ -74,7 +79,7 @@ def test_the_queues_are_those_of_the_design() -> None:
         )
         for queue in TOPOLOGY.queues
     }
-    delivery, event, analytics = Service.DELIVERY, Service.EVENT, Service.ANALYTICS
+    user, delivery, event, analytics = Service.USER, Service.DELIVERY, Service.EVENT, Service.ANALYTICS
     assert table == {
         "bday-events-critical": (delivery, 30, 24 * HOUR, 3, 10, 100, True, 10, 1_000),
         "bday-events-high": (delivery, 30, 48 * HOUR, 3, 10, 50, True, 5_000, 10_000),
@@ -84,6 +89,8 @@ def test_the_queues_are_those_of_the_design() -> None:
         "bday-delivery-outcomes": (event, 60, 4 * DAY, 10, 10, 50, True, 5_000, 10_000),
         "bday-analytics": (analytics, 60, 4 * DAY, 10, 10, 20, True, 5_000, 10_000),
         "bday-dlq-alerts": (analytics, 60, 14 * DAY, 10, 10, 5, True, 5_000, 10_000),
+        "bday-user-deletions": (delivery, 60, 14 * DAY, 10, 10, 5, True, 5_000, 10_000),
+        "bday-erasure-reports": (user, 60, 14 * DAY, 10, 10, 5, True, 5_000, 10_000),
     }
 
 
@@ -118,10 +125,10 @@ def test_a_message_without_the_attribute_matches_no_filter() -> None:
 
 def test_each_service_owns_its_queues() -> None:
     owned = {service: [queue.name for queue in TOPOLOGY.queues_of(service)] for service in Service}
-    assert owned[Service.USER] == []
+    assert owned[Service.USER] == ["bday-erasure-reports"]
     assert owned[Service.EVENT] == ["bday-user-events", "bday-delivery-outcomes"]
     assert owned[Service.ANALYTICS] == ["bday-analytics", "bday-dlq-alerts"]
-    assert len(owned[Service.DELIVERY]) == 4
+    assert len(owned[Service.DELIVERY]) == 5
 
 
 def test_the_prefix_names_everything() -> None:

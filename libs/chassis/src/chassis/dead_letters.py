@@ -32,6 +32,21 @@ _LIST = text(
 )
 
 
+_COLUMNS = "id, queue, reason, detail, message_id, body, attributes, trace_id, created_at"
+_FIND = text(f"SELECT {_COLUMNS} FROM dead_letters WHERE id = :id")  # noqa: S608  # constants
+_REDRIVE = text("UPDATE dead_letters SET redrive = true WHERE id = :id AND body <> :erased")
+_DISCARD = text("DELETE FROM dead_letters WHERE id = :id")
+_NEXT = text(
+    f"SELECT {_COLUMNS} FROM dead_letters WHERE queue = :queue AND redrive"  # noqa: S608  # constants
+    " ORDER BY id LIMIT 1"
+)
+SWEEP = text("DELETE FROM dead_letters WHERE created_at < clock_timestamp() - make_interval(secs => :days * 86400.0)")
+
+
+ERASED_BODY = "[erased: data of a deleted user]"
+"""The body of a dead letter that held data of a deleted user."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """One message that was given up. ``reason`` is a word to search by, ``detail`` a sentence for a reader."""
@@ -93,3 +108,29 @@ async def search(
             },
         )
         return [DeadLetter(*row) for row in rows]
+
+
+async def find(database: Database, letter_id: UUID) -> DeadLetter | None:
+    """Return one dead letter, or None."""
+    async with database.read() as connection:
+        row = (await connection.execute(_FIND, {"id": letter_id})).one_or_none()
+    return None if row is None else DeadLetter(*row)
+
+
+async def request_redrive(database: Database, letter_id: UUID) -> bool:
+    """Have a dead letter put back on its queue. False where there is none, or its body was erased."""
+    async with database.transaction() as tx:
+        return (await tx.execute(_REDRIVE, {"id": letter_id, "erased": ERASED_BODY})).rowcount == 1
+
+
+async def discard(database: Database, letter_id: UUID) -> bool:
+    """Delete a dead letter. False where there is none."""
+    async with database.transaction() as tx:
+        return (await tx.execute(_DISCARD, {"id": letter_id})).rowcount == 1
+
+
+async def next_redrive(database: Database, queue: str) -> DeadLetter | None:
+    """Return the oldest dead letter of ``queue`` that is to be put back, or None."""
+    async with database.read() as connection:
+        row = (await connection.execute(_NEXT, {"queue": queue})).one_or_none()
+    return None if row is None else DeadLetter(*row)

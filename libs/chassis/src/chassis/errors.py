@@ -71,6 +71,14 @@ class ResourceNotFoundError(ProblemError):
     title = "Not found"
 
 
+class DeadLetterErasedError(ProblemError):
+    """A dead letter whose body held data of a user who was deleted since."""
+
+    status = 409
+    slug = "dead-letter-erased"
+    title = "Dead letter erased"
+
+
 class PreconditionRequiredError(ProblemError):
     """An update without ``If-Match`` (RFC 6585)."""
 

@@ -14,7 +14,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from pydantic import SecretStr
 from sqlalchemy import QueuePool, TextClause
 
-from chassis import dead_letters, idempotency, inbox, outbox, revisions, usage
+from chassis import dead_letters, erasures, idempotency, inbox, outbox, revisions, usage
 from chassis.api.health import Readiness
 from chassis.cache import ReadCache
 from chassis.clock import DatabaseClock, TimeLapseRefusedError
@@ -24,6 +24,7 @@ from chassis.lifecycle import Loop, Role, first_of, pause
 from chassis.messaging.backlog import Backlog
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import BATCH_BYTES, Handler, QueueConsumer, Rejection
+from chassis.messaging.dead_letter_redrive import DeadLetterRedrive
 from chassis.messaging.drain import DlqDrain
 from chassis.messaging.publisher import Publisher
 from chassis.notifications import Listener
@@ -40,6 +41,7 @@ S = TypeVar("S", bound=ServiceSettings)
 CLOCK_SECONDS = 30.0
 MAPPED_CLOCK_SECONDS = 0.2
 SWEEP_SECONDS = 60.0
+REDRIVE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,13 @@ class Runtime(Generic[S]):
             max_batch_bytes=max_batch_bytes,
         )
         drain = DlqDrain(self.bus, queue, check=check, reject=keep, every_seconds=self.settings.dlq_drain_seconds)
+        redrive = DeadLetterRedrive(self.database, self.bus, queue, every_seconds=REDRIVE_SECONDS)
         marks = MarkKeeper(self.database, queue.name, lambda: consumer.reached)
         backlog = Backlog(self.bus, queue, lambda: consumer.reached)
         return [
             consumer,
             Loop(f"drain:{queue.name}", drain.step),
+            Loop(f"redrive:{queue.name}", redrive.step),
             Loop(f"marks:{queue.name}", marks.step),
             Loop(f"backlog:{queue.name}", backlog.step),
         ]
@@ -121,6 +125,8 @@ class Sweep:
             (inbox.SWEEP, {"seconds": settings.inbox_retention_days * 86_400}),
             (idempotency.SWEEP, {}),
             (usage.SWEEP, {"days": settings.usage_retention_days}),
+            (erasures.SWEEP, {"days": erasures.RETENTION_DAYS}),
+            (dead_letters.SWEEP, {"days": settings.message_dead_letter_retention_days}),
         )
 
     async def step(self) -> float:

@@ -108,3 +108,17 @@ CREATE TABLE usage (
     PRIMARY KEY (hour, meter, operation, resource)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
 """
+
+CREATE_V4 = """
+-- Deleted users, whose personal data this service erases (chassis.erasures). In real time.
+CREATE TABLE erasures (
+    user_id      uuid PRIMARY KEY,
+    requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    erased_at    timestamptz
+) WITH (fillfactor = 80);
+CREATE INDEX erasures_pending ON erasures (requested_at) WHERE erased_at IS NULL;
+
+-- A dead letter that is to be put back on its queue.
+ALTER TABLE dead_letters ADD COLUMN redrive boolean NOT NULL DEFAULT false;
+CREATE INDEX dead_letters_redrive ON dead_letters (queue, id) WHERE redrive;
+"""

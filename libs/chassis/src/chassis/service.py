@@ -68,7 +68,6 @@ class Service(Generic[S]):
     error: type[Exception]
     routers: Sequence[APIRouter]
     roles: Mapping[str, Callable[[Runtime[S]], Sequence[Role]]]
-    relays: bool = True
     parts: Mapping[str, Callable[[Runtime[S]], Sequence[Role]]] = field(default_factory=dict)
     sites: Mapping[str, Callable[[Runtime[S], FastAPI], Sequence[Role]]] = field(default_factory=dict)
     state: Callable[[Runtime[S]], Mapping[str, object]] = _no_state
@@ -77,7 +76,7 @@ class Service(Generic[S]):
     @property
     def role_names(self) -> list[str]:
         """What runs where nothing is named."""
-        return ["api", *self.roles, *self.sites, *(["relay"] if self.relays else [])]
+        return ["api", *self.roles, *self.sites, "relay"]
 
     def app(self, runtime: Runtime[S], *, with_api: bool = True) -> FastAPI:
         """The HTTP application: the API, or only health and metrics."""

@@ -127,5 +127,9 @@ class ServiceSettings(BusSettings):
     """How long item ids are remembered. Longer than queue, DLQ and redrives together can hold a message (18 days)."""
     usage_retention_days: int = Field(400, ge=2)
     """How long it is known what was used in an hour: this month beside the same one of last year."""
+    erasure_seconds: float = Field(60.0, gt=0)
+    """Pause between two rounds that erase deleted users. What is on its way is erased once it has ended."""
+    message_dead_letter_retention_days: float = Field(90.0, gt=0)
+    """How long messages that could not be parsed or applied are kept."""
     dlq_drain_seconds: float = Field(60.0, gt=0)
     """Pause between two looks at this service's dead-letter queues."""

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Final
 
 from contracts.errors import ContractError
+from contracts.messages.erasure import PersonalDataErasedItem
 from contracts.messages.registry import MESSAGES
 from contracts.messages.spec import Bus, MessageType
 from contracts.vocabulary import EventType, Priority, Service
@@ -171,6 +172,8 @@ def _queues(prefix: str) -> Iterator[Queue]:
         ("delivery-outcomes", Service.EVENT, 4 * DAY, 50),
         ("analytics", Service.ANALYTICS, 4 * DAY, 20),
         ("dlq-alerts", Service.ANALYTICS, 14 * DAY, 5),
+        ("user-deletions", Service.DELIVERY, 14 * DAY, 5),
+        ("erasure-reports", Service.USER, 14 * DAY, 5),
     ):
         yield Queue(
             name=f"{prefix}-{name}",
@@ -193,6 +196,9 @@ def _subscriptions(topology: Topology) -> Iterator[Subscription]:
     yield Subscription(domain, topology.queue("user-events"), (("eventType", tuple(user_messages)),))
     yield Subscription(domain, topology.queue("delivery-outcomes"), (("eventType", outcomes),))
     yield Subscription(domain, topology.queue("analytics"))
+    yield Subscription(domain, topology.queue("user-deletions"), (("eventType", (MessageType.USER_DELETED.value,)),))
+    reports = tuple(spec.type.value for spec in MESSAGES if spec.item is PersonalDataErasedItem)
+    yield Subscription(domain, topology.queue("erasure-reports"), (("eventType", reports),))
     yield Subscription(topology.topic(Bus.DEAD_LETTERS), topology.queue("dlq-alerts"))
     for event_type in EventType:
         for priority in Priority:

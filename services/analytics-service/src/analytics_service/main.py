@@ -14,6 +14,7 @@ from analytics_service.adapters.posting import Posting
 from analytics_service.adapters.slack import Slack
 from analytics_service.api import alerts, costs, endpoints, engagement, exports, metrics, silences, timelines
 from analytics_service.application.alerting import Alerter
+from analytics_service.application.erasures import erase
 from analytics_service.application.last_resort import LastResort
 from analytics_service.application.notices import Channel, new_id
 from analytics_service.application.notifying import Notifier
@@ -30,10 +31,12 @@ from chassis.api import status
 from chassis.api.auth import Keyring
 from chassis.api.sites import mount_site
 from chassis.aws import AwsAccess, AwsClient
+from chassis.erasures import Eraser
 from chassis.lifecycle import Loop, Role
-from chassis.runtime import Runtime, Sweep
+from chassis.runtime import Runtime
 from chassis.service import Service
 from chassis.status import StatusBoard
+from contracts.messages.spec import MessageType
 from contracts.vocabulary import Service as ServiceName
 
 
@@ -50,6 +53,13 @@ def consumer(runtime: Runtime[Settings]) -> Sequence[Role]:
         },
         timeline_days=settings.timeline_retention_days,
     )
+    eraser = Eraser(
+        database,
+        runtime.outbox,
+        erase,
+        report=MessageType.ANALYTICS_DATA_ERASED,
+        every_seconds=settings.erasure_seconds,
+    )
     return [
         *runtime.consume(
             facts,
@@ -58,9 +68,8 @@ def consumer(runtime: Runtime[Settings]) -> Sequence[Role]:
             max_batch=settings.consumer_batch_messages,
         ),
         *runtime.consume(dead_letters, facts_handler(dead_letters, database)),
-        # There is no outbox and so no relay, which forgets old inbox ids elsewhere.
-        Loop("sweep", Sweep(database, settings).step),
         Loop("retention", retention.step),
+        Loop("eraser", eraser.step),
     ]
 
 
@@ -200,6 +209,5 @@ SERVICE = Service(
     ),
     roles={"consumer": consumer, "alerter": alerter},
     sites={"console": console},
-    relays=False,
     state=state,
 )

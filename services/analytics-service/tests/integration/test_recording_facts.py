@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from analytics_service.adapters import rollups, timelines
+from analytics_service.application.erasures import erase
 from analytics_service.application.facts import record
 from analytics_service.application.retention import RetentionSweep
 from analytics_service.domain.facts import EndpointResult, Fact, Kind, Measure
@@ -23,8 +24,9 @@ from analytics_service.domain.grains import Grain, cover
 from analytics_service.domain.series import Range, endpoint_summaries
 from analytics_service.main import SERVICE, consumer
 from analytics_service.settings import Settings
-from chassis import provisioning
+from chassis import erasures, provisioning
 from chassis.database import Database, Parameters
+from chassis.erasures import Eraser
 from chassis.lifecycle import Role
 from chassis.messaging.publisher import Outgoing
 from chassis.runtime import Runtime, open_runtime
@@ -310,6 +312,27 @@ async def test_engagement_counts_by_user_and_a_deleted_user_is_forgotten(runtime
     assert await _scalar(runtime.database, "SELECT user_id FROM engagement") == grace
 
 
+async def test_an_event_that_ends_after_its_users_deletion_does_not_bring_engagement_back(
+    runtime: Runtime[Settings],
+) -> None:
+    ada, grace = uuid4(), uuid4()
+    await record(runtime.database, _facts(1, user_id=ada))
+    await record(runtime.database, [Fact(uuid7(), Kind.USER_DELETED, NOW, "user-service", user_id=ada)])
+    await record(runtime.database, [*_facts(1, user_id=ada), *_facts(1, user_id=grace)])
+    assert await _scalar(runtime.database, "SELECT array_agg(user_id) FROM engagement") == [grace]
+
+
+async def test_an_erasure_is_reported_and_takes_what_a_concurrent_end_had_added(runtime: Runtime[Settings]) -> None:
+    ada = uuid4()
+    await record(runtime.database, _facts(1, user_id=ada))
+    async with runtime.database.transaction() as tx:
+        await erasures.request(tx, [ada])
+    report = MessageType.ANALYTICS_DATA_ERASED
+    await Eraser(runtime.database, runtime.outbox, erase, report=report, every_seconds=60).step()
+    assert await _scalar(runtime.database, "SELECT count(*) FROM engagement") == 0
+    assert await _scalar(runtime.database, "SELECT count(*) FROM outbox WHERE type = 'AnalyticsDataErased'") == 1
+
+
 async def test_engagement_by_tag_is_exact_however_often_and_in_whatever_order_facts_come(
     runtime: Runtime[Settings],
 ) -> None:
@@ -361,8 +384,8 @@ class _Explaining:
         return await self._connection.execute(statement, parameters)
 
 
-async def test_the_service_has_no_relay_but_forgets_old_inbox_ids(runtime: Runtime[Settings], running: Running) -> None:
-    assert SERVICE.role_names == ["api", "consumer", "alerter", "console"]
+async def test_the_relay_forgets_old_inbox_ids(runtime: Runtime[Settings], running: Running) -> None:
+    assert SERVICE.role_names == ["api", "consumer", "alerter", "console", "relay"]
     await provisioning.apply(runtime.bus)
     await record(runtime.database, _facts(2))
     async with runtime.database.transaction() as tx:
@@ -371,5 +394,5 @@ async def test_the_service_has_no_relay_but_forgets_old_inbox_ids(runtime: Runti
     async def forgotten() -> bool:
         return bool(await _scalar(runtime.database, "SELECT count(*) = 0 FROM inbox"))
 
-    async with running(consumer(runtime)):
+    async with running(runtime.relay()):
         await eventually(forgotten)

@@ -5,11 +5,13 @@ from functools import partial
 from pathlib import Path
 
 from chassis.aws import AwsAccess
+from chassis.erasures import Eraser
 from chassis.lifecycle import Loop, Role
 from chassis.momentary import Momentary
 from chassis.runtime import Runtime
 from chassis.service import Service
 from chassis.usage import Usage
+from contracts.messages.spec import MessageType
 from contracts.vocabulary import Priority
 from delivery_service.adapters.aws import AwsCaller
 from delivery_service.adapters.email import EmailSender
@@ -25,6 +27,7 @@ from delivery_service.application import health, measures
 from delivery_service.application.arrivals import check_due_event
 from delivery_service.application.dead_letters import keeper
 from delivery_service.application.endpoints import Security
+from delivery_service.application.erasures import Erasure
 from delivery_service.application.figures import OpenDeadLetters
 from delivery_service.application.key_rotation import KeyRotation
 from delivery_service.application.pool import DeliveryPool, PoolLimits
@@ -40,6 +43,7 @@ from delivery_service.domain.errors import DeliveryServiceError
 from delivery_service.domain.retries import RetryPolicy
 from delivery_service.settings import Settings
 from delivery_service.subscribers.due_events import due_event_handler
+from delivery_service.subscribers.user_deletions import user_deletion_handler
 from delivery_service.subscribers.worker import Worker
 
 
@@ -147,6 +151,20 @@ def workers(*priorities: Priority) -> Callable[[Runtime[Settings]], Sequence[Rol
     return roles
 
 
+def consumer(runtime: Runtime[Settings]) -> Sequence[Role]:
+    """Cancels deliveries to deleted users, and erases what is kept of them."""
+    queue = runtime.topology.queue("user-deletions")
+    eraser = Eraser(
+        runtime.database,
+        runtime.outbox,
+        Erasure(runtime.outbox).erase,
+        report=MessageType.DELIVERY_DATA_ERASED,
+        every_seconds=runtime.settings.erasure_seconds,
+    )
+    handler = user_deletion_handler(queue, runtime.database, runtime.outbox)
+    return [*runtime.consume(queue, handler), Loop("eraser", eraser.step)]
+
+
 def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
     settings = runtime.settings
     return {
@@ -164,7 +182,7 @@ SERVICE = Service(
     migrations=Path(__file__).parents[2] / "migrations",
     error=DeliveryServiceError,
     routers=(endpoints.router, deliveries.router, dead_letters.router, status.router),
-    roles={"worker": workers(*Priority)},
+    roles={"worker": workers(*Priority), "consumer": consumer},
     state=state,
     parts={f"worker-{priority.name.lower()}": workers(priority) for priority in Priority},
 )

@@ -8,10 +8,12 @@ from typing import Any
 
 from chassis.api.imports import progress_router
 from chassis.api.send_windows import window_of
+from chassis.erasures import Eraser
 from chassis.lifecycle import Loop, Role
 from chassis.momentary import Momentary
 from chassis.runtime import Runtime
 from chassis.service import Service
+from contracts.messages.spec import MessageType
 from contracts.vocabulary import EventType, Priority
 from event_service.adapters import claims
 from event_service.adapters.due_events import SnsDueEvents
@@ -19,6 +21,7 @@ from event_service.adapters.partitions import Partitions
 from event_service.adapters.recipients import sweep_tombstones
 from event_service.api import broadcasts, events, forecast, imports, schedules, status
 from event_service.application import broadcasts as broadcast_work
+from event_service.application.erasures import erase
 from event_service.application.event_changes import RETRY_CHANNEL
 from event_service.application.figures import Figures
 from event_service.application.firing import FiringRules
@@ -137,7 +140,15 @@ def maintenance(runtime: Runtime[Settings]) -> Sequence[Role]:
         await sweep_tombstones(runtime.database)
         return 3600.0
 
+    eraser = Eraser(
+        runtime.database,
+        runtime.outbox,
+        erase,
+        report=MessageType.EVENT_DATA_ERASED,
+        every_seconds=settings.erasure_seconds,
+    )
     return [
+        Loop("eraser", eraser.step),
         Loop("reaper", reaper.step, wake=runtime.listener.event(RETRY_CHANNEL)),
         Loop("broadcasts", broadcaster.step, wake=runtime.listener.event(broadcast_work.CHANNEL)),
         Loop("partitions", Partitions(runtime.database, runtime.clock).step),

@@ -28,7 +28,7 @@ _PORTS = ("POSTGRES", "EMULATOR", "USER", "EVENT", "DELIVERY", "ANALYTICS", "INB
 
 @dataclass(frozen=True)
 class RunningStack:
-    """A running stack: where its APIs and its inbox are, and where it sends spans."""
+    """A running stack: where its APIs, its inbox and its databases are, and where it sends spans."""
 
     user: str
     event: str
@@ -50,6 +50,7 @@ def stack_environment(data_dir: Path) -> dict[str, str]:
         "ALMANAC_DATA_DIR": str(data_dir),
         "ALMANAC_API_KEY": KEY,
         "ALMANAC_READ_KEY": READ_KEY,
+        "ERASURE_SECONDS": "1",
     }
 
 

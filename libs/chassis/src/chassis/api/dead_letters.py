@@ -4,15 +4,18 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from chassis import dead_letters
-from chassis.api.auth import READ
+from chassis.api.auth import READ, WRITE
 from chassis.api.dependencies import CurrentDatabase
 from chassis.api.pages import Cursor, Limit, Page, cut, decode_cursor, encode_cursor
+from chassis.api.problems import documented
 from chassis.api.wire import WireModel
+from chassis.dead_letters import ERASED_BODY
+from chassis.errors import DeadLetterErasedError, ResourceNotFoundError
 
-router = APIRouter(prefix="/v1/dead-letter-messages", tags=["dead letters"], dependencies=[READ])
+router = APIRouter(prefix="/v1/dead-letter-messages", tags=["dead letters"])
 
 
 class DeadLetterBody(WireModel):
@@ -29,7 +32,7 @@ class DeadLetterBody(WireModel):
     created_at: datetime
 
 
-@router.get("")
+@router.get("", dependencies=[READ])
 async def list_dead_letters(
     database: CurrentDatabase,
     queue: Annotated[str | None, Query(max_length=100)] = None,
@@ -46,3 +49,37 @@ async def list_dead_letters(
         items=[DeadLetterBody.model_validate(each, from_attributes=True) for each in page],
         next_cursor=encode_cursor((page[-1].created_at, page[-1].id)) if more else None,
     )
+
+
+DeadLetterId = Annotated[UUID, Path(alias="deadLetterId")]
+
+
+@router.get("/{deadLetterId}", dependencies=[READ], responses=documented(404))
+async def get_dead_letter(letter_id: DeadLetterId, database: CurrentDatabase) -> DeadLetterBody:
+    """One message that could not be parsed or applied."""
+    found = await dead_letters.find(database, letter_id)
+    if found is None:
+        raise _missing(letter_id)
+    return DeadLetterBody.model_validate(found, from_attributes=True)
+
+
+@router.post("/{deadLetterId}/redrive", status_code=202, dependencies=[WRITE], responses=documented(404, 409))
+async def redrive_dead_letter(letter_id: DeadLetterId, database: CurrentDatabase) -> DeadLetterBody:
+    """Put a message back on its queue, within seconds. It is a dead letter again if it still cannot be applied."""
+    found = await dead_letters.find(database, letter_id)
+    if found is None:
+        raise _missing(letter_id)
+    if found.body == ERASED_BODY or not await dead_letters.request_redrive(database, letter_id):
+        raise DeadLetterErasedError("its body held data of a user who was deleted, and was erased")
+    return DeadLetterBody.model_validate(found, from_attributes=True)
+
+
+@router.delete("/{deadLetterId}", status_code=204, dependencies=[WRITE], responses=documented(404))
+async def discard_dead_letter(letter_id: DeadLetterId, database: CurrentDatabase) -> None:
+    """Delete a message that could not be parsed or applied."""
+    if not await dead_letters.discard(database, letter_id):
+        raise _missing(letter_id)
+
+
+def _missing(letter_id: UUID) -> ResourceNotFoundError:
+    return ResourceNotFoundError(f"there is no dead letter message {letter_id}")

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from contracts.messages.erasure import PersonalDataErasedItem
 from contracts.messages.spec import Bus, Item, MessageSpec, MessageType
 from contracts.vocabulary import Channel, EventType, OutcomeStatus, Priority, Service
 from contracts.wire import Text, UtcInstant, WireModel
@@ -83,5 +84,11 @@ MESSAGES = (
         DeadLetteredItem,
         "Something was given up, and waits for a redrive.",
         bus=Bus.DEAD_LETTERS,
+    ),
+    MessageSpec(
+        MessageType.DELIVERY_DATA_ERASED,
+        Service.DELIVERY,
+        PersonalDataErasedItem,
+        "delivery-service has erased a deleted user.",
     ),
 )

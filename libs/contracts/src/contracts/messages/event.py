@@ -4,6 +4,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from contracts.messages.erasure import PersonalDataErasedItem
 from contracts.messages.spec import Item, MessageSpec, MessageType
 from contracts.vocabulary import EventType, Priority, Service
 from contracts.wire import Text, UtcInstant
@@ -92,5 +93,6 @@ MESSAGES = tuple(
         (MessageType.EVENT_COMPLETED, EventCompletedItem, "An event was delivered to all its endpoints."),
         (MessageType.EVENT_FAILED, EventFailedItem, "An event could not be delivered to all its endpoints."),
         (MessageType.EVENT_MISSED, EventMissedItem, "An event's grace ended before it could be fired."),
+        (MessageType.EVENT_DATA_ERASED, PersonalDataErasedItem, "event-service has erased a deleted user."),
     )
 )

@@ -1,10 +1,15 @@
 """Every published version of every message type."""
 
 from contracts.errors import ContractError
-from contracts.messages import delivery, event, user
+from contracts.messages import analytics, delivery, event, user
 from contracts.messages.spec import MessageSpec, MessageType
 
-MESSAGES: tuple[MessageSpec, ...] = (*user.MESSAGES, *event.MESSAGES, *delivery.MESSAGES)
+MESSAGES: tuple[MessageSpec, ...] = (
+    *user.MESSAGES,
+    *event.MESSAGES,
+    *delivery.MESSAGES,
+    *analytics.MESSAGES,
+)
 """Oldest version first, within a type."""
 
 _BY_VERSION = {(spec.type, spec.dataversion): spec for spec in MESSAGES}

@@ -46,6 +46,10 @@ class MessageType(StrEnum):
     ENDPOINT_DISABLED = "EndpointDisabled"
     DEAD_LETTERED = "DeadLettered"
 
+    EVENT_DATA_ERASED = "EventDataErased"
+    DELIVERY_DATA_ERASED = "DeliveryDataErased"
+    ANALYTICS_DATA_ERASED = "AnalyticsDataErased"
+
 
 class Item(WireModel):
     """One fact in a message. Consumers deduplicate by its id, whatever message brings it."""

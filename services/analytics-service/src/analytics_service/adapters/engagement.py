@@ -13,7 +13,9 @@ from chassis.database import Reader, Transaction
 _ADD = text(
     "INSERT INTO engagement AS e (user_id, delivered, failed, last_at)"
     " SELECT * FROM unnest(CAST(:user_ids AS uuid[]), CAST(:delivered AS bigint[]), CAST(:failed AS bigint[]),"
-    " CAST(:last_ats AS timestamptz[])) AS t (user_id, delivered, failed, last_at) ORDER BY user_id"
+    " CAST(:last_ats AS timestamptz[])) AS t (user_id, delivered, failed, last_at)"
+    # The end of an event that was on its way when its user was deleted brings the user back otherwise.
+    " WHERE NOT EXISTS (SELECT FROM erasures g WHERE g.user_id = t.user_id) ORDER BY user_id"
     " ON CONFLICT (user_id) DO UPDATE SET delivered = e.delivered + excluded.delivered,"
     " failed = e.failed + excluded.failed, last_at = greatest(e.last_at, excluded.last_at)"
 )
@@ -29,7 +31,7 @@ SWEEP = text("DELETE FROM engagement WHERE last_at < (SELECT almanac_now()) - ma
 
 
 async def add(tx: Transaction, engagements: Sequence[Engagement]) -> None:
-    """Add to what is there. They are in order of their users' ids."""
+    """Add to what is there, but for users who were deleted. They are in order of their users' ids."""
     await tx.execute(
         _ADD,
         {

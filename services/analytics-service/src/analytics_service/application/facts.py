@@ -7,7 +7,7 @@ from opentelemetry import metrics
 
 from analytics_service.adapters import dead_letter_alerts, engagement, rollups, tag_engagement, timelines
 from analytics_service.domain.facts import Engagement, Fact, Kind, Rollup, TagEngagement
-from chassis import inbox
+from chassis import erasures, inbox
 from chassis.database import Database
 
 _recorded = metrics.get_meter("almanac.analytics").create_counter(
@@ -31,6 +31,7 @@ async def record(database: Database, facts: Sequence[Fact]) -> None:
             await engagement.add(tx, engaged)
         if gone := [fact.user_id for fact in fresh if fact.kind is Kind.USER_DELETED and fact.user_id]:
             await engagement.forget(tx, gone)
+            await erasures.request(tx, gone)
         if tagged := TagEngagement.of(fresh):
             await tag_engagement.add(tx, tagged)
         # Last, since every other batch waits for these rows until the commit.

@@ -11,6 +11,7 @@ from chassis.database import Database
 from chassis.messaging.consumer import Handler
 from chassis.messaging.domain import ReceivedItem, domain_handler
 from contracts.messages.delivery import DeadLetteredItem, DeliveryOutcomeItem, EndpointDisabledItem, EndpointOutcome
+from contracts.messages.erasure import PersonalDataErasedItem
 from contracts.messages.event import EventCompletedItem, EventEndedItem, EventItem, EventPublishedItem
 from contracts.messages.registry import find_spec
 from contracts.messages.spec import Item, MessageType
@@ -52,7 +53,8 @@ def facts_handler(queue: Queue, database: Database) -> Handler:
     """Records what arrives on ``queue``."""
 
     async def apply(items: Sequence[ReceivedItem]) -> None:
-        await record(database, [fact_of(item) for item in items])
+        # Reports of erasures are user-service's; there is nothing to count in them.
+        await record(database, [fact_of(each) for each in items if not isinstance(each.item, PersonalDataErasedItem)])
 
     return domain_handler(queue.name, apply)
 

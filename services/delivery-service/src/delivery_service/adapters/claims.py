@@ -363,7 +363,7 @@ async def expired(
             "lease_seconds": lease.seconds,
         },
     )
-    return [_dispatch(row, lease, Reason.EXPIRED) for row in rows]
+    return [to_dispatch(row, lease, Reason.EXPIRED) for row in rows]
 
 
 async def record(tx: Transaction, results: Sequence[Result]) -> list[Recorded]:
@@ -415,7 +415,7 @@ async def seize(tx: Transaction, delivery_id: UUID, lease: Lease) -> Dispatch | 
     row = (await tx.execute(_SEIZE, values)).one_or_none()
     if row is None:
         return None
-    return _dispatch(row, lease, Reason.CANCELLED)
+    return to_dispatch(row, lease, Reason.CANCELLED)
 
 
 async def seize_ended(tx: Transaction, endpoint_id: UUID, limit: int, lease: Lease) -> list[tuple[Dispatch, Reason]]:
@@ -428,10 +428,11 @@ async def seize_ended(tx: Transaction, endpoint_id: UUID, limit: int, lease: Lea
         "lease_seconds": lease.seconds,
     }
     ends = [(row, ended_by(found=row.found)) for row in await tx.execute(_SEIZE_ENDED, values)]
-    return [(_dispatch(row, lease, reason), reason) for row, reason in ends]
+    return [(to_dispatch(row, lease, reason), reason) for row, reason in ends]
 
 
-def _dispatch(row: Row[Any], lease: Lease, where: Reason) -> Dispatch:
+def to_dispatch(row: Row[Any], lease: Lease, where: Reason) -> Dispatch:
+    """A delivery that is taken to be ended, and not to be sent."""
     return Dispatch(
         delivery_id=row.delivery_id,
         event_id=row.event_id,

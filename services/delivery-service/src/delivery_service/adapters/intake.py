@@ -6,6 +6,7 @@ The set of an event's endpoints is what one snapshot of ``endpoints`` says: ``re
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -75,6 +76,7 @@ FROM inserted i JOIN created c ON c.event_id = i.id LEFT JOIN endpoints p ON p.i
 LEFT JOIN circuits t ON t.endpoint_id = c.endpoint_id
 """)
 
+_NOW = text("SELECT almanac_now()")
 _LOCK = text(
     "SELECT id, attempt, finished_at IS NOT NULL AS finished FROM events WHERE id = ANY (CAST(:ids AS uuid[]))"
     " ORDER BY id FOR NO KEY UPDATE"
@@ -131,6 +133,12 @@ class Known:
     event_id: UUID
     attempt: int
     finished: bool
+
+
+async def current_time(tx: Transaction) -> datetime:
+    """Almanac's clock, by which events are received and end."""
+    now: datetime = (await tx.execute(_NOW)).scalar_one()
+    return now
 
 
 async def insert(tx: Transaction, arrivals: Mapping[UUID, Arrival], lease: Lease, capacity: Capacity) -> Inserted:

@@ -21,7 +21,7 @@ WITH revived AS (
         expires_at = greatest(e.expires_at, c.now + make_interval(secs => :horizon))
     FROM endpoints p, events e, (SELECT almanac_now() AS now) c
     WHERE d.id = ANY (CAST(:ids AS uuid[])) AND d.status = 'FAILED' AND p.id = d.endpoint_id AND p.enabled
-      AND e.id = d.event_id
+      AND e.id = d.event_id AND NOT EXISTS (SELECT FROM erasures g WHERE g.user_id = e.user_id)
     RETURNING d.id, d.event_id
 ), counted AS (
     UPDATE events e SET remaining = e.remaining + n.deliveries, finished_at = NULL
@@ -60,7 +60,8 @@ _CANCEL = text(
 async def revive(tx: Transaction, delivery_ids: Collection[UUID], horizon: float) -> dict[UUID, UUID]:
     """Make failed deliveries due, with new tries and at least ``horizon`` seconds of Almanac's time until they expire.
 
-    Returns those that were, with their events: not the ones whose endpoint is gone or not enabled.
+    Returns those that were, with their events: not the ones whose endpoint is gone or not enabled, nor those of a
+    deleted user.
     """
     rows = await tx.execute(_REVIVE, {"ids": list(delivery_ids), "horizon": horizon})
     return {row.id: row.event_id for row in rows}

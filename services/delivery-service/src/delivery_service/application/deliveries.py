@@ -5,6 +5,7 @@ from uuid import UUID
 
 import structlog
 
+from chassis import erasures
 from chassis.database import Database, is_outage
 from chassis.outbox import Outbox
 from delivery_service.adapters import claims, dead_letters, deliveries, intake, redrives
@@ -47,10 +48,13 @@ async def retry_delivery(database: Database, delivery_id: UUID, horizon: float) 
         DeliveryNotFoundError
         DeliveryInHandError: an attempt is under way.
         DeliveryEndedError: it has succeeded.
-        NotRedrivableError: its endpoint is deleted or not enabled, or no endpoint wanted the event.
+        NotRedrivableError: its endpoint is deleted or not enabled, no endpoint wanted the event, or its user was
+            deleted.
     """
     delivery, _ = await find_delivery(database, delivery_id)
     async with database.transaction() as tx:
+        if delivery.user_id is not None and await erasures.requested(tx, [delivery.user_id]):
+            raise NotRedrivableError("its user was deleted")
         if delivery.status is DeliveryStatus.SUCCEEDED:
             raise DeliveryEndedError("it has succeeded: there is nothing to try again")
         if delivery.status is DeliveryStatus.PENDING:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from chassis import erasures
 from chassis.database import Database, Transaction
 from chassis.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem
 from delivery_service.adapters import dead_letters, intake
 from delivery_service.adapters.claims import Capacity
 from delivery_service.application.dead_letters import bury_unwanted
-from delivery_service.application.outcomes import announce
+from delivery_service.application.outcomes import announce, announce_cancelled
 from delivery_service.domain.deliveries import Arrival, Dispatch, Lease
 
 
@@ -42,6 +43,12 @@ async def take_in_within(
     tx: Transaction, outbox: Outbox, arrivals: Sequence[Arrival], lease: Lease, capacity: Capacity
 ) -> TakenIn:
     """The same in a transaction of the caller's."""
+    deleted = await erasures.requested(tx, {each.user_id for each in arrivals})
+    if deleted:
+        # Nothing is kept of them, so their events end here.
+        cancelled = [each for each in arrivals if each.user_id in deleted]
+        await announce_cancelled(tx, outbox, cancelled, await intake.current_time(tx))
+        arrivals = [each for each in arrivals if each.user_id not in deleted]
     newest = {each.event_id: each for each in sorted(arrivals, key=lambda each: each.attempt)}
     inserted = await intake.insert(tx, newest, lease, capacity)
     await bury_unwanted(tx, outbox, inserted.unwanted)

@@ -1,6 +1,7 @@
 """Outcomes: what event-service is told once an event has no delivery left to wait for (design §5)."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 from uuid import UUID
@@ -14,6 +15,7 @@ from contracts.messages.spec import MessageType
 from contracts.vocabulary import Channel, EventType, OutcomeStatus, Priority
 from delivery_service.adapters import deliveries
 from delivery_service.adapters.deliveries import Outcome
+from delivery_service.domain.deliveries import Arrival, Reason
 
 _TYPES = {
     OutcomeStatus.SUCCEEDED: MessageType.DELIVERY_SUCCEEDED,
@@ -29,6 +31,32 @@ async def announce(tx: Transaction, outbox: Outbox, event_ids: Sequence[UUID]) -
     items = [_outcome(list(of_event)) for _, of_event in groupby(found, key=attrgetter("event_id"))]
     await outbox.append(tx, [(_TYPES[item.status], item) for item in items])
     return items
+
+
+async def announce_cancelled(tx: Transaction, outbox: Outbox, arrivals: Sequence[Arrival], now: datetime) -> None:
+    """Leave the outcome of events in the transaction that came for deleted users and are not delivered."""
+    items = [
+        DeliveryOutcomeItem(
+            item_id=uuid7(),
+            traceparent=each.traceparent,
+            event_id=each.event_id,
+            user_id=each.user_id,
+            event_type=EventType(each.event_type),
+            priority=Priority(each.priority),
+            attempt=each.attempt,
+            target_timestamp_utc=each.target_at,
+            status=OutcomeStatus.FAILED,
+            reason=Reason.CANCELLED,
+            endpoints=[],
+            received_at=now,
+            finished_at=now,
+            late=each.late,
+            queue_seconds=each.queue_seconds,
+            lateness_seconds=(now - each.target_at).total_seconds(),
+        )
+        for each in arrivals
+    ]
+    await outbox.append(tx, [(MessageType.DELIVERY_FAILED, item) for item in items])
 
 
 def _outcome(of_event: Sequence[Outcome]) -> DeliveryOutcomeItem:

@@ -127,6 +127,10 @@ _FORGET_PERSON = text(
     f"UPDATE events SET {FORGOTTEN}"
     " WHERE user_id = ANY(CAST(:user_ids AS uuid[])) AND status NOT IN ('PENDING', 'PROCESSING')"
 )
+_USERS_WITH_LIVE = text(
+    "SELECT DISTINCT user_id FROM events"
+    " WHERE user_id = ANY(CAST(:user_ids AS uuid[])) AND status IN ('PENDING', 'PROCESSING')"
+)
 _LOCK_LIVE = text(
     "SELECT e.id, e.target_timestamp_utc, e.occurrence, e.status, e.rescheduled, e.wall, e.timezone, e.follows_user,"
     " e.grace_until, e.planned_at"
@@ -463,6 +467,11 @@ async def forget_person(tx: Transaction, user_ids: Collection[UUID]) -> None:
     """Remove what is personal from the users' past events."""
     if user_ids:
         await tx.execute(_FORGET_PERSON, {"user_ids": list(user_ids)})
+
+
+async def users_with_live(tx: Transaction, user_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of the users who have an event that waits or is on its way."""
+    return set((await tx.execute(_USERS_WITH_LIVE, {"user_ids": list(user_ids)})).scalars())
 
 
 async def lock_live(tx: Transaction, keys: Collection[EventKey]) -> dict[UUID, LiveEvent]:

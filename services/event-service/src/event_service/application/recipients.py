@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from chassis import inbox
+from chassis import erasures, inbox
 from chassis.database import Database
 from chassis.messaging.domain import ReceivedItem
 from chassis.outbox import Outbox
@@ -42,7 +42,9 @@ async def apply_user_items(
             now = await events.current_time(tx)
             there = [user_id for user_id, new in applied.items() if not new]
             await reconcile(tx, outbox, rules, changed, there, traceparents, now)
-            await events.forget_person(tx, [each.user_id for each in changed if each.deleted])
+            deleted = [each.user_id for each in changed if each.deleted]
+            await events.forget_person(tx, deleted)
+            await erasures.request(tx, deleted)
 
 
 def _recipient(received: ReceivedItem) -> Recipient | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from chassis import idempotency
+from chassis import erasures, idempotency
 from chassis.clock import Clock
 from chassis.database import Database, Transaction
 from chassis.idempotency import IdempotencyKey
@@ -170,6 +170,7 @@ async def delete(tx: Transaction, outbox: Outbox, user_id: UUID, expected: int |
     """:func:`delete_user` as a part of a transaction."""
     user = await lock(tx, user_id, expected)
     await users.delete(tx, user_id)
+    await erasures.request(tx, [user_id])
     await outbox.append(tx, announcements.deleted(user_id, user.version + 1))
 
 

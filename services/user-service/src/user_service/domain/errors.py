@@ -16,7 +16,8 @@
     ├── ImportBodyChangedError        422
     ├── ImportTakenOverError          409
     ├── ImportNotSyncError            409
-    └── MissingUsersChangedError      409
+    ├── MissingUsersChangedError      409
+    └── ErasureNotFoundError          404
 """
 
 
@@ -159,3 +160,12 @@ class MissingUsersChangedError(UserServiceError):
     slug = "missing-users-changed"
     title = "Not as many as expected"
     field = "expected"
+
+
+class ErasureNotFoundError(UserServiceError):
+    """No user with this id was deleted, or it was too long ago."""
+
+    status = 404
+    slug = "erasure-not-found"
+    title = "Erasure not found"
+    field = "userId"

@@ -1,0 +1,1 @@
+"""What speaks to a queue: one message in, one use case."""
