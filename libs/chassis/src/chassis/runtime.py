@@ -180,9 +180,11 @@ class ClockRole:
 class Schema:
     """Whether the database has the schema that this code needs. Roles wait for it: a fresh pod may be there first."""
 
-    def __init__(self, database: Database, scripts: Path) -> None:
+    def __init__(self, database: Database, scripts: Path, prepare: Callable[[], Awaitable[None]] | None = None) -> None:
+        """``prepare`` is done once the schema is there, and before any role begins."""
         self._database = database
         self._scripts = scripts
+        self._prepare = prepare
         self._current = False
 
     async def check(self) -> str | None:
@@ -191,6 +193,8 @@ class Schema:
             await self._database.ping()
             return None
         missing = await revisions.pending(self._database, self._scripts)
+        if missing is None and self._prepare is not None:
+            await self._prepare()
         self._current = missing is None
         return missing
 

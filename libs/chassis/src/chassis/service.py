@@ -46,6 +46,10 @@ async def _nothing_more(_: object) -> int:
     return 0
 
 
+async def _nothing_first(_: object) -> None:
+    return None
+
+
 def _no_state(_: object) -> Mapping[str, object]:
     return {}
 
@@ -59,6 +63,7 @@ class Service(Generic[S]):
     ``sites`` are roles that answer browsers: each mounts what it serves on the process's application, with
     :func:`chassis.api.sites.mount_site`, and returns what runs beside it.
     ``state`` is what the service's own routes need beyond what every service has: it goes into the application's state.
+    ``prepare`` is done once the database has its schema, before any role begins.
     ``replay`` does, beyond the outbox, what a bus that has lost its queues needs, and returns how many it concerned.
     """
 
@@ -72,6 +77,7 @@ class Service(Generic[S]):
     sites: Mapping[str, Callable[[Runtime[S], FastAPI], Sequence[Role]]] = field(default_factory=dict)
     state: Callable[[Runtime[S]], Mapping[str, object]] = _no_state
     replay: Callable[[Runtime[S]], Awaitable[int]] = _nothing_more
+    prepare: Callable[[Runtime[S]], Awaitable[None]] = _nothing_first
 
     @property
     def role_names(self) -> list[str]:
@@ -101,7 +107,7 @@ class Service(Generic[S]):
         """Run the named roles, all but parts where none is named, until SIGTERM. Returns the exit status."""
         names = names or self.role_names
         async with open_runtime(settings, name=self.name) as runtime:
-            schema = Schema(runtime.database, self.migrations)
+            schema = Schema(runtime.database, self.migrations, partial(self.prepare, runtime))
             runtime.readiness.add("database", schema.check)
             app = self.app(runtime, with_api="api" in names)
             roles: list[Role] = [LoopLag()]

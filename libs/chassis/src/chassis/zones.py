@@ -6,6 +6,7 @@ module turns the whole process away from the system's files: ``ZoneInfo`` means 
 
 import hashlib
 import importlib.resources
+import io
 import zoneinfo
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -73,7 +74,7 @@ def current_name(name: str) -> str:
 @cache
 def _names_of_one_zone() -> dict[str, tuple[str, ...]]:
     groups: dict[str, list[str]] = {}
-    for name in zone_names():
+    for name in known_names():
         groups.setdefault(current_name(name), []).append(name)
     return {name: tuple(names) for name, names in groups.items()}
 
@@ -81,6 +82,32 @@ def _names_of_one_zone() -> dict[str, tuple[str, ...]]:
 def aliases(name: str) -> tuple[str, ...]:
     """All names of the zone ``name``, this one among them, in alphabetical order."""
     return _names_of_one_zone().get(current_name(name), (name,))
+
+
+_kept: dict[str, ZoneInfo] = {}
+"""Zones that this release of the database has dropped, by the rules that an earlier one had for them."""
+
+
+def keep(name: str, rules: bytes) -> None:
+    """Go on with a zone that the database no longer has, by its last known rules (a TZif file, RFC 8536)."""
+    if not is_zone(name):
+        _kept[name] = ZoneInfo.from_file(io.BytesIO(rules), key=name)
+        _names_of_one_zone.cache_clear()
+
+
+def known_names() -> list[str]:
+    """All zones that have rules, those that the database dropped among them."""
+    return sorted(_NAMES | _kept.keys())
+
+
+def is_known(name: str) -> bool:
+    """Whether :func:`zone` has rules: the database's, or the last known ones of a zone that it dropped."""
+    return is_zone(name) or name in _kept
+
+
+def rules(name: str) -> bytes:
+    """The rules of a zone of the database, as a TZif file."""
+    return _file(name)
 
 
 @cache
@@ -98,8 +125,10 @@ def zone(name: str) -> ZoneInfo:
     """The zone's rules.
 
     Raises:
-        ZoneInfoNotFoundError: :func:`is_zone` says no.
+        ZoneInfoNotFoundError: :func:`is_known` says no.
     """
+    if (kept := _kept.get(name)) is not None:
+        return kept
     # Asked first, since a file system that ignores case would find `europe/berlin`.
     if not is_zone(name):
         raise ZoneInfoNotFoundError(f"the IANA database {TZDATA_VERSION} has no zone {name!r}")

@@ -30,7 +30,7 @@ from event_service.application.reaping import Reaper
 from event_service.application.scheduler import Precedence, Scheduler
 from event_service.application.standing import read_standing
 from event_service.application.upkeep import Upkeep
-from event_service.application.zone_changes import ZoneWatch
+from event_service.application.zone_changes import ZoneWatch, keep_dropped_zones
 from event_service.domain.errors import EventServiceError
 from event_service.domain.recurrence import Policies
 from event_service.domain.type_rules import Rulebook, TypeRules
@@ -173,6 +173,10 @@ async def replay(runtime: Runtime[Settings]) -> int:
     return await claims.expect_all_again(runtime.database)
 
 
+async def prepare(runtime: Runtime[Settings]) -> None:
+    await keep_dropped_zones(runtime.database)
+
+
 SERVICE = Service(
     name="event-service",
     settings=Settings,
@@ -190,4 +194,5 @@ SERVICE = Service(
     roles={"scheduler": scheduler, "consumer": consumer, "maintenance": maintenance},
     state=state,
     replay=replay,
+    prepare=prepare,
 )

@@ -1,6 +1,6 @@
 """What each release of the IANA database says of each zone, and which events were worked out by an older one."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -17,6 +17,18 @@ _REMEMBER = text(
     "INSERT INTO zone_rules (tzdata, zone, fingerprint)"
     " SELECT :tzdata, r.* FROM unnest(CAST(:zones AS text[]), CAST(:fingerprints AS text[])) AS r"
     " ON CONFLICT DO NOTHING"
+)
+_UNKNOWN = text(
+    "SELECT DISTINCT r.zone FROM unnest(CAST(:zones AS text[]), CAST(:fingerprints AS text[])) AS r (zone, fingerprint)"
+    " WHERE NOT EXISTS (SELECT FROM zone_files f WHERE f.fingerprint = r.fingerprint)"
+)
+_KEEP = text(
+    "INSERT INTO zone_files (fingerprint, rules)"
+    " SELECT * FROM unnest(CAST(:fingerprints AS text[]), CAST(:rules AS bytea[])) ON CONFLICT DO NOTHING"
+)
+_DROPPED = text(
+    "SELECT DISTINCT ON (r.zone) r.zone, f.rules FROM zone_rules r JOIN zone_files f USING (fingerprint)"
+    " WHERE r.zone <> ALL(CAST(:zones AS text[])) ORDER BY r.zone, r.tzdata DESC"
 )
 # Once for a new release, and hourly for its first day: until the last process of the one before has gone, events may
 # still be made by that.
@@ -77,11 +89,22 @@ class State:
     wanted: bool
 
 
-async def remember(database: Database, tzdata: str, fingerprints: Mapping[str, str]) -> None:
-    """Keep what a release says of each zone, to be compared with later ones."""
-    values = {"tzdata": tzdata, "zones": list(fingerprints), "fingerprints": list(fingerprints.values())}
+async def remember(
+    database: Database, tzdata: str, fingerprints: Mapping[str, str], rules: Callable[[str], bytes]
+) -> None:
+    """Keep what a release says of each zone: to be compared with later ones, and used where a later one drops it."""
+    values = {"zones": list(fingerprints), "fingerprints": list(fingerprints.values())}
     async with database.transaction() as tx:
-        await tx.execute(_REMEMBER, values)
+        await tx.execute(_REMEMBER, {**values, "tzdata": tzdata})
+        unknown = {fingerprints[name]: rules(name) for name in (await tx.execute(_UNKNOWN, values)).scalars()}
+        if unknown:
+            await tx.execute(_KEEP, {"fingerprints": list(unknown), "rules": list(unknown.values())})
+
+
+async def dropped(database: Database, zones: Collection[str]) -> dict[str, bytes]:
+    """The last known rules of the zones that were remembered and are not among ``zones``."""
+    async with database.read() as connection:
+        return {row.zone: row.rules for row in await connection.execute(_DROPPED, {"zones": list(zones)})}
 
 
 async def state(database: Database, tzdata: str) -> State:

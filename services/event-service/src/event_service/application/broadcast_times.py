@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chassis.zones import aliases, zone, zone_names
+from chassis.zones import aliases, known_names, zone
 from contracts.send_window import SendWindow
 from contracts.vocabulary import EventType
 from event_service.adapters.broadcast_chunks import Counted
@@ -20,7 +20,7 @@ TYPE = EventType.NOTIFICATION
 
 def targets_of(rules: Rulebook, broadcast: Broadcast) -> Mapping[str, datetime]:
     """When it is in each zone of its audience, by every name of the zone, but for those whose clocks leave it out."""
-    names = zones_of(broadcast.audience) or zone_names()
+    names = zones_of(broadcast.audience) or known_names()
     if broadcast.instant is not None:
         return dict.fromkeys(names, broadcast.instant)
     if broadcast.wall is None:

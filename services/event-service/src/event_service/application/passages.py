@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from chassis.cache import ReadCache
 from chassis.clock import Clock
 from chassis.reads import Reads
-from chassis.zones import zone, zone_names
+from chassis.zones import known_names, zone
 from event_service.adapters import passages as adapter
 from event_service.domain.passages import Passages, passages, zones_by_instant
 
@@ -28,7 +28,7 @@ async def time_passes(reads: Reads, cache: ReadCache, clock: Clock, at: time) ->
     async def load() -> Passages:
         now = clock.now().replace(second=0, microsecond=0)
         since, until = now - BEHIND, now + AHEAD
-        zones = zones_by_instant(at, (zone(name) for name in zone_names()), since, until)
+        zones = zones_by_instant(at, (zone(name) for name in known_names()), since, until)
         async with reads.open() as reader:
             counts = await adapter.count(reader, zones.keys())
         return Passages(since, until, passages(zones, counts))

@@ -7,7 +7,7 @@ from chassis import erasures, inbox
 from chassis.database import Database
 from chassis.messaging.domain import ReceivedItem
 from chassis.outbox import Outbox
-from chassis.zones import is_zone
+from chassis.zones import is_known
 from contracts.messages.user import UserDeletedItem, UserItem
 from contracts.send_hours import window_of
 from event_service.adapters import events
@@ -53,7 +53,7 @@ def _recipient(received: ReceivedItem) -> Recipient | None:
         return Recipient(item.user_id, item.version, deleted=True)
     if not isinstance(item, UserItem):
         return None
-    if not is_zone(item.timezone):
+    if not is_known(item.timezone):
         raise UnknownZoneError(f"user {item.user_id}: this tzdata does not know the zone {item.timezone!r}")
     return Recipient(
         user_id=item.user_id,

@@ -1,16 +1,18 @@
 """When the rules of zones change, what waits in those zones moves with them (design §4 "Local time")."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
 from opentelemetry import metrics
+from opentelemetry.metrics import CallbackOptions, Observation
 
 from chassis.database import Database, Transaction
 from chassis.leases import Lease
 from chassis.outbox import Outbox
-from chassis.zones import TZDATA_VERSION, fingerprints
+from chassis.zones import TZDATA_VERSION, fingerprints, keep, zone_names
+from chassis.zones import rules as zone_file
 from contracts.vocabulary import Priority
 from event_service.adapters import events, months, recipients, schedules, zone_rules
 from event_service.adapters.zone_rules import Shifts, beginning
@@ -32,6 +34,29 @@ Report = dict[str, Shifts]
 """By zone, of those that have other rules now and in which something waits."""
 
 
+_dropped: set[str] = set()
+
+
+def _observe_dropped(_: CallbackOptions) -> Iterable[Observation]:
+    yield Observation(len(_dropped))
+
+
+metrics.get_meter("almanac.events").create_observable_gauge(
+    "almanac_zones_dropped",
+    [_observe_dropped],
+    description="Zones that the tzdata package no longer has, and whose last known rules are used",
+)
+
+
+async def keep_dropped_zones(database: Database) -> None:
+    """Go on with zones that this release of tzdata has dropped, by their last known rules."""
+    for name, rules in (await zone_rules.dropped(database, zone_names())).items():
+        keep(name, rules)
+        if name not in _dropped:
+            _dropped.add(name)
+            log.error("zone dropped by tzdata, its last known rules are used", zone=name, tzdata=TZDATA_VERSION)
+
+
 async def recompute(
     database: Database,
     outbox: Outbox,
@@ -46,7 +71,8 @@ async def recompute(
     Each batch is a transaction of its own, and one that was done is not done again. ``dry_run`` changes nothing: every
     batch is rolled back. ``going_on`` is asked after each; where it says no, the rest is left to others.
     """
-    await zone_rules.remember(database, TZDATA_VERSION, fingerprints())
+    await zone_rules.remember(database, TZDATA_VERSION, fingerprints(), zone_file)
+    await keep_dropped_zones(database)
     run = None if dry_run else await zone_rules.begin(database, TZDATA_VERSION)
     report: Report = defaultdict(Shifts)
     async for outdated in _outdated(database, batch):
@@ -165,7 +191,7 @@ class ZoneWatch:
 
     async def step(self) -> float:
         if not self._remembered:
-            await zone_rules.remember(self._database, TZDATA_VERSION, fingerprints())
+            await zone_rules.remember(self._database, TZDATA_VERSION, fingerprints(), zone_file)
             self._remembered = True
         state = await zone_rules.state(self._database, TZDATA_VERSION)
         if state.newest <= TZDATA_VERSION and state.wanted and await self._lease.held():
