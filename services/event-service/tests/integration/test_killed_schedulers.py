@@ -126,7 +126,7 @@ async def nursery(settings: Settings, aws: AwsAccount) -> AsyncIterator[asyncio.
         "API_PORT": "0",
         "LOG_LEVEL": "error",
         "CLAIM_BATCH": "7",
-        "CLAIM_LEASE_SECONDS": "0.5",
+        "CLAIM_LEASE_SECONDS": "2",
         "REAP_SECONDS": "0.1",
     }  # fmt: skip
     process = await asyncio.create_subprocess_exec(
