@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from delivery_service.application.claimer import CLAIM_SECONDS, Claimer
 from delivery_service.application.endpoint_watch import WATCH_SECONDS, EndpointWatch
 from delivery_service.application.intake import take_in
 from delivery_service.application.recording import DEFAULT_CIRCUITS, record, release
+from delivery_service.application.send_windows import held_back
 from delivery_service.application.sending import Sender
 from delivery_service.domain.attempts import TIMEOUTS
 from delivery_service.domain.circuits import CircuitPolicy, UnreportedSuccesses, returned_probes, tally
@@ -275,6 +277,8 @@ class DeliveryPool:
             if time.monotonic() + dispatch.target.timeout_seconds + RECORD_SECONDS > dispatch.lease.until:
                 # It waited too long for a slot: begun now, it could outlive its lease and be sent twice.
                 return None
+            if (waits := held_back(dispatch, dispatch.target, datetime.now(UTC))) is not None:
+                return waits
             # While it connected, its endpoint may have been disabled, or moved: then it begins anew.
             with suppress(ConfigurationExpiredError):
                 return await sending.attempt(self._sender, dispatch, dispatch.target, self._policy)

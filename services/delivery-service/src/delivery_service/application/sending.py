@@ -18,6 +18,7 @@ from opentelemetry.trace import Span, SpanKind
 from chassis.telemetry import tracing
 from contracts.messages.user import Contact
 from contracts.trace import trace_id
+from delivery_service.application.send_windows import inside_window
 from delivery_service.domain.attempts import Attempt, Fault, Reply, Verdict, judge
 from delivery_service.domain.deliveries import ConfigurationExpiredError, Dispatch, Result, Target, conclude
 from delivery_service.domain.endpoints import ADDRESSED, Kind
@@ -70,7 +71,9 @@ async def attempt(sender: Sender, dispatch: Dispatch, target: Target, policy: Re
             if span:
                 span.end()
         made = attempt_of(reply, verdict, started_at, traceparent)
-        return conclude(dispatch, made, policy, parse_retry_after(reply.retry_after, datetime.now(UTC)))
+        now = datetime.now(UTC)
+        result = conclude(dispatch, made, policy, parse_retry_after(reply.retry_after, now))
+        return inside_window(result, target, now)
     except ConfigurationExpiredError:
         raise
     except Exception as error:
