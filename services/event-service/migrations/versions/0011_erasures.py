@@ -3,8 +3,8 @@
 from chassis.migrations import execute_script
 from chassis.schema import CREATE_V4
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 
 def upgrade() -> None:
