@@ -102,7 +102,8 @@ test-states: install ## Whatever befalls events, in many orders: make test-state
 MIGRATION_USERS ?= 100000
 .PHONY: test-migration old-system
 test-migration: install ## Move a generated old system by the commands of docs/migrating.md: make test-migration [MIGRATION_USERS=100000]
-	MIGRATION_USERS=$(MIGRATION_USERS) $(BIN)/pytest tests/e2e/test_migration.py
+	MIGRATION_USERS=$(MIGRATION_USERS) IMPORT_LINES=$(MIGRATION_USERS) $(BIN)/pytest tests/e2e/test_migration.py \
+	  services/event-service/tests/integration/test_large_imports.py
 
 OLD_USERS ?= 10000
 old-system: install ## Make up an old system to migrate, beside `make run`: make old-system [OLD_USERS=10000]
