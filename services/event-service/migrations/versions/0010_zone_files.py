@@ -2,8 +2,8 @@
 
 from chassis.migrations import execute_script
 
-revision = "0011"
-down_revision = "0010"
+revision = "0010"
+down_revision = "0009"
 
 CREATE = """
 CREATE TABLE zone_files (
