@@ -224,6 +224,24 @@ async def test_bad_lines_are_listed_with_their_faults_and_stop_nobody_else(
     assert len(await scenario.rows("SELECT 1 FROM events WHERE event_type = 'REMINDER'")) == 2
 
 
+async def test_unknown_external_id_is_not_kept_with_its_refused_line(
+    api: httpx.AsyncClient, scenario: Scenario, ada: Any, send: Send
+) -> None:
+    await send("events", PARCEL | {"userExternalId": "somebody-else"})
+    [row] = await scenario.rows("SELECT CAST(faults AS text) AS faults FROM import_errors")
+    assert "no user has this externalId" in row.faults
+    assert "somebody-else" not in row.faults
+
+
+async def test_old_idempotency_key_is_erased_with_its_user(scenario: Scenario, ada: Any, send: Send) -> None:
+    await send("events", PARCEL)
+    await send("history", GREETED | {"idempotencyKey": "old-system-4710"})
+    await scenario.delete(ada.user_id)
+    kept = await scenario.rows("SELECT idempotency_key, external_id, payload FROM events")
+    assert {(row.idempotency_key, row.external_id) for row in kept} == {(None, None)}
+    assert all(row.payload == {} for row in kept)
+
+
 async def test_now_is_refused_as_the_time_of_an_imported_event(api: httpx.AsyncClient, ada: Any, send: Send) -> None:
     job = await send("events", PARCEL | {"at": "now"})
     assert counts(job) == (0, 0, 0, 1)

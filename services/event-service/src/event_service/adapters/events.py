@@ -28,7 +28,7 @@ COLUMNS = (
     " CAST(e.send_window AS text), CAST(e.user_window AS text), e.ignores_window, e.window_timezone, e.spread_seconds"
 )
 MOST_LOOKS = 100
-FORGOTTEN = "payload = '{}', contact = '{}', tags = '{}', template = NULL, external_id = NULL"
+FORGOTTEN = "payload = '{}', contact = '{}', tags = '{}', template = NULL, external_id = NULL, idempotency_key = NULL"
 """What is personal in an event, taken out."""
 
 _RECORDS = (

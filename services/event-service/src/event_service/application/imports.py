@@ -64,4 +64,5 @@ def _unknown(line: Imported[T]) -> Fault:
     later = "or user-service has not told of it yet: import the file again later"
     if line.user_id is not None:
         return Fault("userId", f"there is no user {line.user_id}, {later}")
-    return Fault("userExternalId", f"there is no user with externalId {line.user_external_id!r}, {later}")
+    # Without the id: it is kept with the refused line, and nobody would erase it.
+    return Fault("userExternalId", f"no user has this externalId, {later}")
