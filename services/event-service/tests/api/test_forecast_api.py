@@ -47,9 +47,14 @@ async def test_what_is_due_is_counted_by_hour_and_priority(api: httpx.AsyncClien
         "total": 6,
         "overdue": _counts(CRITICAL=1),
         "hours": [
-            {"hour": "2026-11-23T10:00:00Z", "total": 2, "counts": _counts(CRITICAL=1, NORMAL=1)},
-            {"hour": "2026-11-23T11:00:00Z", "total": 3, "counts": _counts(CRITICAL=3)},
-            {"hour": "2026-11-24T09:00:00Z", "total": 1, "counts": _counts(LOW=1)},
+            {
+                "hour": "2026-11-23T10:00:00Z",
+                "total": 2,
+                "counts": _counts(CRITICAL=1, NORMAL=1),
+                "movedBySendWindow": 0,
+            },
+            {"hour": "2026-11-23T11:00:00Z", "total": 3, "counts": _counts(CRITICAL=3), "movedBySendWindow": 0},
+            {"hour": "2026-11-24T09:00:00Z", "total": 1, "counts": _counts(LOW=1), "movedBySendWindow": 0},
         ],
     }
 

@@ -68,6 +68,13 @@ async def test_upcoming_shows_the_shift_and_why(reminders: Reminders) -> None:
     assert first["policies"] == ["SEND_WINDOW"]
 
 
+async def test_forecast_counts_it_in_the_hour_of_the_opening_and_says_so(reminders: Reminders) -> None:
+    await reminders.create(start="2026-10-01T03:00", sendWindow=DAYTIME)
+    await reminders.create(start="2026-10-01T08:30", sendWindow=DAYTIME)
+    [hour] = (await reminders.client.get("/v1/forecast")).json()["hours"]
+    assert (hour["hour"], hour["total"], hour["movedBySendWindow"]) == ("2026-10-01T12:00:00Z", 2, 1)
+
+
 async def test_hourly_reminder_stands_for_the_hours_of_the_night(reminders: Reminders) -> None:
     schedule = await reminders.create(start="2026-10-05T00:30", rrule="FREQ=HOURLY", sendWindow=DAYTIME)
     coming = await reminders.upcoming(schedule, 14)

@@ -16,6 +16,12 @@ _COUNT = text(
     " AND e.target_timestamp_utc < CAST(:until AS timestamptz)"
     " GROUP BY 1, 2 ORDER BY 2, 1"
 )
+# Of an index that holds those alone which wait for their send windows.
+_MOVED = text(
+    "SELECT date_bin('1 hour', e.target_timestamp_utc, '2000-01-01T00:00Z') AS hour, count(*) AS moved FROM events e"
+    " WHERE e.status = 'PENDING' AND e.planned_at IS NOT NULL AND e.target_timestamp_utc >= CAST(:since AS timestamptz)"
+    " AND e.target_timestamp_utc < CAST(:until AS timestamptz) GROUP BY 1"
+)
 
 
 async def read(reader: Reader, since: datetime, until: datetime) -> Forecast:
@@ -24,4 +30,7 @@ async def read(reader: Reader, since: datetime, until: datetime) -> Forecast:
     for row in await reader.execute(_COUNT, {"since": since, "until": until}):
         counts = overdue if row.hour is None else hours.setdefault(row.hour, {})
         counts[row.priority] = row.waiting
-    return Forecast(since, until, overdue, [HourForecast(hour, counts) for hour, counts in hours.items()])
+    moved = {row.hour: row.moved for row in await reader.execute(_MOVED, {"since": since, "until": until})}
+    return Forecast(
+        since, until, overdue, [HourForecast(hour, counts, moved.get(hour, 0)) for hour, counts in hours.items()]
+    )

@@ -94,6 +94,7 @@ class HourForecastBody(WireModel):
     hour: datetime
     total: int
     counts: dict[Priority, int]
+    moved_by_send_window: int = Field(description="Of the total, what waits until then for its send window to open.")
 
 
 class ForecastBody(WireModel):
@@ -108,7 +109,12 @@ class ForecastBody(WireModel):
     @classmethod
     def of(cls, forecast: Forecast) -> "ForecastBody":
         hours = [
-            HourForecastBody(hour=each.hour, total=sum(each.counts.values()), counts=_by_name(each.counts))
+            HourForecastBody(
+                hour=each.hour,
+                total=sum(each.counts.values()),
+                counts=_by_name(each.counts),
+                moved_by_send_window=each.moved,
+            )
             for each in forecast.hours
         ]
         return cls(

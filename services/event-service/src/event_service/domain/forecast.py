@@ -10,10 +10,11 @@ Counts = Mapping[int, int]
 
 @dataclass(frozen=True, slots=True)
 class HourForecast:
-    """What is due in the hour that begins at ``hour``."""
+    """What is due in the hour that begins at ``hour``; ``moved`` of it were moved there by their send windows."""
 
     hour: datetime
     counts: Counts
+    moved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
