@@ -63,6 +63,7 @@ async def test_one_event_is_shown_with_its_history(api: httpx.AsyncClient, users
         "rescheduled": False,
         "originalTargetTimestampUTC": None,
         "ignoreSendWindow": False,
+        "coalesced": 0,
         "graceUntil": "2026-11-26T14:00:00Z",
         "expiresAt": "2026-11-26T14:00:00Z",
         "publishedAt": "2026-11-23T14:00:00Z",
@@ -70,9 +71,9 @@ async def test_one_event_is_shown_with_its_history(api: httpx.AsyncClient, users
         "reason": None,
         "payload": {"message": "Hey, Ada Lovelace!"},
         "history": [
-            {"at": "2026-11-23T14:00:00Z", "status": "PENDING", "cause": "scheduled"},
-            {"at": "2026-11-23T14:00:00Z", "status": "PROCESSING", "cause": "claimed"},
-            {"at": "2026-11-23T14:00:01Z", "status": "COMPLETED", "cause": "delivered"},
+            {"at": "2026-11-23T14:00:00Z", "status": "PENDING", "cause": "scheduled", "steps": 1},
+            {"at": "2026-11-23T14:00:00Z", "status": "PROCESSING", "cause": "claimed", "steps": 1},
+            {"at": "2026-11-23T14:00:01Z", "status": "COMPLETED", "cause": "delivered", "steps": 1},
         ],
     }
 
