@@ -85,7 +85,8 @@ async def test_every_event_type_and_priority_reaches_exactly_one_delivery_queue(
             reached[parse_due_event(body).event_id].append(queue.name)
     assert len(due) == len(EventType) * len(Priority)
     assert {event.event_id: [f"bday-events-{event.metadata.priority.name.lower()}"] for event in due} == reached
-    assert [await whole_bus.depth(queue.dead_letter_queue.name) for queue in whole_bus.topology.queues] == [0] * 8
+    letters = [await whole_bus.depth(queue.dead_letter_queue.name) for queue in whole_bus.topology.queues]
+    assert letters == [0] * len(whole_bus.topology.queues)
 
 
 async def test_every_domain_message_reaches_the_queues_that_the_topology_says(whole_bus: Bus) -> None:
