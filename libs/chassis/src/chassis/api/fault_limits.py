@@ -8,7 +8,7 @@ object with more than :data:`MAX_FAULTS` unknown fields has one fault.
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticKnownError, core_schema
@@ -20,6 +20,8 @@ PART_ITEMS = 50
 
 _ARRAYS = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
 _INNER = ("schema", "items_schema", "keys_schema", "values_schema", "choices")
+
+_LIMITED = "almanac_faults_limited"
 
 Validate = Callable[[Any], Any]
 
@@ -56,7 +58,12 @@ def _limited(schema: Any) -> Any:
     return schema
 
 
-def _wrapped(schema: CoreSchema, function: Callable[[Any, Validate], Any]) -> CoreSchema:
+def _wrapped(schema: Any, function: Callable[[Any, Validate], Any]) -> CoreSchema:
+    # Pydantic keeps the schema of a model and hands it out again whenever the model is used in another one, so it comes
+    # here again: wrapped anew each time, it would grow until validating it exceeds the recursion limit.
+    if schema.get("metadata", {}).get(_LIMITED):
+        return cast(CoreSchema, schema)
+    schema["metadata"] = {**schema.get("metadata", {}), _LIMITED: True}
     return core_schema.no_info_wrap_validator_function(function, schema)
 
 
