@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from delivery_scene import Scene, due_event
 
 from chassis import provisioning
