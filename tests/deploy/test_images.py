@@ -20,10 +20,10 @@ ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deploy" / "images" / "Dockerfile"
 CLI_DOCKERFILE = DOCKERFILE.with_name("cli.Dockerfile")
 ROLES = {
-    "user-service": ["api", "relay"],
+    "user-service": ["api", "relay", "consumer"],
     "event-service": ["api", "scheduler", "consumer", "relay", "maintenance"],
-    "delivery-service": ["api", "worker-critical", "worker-high", "worker-normal", "worker-low", "relay"],
-    "analytics-service": ["api", "consumer", "alerter", "console"],
+    "delivery-service": ["api", "worker-critical", "worker-high", "worker-normal", "worker-low", "relay", "consumer"],
+    "analytics-service": ["api", "consumer", "alerter", "console", "relay"],
 }
 
 LARGEST_MB = {"analytics-service": 430}
