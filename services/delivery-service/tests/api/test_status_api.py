@@ -73,7 +73,8 @@ async def test_deliveries_endpoints_and_dead_letters_are_told(
     told = await read()
     assert told["busError"] is None
     assert {each["name"]: each["priority"] for each in told["queues"]} == {
-        f"bday-events-{priority.lower()}": priority for priority in ("CRITICAL", "HIGH", "NORMAL", "LOW")
+        **{f"bday-events-{priority.lower()}": priority for priority in ("CRITICAL", "HIGH", "NORMAL", "LOW")},
+        "bday-user-deletions": None,
     }
     critical, high, *_ = told["deliveries"]
     assert critical == {
