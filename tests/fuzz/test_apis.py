@@ -38,12 +38,15 @@ EXAMPLES = 100 if CASES else 4
 BEYOND_SCHEMA = {
     Service.USER: {
         *("birth-in-future", "anniversary-in-future", "too-many-anniversaries", "import-body-changed"),
-        "as in the path, or be left out",
+        *("as in the path, or be left out", "must be a language that CLDR knows"),
     },
     Service.EVENT: {
         *("exclusive-parameters", "invalid-rule", "invalid-template", "priority-too-low", "expiry-before-grace"),
         *("schedule-derived", "schedule-ended", "invalid-items", "impossible-time", "label-missing"),
         *("give exactly one of timezones, tags", "goes with a local time only", "is needed with a local time"),
+        *("must be a language that CLDR knows", "is not the DTSTART of rrule", "is not the zone of the DTSTART"),
+        *("unless rrule has a line DTSTART", "is not a line like DTSTART", "must have one RRULE and at most one"),
+        *("needs a DTSTART with a TZID", "must be the zone of DTSTART"),
     },
     Service.DELIVERY: {
         *("reason-while-enabled", "url-refused", "header-refused", "secret-refused", "too-many-secrets"),
