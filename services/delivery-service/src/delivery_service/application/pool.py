@@ -330,11 +330,6 @@ class DeliveryPool:
             retries.append(0.0)
         if retries:
             self._claimer.look_in(min(retries))
-        if any(each.tally.attempts == 0 for each in batch.unwell):
-            # A probe came back, and the next one may go out.
-            retries.append(0.0)
-        if retries:
-            self._claimer.look_in(min(retries))
 
     async def _give_back(self, endpoint_ids: Sequence[UUID]) -> None:
         """What waits here for endpoints that are to be left alone goes back, to wait for their probes."""
