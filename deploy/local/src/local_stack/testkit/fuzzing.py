@@ -4,11 +4,12 @@ import json
 import re
 import zoneinfo
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 from zlib import crc32
 
@@ -21,6 +22,7 @@ from schemathesis.engine import Status, events, from_schema
 from schemathesis.openapi.checks import AllowHeaderMismatch, RejectedPositiveData, UnsupportedMethodResponse
 
 from chassis.api.pages import encode_cursor
+from contracts.vocabulary import Service
 
 _TIMEOUT_SECONDS = 30
 MAX_REFUSAL_BYTES = 10_000
@@ -34,6 +36,18 @@ _ZONES = st.sampled_from(sorted(zoneinfo.available_timezones() - {"Factory"}))
 _DAYS = st.dates(date(1900, 1, 1), date(2020, 12, 31)).map(date.isoformat)
 _URL = re.compile(r"https?://[a-zA-Z0-9.-]+(:\d{1,4})?/[\w/.-]{0,500}", re.ASCII)
 _NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters='",'), min_size=1)
+
+
+class FuzzedService(NamedTuple):
+    """Where a service is asked, the key that may do all, and the id of its process."""
+
+    url: str
+    key: str
+    pid: int
+
+
+RunService = Callable[[Service], AbstractAsyncContextManager[FuzzedService]]
+"""`async with run_service(Service.USER) as process` runs all roles of a service."""
 
 
 @dataclass
