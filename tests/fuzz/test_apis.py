@@ -28,7 +28,8 @@ BEYOND_SCHEMA = {
         *("give exactly one of timezones, tags", "goes with a local time only", "is needed with a local time"),
         *("must be a language that CLDR knows", "is not the DTSTART of rrule", "is not the zone of the DTSTART"),
         *("unless rrule has a line DTSTART", "is not a line like DTSTART", "must have one RRULE and at most one"),
-        *("needs a DTSTART with a TZID", "must be the zone of DTSTART"),
+        *("needs a DTSTART with a TZID", "must be the zone of DTSTART", "give exactly one of userId, scheduleId, tag"),
+        "import-body-changed",
     },
     Service.DELIVERY: {
         *("reason-while-enabled", "url-refused", "header-refused", "secret-refused", "too-many-secrets"),

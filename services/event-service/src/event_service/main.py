@@ -16,10 +16,11 @@ from chassis.service import Service
 from contracts.messages.spec import MessageType
 from contracts.vocabulary import EventType, Priority
 from event_service.adapters import claims
+from event_service.adapters.calendar_feeds import sweep_revoked
 from event_service.adapters.due_events import SnsDueEvents
 from event_service.adapters.partitions import Partitions
 from event_service.adapters.recipients import sweep_tombstones
-from event_service.api import broadcasts, events, forecast, imports, schedules, status
+from event_service.api import broadcasts, calendar_feeds, events, forecast, imports, schedules, status
 from event_service.application import broadcasts as broadcast_work
 from event_service.application.erasures import erase
 from event_service.application.event_changes import RETRY_CHANNEL
@@ -138,6 +139,7 @@ def maintenance(runtime: Runtime[Settings]) -> Sequence[Role]:
 
     async def forget_tombstones() -> float:
         await sweep_tombstones(runtime.database)
+        await sweep_revoked(runtime.database)
         return 3600.0
 
     eraser = Eraser(
@@ -184,6 +186,7 @@ SERVICE = Service(
     error=EventServiceError,
     routers=(
         broadcasts.router,
+        calendar_feeds.router,
         events.router,
         forecast.router,
         imports.router,

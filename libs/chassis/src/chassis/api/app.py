@@ -11,7 +11,7 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.trace import Span
 
 from chassis.api import dead_letters, health, usage
-from chassis.api.auth import Keyring
+from chassis.api.auth import Keyring, public_paths
 from chassis.api.docs import mount_docs
 from chassis.api.intake import KNOWN, STORABLE, Intake
 from chassis.api.openapi import document
@@ -59,7 +59,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.keyring = keyring = Keyring(keys)
-    app.add_middleware(Intake, keyring=keyring)
+    app.add_middleware(Intake, keyring=keyring, public=public_paths(routers))
     app.state.database, app.state.clock, app.state.outbox, app.state.cache = database, clock, outbox, cache
     app.state.stopping = Stopping()
     for name, value in state.items():

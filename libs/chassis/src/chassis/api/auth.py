@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Depends, Request, Security
+from fastapi import APIRouter, Depends, Request, Security
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from chassis.errors import ForbiddenError, UnauthenticatedError
@@ -67,6 +68,21 @@ class Requires:
         if not principal.may(self._scope):
             raise ForbiddenError(f"the key {principal.name!r} lacks the scope `{self._scope}`")
         return principal
+
+
+PUBLIC: dict[str, Any] = {"security": []}
+"""As ``openapi_extra`` of a route: it is answered without an API key. Its path must have no parameters. Something else
+protects what it shows, such as a token in its query."""
+
+
+def public_paths(routers: Sequence[APIRouter]) -> frozenset[str]:
+    """Return the paths of the routes that are marked :data:`PUBLIC`."""
+    return frozenset(
+        route.path
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute) and (route.openapi_extra or {}).get("security") == []
+    )
 
 
 READ = Depends(Requires("read"))

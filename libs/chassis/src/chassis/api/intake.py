@@ -1,11 +1,11 @@
-"""What is let in: nothing under ``/v1`` without a key or with an unknown parameter, and no body that is too long, too
-slow, too deep or not text.
+"""What is let in: nothing under ``/v1`` without a key (but for public paths) or with an unknown parameter, and no body
+that is too long, too slow, too deep or not text.
 """
 
 import asyncio
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from http import HTTPStatus
 from itertools import islice
 from typing import Any
@@ -44,15 +44,16 @@ class Intake:
     passes Starlette's own handler is raised on, and costs the client its connection and the log a second traceback.
     """
 
-    def __init__(self, app: ASGIApp, *, keyring: Keyring) -> None:
+    def __init__(self, app: ASGIApp, *, keyring: Keyring, public: Collection[str] = ()) -> None:
         self._app = app
+        self._public = public
         self._keyring = keyring
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _protected(scope["path"]):
+        if _protected(scope["path"]) and scope["path"] not in self._public:
             try:
                 self._keyring.holder(_header(scope, b"authorization"))
             except UnauthenticatedError as error:

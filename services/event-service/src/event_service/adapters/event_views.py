@@ -23,8 +23,14 @@ _COLUMNS = (
 _FIND = text(f"SELECT {_COLUMNS} FROM events e WHERE e.id = :id ORDER BY e.target_timestamp_utc DESC LIMIT 1")
 _FIND_ALL = text(f"SELECT {_COLUMNS} FROM events e WHERE e.id = ANY(CAST(:ids AS uuid[]))")
 _MOVED = text(
-    f"SELECT {_COLUMNS} FROM events e WHERE e.user_id = :user_id AND e.schedule_id = :schedule_id AND e.rescheduled"
+    f"SELECT {_COLUMNS} FROM events e WHERE e.user_id = ANY(CAST(:user_ids AS uuid[]))"
+    " AND e.schedule_id = ANY(CAST(:schedule_ids AS uuid[])) AND e.rescheduled"
     " AND e.status = 'PENDING' AND e.target_timestamp_utc >= :since ORDER BY e.target_timestamp_utc"
+)
+_ALONE = text(
+    f"SELECT {_COLUMNS} FROM events e WHERE e.user_id = ANY(CAST(:user_ids AS uuid[])) AND e.schedule_id IS NULL"
+    " AND e.status = 'PENDING' AND e.target_timestamp_utc >= :since AND e.target_timestamp_utc < :until"
+    " ORDER BY e.target_timestamp_utc, e.id LIMIT :limit"
 )
 _WINDOW = (
     " AND e.target_timestamp_utc >= coalesce(CAST(:start AS timestamptz), '-infinity')"
@@ -108,10 +114,20 @@ async def find_all(reader: Reader, event_ids: Collection[UUID]) -> dict[UUID, Ev
     return {view.id: view for view in views}
 
 
-async def moved(reader: Reader, user_id: UUID, schedule_id: UUID, since: datetime) -> list[EventView]:
-    """Waiting events of a schedule that were given a time of their own, from ``since`` on, the earliest first."""
-    values = {"user_id": user_id, "schedule_id": schedule_id, "since": since}
+async def moved(
+    reader: Reader, user_ids: Collection[UUID], schedule_ids: Collection[UUID], since: datetime
+) -> list[EventView]:
+    """Waiting events of these users' schedules that were given a time of their own, from ``since`` on, in order."""
+    values = {"user_ids": list(user_ids), "schedule_ids": list(schedule_ids), "since": since}
     return [EventView(*row) for row in await reader.execute(_MOVED, values)]
+
+
+async def alone(
+    reader: Reader, user_ids: Collection[UUID], since: datetime, until: datetime, limit: int
+) -> list[EventView]:
+    """Waiting events of these users without a schedule, with a target in [since, until), the earliest first."""
+    values = {"user_ids": list(user_ids), "since": since, "until": until, "limit": limit}
+    return [EventView(*row) for row in await reader.execute(_ALONE, values)]
 
 
 async def search(reader: Reader, wanted: EventFilter, *, before: Position | None, limit: int) -> Sequence[EventView]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic_core import to_json
 from sqlalchemy import Row, text
 
-from chassis.database import Database, Transaction
+from chassis.database import Database, Reader, Transaction
 from event_service.adapters.send_windows import read_window
 from event_service.domain.recipients import Recipient
 
@@ -58,7 +58,7 @@ async def upsert_newer(tx: Transaction, recipients: Sequence[Recipient]) -> dict
     return {row.user_id: row.new for row in rows}
 
 
-async def find(tx: Transaction, user_ids: Collection[UUID]) -> dict[UUID, Recipient]:
+async def find(tx: Reader, user_ids: Collection[UUID]) -> dict[UUID, Recipient]:
     """Those of the users that exist and are not deleted."""
     if not user_ids:
         return {}

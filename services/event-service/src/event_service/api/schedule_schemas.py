@@ -29,9 +29,9 @@ from event_service.api.inputs import (
     Template,
     length,
 )
+from event_service.application.coming import Coming
 from event_service.application.recurrence_lines import RecurrenceLines, take_apart
 from event_service.application.schedule_requests import NewSchedule
-from event_service.application.schedules import Coming
 from event_service.domain.business_days import Adjust, BusinessDays
 from event_service.domain.local_time import Applied, GapPolicy, LeapDayPolicy, OverlapPolicy
 from event_service.domain.patterns import Kind, PatternParts, parts_of

@@ -10,7 +10,7 @@ from chassis.outbox import Outbox
 from chassis.zones import is_known
 from contracts.messages.user import UserDeletedItem, UserItem
 from contracts.send_hours import window_of
-from event_service.adapters import events
+from event_service.adapters import calendar_feeds, events
 from event_service.adapters import recipients as store
 from event_service.application.planning import reconcile
 from event_service.domain.recipients import Recipient
@@ -41,8 +41,10 @@ async def apply_user_items(
         if changed:
             now = await events.current_time(tx)
             there = [user_id for user_id, new in applied.items() if not new]
-            await reconcile(tx, outbox, rules, changed, there, traceparents, now)
+            # Before their schedules are gone, by which feeds of those are found.
             deleted = [each.user_id for each in changed if each.deleted]
+            await calendar_feeds.revoke_of_users(tx, deleted)
+            await reconcile(tx, outbox, rules, changed, there, traceparents, now)
             await events.forget_person(tx, deleted)
             await erasures.request(tx, deleted)
 

@@ -1,9 +1,9 @@
 """Use cases of schedules. Each change moves, makes or cancels the live event in the transaction that makes it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from itertools import chain, islice
+from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +15,9 @@ from chassis.idempotency import IdempotencyKey
 from chassis.outbox import Outbox
 from chassis.reads import Reads
 from chassis.telemetry.tracing import current_traceparent
-from chassis.zones import zone
 from event_service.adapters import event_views, events, recipients, schedule_views, schedules
 from event_service.adapters.schedule_views import Position, ScheduleFilter, ScheduleView
+from event_service.application.coming import Coming, coming_of
 from event_service.application.occurrences import first_from, rule_of
 from event_service.application.planning import PAUSED, Changes, lock_live_events, lock_moved_events
 from event_service.application.schedule_requests import (
@@ -40,12 +40,10 @@ from event_service.domain.errors import (
 from event_service.domain.events import Event, EventKey
 from event_service.domain.patterns import OncePattern, RecurringPattern, parts_of
 from event_service.domain.recipients import Recipient
-from event_service.domain.recurrence import Occurrence, Recurring, Rule, upcoming
 from event_service.domain.schedules import LiveEvent, Schedule, Source, Status
 from event_service.domain.type_rules import Rulebook
 
 CHANGED = "schedule changed"
-LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 DELETED = "schedule deleted"
 
 
@@ -88,15 +86,6 @@ async def list_schedules(
         return await schedule_views.search(reader, wanted, before=before, limit=limit)
 
 
-@dataclass(frozen=True, slots=True)
-class Coming:
-    """A time to come. One that was ``rescheduled`` is where someone put it, whatever the rule says."""
-
-    occurrence: Occurrence
-    rescheduled: bool = False
-    is_live: bool = False
-
-
 async def preview(
     reads: Reads, rules: Rulebook, schedule_id: UUID, *, now: datetime, count: int
 ) -> tuple[Schedule, list[Coming]]:
@@ -107,38 +96,8 @@ async def preview(
     schedule = (await get_schedule(reads, schedule_id)).schedule
     if schedule.status is Status.ENDED:
         return schedule, []
-    moved = await _moved(reads, schedule, now)
-    keys = {each.occurrence.key for each in moved}
-    if schedule.live_event_id is not None and (own := [each for each in moved if each.is_live]):
-        schedule = replace(schedule, last_occurrence=own[0].occurrence.key)
-    rule, earliest = rule_of(rules, schedule), now
-    if schedule.floor_at is not None:
-        earliest = max(now, schedule.floor_at)
-    first = first_from(rule, schedule, earliest)
-    by_rule = [] if first is None else islice(chain([first], upcoming_after(rule, first)), count)
-    coming = [*moved, *(Coming(each) for each in by_rule if each.key not in keys)]
-    return schedule, sorted(coming, key=lambda each: each.occurrence.instant)[:count]
-
-
-def upcoming_after(rule: Rule, occurrence: Occurrence) -> Iterator[Occurrence]:
-    """The occurrences that come after one."""
-    if isinstance(rule, Recurring):
-        return islice(rule.between(occurrence.wall, LAST_INSTANT), 1, None)
-    return upcoming(rule, occurrence.instant, after=occurrence.key)
-
-
-async def _moved(reads: Reads, schedule: Schedule, now: datetime) -> list[Coming]:
-    """The waiting events that have a time of their own."""
-    waiting = await reads.find(lambda reader: event_views.moved(reader, schedule.user_id, schedule.id, now))
-    there = zone(schedule.timezone)
-    return [
-        Coming(
-            Occurrence(each.occurrence, each.target, each.target.astimezone(there).replace(tzinfo=None)),
-            rescheduled=True,
-            is_live=each.id == schedule.live_event_id,
-        )
-        for each in waiting
-    ]
+    moved = await reads.find(lambda reader: event_views.moved(reader, [schedule.user_id], [schedule.id], now))
+    return schedule, list(islice(coming_of(rules, schedule, moved, now), count))
 
 
 async def update_schedule(

@@ -191,3 +191,11 @@ class BroadcastStateError(EventServiceError):
     slug = "broadcast-state"
     title = "Not possible in this state"
     field = "status"
+
+
+class CalendarFeedNotFoundError(EventServiceError):
+    """No calendar feed with this id or token, or one that is revoked."""
+
+    status = 404
+    slug = "calendar-feed-not-found"
+    title = "Calendar feed not found"
