@@ -50,14 +50,13 @@ from delivery_service.subscribers.worker import Worker
 def open_channels(settings: Settings, usage: Usage, *, connections: int) -> Channels:
     """A sender for each kind of endpoint, with connections of their own. ``usage`` is added to by what costs money."""
     cipher = SecretCipher(settings.key_bytes())
-    poster = Poster(
-        connections=connections, connect_seconds=settings.connect_timeout_seconds, guard=Guard(settings.reach)
-    )
+    guard = Guard(settings.reach)
+    poster = Poster(connections=connections, connect_seconds=settings.connect_timeout_seconds, guard=guard)
     account = AwsAccess(settings.aws_region, settings.aws_endpoint_url, connections, settings.connect_timeout_seconds)
     ses, sns = AwsCaller("sesv2", account, usage), AwsCaller("sns", account, usage)
 
     async def close() -> None:
-        for each in (poster, ses, sns):
+        for each in (poster, guard, ses, sns):
             await each.aclose()
 
     senders: dict[Kind, Sender] = {
@@ -166,9 +165,10 @@ def consumer(runtime: Runtime[Settings]) -> Sequence[Role]:
 
 
 def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
-    settings = runtime.settings
+    settings, guard = runtime.settings, Guard(runtime.settings.reach)
+    runtime.closing.push_async_callback(guard.aclose)
     return {
-        "security": Security(Guard(settings.reach), SecretCipher(settings.key_bytes())),
+        "security": Security(guard, SecretCipher(settings.key_bytes())),
         "channels": partial(open_channels, settings, runtime.bus.usage, connections=1),
         "standing": Momentary(partial(read_standing, runtime.database)),
     }

@@ -69,7 +69,7 @@ async def deliveries(
     # The name is asked for at each attempt, and is somewhere else the second time.
     addresses = iter([["127.0.0.1"], ["127.0.0.2"]])
 
-    def look_up(name: str) -> list[str]:
+    async def look_up(name: str) -> list[str]:
         return next(addresses) if name == "moving.example.org" else ["127.0.0.1"]
 
     guard = Guard(Reach((ip_network("127.0.0.1/32"),)), lookup=look_up, cache_seconds=0)

@@ -1,7 +1,6 @@
 """Endpoints that change, are disabled or deleted while workers have deliveries for them."""
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -125,11 +124,11 @@ async def test_endpoint_is_checked_again_where_connecting_takes_long(
 ) -> None:
     for name in ("MAX_AGE_SECONDS", "SEND_WITHIN_SECONDS", "MIN_SEND_SECONDS"):
         monkeypatch.setattr(endpoint_watch, name, 0.0)
-    asked, answer = threading.Event(), threading.Event()
+    asked, answer = asyncio.Event(), asyncio.Event()
 
-    def look_up(name: str) -> Sequence[str]:
+    async def look_up(name: str) -> Sequence[str]:
         asked.set()
-        answer.wait(60)
+        await answer.wait()
         return ["127.0.0.1"]
 
     endpoint_id, _ = await scene.endpoint(url=f"http://slow.example:{receiver.port}/hooks")

@@ -3,14 +3,13 @@
 import asyncio
 import gzip
 import socket
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from delivery_scene import CIPHER, LOOPBACK
+from delivery_scene import CIPHER, LOOPBACK, leads_to
 from faulty_receivers import CHUNK, Authority, Gibibyte, answering, at, dripping, resetting, served
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -197,7 +196,7 @@ async def test_a_port_that_is_not_open_is_not_connected_to(attempt: Attempt, rec
 
 
 async def test_one_address_that_is_not_public_shuts_out_a_name(attempt: Attempt, receiver: Receiver) -> None:
-    guard = Guard(LOOPBACK, lookup=lambda _: [ports.LOOPBACK, "10.0.0.1"])
+    guard = Guard(LOOPBACK, lookup=leads_to(ports.LOOPBACK, "10.0.0.1"))
     assert (await attempt(f"http://{NAME}:{receiver.port}/", guard=guard)).fault is Fault.FORBIDDEN_ADDRESS
     assert receiver.requests == []
 
@@ -210,8 +209,11 @@ async def test_a_name_that_leads_to_a_private_address_the_second_time_is_not_fol
         served_at.append(writer.get_extra_info("sockname")[0])
         writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 
+    async def look_up(_: str) -> list[str]:
+        return next(answers)
+
     reach = Reach((ip_network("127.0.0.1/32"),))
-    guard = Guard(reach, lookup=lambda _: next(answers), cache_seconds=0)
+    guard = Guard(reach, lookup=look_up, cache_seconds=0)
     poster = Poster(connections=2, connect_seconds=1, guard=guard)
     sender = WebhookSender(poster, CIPHER)
     async with served(serve) as port:
@@ -222,21 +224,18 @@ async def test_a_name_that_leads_to_a_private_address_the_second_time_is_not_fol
 
 
 async def test_a_name_without_an_address_is_a_dns_fault(attempt: Attempt) -> None:
-    def nowhere(name: str) -> list[str]:
+    async def nowhere(name: str) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     assert (await attempt(f"http://{NAME}/", guard=Guard(LOOPBACK, lookup=nowhere))).fault is Fault.DNS
 
 
 async def test_a_name_server_that_does_not_answer_meets_the_deadline(attempt: Attempt) -> None:
-    ended = threading.Event()
-
-    def slow(name: str) -> list[str]:
-        ended.wait()
+    async def silent(name: str) -> list[str]:
+        await asyncio.Event().wait()
         return []
 
-    reply = await attempt(f"http://{NAME}/", timeout_seconds=1, guard=Guard(LOOPBACK, lookup=slow))
-    ended.set()
+    reply = await attempt(f"http://{NAME}/", timeout_seconds=1, guard=Guard(LOOPBACK, lookup=silent))
     assert reply.fault in (Fault.TIMEOUT, Fault.CONNECT_TIMEOUT)
 
 
@@ -258,7 +257,7 @@ async def test_a_checked_name_is_spoken_to_as_itself(attempt: Attempt, tmp_path:
     server = await asyncio.start_server(connected, ports.LOOPBACK, 0, ssl=context)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        guard = Guard(LOOPBACK, lookup=lambda _: [ports.LOOPBACK])
+        guard = Guard(LOOPBACK, lookup=leads_to(ports.LOOPBACK))
         reply = await attempt(f"https://{NAME}:{port}/hooks", guard=guard, tls=authority.trusted())
     assert reply.http_status == 200
     assert names == [NAME]
@@ -272,7 +271,7 @@ async def test_a_certificate_that_does_not_hold_is_a_tls_fault(
     attempt: Attempt, tmp_path: Path, name: str, days: int, trusted: bool
 ) -> None:
     authority = Authority(tmp_path)
-    guard = Guard(LOOPBACK, lookup=lambda _: [ports.LOOPBACK])
+    guard = Guard(LOOPBACK, lookup=leads_to(ports.LOOPBACK))
     async with served(answering(b"HTTP/1.1 200 OK\r\n\r\n"), authority.server(name, days=days)) as port:
         reply = await attempt(f"https://{NAME}:{port}/", guard=guard, tls=authority.trusted() if trusted else None)
     assert (reply.http_status, reply.fault) == (None, Fault.TLS)

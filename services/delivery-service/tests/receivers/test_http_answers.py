@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote_plus, urlencode
 
 import pytest
-from delivery_scene import CIPHER, LOOPBACK
+from delivery_scene import CIPHER, LOOPBACK, leads_to
 from faulty_receivers import Authority
 from scripted_receiver import Peer, Script, answering_always, scripted
 
@@ -375,7 +375,7 @@ async def test_a_demand_for_a_client_certificate_is_a_tls_fault_that_says_so(
     context = authority.server(NAME)
     context.minimum_version = context.maximum_version = version
     context.verify_mode = ssl.CERT_REQUIRED
-    guard = Guard(LOOPBACK, lookup=lambda _: [ports.LOOPBACK])
+    guard = Guard(LOOPBACK, lookup=leads_to(ports.LOOPBACK))
     with socket.create_server((ports.LOOPBACK, 0)) as listener:
         # Not with asyncio: its servers drop the alert, which a receiver sends.
         demanding = asyncio.create_task(asyncio.to_thread(_demand_certificate, listener, context))
@@ -405,7 +405,7 @@ async def test_tls_connections_are_kept_and_those_with_unsolicited_data_are_not(
     attempt: Attempt, tmp_path: Path
 ) -> None:
     authority = Authority(tmp_path)
-    guard = Guard(LOOPBACK, lookup=lambda _: [ports.LOOPBACK])
+    guard = Guard(LOOPBACK, lookup=leads_to(ports.LOOPBACK))
     poster = Poster(connections=2, connect_seconds=5, guard=guard, tls=authority.trusted())
     sender = WebhookSender(poster, CIPHER)
     written = asyncio.Event()
@@ -434,7 +434,7 @@ async def test_tls_connections_are_kept_and_those_with_unsolicited_data_are_not(
 
 async def test_a_certificate_that_does_not_hold_is_explained(attempt: Attempt, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
-    guard = Guard(LOOPBACK, lookup=lambda _: [ports.LOOPBACK])
+    guard = Guard(LOOPBACK, lookup=leads_to(ports.LOOPBACK))
     async with scripted(answering_always(OK), tls=authority.server("other.example.org")) as receiver:
         reply = await attempt(f"https://{NAME}:{receiver.port}/", guard=guard, tls=authority.trusted())
     assert (reply.fault, reply.http_status) == (Fault.TLS, None)

@@ -1,82 +1,140 @@
-"""Looking names up."""
+"""The lookup of names: once at a time, with a deadline, and failures remembered (ADR 39)."""
 
 import asyncio
-import subprocess
-import sys
-import threading
+import socket
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
 
-from delivery_service.adapters.names import MAX_LOOKUPS, Names
-
-HANGING = """
-import asyncio, threading
-from delivery_service.adapters.names import Names
-
-async def main():
-    try:
-        async with asyncio.timeout(0.1):
-            await Names(lambda name: threading.Event().wait()).addresses("example.org")
-    except TimeoutError:
-        print("gave up")
-
-asyncio.run(main())
-"""
+from delivery_service.adapters import names
+from delivery_service.adapters.names import NameResolver, UnresolvedNameError
 
 
-async def test_lookups_run_side_by_side_up_to_their_bound() -> None:
-    gate, running, most = threading.Event(), 0, 0
-    lock = threading.Lock()
+class Asked:
+    """A lookup that answers when it is told to, and counts what it was asked."""
 
-    def count(name: str) -> Sequence[str]:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        gate.wait()
-        with lock:
-            running -= 1
-        return [name]
+    def __init__(self) -> None:
+        self.names: Counter[str] = Counter()
+        self.open = asyncio.Event()
+        self.failure: Exception | None = None
 
-    names = Names(count)
-    lookups = [asyncio.create_task(names.addresses(str(number))) for number in range(2 * MAX_LOOKUPS)]
-    done, _ = await asyncio.wait(lookups, timeout=0.1)
-    assert not done
-    gate.set()
-    assert await asyncio.gather(*lookups) == [[str(number)] for number in range(2 * MAX_LOOKUPS)]
-    assert most <= MAX_LOOKUPS
+    async def __call__(self, name: str) -> Sequence[str]:
+        self.names[name] += 1
+        if name.startswith("silent"):
+            await asyncio.Event().wait()
+        await self.open.wait()
+        if self.failure is not None:
+            raise self.failure
+        return ["192.0.2.1"]
 
 
-async def test_a_lookup_that_was_given_up_keeps_its_place_until_it_ends() -> None:
-    gate, begun = threading.Event(), threading.Semaphore(0)
+@pytest.fixture
+def asked() -> Asked:
+    return Asked()
 
-    def hang(name: str) -> Sequence[str]:
-        begun.release()
-        return [str(gate.wait())]
 
-    names = Names(hang)
-    hanging = [asyncio.create_task(names.addresses("slow")) for _ in range(MAX_LOOKUPS)]
-    for _ in range(MAX_LOOKUPS):
-        assert await asyncio.to_thread(begun.acquire, timeout=10)
-    for each in hanging:
+@pytest.fixture
+def clock() -> list[float]:
+    """The time in seconds, which a test changes."""
+    return [1_000.0]
+
+
+async def test_lookups_of_one_name_at_a_time_are_one_query(asked: Asked) -> None:
+    resolver = NameResolver(asked)
+    lookups = [asyncio.create_task(resolver.addresses("a.example")) for _ in range(20)]
+    await asyncio.sleep(0)
+    asked.open.set()
+    assert await asyncio.gather(*lookups) == [["192.0.2.1"]] * 20
+    assert asked.names == {"a.example": 1}
+
+
+async def test_caller_that_gives_up_does_not_cancel_the_lookup_of_others(asked: Asked) -> None:
+    resolver = NameResolver(asked)
+    first, second = [asyncio.create_task(resolver.addresses("a.example")) for _ in range(2)]
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait([first])
+    asked.open.set()
+    assert await second == ["192.0.2.1"]
+    assert asked.names == {"a.example": 1}
+
+
+async def test_addresses_are_remembered_for_the_cache_seconds(asked: Asked, clock: list[float]) -> None:
+    asked.open.set()
+    resolver = NameResolver(asked, cache_seconds=10, clock=lambda: clock[0])
+    for now, queries in ((1_000.0, 1), (1_009.0, 1), (1_010.0, 2)):
+        clock[0] = now
+        await resolver.addresses("a.example")
+        assert asked.names["a.example"] == queries
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (OSError("Domain name not found"), "Domain name not found"),
+        (UnicodeError("label too long"), "label too long"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "Name or service not known"),
+    ],
+    ids=["not found", "no name", "gaierror"],
+)
+async def test_failure_is_an_error_and_remembered_for_two_seconds(
+    asked: Asked, clock: list[float], failure: Exception, reason: str
+) -> None:
+    asked.failure = failure
+    asked.open.set()
+    resolver = NameResolver(asked, clock=lambda: clock[0])
+    for now, queries in ((1_000.0, 1), (1_001.9, 1), (1_002.0, 2)):
+        clock[0] = now
+        with pytest.raises(UnresolvedNameError, match=rf"^a\.example cannot be resolved: .*{reason}"):
+            await resolver.addresses("a.example")
+        assert asked.names["a.example"] == queries
+    asked.failure = None
+    clock[0] += 2
+    assert await resolver.addresses("a.example") == ["192.0.2.1"]
+
+
+async def test_name_without_any_address_is_an_error() -> None:
+    async def nothing(name: str) -> Sequence[str]:
+        return []
+
+    with pytest.raises(UnresolvedNameError, match="it has no address"):
+        await NameResolver(nothing).addresses("a.example")
+
+
+async def test_silent_name_is_asked_again_after_10_20_40_and_at_most_60_seconds(
+    asked: Asked, clock: list[float]
+) -> None:
+    resolver = NameResolver(asked, seconds=0.01, clock=lambda: clock[0])
+    for queries, pause in enumerate((10, 20, 40, 60, 60), start=1):
+        with pytest.raises(UnresolvedNameError, match="its name server does not answer"):
+            await resolver.addresses("silent.example")
+        clock[0] += pause - 0.1
+        # Nothing waits for a second deadline meanwhile.
+        with pytest.raises(UnresolvedNameError, match="its name server does not answer"):
+            await resolver.addresses("silent.example")
+        assert asked.names["silent.example"] == queries
+        clock[0] += 0.1
+
+
+async def test_hundreds_of_silent_names_do_not_delay_another(asked: Asked) -> None:
+    asked.open.set()
+    resolver = NameResolver(asked, seconds=60)
+    silent = [asyncio.create_task(resolver.addresses(f"silent-{number}.example")) for number in range(500)]
+    await asyncio.sleep(0)
+    assert await resolver.addresses("a.example") == ["192.0.2.1"]
+    assert not any(each.done() for each in silent)
+    for each in silent:
         each.cancel()
-    await asyncio.gather(*hanging, return_exceptions=True)
-    waiting = asyncio.create_task(names.addresses("next"))
-    done, _ = await asyncio.wait([waiting], timeout=0.05)
-    assert not done
-    gate.set()
-    assert await waiting == ["True"]
+    await asyncio.gather(*silent, return_exceptions=True)
 
 
-async def test_a_name_without_an_address_is_an_error() -> None:
-    def nowhere(name: str) -> Sequence[str]:
-        raise OSError(name)
-
-    with pytest.raises(OSError, match="nowhere"):
-        await Names(nowhere).addresses("nowhere")
-
-
-def test_a_lookup_that_hangs_does_not_keep_a_process_from_ending() -> None:
-    ended = subprocess.run([sys.executable, "-c", HANGING], capture_output=True, text=True, timeout=30, check=True)
-    assert ended.stdout == "gave up\n"
+async def test_answers_are_remembered_of_a_bounded_number_of_names(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(names, "REMEMBERED", 3)
+    asked.open.set()
+    resolver = NameResolver(asked, cache_seconds=60)
+    for name in "abcda":
+        await resolver.addresses(name)
+    assert asked.names == {"a": 2, "b": 1, "c": 1, "d": 1}

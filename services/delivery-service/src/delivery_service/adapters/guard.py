@@ -6,22 +6,18 @@ are checked, and each socket's own address is checked again (ADR 11).
 
 import asyncio
 import socket
-import time
 from collections.abc import Sequence
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
 from delivery_service.adapters.destinations import is_address
-from delivery_service.adapters.names import Lookup, Names, look_up
+from delivery_service.adapters.names import Lookup, NameResolver
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.endpoints import host_and_port
 from delivery_service.domain.errors import UrlRefusedError
 
 DNS_CACHE_SECONDS = 10
-"""How long new connections go to the addresses that were found and checked."""
-
-MAX_KNOWN = 10_000
-"""Names whose addresses are remembered."""
+"""How long new connections go to the addresses that were found."""
 HAPPY_EYEBALLS_SECONDS = 0.25
 """After that the next address is tried beside the one that has not accepted yet (RFC 8305 §5)."""
 
@@ -30,18 +26,12 @@ class ForbiddenAddressError(OSError):
     """A connection to where nothing may be sent."""
 
 
-class UnresolvedNameError(OSError):
-    """A name that has no address, or none that could be found out."""
-
-
 class Guard:
     """Lets connections through to where ``reach`` allows."""
 
-    def __init__(self, reach: Reach, *, lookup: Lookup = look_up, cache_seconds: int = DNS_CACHE_SECONDS) -> None:
+    def __init__(self, reach: Reach, *, lookup: Lookup | None = None, cache_seconds: float = DNS_CACHE_SECONDS) -> None:
         self._reach = reach
-        self._names = Names(lookup)
-        self._cache_seconds = cache_seconds
-        self._known: dict[str, tuple[Sequence[str], float]] = {}
+        self._names = NameResolver(lookup, cache_seconds=cache_seconds)
 
     async def connect(self, host: str, port: int) -> socket.socket:
         """Connect to the first of a host's addresses that accepts, IPv6 and IPv4 by turns (RFC 8305).
@@ -53,7 +43,7 @@ class Guard:
         """
         if rule := self._reach.port_rule(port):
             raise ForbiddenAddressError(rule)
-        addresses = [_address_info(address, port) for address in await self._addresses(host)]
+        addresses = [_address_info(address, port) for address in await self.resolve(host)]
         try:
             return await start_connection(
                 addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS, socket_factory=self._open_socket
@@ -76,34 +66,24 @@ class Guard:
                 await self.resolve(host)
         except ForbiddenAddressError as error:
             raise UrlRefusedError(str(error)) from None
-        except (OSError, UnicodeError):
+        except OSError:
             raise UrlRefusedError(f"{host!r} has no address: its name cannot be resolved") from None
 
+    async def aclose(self) -> None:
+        """Give up the lookups under way. It can be used again."""
+        await self._names.aclose()
+
     async def resolve(self, host: str) -> Sequence[str]:
-        """The addresses of ``host``, all of which may be sent to. Raises ForbiddenAddressError or OSError."""
+        """Return the addresses of ``host``, all of which may be sent to.
+
+        Raises:
+            ForbiddenAddressError: one of them may not.
+            UnresolvedNameError: there is none.
+        """
         addresses = [host] if is_address(host) else await self._names.addresses(host)
-        if not addresses:
-            raise OSError(f"{host} has no address")
         for address in addresses:
             if rule := self._reach.address_rule(address):
                 raise ForbiddenAddressError(rule)
-        return addresses
-
-    async def _addresses(self, host: str) -> Sequence[str]:
-        now = time.monotonic()
-        addresses, until = self._known.get(host, ((), now))
-        if until > now:
-            return addresses
-        try:
-            addresses = await self.resolve(host)
-        except ForbiddenAddressError:
-            raise
-        except (OSError, UnicodeError) as error:
-            raise UnresolvedNameError(f"{host} cannot be resolved: {error}") from None
-        if self._cache_seconds > 0:
-            if len(self._known) >= MAX_KNOWN:
-                self._known.clear()
-            self._known[host] = addresses, now + self._cache_seconds
         return addresses
 
     def _open_socket(self, info: AddrInfoType) -> socket.socket:

@@ -11,7 +11,8 @@ from delivery_service.adapters.connections import Connections, ConnectTimeoutErr
 from delivery_service.adapters.destinations import Destination, UnusableUrlError, parse_destination
 from delivery_service.adapters.exchanges import MAX_RESPONSE_BYTES as MAX_RESPONSE_BYTES
 from delivery_service.adapters.exchanges import Answer, ProtocolError
-from delivery_service.adapters.guard import ForbiddenAddressError, Guard, UnresolvedNameError
+from delivery_service.adapters.guard import ForbiddenAddressError, Guard
+from delivery_service.adapters.names import UnresolvedNameError
 from delivery_service.domain.attempts import Fault, Reply
 from delivery_service.domain.redactions import Redactions
 
