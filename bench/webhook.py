@@ -1,4 +1,4 @@
-"""The webhook that every benchmark sends: the body and headers of design §3, signed as Standard Webhooks asks."""
+"""The webhook that every benchmark sends, signed by Standard Webhooks (docs/architecture.md#contracts)."""
 
 from __future__ import annotations
 

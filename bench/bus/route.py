@@ -28,7 +28,7 @@ class Route:
 
 
 async def provision(sns: SNSClient, sqs: SQSClient, name: str) -> Route:
-    """Create a topic and its four queues, with a dead-letter policy as in design §2 (it costs the emulator a sweep)."""
+    """Create a topic and its four queues with a redrive policy, which costs the emulator a sweep."""
     topic = (await sns.create_topic(Name=name))["TopicArn"]
     dead = (await sqs.create_queue(QueueName=f"{name}-dlq"))["QueueUrl"]
     dead_arn = await _arn(sqs, dead)

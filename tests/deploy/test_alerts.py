@@ -196,7 +196,7 @@ MEMORY = [*((str(of), of) for of in sorted(set(MEMORY_GIB.values()))), ("", 2)]
 """Instances of every size, as their tag says it, and one that has none: taken for the smallest."""
 
 
-# What the source document asks for: alert → severity, threshold, and for how long it must have been passed.
+# What the reference architecture (docs/scaling.md) asks for: alert → severity, threshold, and how long it lasts.
 ASKED = {
     "DatabaseDown": ("critical", "pg_up == 0", "1m"),
     "DatabaseUnreachable": ("critical", "== 0", "1m"),
@@ -248,7 +248,7 @@ def test_whoever_tells_of_alerts_links_to_the_same_page_if_nothing_else_is_said(
     assert {RUNBOOKS, almanac_aws.deployment.RUNBOOKS} == {notices.RUNBOOKS}
 
 
-def test_what_the_source_document_asks_for_is_asked_of_prometheus() -> None:
+def test_alerts_of_the_reference_architecture_are_prometheus_rules() -> None:
     alerts = _alerts()
     for name, (severity, threshold, lasting) in ASKED.items():
         rule = alerts[name]

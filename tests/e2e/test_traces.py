@@ -1,4 +1,4 @@
-"""One trace tree from the claim to the webhook, linked to the trace that scheduled it (design §7)."""
+"""One trace from the claim to the webhook, linked to the trace that scheduled it."""
 
 import pytest
 

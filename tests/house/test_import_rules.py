@@ -1,4 +1,4 @@
-"""The import rules of design §9 hold, and would be noticed if they did not."""
+"""The import rules of docs/architecture.md#layers hold, and would be noticed if they did not."""
 
 import os
 import shutil

@@ -1,1 +1,1 @@
-"""The one-machine stack of design §11: PostgreSQL, SNS/SQS, the four services, an inbox, and the test kit."""
+"""The one-machine stack: PostgreSQL, SNS/SQS, the four services, an inbox, and the test kit."""

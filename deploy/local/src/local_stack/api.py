@@ -97,7 +97,7 @@ class Almanac:
 @asynccontextmanager
 async def open_almanac(api_key: str, *, user_url: str, event_url: str, delivery_url: str) -> AsyncIterator[Almanac]:
     """A client with its connections, closed at the end."""
-    # httpx' own pool costs time linear in its connections; aiohttp's does not (design §10).
+    # httpx' own pool costs time linear in its connections; aiohttp's does not (docs/architecture.md#dependencies).
     async with httpx.AsyncClient(
         transport=AiohttpTransport(trust_env=False),
         headers={"Authorization": f"Bearer {api_key}"},

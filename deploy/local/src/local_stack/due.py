@@ -1,6 +1,6 @@
 """Which users are due something on a local date, and when: computed from the CSV alone, by nothing of the services.
 
-The default policies (design §4): 29 February is kept on 28 February in common years; a wall time in a gap moves forward
+The default policies: 29 February is kept on 28 February in common years; a wall time in a gap moves forward
 by the gap (RFC 5545: the offset before it); of an overlap the first instant counts.
 """
 

@@ -36,7 +36,7 @@ class StackSettings(BaseSettings):
     bus_template: Path | None = None
     """A CloudFormation template that makes topics and queues (deploy/aws), in the place of our own provisioning."""
     database_pool_size: int = Field(10, ge=2, le=40)
-    """Connections per service: the budget of design §6.10. Four services and the stack's own stay below 200."""
+    """Connections per service. Four services and the stack's own stay below 200."""
     log_level: str = "info"
     """Of the services, in `logs/<name>.log`."""
     shutdown_grace_seconds: float = Field(10, gt=0)

@@ -86,7 +86,7 @@ class Stack:
                 await self.supervisor.stop()
 
     async def set_clocks(self, clock_map: ClockMap) -> None:
-        """Map the clock of every service alike (design §11). The databases must be migrated."""
+        """Map the clock of every service alike. The databases must be migrated."""
         for service in self.services:
             database = Database(self.postgres.url(service.database), pool_size=1)
             try:

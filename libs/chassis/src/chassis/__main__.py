@@ -1,4 +1,4 @@
-"""``python -m chassis topology apply``: create the topics, queues and subscriptions of design §2."""
+"""``python -m chassis topology apply``: create the topics, queues and subscriptions (docs/architecture.md#topology)."""
 
 import asyncio
 

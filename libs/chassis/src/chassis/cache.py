@@ -1,4 +1,4 @@
-"""An optional cache for API reads that may be a moment old (design §14). Nothing depends on it.
+"""An optional cache for API reads that may be slightly stale. Nothing depends on it.
 
 Values are kept as JSON, never pickled: who can write to the cache must not be able to run code here.
 """

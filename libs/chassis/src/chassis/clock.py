@@ -1,4 +1,4 @@
-"""One clock for all services: the database's, optionally mapped (design §4 "Local time", §11 "The demo's clock").
+"""One clock for all services: the database's, optionally mapped (ADR 4, docs/architecture.md#the-one-machine-stack).
 
 Targets, grace and expiry follow this clock. Leases, backoff and signatures follow real time.
 In SQL the same clock is ``almanac_now()``; write ``(SELECT almanac_now())`` in a predicate, so that it is evaluated

@@ -1,4 +1,4 @@
-"""PostgreSQL: one engine per process, short transactions, and whether the database is there (design §6.5, §6.10)."""
+"""PostgreSQL: one engine per process, short transactions, availability (docs/architecture.md#reliability-rules)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -91,7 +91,7 @@ class Database:
     """The service's own database.
 
     ``available`` turns false when a statement finds the database away and true when a probe gets through again:
-    consumers ask before they receive, so that an outage of the database spends no receives (design §6.3).
+    consumers ask before they receive, so that an outage of the database spends no receives.
     """
 
     def __init__(

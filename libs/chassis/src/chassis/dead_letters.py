@@ -1,4 +1,4 @@
-"""Messages that could not be parsed or applied: kept, searchable, with the reason (design §6.8)."""
+"""Stores messages that could not be parsed or applied, with the reason (docs/architecture.md#reliability-rules)."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass

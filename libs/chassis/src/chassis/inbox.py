@@ -1,4 +1,4 @@
-"""Deduplication of items, in the transaction that applies them (design §6.2)."""
+"""Deduplication of items, in the transaction that applies them (docs/architecture.md#reliability-rules, rule 2)."""
 
 from collections.abc import Collection
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Roles and how a process ends (design §6.6).
+"""Roles and how a process ends (docs/architecture.md#reliability-rules, rule 6).
 
 A role runs until it is told to stop, then finishes or releases what it has in hand and returns. SIGTERM and SIGINT
 tell every role of the process to stop; what has not returned within the grace period is cancelled.

@@ -1,4 +1,4 @@
-"""Waking other processes through PostgreSQL's LISTEN and NOTIFY (design §4, §13).
+"""Waking other processes through PostgreSQL's LISTEN and NOTIFY (docs/architecture.md#facts-that-bite).
 
 A notification only ends a wait early: who waits polls as well, for one can be lost with the connection. Send few:
 commits that notify wait for each other.

@@ -1,4 +1,4 @@
-"""Transactional outbox: state change and message leave together (design §6.1).
+"""Transactional outbox: state change and message leave together (docs/architecture.md#reliability-rules, rule 1).
 
 A use case appends items to its transaction. The :class:`Relay` packs unsent rows of one type into messages, publishes
 them in batches, and marks those that the bus accepted. One relay per database is active (a lease), so that rows need

@@ -1,6 +1,6 @@
 """Turns the declared topology into topics, queues and subscriptions. Idempotent: what exists is brought in line.
 
-On AWS the CDK stack does this; elsewhere ``python -m chassis topology apply`` (design §2).
+On AWS the CDK stack does this; elsewhere ``python -m chassis topology apply`` (docs/architecture.md#topology).
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 A mark is an instant: what was sent before it has been received by somebody. A receive that brings messages has come as
 far as the oldest of them, one that brings none as far as now. So the oldest message that waits is no older than the
-mark of the consumer that has come farthest; queues are short and roughly in order (design §2).
+mark of the consumer that has come farthest; queues are short and roughly in order (docs/architecture.md#topology).
 """
 
 from collections.abc import Callable

@@ -230,7 +230,7 @@ class _WhenMigrated:
 
 
 class LoopLag:
-    """Measures how late the event loop wakes: our form of a throttle (design §7)."""
+    """Measures how late the event loop wakes: our form of a throttle."""
 
     name = "loop-lag"
     EVERY_SECONDS = 0.5

@@ -1,6 +1,6 @@
 """Settings that every service reads from its environment.
 
-A service subclasses :class:`ServiceSettings` and adds its own knobs; ``main`` alone constructs it (design §9).
+A service subclasses :class:`ServiceSettings` and adds its own knobs; ``main`` alone constructs it.
 """
 
 import json
@@ -13,7 +13,7 @@ Scope = Literal["read", "write", "admin"]
 
 
 class ApiKey(BaseModel):
-    """One bearer key: who holds it, the SHA-256 of the key in hex, and what it may do (design §8)."""
+    """One bearer key: who holds it, the SHA-256 of the key in hex, and what it may do."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -81,7 +81,7 @@ class ServiceSettings(BusSettings):
     """``postgresql://user:password@host:port/database`` of this service's own database. On RDS without a password:
     ``postgresql://user@host:port/database?ssl=require&iam=us-east-1``, and the same of the two below."""
     database_pool_size: int = Field(10, ge=2, le=200)
-    """Connections that one process may hold: the connection budget of design §6.10."""
+    """Connections that one process may hold (docs/architecture.md#reliability-rules, rule 10)."""
     database_pooler: bool = False
     """True behind a transaction pooler: prepared statements are then not cached, for they belong to a session.
     Such a pooler drops ``jit = off``, which our statements want: set it on the role, ``ALTER ROLE … SET jit = off``."""
@@ -115,7 +115,7 @@ class ServiceSettings(BusSettings):
     shutdown_grace_seconds: float = Field(25.0, gt=0)
     """How long work in hand may take after SIGTERM. Kubernetes' own grace period must be longer."""
     time_lapse: bool = False
-    """True only in the one-machine stack, where a mapped clock is obeyed (design §11). Elsewhere one is an error."""
+    """True only in the one-machine stack, where a mapped clock is obeyed. Elsewhere one is an error."""
 
     outbox_poll_seconds: float = Field(0.2, gt=0)
     """How soon a relay sees rows that another process wrote; rows of its own process wake it at once."""

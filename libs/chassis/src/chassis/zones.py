@@ -1,4 +1,4 @@
-"""Time zones of the IANA database, from the ``tzdata`` package and never from the system (design §4 "Local time").
+"""IANA time zones, from the ``tzdata`` package and never from the system (docs/architecture.md#local-time).
 
 So that every image agrees on the rules, and an update of them is an update of a pinned dependency. Importing this
 module turns the whole process away from the system's files: ``ZoneInfo`` means the same everywhere in it.

@@ -1,4 +1,4 @@
-"""What crosses a service border: vocabulary, identity, messages, due events, webhooks, topology (design §2, §3)."""
+"""Vocabulary, identity, messages, due events, webhooks and topology (docs/architecture.md#contracts)."""
 
 from contracts.attributes import MAX_ATTRIBUTES, check_attributes, message_attributes
 from contracts.due import DueEvent, DueMetadata, parse_due_event

@@ -1,4 +1,4 @@
-"""SNS message attributes (design §3)."""
+"""SNS message attributes."""
 
 from collections.abc import Mapping
 

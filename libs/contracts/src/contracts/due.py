@@ -1,4 +1,4 @@
-"""A due event: one message on the topic of its type, on its way to delivery (design §3)."""
+"""A due event: one message on the topic of its type, on its way to delivery (docs/architecture.md#contracts)."""
 
 from typing import Annotated
 from uuid import UUID

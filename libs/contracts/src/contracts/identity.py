@@ -1,4 +1,4 @@
-"""One identity per occurrence: an id that anyone can derive again (design §3)."""
+"""One identity per occurrence: an id that anyone can derive again (docs/architecture.md#contracts)."""
 
 from hashlib import sha256
 from typing import Final

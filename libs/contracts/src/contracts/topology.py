@@ -1,4 +1,4 @@
-"""Topics, queues and subscriptions, declared once (design §2). Names only: provisioning turns them into resources."""
+"""Topics, queues and subscriptions, declared once (docs/architecture.md#topology). Provisioning creates them."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterQueue:
-    """Drained by the owner of its queue (design §6.8)."""
+    """Drained by the owner of its queue."""
 
     name: str
     owner: Service
@@ -123,7 +123,7 @@ class Topology:
 
 
 def build_topology(prefix: str = DEFAULT_PREFIX) -> Topology:
-    """The whole of design §2 under the given prefix. Raises ContractError if AWS would refuse the names."""
+    """The whole topology under the given prefix. Raises ContractError if AWS would refuse the names."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}", prefix):
         raise ContractError(f"prefix {prefix!r} should be 1 to 48 letters, digits, hyphens or underscores")
     topology = Topology(prefix, tuple(_topics(prefix)), tuple(_queues(prefix)), ())

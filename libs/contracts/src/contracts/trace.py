@@ -1,4 +1,4 @@
-"""W3C Trace Context as it travels in messages (design §7)."""
+"""W3C Trace Context as it travels in messages (docs/architecture.md#traces-metrics-logs)."""
 
 import re
 

@@ -60,7 +60,7 @@ _BY_NAME: Mapping[str, Priority] = dict(Priority.__members__)
 
 
 class EventStatus(StrEnum):
-    """Where an event stands (design §4, state machine)."""
+    """The state of an event."""
 
     PENDING = "PENDING"
     PROCESSING = "PROCESSING"
@@ -92,7 +92,7 @@ class FailureReason(StrEnum):
 
 
 class Channel(StrEnum):
-    """How an endpoint is reached (design §5)."""
+    """How an endpoint is reached."""
 
     WEBHOOK = "webhook"
     EMAIL = "email"
@@ -108,7 +108,7 @@ PRIORITY_FLOORS: Mapping[EventType, Priority] = MappingProxyType(
         EventType.NOTIFICATION: Priority.LOW,
     }
 )
-"""The least urgent that a type can be (design §2)."""
+"""The least urgent that a type can be."""
 
 IMPORTANT_FLOORS: Mapping[EventType, Priority] = MappingProxyType(
     {**PRIORITY_FLOORS, EventType.ANNIVERSARY: Priority.CRITICAL, EventType.REMINDER: Priority.HIGH}

@@ -1,4 +1,4 @@
-"""The body of a webhook, in the form of Standard Webhooks (design §3)."""
+"""The body of a webhook, in the form of Standard Webhooks (docs/architecture.md#contracts)."""
 
 from operator import attrgetter
 from typing import Final

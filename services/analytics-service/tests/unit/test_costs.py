@@ -1,4 +1,4 @@
-"""The arithmetic of costs, against the source document's own numbers."""
+"""The arithmetic of costs, against the estimate of the reference architecture."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,7 +27,7 @@ def _used(meter: str, amount: float, operation: str = "", resource: str = "api",
     return Used(meter=meter, amount=amount, operation=operation, resource=resource, **values)
 
 
-def test_the_source_document_adds_up_to_its_own_total() -> None:
+def test_reference_architecture_adds_up_to_its_total() -> None:
     assert {category: source_monthly(category) for category in Category} == {
         Category.DATABASE: 1195, Category.COMPUTE: 133, Category.SQS: 4, Category.SNS: 0, Category.LETTERS: 0,
         Category.OTHER: 82,
@@ -40,7 +40,7 @@ def test_the_source_document_adds_up_to_its_own_total() -> None:
     assert round(source_monthly() - least, -3) == 1000
 
 
-def test_its_traffic_costs_what_it_says() -> None:
+def test_reference_traffic_costs_its_estimate() -> None:
     used = [
         _used("aws_units", SOURCE_EVENTS_A_MONTH, "SendMessage", "bday-events-queue"),
         _used("aws_units", SOURCE_EVENTS_A_MONTH, "ReceiveMessage", "bday-events-queue"),

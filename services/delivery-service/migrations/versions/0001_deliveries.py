@@ -1,4 +1,4 @@
-"""Endpoints, events with their fan-out, deliveries and attempts (design §5)."""
+"""Endpoints, events with their fan-out, deliveries and attempts (docs/architecture.md#delivery)."""
 
 from chassis.migrations import execute_script
 from chassis.schema import CREATE_V1
@@ -127,7 +127,7 @@ CREATE TABLE attempts (
     PRIMARY KEY (delivery_id, number)
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.05);
 
--- What was given up (design §5). A delivery that fails again after a redrive gets a row of its own. A message that
+-- What was given up. A delivery that fails again after a redrive gets a row of its own. A message that
 -- could not be read has a queue and no delivery; what no endpoint wanted has neither. created_at and resolved_at are
 -- almanac_now() time. The chassis' table of dead letters has no row of this service.
 CREATE TABLE delivery_dead_letters (

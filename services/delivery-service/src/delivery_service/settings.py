@@ -56,7 +56,7 @@ class Settings(ServiceSettings):
     dies holds up its deliveries for so long."""
 
     retry_tries_critical: int = Field(3, ge=1, le=100)
-    """Attempts in all before a delivery is exhausted, here and in the three below (design §5)."""
+    """Attempts in all before a delivery is exhausted, here and in the three below."""
     retry_tries_high: int = Field(3, ge=1, le=100)
     retry_tries_normal: int = Field(5, ge=1, le=100)
     retry_tries_low: int = Field(5, ge=1, le=100)

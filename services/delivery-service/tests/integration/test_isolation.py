@@ -1,4 +1,4 @@
-"""Endpoints do not hurt each other: slots, circuits, rate limits and switching off (design §5 "Per endpoint")."""
+"""Endpoints do not hurt each other: slots, circuits, rate limits and switching off (docs/architecture.md#isolation)."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What a worker holds, and what becomes of it when the worker does not come back (design §6.4, §6.6, §6.7)."""
+"""What a worker holds, and what becomes of it when the worker does not come back."""
 
 import asyncio
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Operational events: what subscribed endpoints get about other endpoints and their deliveries (design §5)."""
+"""Operational events: what subscribed endpoints get about other endpoints and their deliveries."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Recipients, schedules, and events partitioned by month (design §4 "Tables")."""
+"""Recipients, schedules, and events partitioned by month (docs/architecture.md#tables)."""
 
 from chassis.migrations import execute_script
 from chassis.schema import CREATE_V1

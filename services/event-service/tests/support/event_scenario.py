@@ -230,5 +230,5 @@ class Scenario:
 
 
 def event_id(user_id: UUID, year: int) -> UUID:
-    """The id of a birthday, by the rule of design §3."""
+    """The id of a birthday, by the rule of docs/architecture.md#identity."""
     return derive_id(derive_id(user_id, "BIRTHDAY"), str(year))

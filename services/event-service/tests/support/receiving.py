@@ -95,7 +95,7 @@ class Delivery:
 
 @dataclass
 class Inbox:
-    """Deliveries by the rules of design §5, and how often a webhook of each event took effect."""
+    """Deliveries by the rules of docs/architecture.md#delivery, and how often a webhook of each event took effect."""
 
     now: datetime
     effects: Counter[UUID] = field(default_factory=Counter)

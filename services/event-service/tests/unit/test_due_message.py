@@ -1,4 +1,4 @@
-"""The message of a due event has the shape of design §3."""
+"""The message of a due event has its documented shape (docs/architecture.md#contracts)."""
 
 import json
 from dataclasses import replace

@@ -1,1 +1,1 @@
-"""What every HTTP API shares: the application, authentication, problems, pages, preconditions (design §8)."""
+"""What the HTTP APIs share: application, authentication, problems, pages (docs/architecture.md#http-apis)."""

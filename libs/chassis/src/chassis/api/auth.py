@@ -1,4 +1,4 @@
-"""Bearer API keys with scopes, kept as SHA-256 hashes in the configuration (design §8, RFC 6750)."""
+"""Bearer API keys with scopes, kept as SHA-256 hashes in the configuration (RFC 6750)."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""``/v1/dead-letter-messages``: messages that this service could not parse or apply (design §6.8)."""
+"""``/v1/dead-letter-messages``: messages that this service could not parse or apply."""
 
 from datetime import datetime
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""``/healthz``, ``/readyz`` and ``/metrics``, open to everyone, on every role (design §6.10, §8)."""
+"""``/healthz``, ``/readyz`` and ``/metrics``, open to everyone, on every role (docs/architecture.md#http-apis)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI knows of the routes, and what it cannot know (design §8)."""
+"""The OpenAPI document: what FastAPI knows of the routes, and what it cannot know (docs/architecture.md#http-apis)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Cursor pagination: ``limit`` and ``cursor`` in, ``items`` and ``nextCursor`` out (design §8)."""
+"""Cursor pagination: ``limit`` and ``cursor`` in, ``items`` and ``nextCursor`` out (docs/architecture.md#http-apis)."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""``ETag``, ``If-Match`` and ``Idempotency-Key`` (RFC 9110 §13, design §8)."""
+"""``ETag``, ``If-Match`` and ``Idempotency-Key`` (RFC 9110 §13)."""
 
 import re
 from collections.abc import Iterable, Iterator

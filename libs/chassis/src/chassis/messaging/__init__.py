@@ -1,1 +1,1 @@
-"""SNS and SQS: clients, the publisher, the consumer, provisioning (design §2, §6)."""
+"""SNS and SQS: clients, the publisher, the consumer, provisioning (docs/architecture.md#topology)."""

@@ -1,4 +1,4 @@
-"""How much waits in a queue and for how long, exported by whoever works on it (design §7)."""
+"""Exports the depth of a queue and the age of its oldest message (docs/architecture.md#traces-metrics-logs)."""
 
 import time
 from collections.abc import Callable

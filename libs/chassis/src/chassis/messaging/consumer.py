@@ -1,4 +1,4 @@
-"""Consuming SQS: receivers fill a short buffer, handlers take what is there in one go (design §6.3, §6.6).
+"""Consumes SQS: receivers fill a short buffer, handlers take it in batches (docs/architecture.md#reliability-rules).
 
 While a handler works on a batch further messages gather, so that a busy queue is handled in large batches and an idle
 one at once. A message is deleted only after its handler has returned; when it raises, the message stays and comes back

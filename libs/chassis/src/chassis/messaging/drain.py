@@ -1,4 +1,4 @@
-"""Draining a dead-letter queue (design §6.8).
+"""Draining a dead-letter queue (docs/architecture.md#reliability-rules, rule 8).
 
 What arrives there was received too often: its consumer crashed with it, or could not apply it. A message that parses
 goes back to its queue, at most three times; one that does not, or that came back too often, becomes a dead letter.

@@ -1,4 +1,4 @@
-"""Publishing to SNS in batches, several in flight (design §4 "Claim", §13)."""
+"""Publishing to SNS in batches, several in flight (docs/architecture.md#the-claim)."""
 
 import asyncio
 import time

@@ -1,1 +1,1 @@
-"""Traces, metrics and logs (design §7)."""
+"""Traces, metrics and logs (docs/architecture.md#traces-metrics-logs)."""

@@ -1,4 +1,4 @@
-"""Metrics: OpenTelemetry instruments, read by Prometheus at ``/metrics`` (design §7)."""
+"""Metrics: OpenTelemetry instruments, read by Prometheus at ``/metrics``."""
 
 from threading import Lock
 

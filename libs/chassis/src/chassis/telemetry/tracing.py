@@ -1,4 +1,4 @@
-"""Traces (design §7): context is carried in message attributes and items, by ourselves.
+"""Traces (docs/architecture.md#traces-metrics-logs): context is carried in message attributes and items, by ourselves.
 
 The stock botocore instrumentation neither injects into nor extracts from SQS and gives a batch one context. Messaging
 semantic conventions of OpenTelemetry name the spans and their attributes. Without an OTLP endpoint spans are not

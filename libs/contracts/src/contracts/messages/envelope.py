@@ -1,4 +1,4 @@
-"""The envelope of domain messages: CloudEvents 1.0, structured JSON, around items (design §3)."""
+"""The envelope of domain messages: CloudEvents 1.0, structured JSON, around items (docs/architecture.md#contracts)."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -55,7 +55,7 @@ class Peer:
         self.name = name
         self._base_url = base_url
         self._key = key
-        # httpx' own pool costs time linear in its connections; aiohttp's does not (design §10).
+        # httpx' own pool costs time linear in its connections; aiohttp's does not (docs/architecture.md#dependencies).
         self._client = httpx.AsyncClient(
             transport=transport or AiohttpTransport(trust_env=False), timeout=timeout_seconds, trust_env=False
         )

@@ -45,7 +45,7 @@ class CostLineBody(WireModel):
 
 
 class CategoryBody(WireModel):
-    """A category by the month, beside the source document's at its volume."""
+    """A category's monthly cost, and that of the reference architecture (`sourceMonthly`)."""
 
     category: Category
     monthly: float
@@ -57,10 +57,10 @@ class CategoryBody(WireModel):
 
 
 class SavingBody(WireModel):
-    """A saving by the month, as the same share of our costs that it is of the source document's."""
+    """A possible saving a month: the share it has in the reference architecture, applied to the observed costs."""
 
     name: str
-    monthly_min: float | None = Field(description="Null where our costs do not tell.")
+    monthly_min: float | None = Field(description="Null where usage does not show it.")
     monthly_max: float | None
     source_monthly_min: float
     source_monthly_max: float
@@ -77,7 +77,7 @@ class SavingBody(WireModel):
 
 
 class SourceLineBody(WireModel):
-    """A line of the source document."""
+    """A line of the reference architecture's estimate."""
 
     category: Category
     name: str
@@ -89,7 +89,7 @@ class SourceLineBody(WireModel):
 
 
 class SourceBody(WireModel):
-    """What the source document estimates, for a million users."""
+    """The estimate of the reference architecture for a million users (docs/scaling.md)."""
 
     events_per_month: int
     users: int

@@ -28,7 +28,8 @@ async def get_costs(
 ) -> CostsBody | Response:
     """What it would have cost on AWS, by line, from counted calls, measured CPU and prices; in US dollars.
 
-    Beside the source document's figures and savings for a million users. Whole hours of real time, 400 days at most.
+    Compared with the estimate and savings of the reference architecture (docs/scaling.md) for a million users.
+    The period is whole hours of real time, at most 400 days.
     """
     report = await cost_report(reads, peers, prices, start, end)
     if format is Format.CSV:

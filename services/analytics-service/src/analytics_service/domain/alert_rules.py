@@ -21,7 +21,7 @@ FEWEST = 20
 """Below so many events or attempts in that time, a share or a percentile says nothing."""
 MOST_CRITICAL = "CRITICAL"
 OBJECTIVES: Mapping[str, float] = {"CRITICAL": 5.0, "HIGH": 10.0, "NORMAL": 30.0, "LOW": 300.0}
-"""Seconds from target to delivery that 95 % of a priority's events should stay below (design §7)."""
+"""The objective for the p95 of lateness, in seconds, by priority (docs/architecture.md#traces-metrics-logs)."""
 _PRIORITIES = tuple(OBJECTIVES)
 _UNKNOWN = (Reading(None),)
 

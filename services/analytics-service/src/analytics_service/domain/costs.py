@@ -57,7 +57,7 @@ class CostLine:
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """What one of the source document's savings would be of our costs; None where our costs do not tell."""
+    """A saving of the reference architecture, applied to our costs; None where usage does not show it."""
 
     source: SourceSaving
     least: float | None
@@ -104,7 +104,7 @@ class Costs:
 
     @property
     def savings(self) -> list[Saving]:
-        """The source document's savings, each as the same share of ours as it is of theirs."""
+        """The savings of the reference architecture, each as the same share of our costs."""
         bases: Mapping[str, float | None] = {
             "database": self.monthly(Category.DATABASE),
             "compute": self.monthly(Category.COMPUTE),
@@ -125,7 +125,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A category's costs by the month, beside the source document's at its volume."""
+    """A category's monthly cost, and that of the reference architecture at its volume."""
 
     category: Category
     monthly: float

@@ -1,4 +1,4 @@
-"""What things cost on AWS, and what the source document's own estimate said."""
+"""Prices on AWS, and the estimate of the reference architecture (docs/scaling.md)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -23,7 +23,7 @@ class Category(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """US dollars. What is had by the month is priced as in the source document; the rest at AWS' list prices.
+    """US dollars. Monthly items are priced as in the reference architecture, the rest at AWS' list prices.
 
     Fargate (Linux on x86), SQS standard queues, SNS standard topics and SES in us-east-1. What SNS puts into SQS is
     free.
@@ -64,7 +64,7 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """A line of the source document's estimate for a million users, by the month."""
+    """A line of the reference architecture's monthly estimate for a million users."""
 
     category: Category
     name: str
@@ -73,7 +73,7 @@ class SourceLine:
 
 @dataclass(frozen=True, slots=True)
 class SourceSaving:
-    """A way to spend less that the source document names, with what it would save in a month, from and to."""
+    """A saving that the reference architecture names, with its least and most US dollars a month."""
 
     name: str
     least: float
@@ -120,7 +120,7 @@ _BASES: Mapping[str, float] = MappingProxyType(
 
 
 def source_monthly(category: Category | None = None) -> float:
-    """The source document's estimate by the month: of a category, or of all."""
+    """The monthly estimate of the reference architecture: of a category, or of all."""
     return sum(line.monthly for line in SOURCE_LINES if category in (None, line.category))
 
 

@@ -1,4 +1,4 @@
-"""Claiming, recording and releasing deliveries: leases with a fencing token (design §6.4)."""
+"""Claims, records and releases deliveries by leases with a fencing token (docs/architecture.md#reliability-rules)."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The guard against being sent where nobody outside may reach (server-side request forgery, design §5).
+"""Guards against server-side request forgery (SSRF): checks every address before connecting (ADR 11).
 
 It opens the connections, so that what was checked is what is connected to: a name is resolved once, all its addresses
 are checked, and each socket's own address is checked again (ADR 11).

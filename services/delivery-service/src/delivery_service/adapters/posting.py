@@ -1,4 +1,4 @@
-"""One POST to a stranger: where it may go, how long it may take, what is kept of the answer (design §5, ADR 24)."""
+"""One POST to a stranger: where it may go, how long it may take, what is kept of the answer (ADR 24)."""
 
 import asyncio
 import os

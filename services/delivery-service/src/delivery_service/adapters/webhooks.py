@@ -1,4 +1,4 @@
-"""The channel ``webhook``: a signed POST in the form of Standard Webhooks (design §5)."""
+"""The channel ``webhook``: a signed POST in the form of Standard Webhooks (docs/architecture.md#delivery)."""
 
 import time
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Due events in: one transaction for a whole batch (design §5). From its commit on PostgreSQL owns the work."""
+"""Inserts the deliveries of a batch of due events in one transaction (docs/architecture.md#delivery)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

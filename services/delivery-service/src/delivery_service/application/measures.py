@@ -1,4 +1,4 @@
-"""What deliveries are measured by (design §7). Recorded once a batch, never on its way to a webhook."""
+"""Metrics of deliveries, recorded once per batch after its webhooks were sent."""
 
 from collections import Counter
 from collections.abc import Sequence

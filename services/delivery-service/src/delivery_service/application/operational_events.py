@@ -1,4 +1,4 @@
-"""Publishes operational events, which are delivered as all other events are (design §5).
+"""Publishes operational events, which are delivered as all other events are (docs/architecture.md#delivery).
 
 They are rows of the transaction that they report. An operational event that cannot be delivered becomes a dead letter,
 and publishes nothing itself: so one failure never makes another.

@@ -1,4 +1,4 @@
-"""Outcomes: what event-service is told once an event has no delivery left to wait for (design §5)."""
+"""Reports an event's outcome to event-service once its last delivery has ended (docs/architecture.md#delivery)."""
 
 from collections.abc import Sequence
 from datetime import datetime

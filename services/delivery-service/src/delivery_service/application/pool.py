@@ -1,4 +1,4 @@
-"""One priority's work: its own slots, its own connections, its own claims (design §5).
+"""One priority's work: its own slots, its own connections, its own claims (docs/architecture.md#delivery).
 
 Everything that another priority could exhaust is counted here, so that LOW never delays CRITICAL.
 """

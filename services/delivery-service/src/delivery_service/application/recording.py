@@ -1,4 +1,4 @@
-"""Results out: attempts, states and outcomes of a whole batch in one transaction (design §5)."""
+"""Results out: attempts, states and outcomes of a whole batch in one transaction (docs/architecture.md#delivery)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

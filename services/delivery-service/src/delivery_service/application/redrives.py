@@ -1,4 +1,4 @@
-"""Taking up again what was given up: one, or all that meet a filter, with the same idempotency key (design §5).
+"""Redrives dead letters, one or all that match a filter, with the same idempotency key (docs/architecture.md#delivery).
 
 A redrive goes to the endpoint that had failed; what no endpoint wanted is matched again; what could not be read is read
 again. Where the hindrance is still there, the dead letter stays open.

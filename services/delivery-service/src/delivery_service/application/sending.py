@@ -52,7 +52,7 @@ class Channels:
 
 
 async def attempt(sender: Sender, dispatch: Dispatch, target: Target, policy: RetryPolicy) -> Result:
-    """Try once. An event's first try belongs to its trace; a later one starts its own, linked to that (design §7).
+    """Try once. An event's first try belongs to its trace; a later one starts its own, linked to that.
 
     An exception becomes an attempt that failed as ``internal_error`` and is tried again.
 

@@ -1,4 +1,4 @@
-"""Which addresses may be sent to: public ones, and the networks and ports that settings open (design §5)."""
+"""Decides which addresses may be sent to: public ones, and the networks and ports that settings open."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass

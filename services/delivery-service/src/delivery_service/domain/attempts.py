@@ -1,4 +1,4 @@
-"""One attempt at an endpoint: what it said, and what that means (design §5 "Retries")."""
+"""One attempt at an endpoint: what it said, and what that means (docs/architecture.md#retries)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

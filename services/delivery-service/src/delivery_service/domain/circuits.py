@@ -1,4 +1,4 @@
-"""When an endpoint is left alone for a while, and when for good (design §5 "Per endpoint", ADR 25)."""
+"""When an endpoint is left alone for a while, and when for good (ADR 25)."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What was given up, and how it is taken up again or let go (design §5 "Dead letters")."""
+"""What was given up, and how it is taken up again or let go (docs/architecture.md#dead-letters)."""
 
 from dataclasses import dataclass
 from datetime import datetime

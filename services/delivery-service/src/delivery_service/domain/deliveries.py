@@ -55,7 +55,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A time during which deliveries are one worker's. ``token`` fences off who writes after it (design §6.4)."""
+    """The time during which deliveries belong to one worker. ``token`` fences off later writes of that worker."""
 
     token: UUID
     seconds: float

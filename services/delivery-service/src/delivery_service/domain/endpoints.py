@@ -56,7 +56,7 @@ RESERVED_HEADERS = frozenset(
 )
 RESERVED_HEADER_PREFIXES = ("webhook-", "proxy-", "sec-")
 TIMEOUT_SECONDS = 30
-"""Default and upper bound of what one attempt may take in total (design §5)."""
+"""Default and upper bound of what one attempt may take in total (docs/architecture.md#delivery)."""
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _HEADER_VALUE = re.compile(rf"[!-~]([ -~]{{0,{MAX_HEADER_VALUE - 2}}}[!-~])?")

@@ -1,4 +1,4 @@
-"""When to try again: exponential backoff with full jitter, and ``Retry-After`` (design §5)."""
+"""When to try again: exponential backoff with full jitter, and ``Retry-After`` (docs/architecture.md#delivery)."""
 
 import random
 from collections.abc import Sequence

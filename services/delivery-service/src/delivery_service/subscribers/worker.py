@@ -12,7 +12,7 @@ RELEASE_SECONDS = 3.0
 
 
 class Worker:
-    """Runs the roles that feed a pool, then drains it (design §6.6).
+    """Runs the roles that feed a pool, then drains it.
 
     Args:
         parts: consumer, claimer and whatever else must have stopped before the pool is drained.

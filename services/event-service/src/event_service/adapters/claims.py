@@ -1,4 +1,4 @@
-"""The claim: due events change hands (design §4 "Claim")."""
+"""The claim: due events change hands (docs/architecture.md#the-claim)."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass

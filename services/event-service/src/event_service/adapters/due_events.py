@@ -95,7 +95,7 @@ class SnsDueEvents:
 
 
 def to_due_event(event: Event, now: datetime, window: SendWindow | None = None) -> DueEvent:
-    """The message of design §3, as of the claim. ``window`` is that of its type."""
+    """The message (docs/architecture.md#contracts), as of the claim. ``window`` is that of its type."""
     window = None if event.ignores_window else event.user_window or event.window or window
     return DueEvent(
         event_id=event.id,
@@ -127,7 +127,7 @@ def _due_window(window: SendWindow, timezone: str) -> DueWindow:
 
 
 def _fire_span(event: Event, now: datetime) -> Span:
-    # A new root: the trace that scheduled the event may be a year old, and is linked (design §7, trace B).
+    # A new root, linked to the trace that scheduled the event, which may be a year old.
     return tracing.start_span(
         f"fire {event.event_type}",
         SpanKind.INTERNAL,

@@ -331,7 +331,7 @@ def _encode(events: Sequence[Event]) -> str:
 
 
 def derive_event_id(schedule_id: UUID, occurrence: str) -> UUID:
-    """One identity per occurrence (design §3 "Identity")."""
+    """One identity per occurrence (docs/architecture.md#identity)."""
     return derive_id(schedule_id, occurrence)
 
 

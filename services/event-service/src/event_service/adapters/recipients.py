@@ -104,7 +104,7 @@ def _by_id(rows: Iterable[Row[Any]]) -> dict[UUID, Recipient]:
 
 
 async def sweep_tombstones(database: Database) -> None:
-    """Forget users who were deleted 30 days ago (design §3): nothing of them can still be on its way."""
+    """Forget users who were deleted 30 days ago: nothing of them can still be on its way."""
     async with database.transaction() as tx:
         await tx.execute(_SWEEP_TOMBSTONES)
 

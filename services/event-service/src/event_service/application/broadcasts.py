@@ -1,4 +1,4 @@
-"""Broadcasts: asked for, followed, cancelled, and worked off in chunks (design §4 "Broadcasts")."""
+"""Broadcasts: asked for, followed, cancelled, and worked off in chunks (docs/architecture.md#broadcasts)."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What is to come is known ahead (design §8)."""
+"""What is to come is known ahead."""
 
 from datetime import timedelta
 

@@ -19,7 +19,7 @@ from event_service.domain.schedules import Schedule, Status
 from event_service.domain.type_rules import Rulebook
 
 HORIZON = timedelta(days=403)
-"""Thirteen months: events further ahead are not made yet (design §4). Partitions reach further than this."""
+"""Thirteen months: events further ahead are not made yet. Partitions reach further than this."""
 
 
 def rule_of(rules: Rulebook, schedule: Schedule) -> Rule:
@@ -124,5 +124,5 @@ def person_of(recipient: Recipient) -> dict[str, str]:
 
 
 def event_id(owner: UUID, occurrence: str) -> UUID:
-    """One identity per occurrence (design §3 "Identity")."""
+    """One identity per occurrence (docs/architecture.md#identity)."""
     return derive_id(owner, occurrence)

@@ -1,4 +1,4 @@
-"""Events that are asked for alone, one or a batch (design §4 "Schedule → event")."""
+"""Events that are asked for alone, one or a batch (docs/architecture.md#scheduling)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

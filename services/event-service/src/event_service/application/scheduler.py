@@ -1,4 +1,4 @@
-"""When to fire: a tickless loop per priority (design §4 "Claim")."""
+"""When to fire: a tickless loop per priority (docs/architecture.md#the-claim)."""
 
 import asyncio
 import time

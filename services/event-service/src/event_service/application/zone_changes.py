@@ -1,4 +1,4 @@
-"""When the rules of zones change, what waits in those zones moves with them (design §4 "Local time")."""
+"""When the rules of zones change, what waits in those zones moves with them (docs/architecture.md#local-time)."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence

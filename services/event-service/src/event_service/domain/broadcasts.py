@@ -1,4 +1,4 @@
-"""Broadcasts: one request, an event for everyone of an audience (design §4 "Broadcasts").
+"""Broadcasts: one request, an event for everyone of an audience (docs/architecture.md#broadcasts).
 
 ::
 

@@ -1,4 +1,4 @@
-"""Events: one occurrence each, and the states it goes through (design §4 "State machine").
+"""Events: one occurrence each, and the states it goes through (docs/architecture.md#states).
 
 ::
 
@@ -17,7 +17,7 @@ from event_service.domain.local_time import GapPolicy, OverlapPolicy
 from event_service.domain.record import record
 
 LATE_AFTER = timedelta(seconds=60)
-"""From here on an event counts as late: fresher ones go first (design §4 "Missed events")."""
+"""From here on an event counts as late: fresher ones go first (docs/architecture.md#missed-events)."""
 
 
 @record

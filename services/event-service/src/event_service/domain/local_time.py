@@ -1,4 +1,4 @@
-"""From a wall time in a zone to an instant, and what to do where a day has no such time, or two (design §4)."""
+"""Resolves a wall time in a zone to an instant, across gaps and overlaps (docs/architecture.md#local-time)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

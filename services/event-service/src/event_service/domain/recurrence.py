@@ -1,4 +1,4 @@
-"""Rules that recur, or come once, and their occurrences (design §4 "Schedule → event")."""
+"""Rules that recur, or come once, and their occurrences (docs/architecture.md#scheduling)."""
 
 import re
 from bisect import bisect_left

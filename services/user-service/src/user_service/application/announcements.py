@@ -1,4 +1,4 @@
-"""What the domain bus is told of users (design §3): every item but the last carries the whole scheduling snapshot."""
+"""Domain messages about users. All but UserDeleted carry the whole scheduling snapshot."""
 
 from collections.abc import Sequence
 from uuid import UUID

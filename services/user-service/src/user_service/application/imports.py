@@ -1,4 +1,4 @@
-"""Use cases of imports: a body of any size becomes users in chunks, one transaction each (design §8, ADR 35).
+"""Use cases of imports: a body of any size becomes users in chunks, one transaction each (ADR 35).
 
 A chunk's users, their announcements, its refused lines and how far the body was read are committed together. So
 whatever ends an import, the same request again goes on behind the last chunk, and no line is taken twice.

@@ -1,4 +1,4 @@
-"""Use cases of users. Each change leaves its items in the outbox, in the transaction that makes it (design §6.1)."""
+"""Use cases of users. Each change leaves its items in the outbox, in the transaction that makes it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -19,7 +19,7 @@ class CostLine(Answer):
 
 
 class CategoryCost(Answer):
-    """A category by the month, beside the source document's."""
+    """A category's monthly cost, and the reference architecture's."""
 
     category: str
     monthly: float
@@ -37,7 +37,7 @@ class Saving(Answer):
 
 
 class Source(Answer):
-    """What the source document estimates."""
+    """The estimate of the reference architecture."""
 
     events_per_month: int
     users: int

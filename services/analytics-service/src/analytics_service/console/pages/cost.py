@@ -29,7 +29,7 @@ async def build(visit: Visit) -> None:
         with row():
             tiles = [Tile(name) for name in _TILES]
         note = html(name="p").classes("note")
-        with panel("By category, beside the source document's"):
+        with panel("By category, beside the reference architecture"):
             categories = Table("Costs by category", CATEGORIES, numbers=(1, 2))
         with panel("What could be saved"):
             savings = Table("Savings", SAVINGS, numbers=(1, 2))

@@ -1,4 +1,4 @@
-"""The figures of the page *Cost*: what the last day would have cost on AWS, beside the source document's."""
+"""The figures of the page *Cost*: the last day's cost on AWS, beside the reference architecture's."""
 
 import math
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from analytics_service.console.formats import NONE, count, duration, word
 from analytics_service.console.markup import Content
 
 LINES = ("What", "For", "Used", "In 24 h", "A month")
-CATEGORIES = ("Category", "Ours, a month", "The source's, a month")
-SAVINGS = ("Saving", "Ours, a month", "The source's, a month")
+CATEGORIES = ("Category", "Almanac, a month", "Reference architecture, a month")
+SAVINGS = ("Saving", "Almanac, a month", "Reference architecture, a month")
 _NAMES = {
     "database": "Database",
     "compute": "Compute",
@@ -83,12 +83,12 @@ def observed(costs: Costs) -> str:
 
 
 def comparison(costs: Costs) -> Sequence[tuple[str, str, str]]:
-    """Tiles: a name, our figure, and the source document's beside it."""
+    """Tiles: a name, our figure, and the reference architecture's."""
     source = costs.source
     return [
         ("In 24 hours", dollars(costs.daily), "at the rate observed"),
-        ("A month", dollars(costs.monthly), f"the source's {dollars(source.monthly)} for {count(source.users)} users"),
-        ("An event", dollars(costs.per_event), f"the source's {dollars(source.per_event)}"),
+        ("A month", dollars(costs.monthly), f"reference {dollars(source.monthly)} for {count(source.users)} users"),
+        ("An event", dollars(costs.per_event), f"reference {dollars(source.per_event)}"),
         ("The bus, an event", dollars(costs.bus_per_event), f"{_calls(costs)} calls to SQS and SNS an event"),
     ]
 

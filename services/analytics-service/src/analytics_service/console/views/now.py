@@ -18,7 +18,7 @@ T = TypeVar("T")
 LATENESS_TARGETS_SECONDS = MappingProxyType(
     {Priority.CRITICAL: 5.0, Priority.HIGH: 10.0, Priority.NORMAL: 30.0, Priority.LOW: 300.0}
 )
-"""The 95th percentile that is promised (design §7)."""
+"""The 95th percentile that is promised (docs/architecture.md#traces-metrics-logs)."""
 OVERALL_TARGET_SECONDS = 30.0
 FAILURES_TARGET = 0.01
 CROWDED = 0.8
