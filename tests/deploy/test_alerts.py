@@ -153,6 +153,14 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"almanac_circuit_trips_total": f"0x{MINUTES - 5} 1x5"},
         {"almanac_circuit_trips_total": f"3x{MINUTES}"},
     ),
+    "EndpointSoonDisabled": (
+        {"almanac_endpoint_disable_warnings_total": f"0x{MINUTES - 5} 1x5"},
+        {
+            "almanac_endpoint_disable_warnings_total": f"3x{MINUTES}",
+            # A circuit that opens is no warning yet.
+            "almanac_circuit_trips_total": f"0+1x{MINUTES}",
+        },
+    ),
     "LeasesExpireAgain": (
         {'almanac_delivery_leases_expired_again_total{priority="CRITICAL"}': f"0x{MINUTES - 5} 1x5"},
         {
