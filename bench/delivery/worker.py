@@ -130,6 +130,7 @@ async def running_pool(database: Database, priority: Priority, *, slots: int) ->
         priority,
         database=database,
         outbox=Outbox(),
+        clock=DatabaseClock(database, time_lapse=False),
         sender=WebhookSender(poster, _CIPHER),
         policy=POLICY,
         limits=limits,

@@ -126,3 +126,26 @@ def test_a_manual_clock_moves_only_when_told() -> None:
     assert clock.now() == ANCHOR
     clock.advance(timedelta(minutes=5))
     assert clock.now() == ANCHOR + timedelta(minutes=5)
+    assert clock.now_in(60) == ANCHOR + timedelta(minutes=6)
+    assert clock.real_delay(ANCHOR + timedelta(minutes=6)) == 60
+    assert clock.real_delay(ANCHOR) == 0
+
+
+@pytest.mark.parametrize(("speed", "stops_after_hours"), [(3600, None), (0, None), (3600, 50)])
+async def test_python_and_sql_look_ahead_alike(db: Database, speed: float, stops_after_hours: int | None) -> None:
+    stops_at = None if stops_after_hours is None else ANCHOR + timedelta(hours=stops_after_hours)
+    await _map(db, speed=speed, stops_at=stops_at)
+    clock = DatabaseClock(db, time_lapse=True)
+    await clock.refresh()
+    for hours in (-1, 40, 100):
+        target = ANCHOR + timedelta(hours=hours)
+        assert clock.real_delay(target) == pytest.approx(await _delay(db, target), abs=5)
+    ahead = await _sql(db, "almanac_now_in(40)")
+    assert abs(clock.now_in(40) - ahead) <= timedelta(seconds=5 * speed)
+
+
+async def test_without_a_map_the_real_delay_is_what_is_left(db: Database) -> None:
+    clock = DatabaseClock(db, time_lapse=False)
+    await clock.refresh()
+    assert clock.real_delay(clock.now_in(3600)) == pytest.approx(3600, abs=5)
+    assert clock.real_delay(clock.now() - timedelta(hours=1)) == 0

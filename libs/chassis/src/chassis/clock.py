@@ -6,6 +6,7 @@ once and an index can be used. ``almanac_real_delay(t)`` is the real time in sec
 what the clock will show in ``s`` real seconds.
 """
 
+import math
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,15 @@ class Clock(Protocol):
 
     def now(self) -> datetime: ...
 
+    def now_in(self, seconds: float) -> datetime:
+        """Return what this clock will show in so many seconds of real time, as ``almanac_now_in`` does in SQL."""
+
+    def real_delay(self, target: datetime) -> float:
+        """Return the seconds of real time until this clock shows ``target``, as ``almanac_real_delay`` does in SQL.
+
+        0 where it has passed; infinite where the clock stands still, or stops before it.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class ClockMap:
@@ -35,6 +45,15 @@ class ClockMap:
         """The simulated instant at a real one."""
         simulated = self.simulated_anchor + (real - self.real_anchor) * self.speed
         return simulated if self.stops_at is None else min(simulated, self.stops_at)
+
+    def real_delay(self, target: datetime, real: datetime) -> float:
+        """The seconds of real time from ``real`` until ``target`` is shown; infinite where it never is."""
+        shown = self.simulate(real)
+        if target <= shown:
+            return 0.0
+        if self.speed == 0 or (self.stops_at is not None and target > self.stops_at):
+            return math.inf
+        return (target - shown).total_seconds() / self.speed
 
 
 class TimeLapseRefusedError(RuntimeError):
@@ -65,8 +84,20 @@ class DatabaseClock:
         self._offset = time.time() - time.monotonic()
 
     def now(self) -> datetime:
-        real = datetime.fromtimestamp(time.monotonic() + self._offset, UTC)
+        return self.now_in(0)
+
+    def now_in(self, seconds: float) -> datetime:
+        real = self._real() + timedelta(seconds=seconds)
         return real if self._map is None else self._map.simulate(real)
+
+    def real_delay(self, target: datetime) -> float:
+        real = self._real()
+        if self._map is None:
+            return max(0.0, (target - real).total_seconds())
+        return self._map.real_delay(target, real)
+
+    def _real(self) -> datetime:
+        return datetime.fromtimestamp(time.monotonic() + self._offset, UTC)
 
     @property
     def mapped(self) -> bool:
@@ -119,6 +150,12 @@ class ManualClock:
 
     def now(self) -> datetime:
         return self.instant
+
+    def now_in(self, seconds: float) -> datetime:
+        return self.instant + timedelta(seconds=seconds)
+
+    def real_delay(self, target: datetime) -> float:
+        return max(0.0, (target - self.instant).total_seconds())
 
     def advance(self, delta: timedelta) -> None:
         self.instant += delta

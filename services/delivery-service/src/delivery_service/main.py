@@ -83,6 +83,7 @@ def worker(runtime: Runtime[Settings], priority: Priority, *, slow_slots: int | 
         priority,
         database=database,
         outbox=runtime.outbox,
+        clock=runtime.clock,
         sender=sender,
         policy=RetryPolicy(
             max_tries=settings.retry_tries(priority),

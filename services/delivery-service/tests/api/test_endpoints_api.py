@@ -102,6 +102,7 @@ async def test_what_an_endpoint_asks_for_is_kept_and_cleared(api: httpx.AsyncCli
         "rateLimit": 0.5,
         "concurrency": 3,
         "retrySchedule": [1, 60, 60],
+        "respectSendWindow": True,
     }
     created = await create(api, **asked)
     kept = {**asked, "priorities": ["CRITICAL", "HIGH"], "tags": ["partner", "vip"]}
@@ -115,6 +116,7 @@ async def test_what_an_endpoint_asks_for_is_kept_and_cleared(api: httpx.AsyncCli
         "rateLimit": None,
         "concurrency": None,
         "retrySchedule": None,
+        "respectSendWindow": False,
     }
     assert (await api.get(path)).json() == cleared.json()
 
@@ -125,6 +127,17 @@ async def test_what_a_person_reads_is_kept_and_cleared(api: httpx.AsyncClient) -
     assert {name: created[name] for name in words} == words
     cleared = await api.patch(f"/v1/endpoints/{created['id']}", json=dict.fromkeys(words), headers={"If-Match": "*"})
     assert {name: cleared.json()[name] for name in words} == dict.fromkeys(words)
+
+
+@pytest.mark.parametrize("kind", ["email", "sms"])
+async def test_endpoint_that_writes_to_a_person_always_respects_send_windows(api: httpx.AsyncClient, kind: str) -> None:
+    created = await create(api, kind=kind, url=None)
+    assert created["respectSendWindow"] is True
+    refused = await api.patch(
+        f"/v1/endpoints/{created['id']}", json={"respectSendWindow": False}, headers={"If-Match": "*"}
+    )
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "respectSendWindow")
+    assert f"must be true where kind is {kind}" in refused.text
 
 
 async def test_a_deleted_endpoint_is_gone(api: httpx.AsyncClient) -> None:

@@ -3,11 +3,12 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from delivery_scene import Scene, due_event, receive
 
-from chassis.clock import ClockMap, write_clock_map
+from chassis.clock import ClockMap, DatabaseClock, write_clock_map
 from chassis.database import Database
 from chassis.migrations import upgrade
 from contracts.vocabulary import OutcomeStatus
@@ -62,3 +63,46 @@ async def test_expiry_follows_the_mapped_clock_and_retries_the_real_one(scene: S
     assert items[lasting["eventId"]].status is OutcomeStatus.SUCCEEDED
     assert items[lasting["eventId"]].finished_at == now + timedelta(hours=2)
     assert len(receiver.requests) == 2
+
+
+DAYS = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
+
+
+@pytest.mark.parametrize(("respect", "sent"), [(True, 1), (None, 2)], ids=["respected", "ignored"])
+async def test_webhook_waits_for_the_window_in_simulated_time_where_its_endpoint_asks_for_it(
+    scene: Scene, receiver: Receiver, *, respect: bool | None, sent: int
+) -> None:
+    """At night by Almanac's clock, whatever the hour is in real time: one event has a window, the other has none."""
+    await scene.endpoint(respect_send_window=respect)
+    night, now = datetime(2027, 2, 28, 2, tzinfo=UTC), datetime.now(UTC)
+    async with scene.database.transaction() as tx:
+        await write_clock_map(tx, ClockMap(real_anchor=now, simulated_anchor=night, speed=1))
+    clock = DatabaseClock(scene.database, time_lapse=True)
+    await clock.refresh()
+    window = {"timezone": "Etc/UTC", "hours": [{"days": DAYS, "from": "08:00:00", "until": "20:00:00"}]}
+    lasting = (night + timedelta(days=1)).isoformat()
+    kept, free = due_event(expiresAt=lasting, sendWindow=window), due_event(expiresAt=lasting)
+    async with scene.pool(clock=clock) as pool:
+        await receive(pool, kept, free)
+        await scene.ended(sent)
+        if respect:
+            await eventually(lambda: _waiting(scene))
+            # The day comes: what waits is due, and then sent.
+            clock_map = ClockMap(real_anchor=now, simulated_anchor=night + timedelta(hours=7), speed=1)
+            async with scene.database.transaction() as tx:
+                await write_clock_map(tx, clock_map)
+            await clock.refresh()
+            await scene.rows("UPDATE deliveries SET due_at = clock_timestamp() WHERE status = 'PENDING'")
+            pool.wake.set()
+        await scene.ended(2)
+    assert len(receiver.requests) == 2
+    attempts = await scene.rows("SELECT attempts FROM deliveries")
+    assert [each.attempts for each in attempts] == [1, 1]
+
+
+async def _waiting(scene: Scene) -> list[Any]:
+    """Deliveries that wait six hours, without an attempt so far."""
+    return await scene.rows(
+        "SELECT id FROM deliveries WHERE status = 'PENDING' AND lease IS NULL AND attempts = 0"
+        " AND due_at - clock_timestamp() BETWEEN interval '5 hours 55 minutes' AND interval '6 hours'"
+    )

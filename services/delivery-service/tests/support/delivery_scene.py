@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
-from chassis.clock import DatabaseClock
+from chassis.clock import Clock, DatabaseClock
 from chassis.database import Database
 from chassis.lifecycle import Loop
 from chassis.messaging.consumer import ReceivedMessage, Rejection
@@ -135,6 +135,7 @@ class Scene:
         grace_seconds: float = 5,
         sender: Sender | None = None,
         circuits: CircuitPolicy = CircuitPolicy(),  # noqa: B008 - it cannot change
+        clock: Clock | None = None,
     ) -> AsyncIterator[DeliveryPool]:
         """Run a pool with its claimer, and drain it at the end."""
         limits = PoolLimits(slots, connections=2, lease_seconds=lease_seconds, slow_slots=slow_slots)
@@ -143,6 +144,7 @@ class Scene:
             priority,
             database=self.database,
             outbox=Outbox(),
+            clock=clock or DatabaseClock(self.database, time_lapse=True),
             sender=sender or WebhookSender(poster, CIPHER),
             policy=policy,
             limits=limits,

@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from chassis.clock import ManualClock
 from chassis.telemetry import tracing
 from contracts.messages.user import Contact
 from delivery_service.application.sending import attempt
@@ -45,7 +46,7 @@ async def _attributes(
 ) -> Mapping[str, Any]:
     target = Target(uuid4(), 1, kind, url, "", 30)
     dispatch = Dispatch(uuid4(), uuid4(), Lease.begin(90), tries, "", datetime.now(UTC), TRACEPARENT, target)
-    await attempt(Accepting(), dispatch, target, policy)
+    await attempt(Accepting(), dispatch, target, policy, ManualClock(datetime.now(UTC)))
     [span] = spans.get_finished_spans()
     spans.clear()
     return span.attributes or {}

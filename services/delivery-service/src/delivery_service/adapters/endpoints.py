@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.database import Transaction
 from delivery_service.adapters.secret_cipher import Confidential, SecretCipher
 from delivery_service.domain.deliveries import Reason, Target
-from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind
+from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind, keeps_to_send_window
 from delivery_service.domain.errors import SecretsUnreadableError
 from delivery_service.domain.templates import Template
 
 TARGET = (
     "p.version, p.kind, p.url, p.sealed, p.timeout_seconds, p.rate_limit, p.concurrency, p.retry_schedule,"
-    " p.subject, p.text, p.html"
+    " p.subject, p.text, p.html, p.respect_send_window"
 )
 """What a statement that hands out deliveries selects of ``endpoints p``, next to its ``endpoint_id``."""
 
@@ -31,7 +31,8 @@ WHERE p.version IS DISTINCT FROM k.version OR NOT p.enabled
 """)
 _CONFIG = (
     "kind", "description", "event_types", "priorities", "tags", "operational_events", "timeout_seconds",
-    "rate_limit", "concurrency", "retry_schedule", "subject", "text", "html", "enabled", "disabled_reason",
+    "rate_limit", "concurrency", "retry_schedule", "respect_send_window", "subject", "text", "html",
+    "enabled", "disabled_reason",
 )  # fmt: skip
 _CHANGING = ("version", *_CONFIG, "url", "sealed", "disabled_at", "updated_at")
 _SELECT = f"SELECT id, created_at, {', '.join(_CHANGING)} FROM endpoints"
@@ -160,6 +161,7 @@ def target(row: Row[Any]) -> Target:
         concurrency=row.concurrency,
         retry_schedule=None if row.retry_schedule is None else tuple(row.retry_schedule),
         template=Template(row.subject, row.text, row.html),
+        respect_send_window=keeps_to_send_window(Kind(row.kind), row.respect_send_window),
     )
 
 
@@ -206,6 +208,7 @@ def _endpoint(row: Row[Any], cipher: SecretCipher) -> Endpoint:
             rate_limit=row.rate_limit,
             concurrency=row.concurrency,
             retry_schedule=None if row.retry_schedule is None else tuple(row.retry_schedule),
+            respect_send_window=row.respect_send_window,
             headers=confidential.headers,
             subject=row.subject,
             text=row.text,

@@ -31,6 +31,7 @@ from delivery_service.domain.endpoints import (
     Kind,
     OperationalEvent,
     check_url,
+    keeps_to_send_window,
 )
 from delivery_service.domain.signing import MAX_OVERLAP_SECONDS, MAX_SECRET, OVERLAP_SECONDS, Algorithm
 from delivery_service.domain.statistics import EndpointStatistics
@@ -108,6 +109,14 @@ RetrySchedule = Annotated[
     ),
     AfterValidator(_in_order),
 ]
+RespectSendWindow = Annotated[
+    bool | None,
+    Field(
+        strict=True,
+        description="Whether deliveries wait for the send window of their event, retries too. Null: the kind's default,"
+        " false for `webhook` and `slack`. `email` and `sms` always do.",
+    ),
+]
 Enabled = Annotated[bool, Field(strict=True, description="An endpoint that is not enabled gets nothing.")]
 
 
@@ -157,6 +166,7 @@ class CreateEndpoint(RequestModel):
     rate_limit: RateLimit | None = None
     concurrency: Concurrency | None = None
     retry_schedule: RetrySchedule = None
+    respect_send_window: RespectSendWindow = None
     headers: Headers | None = None
     subject: Subject | None = None
     text: Text | None = None
@@ -181,6 +191,7 @@ class CreateEndpoint(RequestModel):
             rate_limit=self.rate_limit,
             concurrency=self.concurrency,
             retry_schedule=None if self.retry_schedule is None else tuple(self.retry_schedule),
+            respect_send_window=self.respect_send_window,
             headers=self.headers or {},
             subject=self.subject,
             text=self.text,
@@ -206,6 +217,7 @@ class PatchEndpoint(PatchModel):
     rate_limit: RateLimit | None = NOT_SENT
     concurrency: Concurrency | None = NOT_SENT
     retry_schedule: RetrySchedule = NOT_SENT
+    respect_send_window: RespectSendWindow = NOT_SENT
     headers: HeadersPatch = NOT_SENT
     subject: Subject | None = NOT_SENT
     text: Text | None = NOT_SENT
@@ -255,6 +267,7 @@ class EndpointBody(WireModel):
     rate_limit: float | None
     concurrency: int | None
     retry_schedule: Sequence[float] | None
+    respect_send_window: bool
     header_names: Annotated[Sequence[str], Field(description="Of the custom headers, whose values are not shown.")]
     unreadable: Annotated[
         bool,
@@ -296,6 +309,7 @@ class EndpointBody(WireModel):
             rate_limit=config.rate_limit,
             concurrency=config.concurrency,
             retry_schedule=config.retry_schedule,
+            respect_send_window=keeps_to_send_window(config.kind, config.respect_send_window),
             header_names=list(config.headers),
             unreadable=config.unreadable,
             subject=config.subject,

@@ -8,13 +8,13 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
 import structlog
 
 from chassis.batching import Batcher
+from chassis.clock import Clock
 from chassis.database import Database, is_outage
 from chassis.outbox import Outbox
 from contracts.vocabulary import Priority
@@ -83,6 +83,7 @@ class DeliveryPool:
         *,
         database: Database,
         outbox: Outbox,
+        clock: Clock,
         sender: Sender,
         policy: RetryPolicy,
         limits: PoolLimits,
@@ -91,6 +92,7 @@ class DeliveryPool:
         self.priority = priority
         self._database = database
         self._outbox = outbox
+        self._clock = clock
         self._sender = sender
         self._policy = policy
         self._limits = limits
@@ -277,11 +279,11 @@ class DeliveryPool:
             if time.monotonic() + dispatch.target.timeout_seconds + RECORD_SECONDS > dispatch.lease.until:
                 # It waited too long for a slot: begun now, it could outlive its lease and be sent twice.
                 return None
-            if (waits := held_back(dispatch, dispatch.target, datetime.now(UTC))) is not None:
+            if (waits := held_back(dispatch, dispatch.target, self._clock)) is not None:
                 return waits
             # While it connected, its endpoint may have been disabled, or moved: then it begins anew.
             with suppress(ConfigurationExpiredError):
-                return await sending.attempt(self._sender, dispatch, dispatch.target, self._policy)
+                return await sending.attempt(self._sender, dispatch, dispatch.target, self._policy, self._clock)
 
     async def _current(self, target: Target, lease: Lease) -> Target | Reason:
         """The endpoint as it is now, or why nothing is sent there any more. While the database is away it waits."""

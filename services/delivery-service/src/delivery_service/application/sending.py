@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import structlog
 from opentelemetry.trace import Span, SpanKind
 
+from chassis.clock import Clock
 from chassis.telemetry import tracing
 from contracts.messages.user import Contact
 from contracts.trace import trace_id
@@ -51,10 +52,11 @@ class Channels:
         return await self._senders[target.kind].test(target, contact, traceparent)
 
 
-async def attempt(sender: Sender, dispatch: Dispatch, target: Target, policy: RetryPolicy) -> Result:
+async def attempt(sender: Sender, dispatch: Dispatch, target: Target, policy: RetryPolicy, clock: Clock) -> Result:
     """Try once. An event's first try belongs to its trace; a later one starts its own, linked to that.
 
-    An exception becomes an attempt that failed as ``internal_error`` and is tried again.
+    An exception becomes an attempt that failed as ``internal_error`` and is tried again. Send windows are judged by
+    ``clock``.
 
     Raises:
         ConfigurationExpiredError: nothing was sent, because connecting took too long; no attempt was made.
@@ -71,9 +73,8 @@ async def attempt(sender: Sender, dispatch: Dispatch, target: Target, policy: Re
             if span:
                 span.end()
         made = attempt_of(reply, verdict, started_at, traceparent)
-        now = datetime.now(UTC)
-        result = conclude(dispatch, made, policy, parse_retry_after(reply.retry_after, now))
-        return inside_window(result, target, now)
+        result = conclude(dispatch, made, policy, parse_retry_after(reply.retry_after, datetime.now(UTC)))
+        return inside_window(result, target, clock)
     except ConfigurationExpiredError:
         raise
     except Exception as error:

@@ -95,6 +95,7 @@ class Target:
     concurrency: int | None = None
     retry_schedule: tuple[float, ...] | None = None
     template: Template = field(default_factory=Template)
+    respect_send_window: bool = False
     send_by: float | None = None
 
 

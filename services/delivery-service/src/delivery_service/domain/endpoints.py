@@ -112,6 +112,15 @@ class Kind(StrEnum):
 ADDRESSED = (Kind.WEBHOOK, Kind.SLACK)
 """Those with a URL: a place of their own, which a message reaches whoever it is about. We POST to it."""
 
+PERSONAL = (Kind.EMAIL, Kind.SMS)
+"""Those that reach a person, always inside the event's send window. The others reach a machine or a team."""
+
+
+def keeps_to_send_window(kind: Kind, respect: bool | None) -> bool:
+    """Return whether deliveries by this channel wait for the send window; ``respect`` is what the client says of it."""
+    return kind in PERSONAL if respect is None else respect
+
+
 _KINDS_WITH = {
     "headers": {Kind.WEBHOOK},
     "subject": {Kind.EMAIL},
@@ -135,9 +144,10 @@ class EndpointConfig:
 
     Empty ``event_types``, ``priorities`` or ``tags`` mean all; one of several tags is enough. ``operational_events``
     are what it is told about other endpoints' troubles. The timeout is for a whole attempt; ``rate_limit`` is per
-    second; ``retry_schedule`` has the seconds before each retry, None for the service's own. ``subject``, ``text`` and
-    ``html`` are templates of what a person reads. Of an ``unreadable`` endpoint the encrypted fields (headers, the
-    secrets, Slack's URL) cannot be decrypted, and are empty here.
+    second; ``retry_schedule`` has the seconds before each retry, None for the service's own. ``respect_send_window``
+    None is the kind's default: true of those that write to a person. ``subject``, ``text`` and ``html`` are templates
+    of what a person reads. Of an ``unreadable`` endpoint the encrypted fields (headers, the secrets, Slack's URL)
+    cannot be decrypted, and are empty here.
     """
 
     url: str | None = field(repr=False)
@@ -151,6 +161,7 @@ class EndpointConfig:
     rate_limit: float | None = None
     concurrency: int | None = None
     retry_schedule: tuple[float, ...] | None = None
+    respect_send_window: bool | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     subject: str | None = None
     text: str | None = None
@@ -201,6 +212,9 @@ class EndpointConfig:
         if self.operational_events and not addressed:
             rule = f"an endpoint of kind {self.kind} writes to an event's user, and a trouble has none"
             raise NotOfThisKindError("operationalEvents", rule)
+        if self.kind in PERSONAL and self.respect_send_window is False:
+            rule = f"must be true where kind is {self.kind}: it writes to a person"
+            raise NotOfThisKindError("respectSendWindow", rule)
         new_text = self.text if before is None or before.text != self.text else None
         if self.kind is Kind.SMS and new_text is not None and len(new_text) > MAX_SMS:
             rule = f"must have at most {MAX_SMS} characters where kind is sms, it has {len(new_text)}"

@@ -41,6 +41,7 @@ class Endpoint(Answer):
     rate_limit: float | None
     concurrency: int | None
     retry_schedule: tuple[float, ...] | None
+    respect_send_window: bool = False
     signature_algorithm: str | None
     previous_secret_until: datetime | None
     enabled: bool

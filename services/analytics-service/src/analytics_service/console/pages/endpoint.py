@@ -76,6 +76,7 @@ def settings_facts(endpoint: Endpoint) -> Sequence[tuple[str, Content]]:
         ("At a time", "as many as there are slots" if endpoint.concurrency is None else str(endpoint.concurrency)),
         ("Timeout", duration(endpoint.timeout_seconds)),
         ("Retries", _retries(retries)),
+        ("Send windows", "respected" if endpoint.respect_send_window else "ignored"),
         ("Signature", UNREADABLE if endpoint.unreadable else endpoint.signature_algorithm or "unsigned"),
         *([("Earlier secret", f"signs too until {moment(endpoint.previous_secret_until)}")]
           if endpoint.previous_secret_until else []),
