@@ -1,5 +1,6 @@
 """The chart, rendered by Helm's own engine, in all profiles."""
 
+import copy
 import json
 import os
 import re
@@ -179,10 +180,12 @@ def test_custom_resources_are_what_their_operators_read(rendered: list[dict[str,
     prometheus = pytest.importorskip("cloudcoil.models.prometheus_operator.v1")
     models = {"keda.sh/v1alpha1": keda, "monitoring.coreos.com/v1": prometheus}
     seen = 0
-    for document in rendered:
+    for document in copy.deepcopy(rendered):
         if document["apiVersion"] in models:
             parsed = getattr(models[document["apiVersion"]], document["kind"]).model_validate(document)
             back = json.loads(parsed.model_dump_json(by_alias=True, exclude_unset=True))
+            if document["kind"] == "ScaledObject":  # those models are older than what a fallback may do
+                document["spec"]["fallback"].pop("behavior")
             assert back["spec"] == document["spec"], document["metadata"]["name"]
             seen += 1
     assert seen > 0 or not any(each["kind"] == "ScaledObject" for each in rendered)
@@ -251,7 +254,7 @@ def test_whoever_scales_leaves_replicas_to_the_scaler(rendered: list[dict[str, A
         assert ("replicas" in deployment["spec"]) is (name not in scaled), name
 
 
-def test_workers_and_the_alerter_reach_the_world_and_nothing_private_but_their_data() -> None:
+def test_workers_tests_of_endpoints_and_the_alerter_reach_the_world_and_nothing_private_but_their_data() -> None:
     documents = manifests(profile_values("1m"))
     policies = _named(documents, "NetworkPolicy")
     assert policies["almanac-default-deny"]["spec"]["policyTypes"] == ["Ingress", "Egress"]
@@ -270,7 +273,9 @@ def test_workers_and_the_alerter_reach_the_world_and_nothing_private_but_their_d
             and "Egress" in each["spec"]["policyTypes"]
         }
         assert {"almanac-default-deny", "almanac-dns"} <= reached
-        assert ("almanac-webhooks" in reached) is ("delivery-worker" in name or "alerter" in name), name
+        assert ("almanac-webhooks" in reached) is (
+            "delivery-worker" in name or name in ("almanac-delivery-api", "almanac-analytics-alerter")
+        ), name
         assert ("almanac-database" in reached) is name.startswith("almanac-"), name
     private = [block["ipBlock"]["cidr"] for block in policies["almanac-bus"]["spec"]["egress"][0]["to"]]
     assert private == ["10.0.128.0/20"]

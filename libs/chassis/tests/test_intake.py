@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import socket
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -128,6 +129,37 @@ async def port(app: FastAPI) -> AsyncIterator[int]:
     running = asyncio.create_task(role.run(stopping))
     await eventually(lambda: ports.is_open(chosen))
     yield chosen
+    stopping.set()
+    await running
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize(
+    ("host", "reached"), [("127.0.0.1", ["127.0.0.1"]), ("::1", ["::1"]), ("::", ["127.0.0.1", "::1"])]
+)
+async def test_a_service_listens_on_addresses_of_both_families(app: FastAPI, host: str, reached: list[str]) -> None:
+    chosen, stopping = ports.free_port(), asyncio.Event()
+    running = asyncio.create_task(HttpServer(app, host=host, port=chosen, grace_seconds=1).run(stopping))
+    for address in reached:
+        async with httpx.AsyncClient(
+            base_url=f"http://[{address}]:{chosen}".replace("[127.0.0.1]", "127.0.0.1")
+        ) as http:
+
+            async def answers(http: httpx.AsyncClient = http) -> bool:
+                try:
+                    return (await http.get("/healthz")).status_code == 200
+                except httpx.ConnectError:
+                    return False
+
+            await eventually(answers)
     stopping.set()
     await running
 

@@ -1,3 +1,11 @@
+{{/*
+What names begin with: the release's name. One of more than 28 characters is cut, with a hash of the whole, so that the
+longest name that comes of it, keda-hpa-<release>-delivery-worker-critical, has at most the 63 that a name may have.
+*/}}
+{{- define "almanac.release" -}}
+{{- if le (len .Release.Name) 28 }}{{ .Release.Name }}{{ else }}{{ trunc 19 .Release.Name | trimSuffix "-" }}-{{ sha256sum .Release.Name | trunc 8 }}{{ end }}
+{{- end }}
+
 {{/* Labels of everything. Argument: (dict "root" $ "component" name "service" name or "") */}}
 {{- define "almanac.labels" -}}
 {{ include "almanac.selector" . }}
@@ -18,6 +26,7 @@ app.kubernetes.io/component: {{ .component }}
 
 {{- define "almanac.image" -}}
 {{ .root.Values.image.registry }}/{{ .service }}-service:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- with index .root.Values.image.digests .service }}@{{ . }}{{ end }}
 {{- end }}
 
 {{/* Annotations that make a resource part of the hook that runs before an install or upgrade. Argument: root, weight */}}
@@ -34,7 +43,7 @@ almanac/applied: any-order
 {{/* The Secret of a service. Argument: root, service */}}
 {{- define "almanac.secretName" -}}
 {{- $secret := (index .root.Values.services .service).secret -}}
-{{- if eq .root.Values.secrets.kind "existing" }}{{ $secret.name }}{{ else }}{{ .root.Release.Name }}-{{ .service }}{{ end }}
+{{- if eq .root.Values.secrets.kind "existing" }}{{ $secret.name }}{{ else }}{{ include "almanac.release" .root }}-{{ .service }}{{ end }}
 {{- end }}
 
 {{/* The Secret of a service that its Jobs read: as hooks they run before what belongs to the release is there. */}}
@@ -47,7 +56,7 @@ almanac/applied: any-order
 {{- if .Values.telemetry.otlpEndpoint -}}
 {{ .Values.telemetry.otlpEndpoint }}
 {{- else if .Values.collector.enabled -}}
-http://{{ .Release.Name }}-collector:4318
+http://{{ include "almanac.release" . }}-collector:4318
 {{- end }}
 {{- end }}
 

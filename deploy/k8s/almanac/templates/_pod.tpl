@@ -33,6 +33,24 @@ nodeSelector:
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with .root.Values.pod.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Where a container's settings come from beside `env`. Argument: root, secret (a name or "") */}}
+{{- define "almanac.envFrom" -}}
+{{- if or .secret .root.Values.pod.envFrom }}
+envFrom:
+  {{- with .secret }}
+  - secretRef:
+      name: {{ . }}
+  {{- end }}
+  {{- with .root.Values.pod.envFrom }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
 {{- end }}
 
 {{/* Settings that all processes of ours read, Jobs too. Argument: root */}}
@@ -71,7 +89,7 @@ A name that occurs twice is refused by server-side apply. Argument: root, compon
 {{- $values := .root.Values -}}
 {{ include "almanac.busEnvironment" .root }}
 - name: API_HOST
-  value: "0.0.0.0"
+  value: "::" # every address of both families
 - name: API_PORT
   value: "8000"
 - name: DATABASE_POOL_SIZE
@@ -107,7 +125,7 @@ A name that occurs twice is refused by server-side apply. Argument: root, compon
 {{- if has "services" .component.egress }}
 {{- range $service := tuple "user" "event" "delivery" "analytics" }}
 - name: {{ upper $service }}_SERVICE_URL
-  value: http://{{ $.root.Release.Name }}-{{ $service }}-api
+  value: http://{{ include "almanac.release" $.root }}-{{ $service }}-api
 {{- end }}
 {{- end }}
 {{- end }}

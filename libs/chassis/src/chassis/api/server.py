@@ -35,6 +35,17 @@ def connection_limit(descriptors: int) -> int:
     return max(8, min(MAX_CONNECTIONS, (descriptors - 64) * 3 // 4))
 
 
+def _listener(host: str, port: int) -> socket.socket:
+    """Listen on an address of IPv4 or IPv6; ``::`` is every address of both, where the machine has both.
+
+    Raises OSError where the address is taken or not one of this machine.
+    """
+    if host == "::" and not socket.has_dualstack_ipv6():
+        host = "0.0.0.0"  # noqa: S104  # the same, on a machine without IPv6
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=host == "::")
+
+
 class IdleConnections:
     """Which connections wait for a request, the longest waiting first, and how many connections there may be.
 
@@ -257,7 +268,7 @@ class HttpServer:
     async def run(self, stopping: asyncio.Event) -> None:
         """Raises OSError where the address is taken."""
         try:
-            listener = socket.create_server((self._host, self._port), backlog=2048)
+            listener = _listener(self._host, self._port)
         except OSError as error:
             raise OSError(
                 error.errno, f"cannot listen on {self._host}:{self._port} (API_HOST, API_PORT): {error.strerror}"
