@@ -3,7 +3,7 @@
 from typing import Any
 
 from almanac_aws.deployment import Deployment, DeploymentError
-from almanac_aws.names import SERVICES, address_settings, data_range, role_name
+from almanac_aws.names import KEY_SETTINGS, RANGES, SERVICES, address_settings, data_range, role_name
 
 
 def chart_values(deployment: Deployment, seat: str) -> dict[str, Any]:
@@ -29,7 +29,10 @@ def chart_values(deployment: Deployment, seat: str) -> dict[str, Any]:
             whose: {
                 "roleArn": role(whose),
                 "secret": {
-                    "remote": {name: f"{deployment.namespace}/{whose}/{value}" for name, value in settings.items()}
+                    "remote": {
+                        name: f"{deployment.namespace}/{whose}/{value}"
+                        for name, value in {**settings, **KEY_SETTINGS[whose]}.items()
+                    }
                 },
             }
             for whose in SERVICES.values()
@@ -37,5 +40,11 @@ def chart_values(deployment: Deployment, seat: str) -> dict[str, Any]:
         "database": {"pooler": "LISTEN_URL" in settings},
         "keda": {"roleArn": role("keda")},
         "monitoring": {"runbookUrl": deployment.runbook_url},
-        "networkPolicy": {"databaseCidrs": data, "busCidrs": data, "cacheCidrs": data},
+        "networkPolicy": {
+            "databaseCidrs": data,
+            "busCidrs": data,
+            "cacheCidrs": data,
+            # The load balancer's addresses are in the public subnets, which lie anywhere in the network.
+            "ingressCidrs": [RANGES[seat]],
+        },
     }

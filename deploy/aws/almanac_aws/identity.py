@@ -62,7 +62,8 @@ class Identity(Construct):
             self._may_use_bus(self.roles[whose], service, topology)
             self._may_connect(self.roles[whose], [service])
         if email_identity:
-            self._allow(self.roles["delivery"], ["ses:SendEmail"], [self._arn("ses", f"identity/{email_identity}")])
+            for whose in ("delivery", "analytics"):  # what is due, and alerts
+                self._allow(self.roles[whose], ["ses:SendEmail"], [self._arn("ses", f"identity/{email_identity}")])
         if sms:
             # A text message has no topic: everything that is not a topic is a telephone.
             self.roles["delivery"].add_to_policy(

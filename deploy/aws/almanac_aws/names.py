@@ -33,6 +33,15 @@ def database_user(service: Service) -> str:
     return service.value.replace("-", "_")
 
 
+KEY_SETTINGS: Final = {
+    "user": {"API_KEYS": "api-keys"},
+    "event": {"API_KEYS": "api-keys"},
+    "delivery": {"API_KEYS": "api-keys", "SECRET_KEYS": "secret-keys"},
+    "analytics": {"API_KEYS": "api-keys", "SERVICES_API_KEY": "services-api-key"},
+}
+"""The settings of each service that people put into its secrets, and the last part of each secret's name."""
+
+
 def address_settings(deployment: Deployment, seat: str) -> dict[str, str]:
     """The settings of a service that its secrets hold, and the last part of the secret's name of each."""
     first = seat == "primary"

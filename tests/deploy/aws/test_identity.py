@@ -153,12 +153,13 @@ def test_a_role_is_taken_by_one_service_account_of_one_cluster(million: Synthesi
     assert found == accounts
 
 
-def test_delivery_writes_mail_from_one_identity_only_and_only_where_asked(
+def test_delivery_and_alerts_write_mail_from_one_identity_only_and_only_where_asked(
     two_regions: Synthesized, million: Synthesized
 ) -> None:
-    assert ("ses:SendEmail", "identity/almanac.example") in _allowed(two_regions, "delivery")
-    assert not [each for each in _allowed(million, "delivery") if each[0].startswith("ses:")]
-    others = [each for whose in ("user", "event", "analytics") for each in _allowed(two_regions, whose)]
+    for whose in ("delivery", "analytics"):
+        assert ("ses:SendEmail", "identity/almanac.example") in _allowed(two_regions, whose)
+        assert not [each for each in _allowed(million, whose) if each[0].startswith("ses:")]
+    others = [each for whose in ("user", "event") for each in _allowed(two_regions, whose)]
     assert not [each for each in others if each[0].startswith("ses:")]
 
 
@@ -209,8 +210,27 @@ def test_the_charts_secrets_are_read_from_where_they_are_made(two_regions: Synth
         made = {each["Name"] for each in two_regions.resources(stack, "AWS::SecretsManager::Secret").values()}
         values = chart_values(deployment, seat)
         read = {name for each in values["services"].values() for name in each["secret"]["remote"].values()}
-        assert made == read
+        assert read - made == {
+            *(f"almanac/{whose}/api-keys" for whose in ("user", "event", "delivery", "analytics")),
+            *("almanac/delivery/secret-keys", "almanac/analytics/services-api-key"),
+        }, "what people put there"
+        assert made <= read
         assert yaml.safe_load(yaml.safe_dump(values)) == values
+
+
+def test_all_secrets_of_another_namespace_are_where_its_role_may_read() -> None:
+    almanac_chart = pytest.importorskip("almanac_chart")
+    pytest.importorskip("helm_python", reason="`make test-deploy` installs it")
+    deployment = parse_deployment({"stage": "1m", "account": ACCOUNT, "namespace": "greetings"})
+    values = merged(profile_values("1m"), chart_values(deployment, "primary"))
+    remote = [
+        entry["remoteRef"]["key"]
+        for each in almanac_chart.manifests(values)
+        if each["kind"] == "ExternalSecret"
+        for entry in each["spec"]["data"]
+    ]
+    assert len(set(remote)) > 10
+    assert all(re.fullmatch(r"greetings/(user|event|delivery|analytics)/[a-z-]+", each) for each in remote), remote
 
 
 def _given(synthesized: Synthesized) -> dict[str, str]:
