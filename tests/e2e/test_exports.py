@@ -1,10 +1,13 @@
 """What the running services export is what docs/metrics.md says."""
 
 import httpx
+import pytest
 from metrics_table import EVERY_ROLE, ROWS
 from prometheus_client.parser import text_string_to_metric_families
 
 from local_stack.testkit.whole import People, RunningStack, due_in
+
+pytestmark = pytest.mark.xdist_group("stack")
 
 OF_HISTOGRAMS = {"le"}
 

@@ -11,6 +11,8 @@ from analytics_service.domain.observations import EventsReading
 from local_stack.testkit import Receiver, eventually
 from local_stack.testkit.whole import People, RunningStack, due_in
 
+pytestmark = pytest.mark.xdist_group("stack")
+
 Alerts = Callable[[], Awaitable[list[dict[str, Any]]]]
 
 
