@@ -1,19 +1,20 @@
 """Whatever happens in whatever order, each occurrence takes effect once: the state machine as a state machine.
 
-Claims, publications, crashes, expired leases, outcomes that are late, repeated, reordered or lost, users who move,
-requests, and downtimes, against the real database; at the end all that is left goes its way, and the sums must come
-out.
+Claims, publications, crashes, expired leases, outcomes that are late, repeated, reordered or lost, users who move or
+change their hours, send windows that are closed when something fires, requests, and downtimes, against the real
+database; at the end all that is left goes its way, and the sums must come out.
 ``STATE_EXAMPLES`` and ``STATE_STEPS`` make it longer.
 """
 
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from event_scenario import RULES, Scenario, open_without_bus
@@ -36,6 +37,8 @@ from chassis.database import Database
 from chassis.migrations import upgrade
 from chassis.outbox import Outbox
 from contracts.messages.user import UserItem
+from contracts.send_hours import SendHours
+from contracts.send_window import WEEKDAYS, load
 from contracts.vocabulary import EventType, Priority
 from event_service.application.event_changes import cancel_event, reschedule_event, retry_event
 from event_service.application.firing import FiringRules, NotPublishedError, fire_due, publish_again, return_unconfirmed
@@ -43,10 +46,12 @@ from event_service.application.next_occurrence import make_near
 from event_service.application.outcomes import sweep_missed
 from event_service.application.schedule_requests import NewSchedule
 from event_service.application.schedules import create_schedule
+from event_service.domain.business_days import BusinessDays
 from event_service.domain.errors import EventServiceError
 from event_service.domain.events import Event
 from event_service.domain.one_offs import When
 from event_service.domain.patterns import Kind, PatternParts
+from event_service.domain.send_times import NO_OPENING
 from event_service.settings import Settings
 from local_stack.postgres import PostgresServer
 
@@ -61,11 +66,35 @@ _ANY = st.integers(min_value=0, max_value=10_000)
 _MOODS = st.sampled_from([Mood.WELL, Mood.WELL, *Mood])
 _MEANWHILE = st.sampled_from(["nothing", "nothing", "cancel", "move", "take over"])
 _TAKE_OVERS = (Mood.WELL, Mood.REFUSES, Mood.HANGS)
+DAYTIME = load([{"days": WEEKDAYS, "from": "08:00", "until": "20:00"}])
+_WALK_GRACE = timedelta(hours=6)
+_PLANNED = (
+    "SELECT user_id, schedule_id, target_timestamp_utc, planned_at, grace_until, rescheduled FROM events"
+    " WHERE status = 'PENDING'"
+)
 _TARGET = "SELECT target_timestamp_utc FROM events WHERE id = :id"
 
 
+def _span(start: int, until: int) -> SendHours:
+    return SendHours(days=list(WEEKDAYS), from_=time(start), until=time(until))
+
+
+def _shows(hours: tuple[int, int], timezone: str, instant: datetime) -> bool:
+    """Whether clocks in a zone show a time within these hours."""
+    start, until = hours
+    return (instant.astimezone(ZoneInfo(timezone)).hour - start) % 24 < (until - start) % 24
+
+
+def _quarters(since: datetime, until: datetime) -> Iterator[datetime]:
+    """Each quarter of an hour after ``since`` and before ``until``."""
+    instant = since.replace(minute=since.minute // 15 * 15, second=0, microsecond=0)
+    while (instant := instant + timedelta(minutes=15)) < until:
+        yield instant
+
+
 class EventStates(RuleBasedStateMachine):
-    """Two users with a reminder each day, and all that can befall these."""
+    """Two users with three reminders, and all that can befall these: one at any time, one that is spread and may be
+    sent by day only, and one on working days."""
 
     runner: ClassVar[asyncio.Runner]
     scenario: ClassVar[Scenario]
@@ -81,6 +110,8 @@ class EventStates(RuleBasedStateMachine):
         self.unheard: set[UUID] = set()
         self.cancelled: set[UUID] = set()
         self.moved_from: set[tuple[UUID, datetime]] = set()
+        self.labels: dict[UUID, str] = {}
+        self.hours: dict[UUID, tuple[int, int] | None] = {}
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -98,9 +129,16 @@ class EventStates(RuleBasedStateMachine):
         self.users = [self.scenario.user(timezone=zone) for zone in ZONES[:2]]
         await self.scenario.receive(*self.users)
         for user in self.users:
-            parts = PatternParts(Kind.RRULE, start=BEGIN.replace(hour=9, tzinfo=None), rrule="FREQ=DAILY")
-            new = NewSchedule(user.user_id, EventType.REMINDER, "Pills", parts)
-            await create_schedule(self.scenario.runtime.database, self.scenario.runtime.outbox, RULES, new, None)
+            await self._create(user, "Pills", hour=9)
+            await self._create(user, "Walk", hour=17, window=DAYTIME, grace=_WALK_GRACE, spread=1800)
+            await self._create(user, "Report", hour=7, business_days=BusinessDays("US"))
+        rows = await self.scenario.rows("SELECT id, label FROM schedules WHERE source = 'API'")
+        self.labels = {row.id: row.label for row in rows}
+
+    async def _create(self, user: UserItem, label: str, *, hour: int, **settings: object) -> None:
+        parts = PatternParts(Kind.RRULE, start=BEGIN.replace(hour=hour, tzinfo=None), rrule="FREQ=DAILY")
+        new = NewSchedule(user.user_id, EventType.REMINDER, label, parts, settings=settings)
+        await create_schedule(*self._parts, RULES, new, None)
 
     async def _clock(self) -> None:
         self.inbox.now = await self.scenario.at(self.now.isoformat())
@@ -143,12 +181,28 @@ class EventStates(RuleBasedStateMachine):
         return {"cancel": cancel, "move": move, "take over": take_over}.get(what)
 
     async def _fire(self, mood: Mood) -> int:
-        self.bus.mood = mood
+        self.bus.mood, self.bus.sent = mood, []
         runtime, fired = self.scenario.runtime, 0
         for priority in Priority:
             with suppress(CrashError, NotPublishedError):
                 fired += await fire_due(runtime.database, runtime.outbox, self.bus, FIRING, priority) or 0
+        for event, now in self.bus.sent:
+            assert self._is_open(event.user_id, event.schedule_id, max(now, event.target)), event
+        await self._let_old_times_return()
         return fired
+
+    async def _let_old_times_return(self) -> None:
+        """What was moved may come to its old time again, because that is the next opening of its window."""
+        for row in await self.scenario.rows("SELECT id, target_timestamp_utc FROM events WHERE status = 'PENDING'"):
+            self.moved_from.discard((row.id, row.target_timestamp_utc))
+
+    def _is_open(self, user_id: UUID, schedule_id: UUID | None, instant: datetime) -> bool:
+        """Whether an event may be sent at an instant: by the user's own hours, else by those of the reminder."""
+        [user] = [each for each in self.users if each.user_id == user_id]
+        hours = self.hours.get(user_id)
+        if hours is None and schedule_id is not None and self.labels.get(schedule_id) == "Walk":
+            hours = (8, 20)
+        return hours is None or _shows(hours, user.timezone, instant)
 
     @rule(mood=_MOODS)
     def leases_expire(self, mood: Mood) -> None:
@@ -184,13 +238,16 @@ class EventStates(RuleBasedStateMachine):
         self.run(self._publish_again(mood))
 
     async def _publish_again(self, mood: Mood, *, published: bool = True) -> None:
+        """By the reaper, which asks no window: what it publishes was published inside."""
         if published:
             await self._expire(published=True)
+        sent, self.bus.sent = self.bus.sent, []
         self.bus.mood = mood
         runtime = self.scenario.runtime
         for priority in Priority:
             with suppress(CrashError, NotPublishedError):
                 await publish_again(runtime.database, runtime.outbox, self.bus, FIRING, priority)
+        self.bus.sent = sent
 
     @rule()
     def graces_end(self) -> None:
@@ -249,6 +306,12 @@ class EventStates(RuleBasedStateMachine):
         self._change(which, timezone=zone)
         self.moved = True
 
+    @rule(which=st.integers(0, 1), hours=st.sampled_from([None, (8, 20), (18, 22), (22, 6)]))
+    def a_user_changes_hours(self, which: int, hours: tuple[int, int] | None) -> None:
+        self.hours[self.users[which].user_id] = hours
+        self._change(which, send_window=None if hours is None else [_span(*hours)])
+        self.moved = True
+
     @rule(which=st.integers(0, 1))
     def a_user_is_renamed(self, which: int) -> None:
         self._change(which, first_name="Augusta")
@@ -258,6 +321,7 @@ class EventStates(RuleBasedStateMachine):
         self.old_versions.append(known)
         self.users[which] = known.model_copy(update={"item_id": uuid7(), "version": known.version + 1, **changes})
         self.run(self.scenario.receive(self.users[which]))
+        self.run(self._let_old_times_return())
 
     @precondition(lambda self: self.old_versions)
     @rule(which=_ANY)
@@ -342,6 +406,19 @@ class EventStates(RuleBasedStateMachine):
         assert waiting.isdisjoint(each.id for each in (*self.bus.in_flight, *self.bus.open))
 
     @invariant()
+    def what_waits_is_planned_inside_its_window(self) -> None:
+        """Unless that does not open inside its grace: then it is MISSED when its time comes."""
+        for row in self.run(self.scenario.rows(_PLANNED)):
+            if row.target_timestamp_utc > self.now:
+                opens = self._is_open(row.user_id, row.schedule_id, row.target_timestamp_utc)
+                assert opens or not any(
+                    self._is_open(row.user_id, row.schedule_id, each)
+                    for each in _quarters(row.target_timestamp_utc, row.grace_until)
+                ), row
+            if not row.rescheduled and self.labels.get(row.schedule_id) == "Walk":
+                assert row.grace_until == (row.planned_at or row.target_timestamp_utc) + _WALK_GRACE, row
+
+    @invariant()
     def nothing_takes_effect_twice(self) -> None:
         assert all(times == 1 for times in self.inbox.effects.values())
 
@@ -391,13 +468,24 @@ class EventStates(RuleBasedStateMachine):
             assert not effected or row.status == "COMPLETED" or row.id in self.unheard, row
             assert ended["EventCompleted", row.id] == (row.status == "COMPLETED"), row
             assert row.status != "FAILED" or row.id in failed or row.id in self.unheard, row
-            assert row.status != "MISSED" or row.grace_until <= self.now, row
+            if row.status == "MISSED" and row.grace_until > self.now:
+                self._check_that_no_opening_was_left(row)
         # An occurrence that gave way to another, when its time had been moved, leaves no row to say how it ended.
         assert self.moved or self.inbox.deliveries.keys() <= {row.id for row in rows}
         keys = Counter((row.schedule_id, row.occurrence) for row in rows)
         assert max(keys.values()) == 1
         if not self.moved:
-            self._check_that_none_is_missing([row for row in rows if row.event_type == EventType.REMINDER])
+            self._check_that_none_is_missing([row for row in rows if self.labels.get(row.schedule_id) == "Pills"])
+
+    def _check_that_no_opening_was_left(self, row: Row[Any]) -> None:
+        """It was MISSED inside its grace, because its window, as it carries it, did not open before the end of that."""
+        [missed] = [step for step in row.history if step["status"] == "MISSED"]
+        assert missed["cause"] == NO_OPENING, row
+        [span] = row.user_window or row.send_window
+        hours = int(span["from"][:2]), int(span["until"][:2])
+        since = datetime.fromisoformat(missed["at"])
+        zone = row.window_timezone or row.timezone
+        assert not any(_shows(hours, zone, each) for each in (since, *_quarters(since, row.grace_until))), row
 
     def _check_that_none_is_missing(self, rows: list[Any]) -> None:
         """Each day has its event, whatever became of it."""

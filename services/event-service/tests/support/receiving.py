@@ -45,13 +45,15 @@ class MoodyBus:
     """The port of due events.
 
     ``in_flight`` is what a delivery may get, in any order, again, or never. ``open`` is what calls without an answer
-    may still bring there. ``meanwhile`` runs once, while the next call is under way.
+    may still bring there. ``meanwhile`` runs once, while the next call is under way. ``sent`` is what was published, by
+    whatever answer, with the time at which it was.
     """
 
     in_flight: list[Event] = field(default_factory=list)
     open: list[Event] = field(default_factory=list)
     mood: Mood = Mood.WELL
     meanwhile: Callable[[], Awaitable[None]] | None = None
+    sent: list[tuple[Event, datetime]] = field(default_factory=list)
 
     async def room(self, priority: int) -> int:
         return 1000
@@ -60,6 +62,7 @@ class MoodyBus:
         mood = self.mood
         if mood is Mood.DIES_BEFORE:
             raise CrashError
+        self.sent += [(event, now) for event in events]
         answers = [self._begin(mood, number, event) for number, event in enumerate(events)]
         if (meanwhile := self.meanwhile) is not None:
             self.meanwhile = None

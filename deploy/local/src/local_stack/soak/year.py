@@ -6,18 +6,19 @@ import os
 import random
 import signal
 import time as monotonic
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from chassis.clock import ClockMap
 from local_stack.api import Almanac
 from local_stack.demo import say
 from local_stack.inbox.store import read_receipts
 from local_stack.settings import StackSettings
-from local_stack.soak.expected import Kind, Series
+from local_stack.soak.expected import Kind, Series, Window, WorkingDays, spread_offset
 from local_stack.stack import Stack
 
 START = datetime(2026, 12, 31, 22, 7, 30, tzinfo=UTC)
@@ -38,6 +39,10 @@ ZONES = (
     "Asia/Kolkata", "Asia/Kathmandu", "Asia/Tokyo", "Australia/Sydney", "Pacific/Auckland", "Pacific/Honolulu",
     "Pacific/Kiritimati", "Pacific/Pago_Pago",
 )  # fmt: skip
+COUNTRIES = ("US", "DE", "JP")
+DAYS_OF_WEEK = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+SPREAD_SECONDS = 3600
+WINDOW_HOURS = 12
 DEAD_URL = "http://127.0.0.1:9/dead"
 """The discard port, on which nothing listens."""
 
@@ -55,6 +60,8 @@ class User:
     id: str
     zone: str
     series: list["Planned"] = field(default_factory=list)
+    window: Window | None = None
+    """The user's own send window, or that of the series. Such a user stays in one zone."""
 
 
 @dataclass
@@ -104,12 +111,18 @@ class Year:
             zone = self.random.choice(ZONES)
             born = date(1990, 1, 1) + timedelta(days=self.random.randrange(365))
             at = self._time()
-            fields = {
+            fields: dict[str, Any] = {
                 "firstName": "Ada", "lastName": f"No {number}", "dateOfBirth": born.isoformat(), "timezone": zone,
                 "deliveryTime": f"{at:%H:%M}",
             }  # fmt: skip
-            user = User(await self.almanac.create_user(fields, f"user-{number}"), zone)
+            # Every fifth has a send window, half of those as a user and half as a setting of the series.
+            window = self._window(zone) if number % 5 == 4 else None
+            own = window if number % 2 == 0 else None
+            if own is not None:
+                fields["sendWindow"] = self._hours(own)
+            user = User(await self.almanac.create_user(fields, f"user-{number}"), zone, window=window)
             birthday = Series(f"birthday {user.id}", Kind.YEARLY, zone, born.replace(year=2020), at)
+            birthday.window = own
             user.series.append(Planned(birthday, None))
             self.users.append(user)
         await self._until(self._scheduled)
@@ -143,7 +156,7 @@ class Year:
         if kind is Kind.HOURLY:
             series.ends = START + timedelta(days=HOURLY_DAYS)
             rrule += f";UNTIL={series.ends:%Y%m%dT%H%M%SZ}"
-        body = {
+        body: dict[str, Any] = {
             "userId": user.id,
             "label": series.name,
             "rule": {"kind": "RRULE", "startLocal": self._start(series), "rrule": rrule},
@@ -152,8 +165,29 @@ class Year:
             "expirySeconds": 2 * GRACE_SECONDS,
             "payload": {"series": series.name},
         }
+        series.window = user.window
+        if user.window is not None and number % 2:
+            body["sendWindow"] = self._hours(user.window)
+        # Of those that are not hourly a third is kept on working days, and one in four is spread.
+        if kind is not Kind.HOURLY and user.window is None and number % 3 == 1:
+            body["spreadSeconds"] = SPREAD_SECONDS
+        if kind is not Kind.HOURLY and number % 3 == 2:
+            # A weekly or yearly one may fall on days that are never working days, and would never come.
+            adjusts = ("next", "previous", "skip") if kind is Kind.DAILY else ("next", "previous")
+            series.working = WorkingDays(self.random.choice(COUNTRIES), self.random.choice(adjusts))
+            body["businessDays"] = {"country": series.working.country, "adjust": series.working.adjust}
         made = await self.almanac.request("POST", self._url("schedules"), body, f"schedule-{number}")
+        if "spreadSeconds" in body:
+            series.offset = spread_offset(str(made["id"]), SPREAD_SECONDS)
         user.series.append(Planned(series, str(made["id"])))
+
+    def _window(self, zone: str) -> Window:
+        """Open when the clock stops at the end of a week, so that all that was due by then can be delivered."""
+        middle = START.astimezone(ZoneInfo(zone)).hour
+        return Window(zone, (middle - WINDOW_HOURS // 2) % 24, (middle + WINDOW_HOURS // 2) % 24)
+
+    def _hours(self, window: Window) -> list[dict[str, Any]]:
+        return [{"days": DAYS_OF_WEEK, "from": f"{window.start:02}:00", "until": f"{window.until:02}:00"}]
 
     def _time(self) -> time:
         return time(self.random.randrange(24), self.random.choice((0, 15, 30, 45)))
@@ -245,7 +279,7 @@ class Year:
 
     async def _move_user(self, user: User) -> None:
         zone = self.random.choice(ZONES)
-        if zone == user.zone:
+        if zone == user.zone or user.window is not None:
             return
         user.zone = zone
         for planned in user.series:
@@ -296,7 +330,13 @@ class Year:
             repeated += str(receipt.webhook_id) in found
             target = datetime.fromisoformat(data["targetTimestampUTC"]).astimezone(UTC)
             found[str(receipt.webhook_id)] = (name, target)
-        return Counter(found.values()), repeated
+        targets: dict[str, list[datetime]] = defaultdict(list)
+        for name, target in found.values():
+            targets[name].append(target)
+        series = {each.series.name: each.series for each in self._planned()}
+        return Counter(
+            (name, instant) for name, came in targets.items() for instant in series[name].received(came)
+        ), repeated
 
     async def _delivered(self) -> Counter[tuple[str, datetime]]:
         """Wait until all is delivered, or nothing comes any more. Returns what is missing."""
