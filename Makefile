@@ -66,7 +66,7 @@ lock: ## Compile requirements/*.txt from the packages' pyproject.toml
 
 # -- run --------------------------------------------------------------------------------------------------------------
 
-.PHONY: run demo contracts
+.PHONY: run demo contracts rules
 run: install ## Run everything on this machine, with sample users, until Ctrl-C
 	@$(BIN)/python -m local_stack up
 
@@ -75,6 +75,9 @@ demo: install ## A day in time-lapse: make demo [USERS=users.csv] [DAY=2027-02-2
 
 contracts: install ## Write JSON Schemas and the AsyncAPI document to docs/contracts
 	$(BIN)/python -m contracts export docs/contracts
+
+rules: install ## Write Prometheus' rules and the table of alerts from the catalogue in contracts.alerts
+	$(BIN)/python -m contracts rules deploy/observability/prometheus/rules docs/operations.md
 
 # -- check ------------------------------------------------------------------------------------------------------------
 

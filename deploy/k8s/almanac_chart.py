@@ -55,7 +55,7 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def render(values: dict[str, Any]) -> str:
+def render(values: dict[str, Any], name: str = RELEASE, namespace: str = NAMESPACE) -> str:
     """The chart's manifests under ``values``, as one YAML stream in the order of their files, without the notes.
 
     Raises:
@@ -66,7 +66,7 @@ def render(values: dict[str, Any]) -> str:
 
     with Chart.load(CHART) as chart:
         chart.validate_schema(values)
-        files = chart.render(values, name=RELEASE, namespace=NAMESPACE)
+        files = chart.render(values, name=name, namespace=namespace)
     documents = []
     for path in sorted(files):
         if path.endswith(".yaml"):
@@ -74,9 +74,9 @@ def render(values: dict[str, Any]) -> str:
     return "".join(f"---\n{document}\n" for document in documents)
 
 
-def manifests(values: dict[str, Any]) -> list[dict[str, Any]]:
+def manifests(values: dict[str, Any], name: str = RELEASE, namespace: str = NAMESPACE) -> list[dict[str, Any]]:
     """The same, parsed."""
-    return [document for document in yaml.safe_load_all(render(values)) if document]
+    return [document for document in yaml.safe_load_all(render(values, name, namespace)) if document]
 
 
 def main(arguments: list[str]) -> int:

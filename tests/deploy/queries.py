@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import yaml
@@ -12,6 +13,8 @@ import yaml
 OBSERVABILITY = Path(__file__).parents[2] / "deploy" / "observability"
 RULES = OBSERVABILITY / "prometheus" / "rules"
 DASHBOARDS = OBSERVABILITY / "grafana" / "dashboards"
+OF_A_DASHBOARD = {"namespace": "almanac", "release": "almanac"}
+"""The variables of a dashboard that select a release, and what they are for compose."""
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _TOKEN = re.compile(
@@ -73,7 +76,7 @@ def expressions() -> Iterator[tuple[str, str]]:
     for file in sorted(DASHBOARDS.glob("*.json")):
         for panel in json.loads(file.read_text())["panels"]:
             for target in panel["targets"]:
-                yield f"{file.stem}: {panel['title']}", target["expr"]
+                yield f"{file.stem}: {panel['title']}", Template(target["expr"]).safe_substitute(OF_A_DASHBOARD)
 
 
 def cloudwatch_names(configuration: Path = OBSERVABILITY / "cloudwatch-exporter" / "config.yaml") -> set[str]:

@@ -15,6 +15,9 @@ import yaml
 from almanac_chart import CHART, PROFILES, UnknownProfileError, main, manifests, merged, profile_values, render
 from jsonschema import Draft7Validator
 
+from contracts.alerts import RUNBOOK, Release, rule_files
+from contracts.alerts.processes import COMPONENTS
+
 helm = pytest.importorskip("helm_python", reason="`make test-deploy` installs it")
 kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="`make test-deploy` installs it")
 
@@ -394,10 +397,40 @@ def test_alerts_link_to_the_page_that_is_asked_for() -> None:
         }
 
     page = yaml.safe_load((CHART / "values.yaml").read_text())["monitoring"]["runbookUrl"]
+    assert page == RUNBOOK
     assert page.startswith("https://")
     wiki = "https://wiki.example/almanac"
     assert links({}) == {alert: f"{page}#{alert.lower()}" for alert in links({})}
     assert links({"runbookUrl": wiki}) == {alert: f"{wiki}#{alert.lower()}" for alert in links({})}
+
+
+@pytest.mark.parametrize(
+    ("name", "namespace"), [("almanac", "almanac"), ("greetings", "production"), ("almanac-two", "42")]
+)
+def test_a_releases_rules_are_those_of_the_catalogue_for_it(name: str, namespace: str) -> None:
+    release = Release(name, namespace, "https://wiki.example/almanac")
+    values = {"monitoring": {"enabled": True, "runbookUrl": release.runbook}}
+    rendered = _named(manifests(values, name=name, namespace=namespace), "PrometheusRule")
+    assert {each.removeprefix(f"{name}-"): rule["spec"] for each, rule in rendered.items()} == {
+        file.removesuffix(".yaml"): yaml.safe_load(text) for file, text in rule_files(release).items()
+    }
+
+
+def test_every_series_gets_the_label_of_its_release() -> None:
+    values = {"monitoring": {"enabled": True}, "collector": {"enabled": True, "tracesEndpoint": "jaeger:4317"}}
+    monitors = _named(manifests(values), "ServiceMonitor")
+    assert len(monitors) == 5
+    for monitor in monitors.values():
+        for endpoint in monitor["spec"]["endpoints"]:
+            labels = {each["targetLabel"]: each["sourceLabels"] for each in endpoint["relabelings"]}
+            # The operator adds the label `namespace` by itself.
+            assert labels["release"] == ["__meta_kubernetes_service_label_app_kubernetes_io_instance"]
+
+
+def test_rules_know_every_component_of_the_chart(components: dict[str, dict[str, Any]]) -> None:
+    for name in components:
+        assert re.fullmatch(COMPONENTS, name), name
+    assert not re.fullmatch(COMPONENTS, "user-portal")
 
 
 def test_the_notes_name_what_must_be_there() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from metrics_table import DIAGNOSTIC, ROWS
 from prometheus_client.parser import text_string_to_metric_families
 from queries import OBSERVABILITY, Selector, cloudwatch_names, expressions, rules, selectors
 from sqlalchemy import text
@@ -24,7 +25,9 @@ from local_stack.testkit.whole import KEY, People, RunningStack, due_in
 
 Series = Mapping[str, list[Mapping[str, str]]]
 """The labels of all series, by the metric's name."""
-ADDED = ("job", "component")
+OURS = ("almanac_", "http_server_")
+"""How the metrics begin that our processes export."""
+ADDED = ("job", "component", "namespace", "release")
 """Labels that come with the scrape, from Prometheus' configuration or from a ServiceMonitor."""
 OF_THE_SCRAPE = Path(__file__).parent / "exporters.yaml"
 
@@ -113,7 +116,7 @@ def _unanswered(series: Series) -> dict[Selector, list[str]]:
     return {
         selector: places
         for selector, places in _asked().items()
-        if selector.metric.startswith("almanac_")
+        if selector.metric.startswith(OURS)
         and not any(map(selector.without(*ADDED).selects, series.get(selector.metric, ())))
     }
 
@@ -145,12 +148,19 @@ def test_all_other_metrics_that_are_asked_for_are_those_of_a_named_exporter() ->
     known = {name for exporter in kept.values() for name in exporter["metrics"]} | cloudwatch_names()
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     asked = {selector.metric: places for selector, places in _asked().items()}
-    foreign = {metric for metric in asked if not metric.startswith("almanac_")}
+    foreign = {metric for metric in asked if not metric.startswith(OURS)}
     assert {metric: asked[metric] for metric in foreign - known - recorded} == {}
     assert len(foreign & recorded) > 10
     # What is listed is used, and what is recorded is asked for: neither list grows stale.
     assert known - {"ALERTS"} <= foreign
     assert recorded <= foreign
+
+
+def test_every_metric_that_is_exported_has_a_reader_or_is_listed_as_diagnostic() -> None:
+    asked = {selector.metric for selector in _asked()}
+    exported = [*(row.name for row in ROWS), "http_server_request_duration_seconds", "http_server_active_requests"]
+    unread = [name for name in exported if not asked & {name, *(f"{name}_{each}" for each in ("bucket", "count"))}]
+    assert sorted(DIAGNOSTIC) == sorted(unread)
 
 
 def test_exporters_run_in_the_versions_that_the_kept_list_was_read_from() -> None:
@@ -160,12 +170,21 @@ def test_exporters_run_in_the_versions_that_the_kept_list_was_read_from() -> Non
         assert services[exporter]["image"].rpartition(":")[2] == kept[exporter]["version"]
 
 
+def _relabelled(job: dict[str, Any]) -> dict[str, str]:
+    return {each["target_label"]: each["replacement"] for each in job["relabel_configs"]}
+
+
 def test_labels_that_come_with_the_scrape_are_given_by_it() -> None:
     scraped = yaml.safe_load((OBSERVABILITY / "prometheus" / "prometheus.yaml").read_text())["scrape_configs"]
     given: list[dict[str, str]] = [
-        {"job": job["job_name"], **static.get("labels", {})} for job in scraped for static in job["static_configs"]
+        {"job": job["job_name"], **_relabelled(job), **static.get("labels", {})}
+        for job in scraped
+        for static in job["static_configs"]
     ]
+    assert all({"namespace", "release"} <= labels.keys() for labels in given)
     for selector, places in _asked().items():
+        if not any(label == "release" for label, _, _ in selector.matchers):
+            continue  # of an exporter for the whole cluster, or recorded
         of_the_scrape = tuple(each for each in selector.matchers if each[0] in ADDED)
         assert any(map(Selector("", of_the_scrape).selects, given)), (selector, places)
 

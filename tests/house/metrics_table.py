@@ -31,4 +31,7 @@ def _row(line: str) -> Row:
     return Row(name.strip("`"), kind, unit, named, exported_by, says)
 
 
-ROWS = [_row(line.strip()) for line in DOCUMENT.read_text().splitlines() if line.startswith("| `almanac_")]
+_METRICS, _, _DIAGNOSTIC = DOCUMENT.read_text().partition("## Diagnostic only")
+ROWS = [_row(line.strip()) for line in _METRICS.splitlines() if line.startswith("| `almanac_")]
+DIAGNOSTIC = [line.split("`")[1] for line in _DIAGNOSTIC.splitlines() if line.startswith("| `")]
+"""Metrics that no rule and no panel reads."""

@@ -1,7 +1,8 @@
 """What CloudWatch watches: queues, databases, the archive and the network.
 
-What only the services know (claims, webhooks, circuits, lateness) is watched by the rules of deploy/observability,
-which ``prometheus`` runs on Managed Prometheus as they are. Between them is every alert of docs/operations.md.
+Thresholds, durations and severities are those of the catalogue (:mod:`contracts.alerts`), and each alarm links to the
+section of docs/operations.md about its alert. What only the services know (claims, webhooks, circuits, lateness) is
+judged by the rules of Prometheus, which come of the same catalogue.
 """
 
 from collections.abc import Iterator
@@ -15,26 +16,15 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
 from constructs import Construct
 
-from almanac_aws.alerts import Alerts, Severity
+from almanac_aws.alerts import Alerts
 from almanac_aws.sizes import Size
+from contracts.alerts import Alert, find_alert
 from contracts.messages.spec import Bus
-from contracts.topology import Queue, Topology
+from contracts.topology import Topology
 from contracts.vocabulary import Priority
 
-CRITICAL_BACKLOG: Final = 500
-"""Between the contracts' warning and page of the critical queue."""
-OLD_SECONDS: Final = 300
-DEAD_LETTERS: Final = 100
-CPU_PERCENT: Final = 80
-CONNECTIONS_SHARE: Final = 0.8
-MEMORY_SHARE: Final = 0.2
-STORAGE_SHARE: Final = 0.1
-LATENCY_SECONDS: Final = 0.02
-CONNECTION_ERRORS: Final = 50
-LAG_SECONDS: Final = 1
-STANDBY_LAG_SECONDS: Final = 30
-"""What may be lost in a failover (docs/failover.md): another region is further away than a second."""
-ARCHIVE_SECONDS: Final = 900
+REPORTS_MINUTES: Final = 3
+"""RDS reports once a minute, and sometimes late: a database that has not for three minutes is down."""
 GIB: Final = 2**30
 Over = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
 Under = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
@@ -44,14 +34,19 @@ Broken = cloudwatch.TreatMissingData.BREACHING
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """An alarm: what is measured each minute, past which figure, and for how many minutes on end."""
+    """An alarm for an alert of the catalogue: what is measured each minute.
+
+    Attributes:
+        name: the alarm's, without the deployment's.
+        threshold: in the unit of the metric, where the alert's is a share of something; None for the alert's own.
+        minutes: how long the alarm must last, where CloudWatch needs longer than the alert; None for the alert's own.
+    """
 
     name: str
-    severity: Severity
+    alert: Alert
     metric: cloudwatch.IMetric
-    threshold: float
-    minutes: int
-    summary: str
+    threshold: float | None = None
+    minutes: int | None = None
     comparison: cloudwatch.ComparisonOperator = Over
     missing: cloudwatch.TreatMissingData = Quiet
 
@@ -119,19 +114,21 @@ class Alarms(Construct):
         )
 
     def _alarm(self, alerts: Alerts, name: str, watched: Watched, runbook_url: str) -> cloudwatch.Alarm:
+        alert = watched.alert
+        minutes = watched.minutes or alert.minutes
         alarm = cloudwatch.Alarm(
             self,
             watched.name,
             alarm_name=f"{name}-{watched.name}",
-            alarm_description=f"{watched.summary}. {runbook_url}",
+            alarm_description=f"{alert.meaning} {runbook_url}#{alert.anchor}",
             metric=watched.metric,
-            threshold=watched.threshold,
-            evaluation_periods=watched.minutes,
-            datapoints_to_alarm=watched.minutes,
+            threshold=alert.limit if watched.threshold is None else watched.threshold,
+            evaluation_periods=minutes,
+            datapoints_to_alarm=minutes,
             comparison_operator=watched.comparison,
             treat_missing_data=watched.missing,
         )
-        action = actions.SnsAction(alerts.topics[watched.severity])
+        action = actions.SnsAction(alerts.topics[alert.severity.value])
         alarm.add_alarm_action(action)
         alarm.add_ok_action(action)
         return alarm
@@ -154,35 +151,17 @@ def _queues(topology: Topology) -> Iterator[Watched]:
     for queue in topology.queues:
         short = queue.name.removeprefix(f"{topology.prefix}-")
         depth = _depth(queue.name)
-        yield Watched(f"{short}-full", "critical", depth, queue.page_depth, 1, f"More than {queue.page_depth} wait")
         if queue.priority is Priority.CRITICAL:
-            yield Watched(
-                f"{short}-backlog", "warning", depth, CRITICAL_BACKLOG, 1, f"More than {CRITICAL_BACKLOG} wait"
-            )
-        yield Watched(
-            f"{short}-waiting",
-            "warning",
-            depth,
-            queue.warn_depth,
-            _patience(queue),
-            f"More than {queue.warn_depth} wait",
-        )
+            yield Watched(f"{short}-full", find_alert("CriticalQueueDepthCritical"), depth)
+            yield Watched(f"{short}-backlog", find_alert("CriticalQueueBacklog"), depth)
+            yield Watched(f"{short}-waiting", find_alert("CriticalQueueNotEmpty"), depth)
+        else:
+            yield Watched(f"{short}-full", find_alert("QueueDepthCritical"), depth)
+            yield Watched(f"{short}-waiting", find_alert("QueueBacklog"), depth)
         age = measured("AWS/SQS", "ApproximateAgeOfOldestMessage", QueueName=queue.name)
-        yield Watched(f"{short}-old", "warning", age, OLD_SECONDS, 1, "A message waits for more than five minutes")
+        yield Watched(f"{short}-old", find_alert("QueueMessagesOld"), age)
     dead = [_depth(each.name) for each in topology.dead_letter_queues]
-    yield Watched(
-        "dead-letters",
-        "warning",
-        summed(dead),
-        DEAD_LETTERS,
-        1,
-        f"More than {DEAD_LETTERS} dead letters wait undrained",
-    )
-
-
-def _patience(queue: Queue) -> int:
-    # Ten of the critical queue are nothing for a moment: they are what one batch of a storm leaves there.
-    return 5 if queue.priority is Priority.CRITICAL else 1
+    yield Watched("dead-letters", find_alert("DeadLetterQueueFull"), summed(dead))
 
 
 def _depth(name: str) -> cloudwatch.Metric:
@@ -191,11 +170,11 @@ def _depth(name: str) -> cloudwatch.Metric:
 
 def _archive(topology: Topology) -> Iterator[Watched]:
     lost = _depth(f"{topology.prefix}-archive-dlq")
-    yield Watched("archive-undelivered", "warning", lost, 0, 1, "Messages did not reach the archive's streams")
+    yield Watched("archive-undelivered", find_alert("ArchiveUndelivered"), lost)
     for bus in Bus:
         stream = f"{topology.prefix}-{bus}"
         age = measured("AWS/Firehose", "DeliveryToS3.DataFreshness", DeliveryStreamName=stream)
-        yield Watched(f"archive-{bus}-late", "warning", age, ARCHIVE_SECONDS, 5, "The archive is behind")
+        yield Watched(f"archive-{bus}-late", find_alert("ArchiveLate"), age)
 
 
 def _databases(name: str, size: Size, *, waits: bool) -> Iterator[Watched]:
@@ -203,47 +182,32 @@ def _databases(name: str, size: Size, *, waits: bool) -> Iterator[Watched]:
         return measured("AWS/RDS", metric, statistic, DBInstanceIdentifier=instance)
 
     reports = of("DatabaseConnections", "SampleCount")
-    yield Watched("database-down", "critical", reports, 1, 3, "The database does not report", Under, Broken)
-    yield Watched("database-cpu", "warning", of("CPUUtilization"), CPU_PERCENT, 15, "CPU is above 80%")
-    most = CONNECTIONS_SHARE * size.connections
-    yield Watched(
-        "database-connections", "warning", of("DatabaseConnections", "Maximum"), most, 5, "80% of connections are taken"
-    )
-    free = MEMORY_SHARE * size.memory_gib * GIB
-    yield Watched(
-        "database-memory", "warning", of("FreeableMemory"), free, 15, "Less than 20% of memory is free", Under
-    )
-    space = STORAGE_SHARE * size.storage_gb * GIB
-    yield Watched(
-        "database-storage", "warning", of("FreeStorageSpace"), space, 15, "Less than 10% of disk is free", Under
-    )
+    down = find_alert("DatabaseDown")
+    yield Watched("database-down", down, reports, 1, REPORTS_MINUTES, Under, Broken)
+    yield Watched("database-cpu", find_alert("DatabaseCpuHigh"), of("CPUUtilization"))
+    connections = find_alert("DatabaseConnectionsHigh")
+    most = connections.limit * size.connections
+    yield Watched("database-connections", connections, of("DatabaseConnections", "Maximum"), most)
+    memory = find_alert("DatabaseMemoryLow")
+    free = memory.limit * size.memory_gib * GIB
+    yield Watched("database-memory", memory, of("FreeableMemory"), free, comparison=Under)
+    storage = find_alert("DatabaseStorageLow")
+    space = storage.limit * size.storage_gb * GIB
+    yield Watched("database-storage", storage, of("FreeStorageSpace"), space, comparison=Under)
     for metric, short in (("ReadLatency", "read"), ("WriteLatency", "write")):
-        yield Watched(
-            f"database-{short}-latency", "warning", of(metric), LATENCY_SECONDS, 15, "Over 20 ms for an access"
-        )
+        yield Watched(f"database-{short}-latency", find_alert("DatabaseLatencyHigh"), of(metric))
     refused = cloudwatch.Metric(
         namespace="Almanac",
         metric_name=f"{name}-database-refused",
         statistic="Sum",
         period=cdk.Duration.minutes(1),
     )
-    yield Watched(
-        "database-refuses", "critical", refused, CONNECTION_ERRORS, 1, "Over 50 connection errors in a minute"
-    )
+    yield Watched("database-refuses", find_alert("DatabaseConnectionErrors"), refused)
     for number in range(1, size.replicas + 1) if not waits else ():
         lag = of("ReplicaLag", "Maximum", f"{name}-replica-{number}")
-        yield Watched(f"replica-{number}-lag", "warning", lag, LAG_SECONDS, 5, "The replica is over a second behind")
+        yield Watched(f"replica-{number}-lag", find_alert("ReplicationLagHigh"), lag)
     if waits:
-        lag = of("ReplicaLag", "Maximum")
-        yield Watched(
-            "standby-lag",
-            "critical",
-            lag,
-            STANDBY_LAG_SECONDS,
-            5,
-            "A failover now would lose over 30 seconds",
-            missing=Broken,
-        )
+        yield Watched("standby-lag", find_alert("StandbyLagHigh"), of("ReplicaLag", "Maximum"), missing=Broken)
 
 
 def _proxy(name: str) -> Iterator[Watched]:
@@ -251,15 +215,13 @@ def _proxy(name: str) -> Iterator[Watched]:
         measured("AWS/RDS", metric, "Sum", ProxyName=name)
         for metric in ("ClientConnectionsSetupFailedAuth", "DatabaseConnectionsSetupFailed")
     ]
-    yield Watched(
-        "proxy-refuses", "critical", summed(failed), CONNECTION_ERRORS, 1, "Over 50 connection errors in a minute"
-    )
+    yield Watched("proxy-refuses", find_alert("DatabaseConnectionErrors"), summed(failed))
 
 
 def _others(name: str, topology: Topology, nat_gateway: str) -> Iterator[Watched]:
     failed = [
         measured("AWS/SNS", "NumberOfNotificationsFailed", "Sum", TopicName=each.name) for each in topology.topics
     ]
-    yield Watched("bus-undelivered", "warning", summed(failed), 0, 5, "SNS could not hand over messages")
+    yield Watched("bus-undelivered", find_alert("BusUndelivered"), summed(failed))
     ports = measured("AWS/NATGateway", "ErrorPortAllocation", "Sum", NatGatewayId=nat_gateway)
-    yield Watched("nat-ports", "warning", ports, 0, 5, "The NAT gateway has no ports left for webhooks")
+    yield Watched("nat-ports", find_alert("NatPortsExhausted"), ports)

@@ -1,6 +1,6 @@
 """Where alarms go: a topic that wakes somebody, and one that is read in the morning."""
 
-from typing import Final, Literal
+from typing import Final
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -9,9 +9,9 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from almanac_aws.keys import make_key
+from contracts.alerts import Severity
 
-Severity = Literal["critical", "warning"]
-SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning")
+SEVERITIES: Final = tuple(severity.value for severity in Severity)
 PUBLISHERS: Final = ("aps.amazonaws.com", "cloudwatch.amazonaws.com", "events.rds.amazonaws.com")
 
 

@@ -6,9 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from almanac_aws.sizes import CACHE_NODE, SIZES, Size
-
-RUNBOOKS: Final = "https://github.com/almanac/almanac/blob/main/docs/operations.md"
-"""Where the rules for Prometheus say that it is written what to do about an alert."""
+from contracts.alerts import RUNBOOK
 
 _RULES: Final = {
     "stage": ("|".join(SIZES), f"one of {', '.join(SIZES)}"),
@@ -62,7 +60,7 @@ class Deployment:
     standby_ingress: str | None = None
     alert_email: str | None = None
     pager_url: str | None = None
-    runbook_url: str = RUNBOOKS
+    runbook_url: str = RUNBOOK
     email_identity: str | None = None
     sms: str = "false"
 

@@ -1,6 +1,5 @@
 """What things are called and where they are, for whoever must agree on it: stacks, the chart, tests."""
 
-from pathlib import Path
 from typing import Final
 
 from almanac_aws.deployment import Deployment
@@ -8,8 +7,6 @@ from contracts.vocabulary import Service
 
 SERVICES: Final = {service: service.value.removesuffix("-service") for service in Service}
 """The short name of each, by which the chart knows it too."""
-RULES: Final = Path(__file__).parents[2] / "observability" / "prometheus" / "rules"
-"""The rules of Prometheus, one file a group."""
 RANGES: Final = {"primary": "10.0.0.0/16", "standby": "10.1.0.0/16"}
 
 

@@ -1,30 +1,24 @@
-"""Managed Prometheus: the services' own metrics, and the rules of deploy/observability, read from where they are."""
+"""Managed Prometheus: the services' own metrics, and the rules that the catalogue of alerts gives for the release."""
 
 import yaml
 from aws_cdk import aws_aps as aps
 from constructs import Construct
 
 from almanac_aws.alerts import SEVERITIES, Alerts
-from almanac_aws.deployment import RUNBOOKS
-from almanac_aws.names import RULES
+from contracts.alerts import Release, rule_files
 
 
 class Prometheus(Construct):
     """A workspace that the cluster's Prometheus writes to. What it finds goes where CloudWatch's alarms go."""
 
-    def __init__(self, scope: Construct, alerts: Alerts, *, name: str, region: str, runbook_url: str) -> None:
+    def __init__(self, scope: Construct, alerts: Alerts, *, name: str, region: str, release: Release) -> None:
         super().__init__(scope, "Prometheus")
         self.workspace = aps.CfnWorkspace(
             self, "Workspace", alias=name, alert_manager_definition=_alert_manager(alerts, region)
         )
-        for path in sorted(RULES.glob("*.yaml")):
-            aps.CfnRuleGroupsNamespace(
-                self,
-                path.stem,
-                name=path.stem,
-                workspace=self.workspace.attr_arn,
-                data=path.read_text(encoding="utf-8").replace(RUNBOOKS, runbook_url),
-            )
+        for file, text in rule_files(release).items():
+            stem = file.removesuffix(".yaml")
+            aps.CfnRuleGroupsNamespace(self, stem, name=stem, workspace=self.workspace.attr_arn, data=text)
 
 
 def _alert_manager(alerts: Alerts, region: str) -> str:
@@ -40,7 +34,7 @@ def _alert_manager(alerts: Alerts, region: str) -> str:
     config = {
         "route": {
             "receiver": "warning",
-            "group_by": ["alertname", "job", "queue", "priority"],
+            "group_by": ["alertname", "namespace", "release", "job", "queue", "priority"],
             "group_wait": "10s",
             "repeat_interval": "4h",
             "routes": [{"receiver": "critical", "matchers": ['severity="critical"']}],

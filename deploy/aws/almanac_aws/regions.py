@@ -20,6 +20,7 @@ from almanac_aws.names import SERVICES
 from almanac_aws.network import Network
 from almanac_aws.prometheus import Prometheus
 from almanac_aws.secrets import Secrets
+from contracts.alerts import Release
 from contracts.topology import build_topology
 
 ROUTE_53: Final = "us-east-1"
@@ -59,9 +60,8 @@ class Region:
             pager=deployment.pager_url,
             protected=size.protected,
         )
-        prometheus = Prometheus(
-            observability, self.alerts, name=self.name, region=self.region, runbook_url=deployment.runbook_url
-        )
+        release = Release(deployment.release, deployment.namespace, deployment.runbook_url)
+        prometheus = Prometheus(observability, self.alerts, name=self.name, region=self.region, release=release)
         alarms = Alarms(
             observability,
             self.alerts,

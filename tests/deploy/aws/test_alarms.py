@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
-from almanac_aws.deployment import RUNBOOKS
-from almanac_aws.names import RULES
 from almanac_aws.sizes import MEMORY_GIB
 from aws_templates import Synthesized
+from queries import OBSERVABILITY, RULES
 
+from contracts.alerts import ALERTS, RUNBOOK, Release, rule_files
 from contracts.topology import build_topology
 
 pytestmark = pytest.mark.thorough
@@ -136,15 +136,27 @@ def test_refused_connections_are_counted_from_the_databases_log(each_stage: Synt
     assert counted["FilterPattern"] == '"FATAL:"'
 
 
-def test_the_services_own_alerts_run_on_managed_prometheus_as_they_are(each_stage: Synthesized) -> None:
+def test_managed_prometheus_runs_the_rules_of_the_catalogue_for_the_release(each_stage: Synthesized) -> None:
     namespaces = each_stage.resources("observability", "AWS::APS::RuleGroupsNamespace").values()
-    assert {each["Name"]: each["Data"] for each in namespaces} == {
-        path.stem: path.read_text() for path in RULES.glob("*.yaml")
-    }
+    asked = each_stage.deployment
+    expected = rule_files(Release(asked.release, asked.namespace, asked.runbook_url))
+    assert {f"{each['Name']}.yaml": each["Data"] for each in namespaces} == expected
+
+
+def test_every_alarm_is_of_an_alert_that_the_catalogue_gives_to_cloudwatch(
+    million: Synthesized, two_regions: Synthesized
+) -> None:
+    described = [
+        alarm["AlarmDescription"]
+        for synthesized, stack in ((million, "observability"), (two_regions, "standby-observability"))
+        for alarm in _alarms(synthesized, stack).values()
+    ]
+    anchors = {each.rpartition("#")[2] for each in described}
+    assert anchors == {alert.anchor for alert in ALERTS.values() if alert.cloudwatch}
 
 
 def test_the_exporter_finds_databases_and_queues_by_their_tags_and_knows_their_memory(each_stage: Synthesized) -> None:
-    discovery = yaml.safe_load((RULES.parents[1] / "cloudwatch-exporter" / "config.yaml").read_text())["discovery"]
+    discovery = yaml.safe_load((OBSERVABILITY / "cloudwatch-exporter" / "config.yaml").read_text())["discovery"]
     found = {
         "AWS/RDS": each_stage.resources("database", "AWS::RDS::DBInstance").values(),
         "AWS/SQS": each_stage.resources("messaging", "AWS::SQS::Queue").values(),
@@ -166,13 +178,16 @@ def _tags(resource: dict[str, Any]) -> dict[str, str]:
 
 def test_alerts_link_to_the_page_that_is_asked_for(two_regions: Synthesized) -> None:
     page = two_regions.deployment.runbook_url
-    assert page != RUNBOOKS
+    assert page != RUNBOOK
     for each in two_regions.resources("observability", "AWS::APS::RuleGroupsNamespace").values():
         for group in yaml.safe_load(each["Data"])["groups"]:
             for rule in group["rules"]:
                 if "alert" in rule:
                     assert rule["annotations"]["runbook_url"] == f"{page}#{rule['alert'].lower()}"
-    assert {alarm["AlarmDescription"].split(" ")[-1] for alarm in _alarms(two_regions).values()} == {page}
+    for alarm in _alarms(two_regions).values():
+        link = alarm["AlarmDescription"].split(" ")[-1]
+        assert link.startswith(f"{page}#")
+        assert link.removeprefix(f"{page}#") in {each.lower() for each in ALERTS}
 
 
 @pytest.mark.parametrize("alert", BY_RULE)

@@ -35,6 +35,7 @@ class DeadLetterQueue:
     owner: Service
     retention_seconds: int = 14 * DAY
     visibility_seconds: int = MINUTE
+    warn_depth: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ class Queue:
     """A standard SQS queue and how its owner works on it.
 
     ``receive_batch`` is what a worker takes at a time (above ten: several receives); ``concurrency`` what the
-    whole fleet has in hand, ``reserved`` whether that capacity is kept for it; depths are messages waiting.
+    whole fleet has in hand, ``reserved`` whether that capacity is kept for it. Depths are messages
+    waiting, ages those of the oldest one: alerts and alarms have their thresholds from here (:mod:`contracts.alerts`).
+    ``backlog_depth`` is a step between the two others, for a queue whose ``warn_depth`` is about lasting depths.
     """
 
     name: str
@@ -56,6 +59,9 @@ class Queue:
     warn_depth: int
     page_depth: int
     priority: Priority | None = None
+    backlog_depth: int | None = None
+    warn_age_seconds: int = 5 * MINUTE
+    page_age_seconds: int = 15 * MINUTE
 
     @property
     def dead_letter_queue(self) -> DeadLetterQueue:
@@ -166,6 +172,7 @@ def _queues(prefix: str) -> Iterator[Queue]:
             warn_depth=warn,
             page_depth=page,
             priority=priority,
+            backlog_depth=500 if priority is Priority.CRITICAL else None,
         )
     for name, owner, retention, concurrency in (
         ("user-events", Service.EVENT, 4 * DAY, 20),

@@ -266,7 +266,7 @@ async def test_while_the_database_is_away_people_are_told_of_just_that_and_of_it
         await leader.step()
         await other.step()
     assert pager.actions == chat.actions == [(Action.TRIGGER, "DatabaseDown")], "each once, by the one that leads"
-    assert pager.heard[0].summary == "analytics-service has no database"
+    assert pager.heard[0].summary == "PostgreSQL does not answer analytics-service"
     away[0] = False
     for _ in range(3):
         await leader.step()

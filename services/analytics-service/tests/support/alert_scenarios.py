@@ -92,6 +92,7 @@ BROKEN: Mapping[str, Observations] = {
     "PublishingFails": _service(outbox_age_seconds=121.0),
     "CriticalEventsOverdue": _events("CRITICAL", overdue=1),
     "FailureRateHigh": _recent({Kind.COMPLETED: 80, Kind.FAILED: 11, Kind.MISSED: 9}),
+    "FailureRateElevated": _recent({Kind.COMPLETED: 95, Kind.FAILED: 5}),
     "CriticalLatenessHigh": _recent(None, latency(Measure.END_TO_END, 0, 31.0)),
     "DatabaseConnectionsHigh": _service(connections_used=81),
     "ReplicationLagHigh": _service(replica_lag_seconds=1.5),

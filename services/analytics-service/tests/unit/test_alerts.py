@@ -84,6 +84,7 @@ def test_no_rule_is_broken_by_what_another_is_about(name: str) -> None:
         "ConsumerStalled": {"QueueMessagesOld"},
         "PublishingFails": {"OutboxSlow"},
         "CriticalLatenessHigh": {"LatenessHigh"},
+        "FailureRateHigh": {"FailureRateElevated"},
     }
     opened = {each.rule for each in Watch(*RULES).see(0, BROKEN[name]).opened}
     assert opened == {name, *alike.get(name, ())}

@@ -1,9 +1,14 @@
-"""The rules of every alert, as data. Thresholds and times are defaults, which settings may replace."""
+"""What the alerts of the catalogue measure here, and the rules that come of it.
+
+Names, thresholds and durations are those of :mod:`contracts.alerts`, which Prometheus has too. Settings may replace
+thresholds and durations.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from analytics_service.domain.alerts import Reading, Rule, Severity
+import contracts.alerts
+from analytics_service.domain.alerts import Reading, Rule
 from analytics_service.domain.facts import Kind, Measure
 from analytics_service.domain.observations import (
     Absence,
@@ -17,11 +22,12 @@ from analytics_service.domain.observations import (
 
 WINDOW_MINUTES = 5
 """How far back the counts and percentiles go that rules are about."""
-FEWEST = 20
-"""Below so many events or attempts in that time, a share or a percentile says nothing."""
+HOLDS = 0.5
+"""The threshold of a condition, whose reading is 1 where it holds and 0 where it does not."""
 MOST_CRITICAL = "CRITICAL"
-OBJECTIVES: Mapping[str, float] = {"CRITICAL": 5.0, "HIGH": 10.0, "NORMAL": 30.0, "LOW": 300.0}
-"""The objective for the p95 of lateness, in seconds, by priority (docs/architecture.md#traces-metrics-logs)."""
+OBJECTIVES: Mapping[str, float] = {
+    priority.name: seconds for priority, seconds in contracts.alerts.LATENESS_SECONDS.items()
+}
 _PRIORITIES = tuple(OBJECTIVES)
 _UNKNOWN = (Reading(None),)
 
@@ -96,7 +102,11 @@ def _attempts(value: Callable[[DeliveryReading], float]) -> Measured:
     def measure(seen: Observations) -> Iterable[Reading]:
         if seen.delivery is None:
             return _UNKNOWN
-        return [Reading(value(seen.delivery) / seen.delivery.attempts)] if seen.delivery.attempts >= FEWEST else ()
+        return (
+            [Reading(value(seen.delivery) / seen.delivery.attempts)]
+            if seen.delivery.attempts >= contracts.alerts.FEWEST
+            else ()
+        )
 
     return measure
 
@@ -118,7 +128,7 @@ def _failures(seen: Observations) -> Iterable[Reading]:
     totals = seen.recent.totals
     bad = totals[Kind.FAILED] + totals[Kind.MISSED]
     ended = bad + totals[Kind.COMPLETED]
-    return [Reading(bad / ended)] if ended >= FEWEST else ()
+    return [Reading(bad / ended)] if ended >= contracts.alerts.FEWEST else ()
 
 
 def _happened(kind: Kind) -> Measured:
@@ -133,7 +143,7 @@ def _percentiles(measure: Measure, value: Callable[[str, float], float], *, crit
             if each.measure is not measure or each.priority is None or each.percentiles.p95 is None:
                 continue
             priority = _PRIORITIES[each.priority]
-            if each.percentiles.count >= FEWEST and critical in (None, priority == MOST_CRITICAL):
+            if each.percentiles.count >= contracts.alerts.FEWEST and critical in (None, priority == MOST_CRITICAL):
                 yield Reading(value(priority, each.percentiles.p95), {"priority": priority})
 
     return read
@@ -147,162 +157,60 @@ def _announced(seen: Observations) -> Iterable[Reading]:
     return [Reading(float(count), {"reason": reason}) for reason, count in seen.announced.items()]
 
 
-_CRITICAL, _WARNING = Severity.CRITICAL, Severity.WARNING
+MEASURES: Mapping[str, Measured] = {
+    "ServiceDown": _absent(Absence.SILENT),
+    "BusDown": _services(lambda each: float(each.bus_error is not None)),
+    "DatabaseDown": _absent(Absence.UNAVAILABLE),
+    "DatabaseConnectionsHigh": _services(_connections),
+    "ReplicationLagHigh": _services(lambda each: each.replica_lag_seconds or 0.0),
+    "CriticalQueueDepthCritical": _queues(_depth, critical=True),
+    "QueueDepthCritical": _queues(_depth, critical=False),
+    "CriticalQueueBacklog": _queues(_depth, critical=True),
+    "CriticalQueueNotEmpty": _queues(_depth, critical=True),
+    "QueueBacklog": _queues(_depth, critical=False),
+    "QueueMessagesOld": _queues(_age),
+    "ConsumerStalled": _queues(_age),
+    "QueueProcessingSlow": _percentiles(Measure.QUEUE, lambda _, p95: p95),
+    "DeadLetterQueueFull": _queues(lambda each: each.dead),
+    "PublishingFails": _services(lambda each: each.outbox_age_seconds),
+    "OutboxSlow": _services(lambda each: each.outbox_age_seconds),
+    "CriticalEventsOverdue": _events(lambda each: each.overdue, critical=True),
+    "EventsOverdue": _events(lambda each: each.overdue, critical=False),
+    "ClaimsExpire": _events(lambda each: each.claims_expired),
+    "OutcomesMissing": _events(lambda each: each.unanswered),
+    "FailureRateHigh": _failures,
+    "FailureRateElevated": _failures,
+    "CriticalLatenessHigh": _percentiles(Measure.END_TO_END, lambda _, p95: p95, critical=True),
+    "LatenessHigh": _percentiles(Measure.END_TO_END, lambda priority, p95: p95 / OBJECTIVES[priority]),
+    "WebhookSuccessLow": _attempts(lambda each: each.attempts_succeeded),
+    "WebhookTimeoutsHigh": _attempts(lambda each: each.attempts_timed_out),
+    "WebhookSlow": _percentiles(Measure.WEBHOOK, lambda _, p95: p95),
+    "CircuitOpen": _circuits,
+    "EndpointDisabled": _happened(Kind.ENDPOINT_DISABLED),
+    "ConcurrencyExhausted": _deliveries(lambda each: each.in_flight / each.concurrency),
+    "DeliveriesAbandoned": _deliveries(lambda each: each.abandoned),
+    "DeadLettersNew": _announced,
+    "DeadLettersMany": _delivery(lambda each: each.dead_letters_open),
+}
+"""What each alert of the catalogue measures here, by its name."""
 
-RULES: Sequence[Rule] = (
-    Rule(
-        "ServiceDown", _CRITICAL, "A service does not answer.",
-        "{service} does not answer", 0.5, _absent(Absence.SILENT), for_seconds=20, clear_seconds=20,
-    ),
-    Rule(
-        "DatabaseDown", _CRITICAL, "A service answers that its database does not.",
-        "{service} has no database", 0.5, _absent(Absence.UNAVAILABLE), for_seconds=20, clear_seconds=20,
-    ),
-    Rule(
-        "BusDown", _CRITICAL, "SNS and SQS do not answer a service.",
-        "{service} cannot reach the bus", 0.5, _services(lambda each: float(each.bus_error is not None)),
-        for_seconds=30, clear_seconds=30,
-    ),
-    Rule(
-        "CriticalQueueDepthCritical", _CRITICAL, "Messages that wait in the critical queue.",
-        "{value:.0f} messages wait in {queue}", 1_000, _queues(_depth, critical=True), clears_at=500, for_seconds=30,
-    ),
-    Rule(
-        "QueueDepthCritical", _CRITICAL, "Messages that wait in another queue.",
-        "{value:.0f} messages wait in {queue}", 10_000, _queues(_depth, critical=False), clears_at=5_000,
-        for_seconds=30,
-    ),
-    Rule(
-        "ConsumerStalled", _CRITICAL, "Seconds for which nobody has taken what waits in a queue.",
-        "nobody has taken from {queue} for {value:.0f} s", 900, _queues(_age), clears_at=300, for_seconds=30,
-    ),
-    Rule(
-        "PublishingFails", _CRITICAL, "Seconds for which a service's messages have waited to be sent.",
-        "{service} has not sent what was written {value:.0f} s ago", 120,
-        _services(lambda each: each.outbox_age_seconds), clears_at=30, for_seconds=30,
-    ),
-    Rule(
-        "CriticalEventsOverdue", _CRITICAL, "Critical events that have been due for a minute or longer.",
-        "{value:.0f} critical events are overdue", 0, _events(lambda each: each.overdue, critical=True),
-        for_seconds=120,
-    ),
-    Rule(
-        "FailureRateHigh", _CRITICAL, "Share of the events that ended and were not delivered.",
-        "{value:.0%} of the events of the last minutes were not delivered", 0.10, _failures, clears_at=0.05,
-        for_seconds=300,
-    ),
-    Rule(
-        "CriticalLatenessHigh", _CRITICAL, "Lateness (p95, seconds) of critical events that were delivered.",
-        "critical events arrive {value:.0f} s late (p95)", 30,
-        _percentiles(Measure.END_TO_END, lambda _, p95: p95, critical=True), clears_at=15, for_seconds=60,
-    ),
-    Rule(
-        "DatabaseConnectionsHigh", _WARNING, "Share of a database server's connections that is taken.",
-        "{value:.0%} of the connections of {service}'s database are taken", 0.8, _services(_connections),
-        clears_at=0.7, for_seconds=300,
-    ),
-    Rule(
-        "ReplicationLagHigh", _WARNING, "Age, in seconds, of what a read replica shows.",
-        "the replica of {service} shows what is {value:.1f} s old", 1,
-        _services(lambda each: each.replica_lag_seconds or 0.0), clears_at=0.5, for_seconds=300,
-    ),
-    Rule(
-        "CriticalQueueBacklog", _WARNING, "Messages that wait in the critical queue.",
-        "{value:.0f} messages wait in {queue}", 500, _queues(_depth, critical=True), clears_at=100, for_seconds=30,
-    ),
-    Rule(
-        "CriticalQueueNotEmpty", _WARNING, "Messages that wait in the critical queue, for longer than a burst.",
-        "{queue} has not been near empty for minutes: {value:.0f} wait", 10, _queues(_depth, critical=True),
-        clears_at=5, for_seconds=300,
-    ),
-    Rule(
-        "QueueBacklog", _WARNING, "Messages that wait in another queue.",
-        "{value:.0f} messages wait in {queue}", 5_000, _queues(_depth, critical=False), clears_at=2_500,
-        for_seconds=30,
-    ),
-    Rule(
-        "QueueMessagesOld", _WARNING, "Seconds that the oldest message of a queue has waited.",
-        "a message has waited {value:.0f} s in {queue}", 300, _queues(_age), clears_at=60, for_seconds=30,
-    ),
-    Rule(
-        "DeadLetterQueueFull", _WARNING, "Messages in a queue's dead-letter queue.",
-        "{value:.0f} messages are in the dead-letter queue of {queue}", 100, _queues(lambda each: each.dead),
-        clears_at=50, for_seconds=60,
-    ),
-    Rule(
-        "EventsOverdue", _WARNING, "Events of a priority that have been due for a minute or longer.",
-        "{value:.0f} {priority} events are overdue", 0, _events(lambda each: each.overdue, critical=False),
-        for_seconds=300,
-    ),
-    Rule(
-        "ClaimsExpire", _WARNING, "Events that a scheduler claimed and did not publish in time.",
-        "{value:.0f} {priority} events were claimed and not published", 0, _events(lambda each: each.claims_expired),
-        for_seconds=30,
-    ),
-    Rule(
-        "OutcomesMissing", _WARNING, "Published events whose outcome is so late that they are published again.",
-        "the outcomes of {value:.0f} {priority} events never came", 0, _events(lambda each: each.unanswered),
-        for_seconds=120,
-    ),
-    Rule(
-        "OutboxSlow", _WARNING, "Seconds for which a service's messages have waited to be sent.",
-        "{service} sends its messages {value:.0f} s late", 30, _services(lambda each: each.outbox_age_seconds),
-        clears_at=10, for_seconds=60,
-    ),
-    Rule(
-        "WebhookSuccessLow", _WARNING, "Share of the attempts of the last minutes that succeeded.",
-        "only {value:.0%} of attempts succeed", 0.95, _attempts(lambda each: each.attempts_succeeded),
-        clears_at=0.97, for_seconds=30, below=True,
-    ),
-    Rule(
-        "WebhookTimeoutsHigh", _WARNING, "Share of the attempts of the last minutes that timed out.",
-        "{value:.0%} of attempts time out", 0.05, _attempts(lambda each: each.attempts_timed_out), clears_at=0.03,
-        for_seconds=60,
-    ),
-    Rule(
-        "WebhookSlow", _WARNING, "Seconds that an attempt takes (p95), by priority.",
-        "{priority} webhooks take {value:.0f} s (p95)", 10, _percentiles(Measure.WEBHOOK, lambda _, p95: p95),
-        clears_at=5, for_seconds=120,
-    ),
-    Rule(
-        "CircuitOpen", _WARNING, "An endpoint failed so often that it is left alone for a while.",
-        "{endpoint} is left alone: {failures} attempts in a row have failed", 0.5, _circuits, clear_seconds=15,
-    ),
-    Rule(
-        "EndpointDisabled", _WARNING, "Endpoints that were switched off for failing, in the last minutes.",
-        "{value:.0f} endpoints were switched off", 0, _happened(Kind.ENDPOINT_DISABLED),
-    ),
-    Rule(
-        "ConcurrencyExhausted", _WARNING, "Share of the deliveries that the fleet may have in hand.",
-        "{priority} deliveries take {value:.0%} of what the fleet may have in hand", 0.9,
-        _deliveries(lambda each: each.in_flight / each.concurrency), clears_at=0.7, for_seconds=300,
-    ),
-    Rule(
-        "DeliveriesAbandoned", _WARNING, "Deliveries whose worker has died and that nobody else takes.",
-        "nobody takes {value:.0f} {priority} deliveries of workers that have died", 0,
-        _deliveries(lambda each: each.abandoned), for_seconds=60,
-    ),
-    Rule(
-        "LatenessHigh", _WARNING, "Lateness (p95) of delivered events, in times the objective of their priority.",
-        "{priority} events are {value:.1f} times as late (p95) as they may be", 1,
-        _percentiles(Measure.END_TO_END, lambda priority, p95: p95 / OBJECTIVES[priority]), clears_at=0.8,
-        for_seconds=120,
-    ),
-    Rule(
-        "QueueProcessingSlow", _WARNING, "Seconds that due messages wait in their queue (p95).",
-        "{priority} messages wait {value:.0f} s in their queue (p95)", 5,
-        _percentiles(Measure.QUEUE, lambda _, p95: p95), clears_at=3, for_seconds=120,
-    ),
-    Rule(
-        "DeadLettersNew", _WARNING, "Dead letters announced in the last minutes, by their reason.",
-        "{value:.0f} new dead letters: {reason}", 0, _announced, clear_seconds=30,
-    ),
-    Rule(
-        "DeadLettersMany", _WARNING, "Dead letters that wait for somebody.",
-        "{value:.0f} dead letters are open", 100, _delivery(lambda each: each.dead_letters_open), clears_at=50,
-        for_seconds=60,
-    ),
-)  # fmt: skip
+
+def _rule(alert: contracts.alerts.Alert) -> Rule:
+    return Rule(
+        alert.name,
+        alert.severity,
+        alert.meaning,
+        alert.summary,
+        HOLDS if alert.threshold is None else alert.threshold,
+        MEASURES[alert.name],
+        clears_at=alert.clears_at,
+        for_seconds=alert.for_seconds,
+        clear_seconds=alert.clear_seconds,
+        below=alert.below,
+    )
+
+
+RULES: Sequence[Rule] = tuple(_rule(alert) for alert in contracts.alerts.ALERTS.values() if alert.evaluated)
 NAMES = tuple(rule.name for rule in RULES)
 
 

@@ -13,18 +13,12 @@ from hashlib import sha256
 from uuid import UUID
 
 from analytics_service.domain.observations import Observations
+from contracts.alerts import Severity as Severity  # one of this module's own words
 
 FLAP_SECONDS = 1800.0
 """An alert that fires within this time of its last end is flapping."""
 MOST_FLAPS = 4
 """The time to be well is doubled so often at most."""
-
-
-class Severity(StrEnum):
-    """CRITICAL pages somebody, WARNING is read when there is time."""
-
-    CRITICAL = "critical"
-    WARNING = "warning"
 
 
 class AlertState(StrEnum):

@@ -1,0 +1,25 @@
+"""The catalogue of alerts: what is judged, past which threshold and for how long, by whoever judges it."""
+
+from contracts.alerts.alert import FEWEST, Alert, Recording, Severity
+from contracts.alerts.catalogue import ALERTS, GROUPS, RECORDINGS, find_alert
+from contracts.alerts.objectives import LATENESS_SECONDS, OBJECTIVES
+from contracts.alerts.prometheus import RUNBOOK, Release, rule_files
+from contracts.alerts.runbook import alert_table, with_table
+
+__all__ = [
+    "ALERTS",
+    "FEWEST",
+    "GROUPS",
+    "LATENESS_SECONDS",
+    "OBJECTIVES",
+    "RECORDINGS",
+    "RUNBOOK",
+    "Alert",
+    "Recording",
+    "Release",
+    "Severity",
+    "alert_table",
+    "find_alert",
+    "rule_files",
+    "with_table",
+]
