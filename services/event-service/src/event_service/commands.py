@@ -9,7 +9,9 @@ from rich.table import Table
 
 from chassis.service import execute
 from chassis.zones import TZDATA_VERSION
-from event_service.application.zone_changes import Report, recompute
+from event_service.application import calendar_changes, zone_changes
+from event_service.application.recomputing import Report
+from event_service.domain.business_days import RELEASE
 from event_service.main import SERVICE, rulebook
 
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would move; change nothing.")]
@@ -23,23 +25,36 @@ def add_commands(app: typer.Typer) -> None:
         """Move what waits in zones whose rules are others in the installed tzdata package."""
         report = execute(
             SERVICE,
-            lambda runtime: recompute(runtime.database, runtime.outbox, rulebook(runtime.settings), dry_run=dry_run),
+            lambda runtime: zone_changes.recompute(
+                runtime.database, runtime.outbox, rulebook(runtime.settings), dry_run=dry_run
+            ),
         )
-        _show(report, dry_run=dry_run)
+        _show(report, f"tzdata {TZDATA_VERSION}", "zone", dry_run=dry_run)
+
+    @app.command()
+    def holidays(dry_run: _DryRun = False) -> None:
+        """Move what keeps to working days that are others in the installed holidays package."""
+        report = execute(
+            SERVICE,
+            lambda runtime: calendar_changes.recompute(
+                runtime.database, runtime.outbox, rulebook(runtime.settings), dry_run=dry_run
+            ),
+        )
+        _show(report, f"holidays {RELEASE}", "calendar", dry_run=dry_run)
 
 
-def _show(report: Report, *, dry_run: bool) -> None:
+def _show(report: Report, release: str, what: str, *, dry_run: bool) -> None:
     moved = sum(each.moved for each in report.values())
     examined = sum(each.examined for each in report.values())
     if report:
-        table = Table("zone", "waiting", "move", "are replaced", "by, at least", "at most")
+        table = Table(what, "waiting", "move", "are replaced", "by, at least", "at most")
         for name, each in sorted(report.items()):
             table.add_row(
                 name, str(each.examined), str(each.moved), str(each.replaced), _by(each.least), _by(each.greatest)
             )
         Console(soft_wrap=True).print(table)
     verb = "would move" if dry_run else "moved"
-    typer.echo(f"tzdata {TZDATA_VERSION}: {moved} of {examined} waiting events in {len(report)} changed zones {verb}")
+    typer.echo(f"{release}: {moved} of {examined} waiting events in {len(report)} changed {what}s {verb}")
 
 
 def _by(shift: timedelta | None) -> str:

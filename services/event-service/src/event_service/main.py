@@ -22,6 +22,7 @@ from event_service.adapters.partitions import Partitions
 from event_service.adapters.recipients import sweep_tombstones
 from event_service.api import broadcasts, calendar_feeds, events, forecast, imports, schedules, status
 from event_service.application import broadcasts as broadcast_work
+from event_service.application.calendar_changes import CalendarWatch
 from event_service.application.erasures import erase
 from event_service.application.event_changes import RETRY_CHANNEL
 from event_service.application.figures import Figures
@@ -156,6 +157,7 @@ def maintenance(runtime: Runtime[Settings]) -> Sequence[Role]:
         Loop("partitions", Partitions(runtime.database, runtime.clock).step),
         Loop("near", near.step),
         Loop("zones", ZoneWatch(runtime.database, runtime.outbox, rulebook(settings)).step),
+        Loop("calendars", CalendarWatch(runtime.database, runtime.outbox, rulebook(settings)).step),
         Loop("upkeep", upkeep.step),
         Loop("figures", Figures(runtime.database, runtime.clock).step),
         Loop("tombstones", forget_tombstones),

@@ -153,6 +153,9 @@ async def test_what_moved_and_by_how_much_is_recorded_once(scenario: Scenario, p
     [run] = await scenario.rows("SELECT * FROM zone_recomputes")
     assert (run.tzdata, run.moved, run.replaced) == (TZDATA_VERSION, 5, 0)
     assert run.finished_at is not None
+    examples = run.zones["America/Mexico_City"].pop("examples")
+    moves = [(datetime.fromisoformat(each["before"]), datetime.fromisoformat(each["after"])) for each in examples]
+    assert [after - before for before, after in moves] == [HOUR, HOUR]
     assert run.zones["America/Mexico_City"] == {
         "examined": 3, "moved": 2, "replaced": 0, "leastSeconds": 3600.0, "greatestSeconds": 3600.0,
     }  # fmt: skip

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
-from pydantic_core import to_json
 from sqlalchemy import text
 
 from chassis.database import Database, Transaction
 from event_service.adapters.events import COLUMNS, KEYS, MATCH, key_parameters, to_event
 from event_service.adapters.months import Month
+from event_service.adapters.recomputes import Records
 from event_service.domain.events import Event, EventKey
 
 _REMEMBER = text(
@@ -52,33 +51,7 @@ _OUTDATED = text(
 _STAMP = text(
     f"UPDATE events e SET tzdata = :tzdata FROM {KEYS} WHERE {MATCH} AND e.status = 'PENDING' AND e.tzdata <> :tzdata"
 )
-_BEGIN = text("INSERT INTO zone_recomputes (tzdata) VALUES (:tzdata) RETURNING id")
-_PROGRESS = text(
-    "UPDATE zone_recomputes SET examined = :examined, moved = :moved, replaced = :replaced,"
-    " zones = CAST(CAST(:zones AS text) AS jsonb) WHERE id = :id"
-)
-_FINISH = text("UPDATE zone_recomputes SET finished_at = clock_timestamp() WHERE id = :id")
-
-
-@dataclass(slots=True)
-class Shifts:
-    """What new rules of a zone did to its waiting events.
-
-    ``replaced`` gave way to another occurrence, or to none: the new rules leave their local time out. ``least`` and
-    ``greatest`` are by how much the moved ones moved; later is positive.
-    """
-
-    examined: int = 0
-    moved: int = 0
-    replaced: int = 0
-    least: timedelta | None = None
-    greatest: timedelta | None = None
-
-    def add(self, by: timedelta) -> None:
-        """Count one that moved."""
-        self.moved += 1
-        self.least = by if self.least is None else min(self.least, by)
-        self.greatest = by if self.greatest is None else max(self.greatest, by)
+RECORDS = Records("zone_recomputes", release="tzdata", shifts="zones")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,41 +108,6 @@ async def stamp(tx: Transaction, keys: Collection[EventKey], tzdata: str) -> Non
     """These are as ``tzdata`` has them."""
     if keys:
         await tx.execute(_STAMP, {**key_parameters(keys), "tzdata": tzdata})
-
-
-async def begin(database: Database, tzdata: str) -> int:
-    """Record that a recompute has begun. Returns its id."""
-    async with database.transaction() as tx:
-        id: int = (await tx.execute(_BEGIN, {"tzdata": tzdata})).scalar_one()
-    return id
-
-
-async def progress(tx: Transaction, id: int, shifts: Mapping[str, Shifts]) -> None:
-    """Record what it has done so far, by zone."""
-    zones = {
-        zone: {
-            "examined": each.examined,
-            "moved": each.moved,
-            "replaced": each.replaced,
-            "leastSeconds": _seconds(each.least),
-            "greatestSeconds": _seconds(each.greatest),
-        }
-        for zone, each in sorted(shifts.items())
-    }
-    values: dict[str, object] = {
-        name: sum(getattr(each, name) for each in shifts.values()) for name in ("examined", "moved", "replaced")
-    }
-    await tx.execute(_PROGRESS, {**values, "zones": to_json(zones).decode(), "id": id})
-
-
-async def finish(database: Database, id: int) -> None:
-    """Record that it has seen all."""
-    async with database.transaction() as tx:
-        await tx.execute(_FINISH, {"id": id})
-
-
-def _seconds(by: timedelta | None) -> float | None:
-    return None if by is None else by.total_seconds()
 
 
 NOWHERE = UUID(int=0)

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
 
 import structlog
 from opentelemetry import metrics
@@ -15,9 +14,19 @@ from chassis.zones import TZDATA_VERSION, fingerprints, keep, zone_names
 from chassis.zones import rules as zone_file
 from contracts.vocabulary import Priority
 from event_service.adapters import events, months, recipients, schedules, zone_rules
-from event_service.adapters.zone_rules import Shifts, beginning
+from event_service.adapters.recomputes import Shifts
+from event_service.adapters.zone_rules import beginning
 from event_service.application.occurrences import rule_of
 from event_service.application.planning import Changes, lock_live_events
+from event_service.application.recomputing import (
+    BATCH,
+    EVERY_SECONDS,
+    Report,
+    add,
+    count_move,
+    plan_again,
+    transaction,
+)
 from event_service.domain.events import Event, EventKey
 from event_service.domain.type_rules import Rulebook
 
@@ -27,13 +36,6 @@ _moved = metrics.get_meter("almanac.events").create_counter(
 )
 
 RULES_CHANGED = "time zone rules changed"
-BATCH = 500
-EVERY_SECONDS = 60.0
-
-Report = dict[str, Shifts]
-"""By zone, of those that have other rules now and in which something waits."""
-
-
 _dropped: set[str] = set()
 
 
@@ -73,35 +75,23 @@ async def recompute(
     """
     await zone_rules.remember(database, TZDATA_VERSION, fingerprints(), zone_file)
     await keep_dropped_zones(database)
-    run = None if dry_run else await zone_rules.begin(database, TZDATA_VERSION)
+    run = None if dry_run else await zone_rules.RECORDS.begin(database, TZDATA_VERSION)
     report: Report = defaultdict(Shifts)
     async for outdated in _outdated(database, batch):
         done: Report = defaultdict(Shifts)
-        async with _transaction(database, dry_run=dry_run) as tx:
+        async with transaction(database, dry_run=dry_run) as tx:
             await _renew(tx, outbox, rules, outdated, done)
-            _add(report, done)
+            add(report, done)
             if run is not None:
-                await zone_rules.progress(tx, run, report)
+                await zone_rules.RECORDS.progress(tx, run, report)
         if not dry_run:
             for name, each in done.items():
                 _moved.add(each.moved, {"zone": name})
         if going_on is not None and not await going_on():
             return report
     if run is not None:
-        await zone_rules.finish(database, run)
+        await zone_rules.RECORDS.finish(database, run)
     return report
-
-
-def _add(report: Report, done: Report) -> None:
-    for name, each in done.items():
-        total = report[name]
-        total.examined += each.examined
-        total.replaced += each.replaced
-        total.moved += each.moved
-        for by in (each.least, each.greatest):
-            if by is not None:
-                total.least = by if total.least is None else min(total.least, by)
-                total.greatest = by if total.greatest is None else max(total.greatest, by)
 
 
 async def _outdated(database: Database, batch: int) -> AsyncIterator[Sequence[Event]]:
@@ -114,16 +104,6 @@ async def _outdated(database: Database, batch: int) -> AsyncIterator[Sequence[Ev
             ):
                 yield page
                 after = page[-1].key
-
-
-@asynccontextmanager
-async def _transaction(database: Database, *, dry_run: bool) -> AsyncIterator[Transaction]:
-    if dry_run:
-        async with database.read() as connection:  # nothing it does is kept
-            yield Transaction(connection)
-    else:
-        async with database.transaction() as tx:
-            yield tx
 
 
 async def _renew(tx: Transaction, outbox: Outbox, rules: Rulebook, outdated: Sequence[Event], done: Report) -> None:
@@ -155,22 +135,16 @@ async def _renew(tx: Transaction, outbox: Outbox, rules: Rulebook, outdated: Seq
             if there is not None and there.instant == event.target:
                 right.append(event.key)
                 continue
-            planned = changes.plan(schedule, schedule, waiting, recipient, schedule.traceparent)
-            if planned.live_event_id != event.id or planned.next_at is None:
-                done[event.timezone].replaced += 1
-            elif planned.next_at == event.target:  # it was given an instant of its own
+            # One that stays was given an instant of its own.
+            if plan_again(changes, schedule, waiting, event, recipient, done[event.timezone]):
                 right.append(event.key)
-            else:
-                done[event.timezone].add(planned.next_at - event.target)
         elif current is not None and current.target == event.target:
             done[event.timezone].examined += 1
             moved_to = changes.rezone(current, current.timezone)
             if moved_to is None:
                 done[event.timezone].replaced += 1
-            elif moved_to == event.target:
+            elif not count_move(done[event.timezone], event.id, event.target, moved_to):
                 right.append(event.key)
-            else:
-                done[event.timezone].add(moved_to - event.target)
     await changes.write(tx, outbox, RULES_CHANGED)
     await zone_rules.stamp(tx, right, TZDATA_VERSION)
 

@@ -18,6 +18,9 @@ from event_service.domain.errors import InvalidRuleError
 RELEASE: str = version.__version__
 """The release of the data, like ``0.85``."""
 
+COMPARED = date(2020, 1, 1), date(2060, 12, 31)
+"""The days on which two releases are compared: the same for all, whenever they are."""
+
 FARTHEST_DAYS = 31
 """No country is closed for longer: a search for a working day ends there."""
 
@@ -75,11 +78,16 @@ class BusinessDays:
                 return other
         return None
 
-    def fingerprint(self, first: date, last: date) -> str:
+    def fingerprint(self, first: date = COMPARED[0], last: date = COMPARED[1]) -> str:
         """Return a digest of the days from ``first`` to ``last`` that are no working days."""
         days = (first + timedelta(days=number) for number in range((last - first).days + 1))
         closed = ",".join(day.isoformat() for day in days if not self.is_working(day))
         return hashlib.sha256(closed.encode()).hexdigest()
+
+
+def name_of(country: str, subdivision: str | None) -> str:
+    """Return the name of a calendar in reports, like ``DE`` or ``DE-BY``."""
+    return country if subdivision is None else f"{country}-{subdivision}"
 
 
 @lru_cache(maxsize=1)
