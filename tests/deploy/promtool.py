@@ -24,7 +24,7 @@ def own(series: Mapping[str, str], release: Release) -> dict[str, str]:
 
 def _labelled(name: str, release: Release) -> str:
     if "$" in name:  # of kube-state-metrics, which does not know of releases
-        return Template(name).substitute(namespace=release.namespace, release=release.name)
+        return Template(name).substitute(namespace=release.namespace, release=release.objects)
     metric, _, inner = name.removesuffix("}").partition("{")
     return f"{metric}{{{', '.join(each for each in (inner, release.own) if each)}}}"
 

@@ -405,13 +405,20 @@ def test_alerts_link_to_the_page_that_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "namespace"), [("almanac", "almanac"), ("greetings", "production"), ("almanac-two", "42")]
+    ("name", "namespace"),
+    [
+        ("almanac", "almanac"),
+        ("greetings", "production"),
+        ("almanac-two", "42"),
+        ("almanac-of-the-northern-subsidiary", "production"),
+        ("almanac-of-northern-companies", "production"),
+    ],
 )
 def test_a_releases_rules_are_those_of_the_catalogue_for_it(name: str, namespace: str) -> None:
     release = Release(name, namespace, "https://wiki.example/almanac")
     values = {"monitoring": {"enabled": True, "runbookUrl": release.runbook}}
     rendered = _named(manifests(values, name=name, namespace=namespace), "PrometheusRule")
-    assert {each.removeprefix(f"{name}-"): rule["spec"] for each, rule in rendered.items()} == {
+    assert {each.removeprefix(f"{release.objects}-"): rule["spec"] for each, rule in rendered.items()} == {
         file.removesuffix(".yaml"): yaml.safe_load(text) for file, text in rule_files(release).items()
     }
 

@@ -4,12 +4,13 @@ Several releases may share a Prometheus with each other and with strangers. Each
 own series alone and label their results with its namespace and name (ADR 40):
 
 - ``$own`` selects what was scraped for the release: every such series has the labels ``namespace`` and ``release``,
-- ``$namespace`` and ``$release`` select its objects among those that kube-state-metrics tells of,
+- ``$namespace`` and ``$release`` (how their names begin) select its objects in the metrics of kube-state-metrics,
 - ``$threshold`` is the alert's.
 """
 
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 from string import Template
 from typing import Final
 
@@ -17,6 +18,7 @@ from contracts.alerts.alert import Alert, Recording
 from contracts.alerts.catalogue import GROUPS, RECORDINGS
 
 RUNBOOK: Final = "https://github.com/almanac/almanac/blob/main/docs/operations.md"
+MAX_NAME: Final = 28
 _HEADER: Final = "# Written from contracts.alerts by `make rules`.\n"
 _LABELS: Final = {"service": "job"}
 """Labels that Prometheus calls otherwise than the evaluator of analytics-service does."""
@@ -39,6 +41,13 @@ class Release:
     runbook: str = RUNBOOK
 
     @property
+    def objects(self) -> str:
+        """How the names of its objects on Kubernetes begin: the chart cuts a name of more than 28 characters."""
+        if len(self.name) <= MAX_NAME:
+            return self.name
+        return f"{self.name[:19].removesuffix('-')}-{sha256(self.name.encode()).hexdigest()[:8]}"
+
+    @property
     def own(self) -> str:
         return f'namespace="{self.namespace}", release="{self.name}"'
 
@@ -57,7 +66,7 @@ def expression(promql: str, release: Release, threshold: float | None = None) ->
     """PromQL for a release. What is no placeholder of ours (``$1`` of ``label_replace``) stays as it is."""
     limit = "" if threshold is None else f"{threshold:.10g}"
     return Template(promql.strip()).safe_substitute(
-        own=release.own, namespace=release.namespace, release=release.name, threshold=limit
+        own=release.own, namespace=release.namespace, release=release.objects, threshold=limit
     )
 
 
