@@ -41,10 +41,10 @@ $(VENV)/policies/installed: $(VENV)/installed requirements/policies.txt
 	touch $@
 
 .PHONY: system-packages browser-packages
-system-packages: ## Install what some tests want of Debian, as root: pgbouncer, promtool, amtool, spin and gcc
+system-packages: ## Install what some tests want of Debian, as root: pgbouncer, promtool, amtool, spin, gcc and node
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends pgbouncer prometheus prometheus-alertmanager \
-	  spin gcc libc6-dev
+	  spin gcc libc6-dev nodejs
 
 browser-packages: ## Install the browser that `make test-browser` drives, as root
 	apt-get update -qq
@@ -66,12 +66,15 @@ lock: ## Compile requirements/*.txt from the packages' pyproject.toml
 
 # -- run --------------------------------------------------------------------------------------------------------------
 
-.PHONY: run demo contracts rules
+.PHONY: run demo contracts rules settings-reference
 run: install ## Run everything on this machine, with sample users, until Ctrl-C
 	@$(BIN)/python -m local_stack up
 
 demo: install ## A day in time-lapse: make demo [USERS=users.csv] [DAY=2027-02-28] [SPEED=2880] [BROADCAST=12:00]
 	@$(BIN)/python -m local_stack demo --users "$(USERS)" --day "$(DAY)" --speed "$(SPEED)" --broadcast "$(BROADCAST)"
+
+settings-reference: install ## Write docs/reference/settings.md from the code
+	@$(BIN)/python tests/house/settings_reference.py
 
 contracts: install ## Write JSON Schemas and the AsyncAPI document to docs/contracts
 	$(BIN)/python -m contracts export docs/contracts

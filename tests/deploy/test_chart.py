@@ -473,7 +473,7 @@ def test_what_the_dev_profile_needs_is_there_to_apply() -> None:
         assert f"CREATE DATABASE {url.rpartition('/')[2]};" in sql
 
 
-@pytest.mark.parametrize("paper", ["README.md", "docs/operations.md", "deploy/k8s/README.md"])
+@pytest.mark.parametrize("paper", ["docs/how-to/go-to-production.md", "docs/operations.md", "deploy/k8s/README.md"])
 def test_commands_in_the_papers_name_what_there_is(paper: str, pytestconfig: pytest.Config) -> None:
     root = pytestconfig.rootpath
     written = (root / paper).read_text()

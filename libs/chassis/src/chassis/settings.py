@@ -62,74 +62,81 @@ def _cache_address(value: SecretStr | None) -> SecretStr | None:
 
 
 class BusSettings(BaseSettings):
-    """Where SNS and SQS are, and how our things on them are called. Credentials come the usual way of AWS' SDKs."""
+    """Where SNS and SQS are, and the names of topics and queues. Credentials are found as AWS' SDKs find them."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     aws_endpoint_url: str | None = None
     """Where SNS and SQS answer; empty on AWS itself, the emulator's address elsewhere."""
     aws_region: str = "us-east-1"
+    """The region of topics and queues."""
     aws_account_id: str = Field("000000000000", pattern=r"^\d{12}$")
-    """The account that owns topics and queues: their ARNs are derived from it, not looked up."""
+    """The account that owns topics and queues; their ARNs are derived from it."""
     topology_prefix: str = Field("bday", pattern=r"^[a-z0-9-]{1,40}$")
+    """How the names of topics and queues begin."""
 
 
 class ServiceSettings(BusSettings):
-    """What a process of any service can be told. Times are in seconds of real time unless a name says otherwise."""
+    """The settings of every service. Times are in seconds of real time unless a name says otherwise."""
 
     database_url: SecretStr
     """``postgresql://user:password@host:port/database`` of this service's own database. On RDS without a password:
-    ``postgresql://user@host:port/database?ssl=require&iam=us-east-1``, and the same of the two below."""
+    ``postgresql://user@host:port/database?ssl=require&iam=us-east-1``. The two URLs below take the same form."""
     database_pool_size: int = Field(10, ge=2, le=200)
     """Connections that one process may hold (docs/architecture.md#reliability-rules, rule 10)."""
     database_pooler: bool = False
-    """True behind a transaction pooler: prepared statements are then not cached, for they belong to a session.
-    Such a pooler drops ``jit = off``, which our statements want: set it on the role, ``ALTER ROLE … SET jit = off``."""
+    """True behind a transaction pooler: prepared statements are then not cached, because they belong to a session.
+    Such a pooler drops ``jit = off``: set it on the role, ``ALTER ROLE … SET jit = off``."""
     listen_url: OptionalSecret = None
-    """The primary's own address where ``DATABASE_URL`` is a pooler's. LISTEN does not pass a transaction pooler, and
-    without this, work that a notification would wake is polled for. Migrations use it too. A process that listens holds
-    one connection more."""
+    """The primary's own address where ``DATABASE_URL`` is a pooler's. LISTEN does not pass a transaction pooler, so
+    without this setting work is found by polling. Migrations use it too. A process that listens holds one connection
+    more."""
     database_replica_url: OptionalSecret = None
-    """A streaming replica of the database, for reads that may be a moment old. Empty: they go to the primary."""
+    """A streaming replica of the database, for reads that may be slightly stale. Empty: they go to the primary."""
     database_replica_pool_size: int = Field(5, ge=1, le=200)
     """Connections to the replica that one process may hold, and two more that measure its lag."""
     database_replica_max_lag_seconds: float = Field(1.0, gt=0)
-    """The oldest state that such a read may see. While the replica is further behind, the primary is read."""
+    """The most that the replica may be behind. While it is further behind, the primary answers."""
     cache_url: Annotated[OptionalSecret, AfterValidator(_cache_address)] = None
-    """Where API reads are cached for moments: ``mem://`` in the process, ``redis://host:port/0`` shared. Empty: not."""
+    """The cache of API reads: ``mem://`` in the process, ``redis://host:port/0`` shared. Empty: no cache."""
 
     api_host: str = "127.0.0.1"
     api_port: int = Field(8000, ge=0, le=65535)
+    """Where the process serves its API, ``/healthz``, ``/readyz`` and ``/metrics``."""
     api_keys: Annotated[tuple[ApiKey, ...], NoDecode, BeforeValidator(_api_keys)] = ()
-    """JSON list of keys. With none, nothing but health and metrics answers."""
+    """JSON list of ``{"name", "sha256", "scopes"}``: bearer keys by their SHA-256 in hex, with the scopes ``read``,
+    ``write``, ``admin``. Without a key only health and metrics answer."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """``debug``, ``info``, ``warning`` or ``error``."""
     log_format: Literal["json", "console"] = "json"
+    """``json``, or ``console`` for people."""
     otel_exporter_otlp_endpoint: str | None = None
     """Base address of an OTLP/HTTP collector. Empty: spans are neither recorded nor sent, trace ids still travel."""
     otel_traces_sampler_ratio: float = Field(1.0, ge=0, le=1)
+    """The share of traces that are recorded."""
 
     settings_grace_seconds: float = Field(0.0, ge=0)
-    """How long a process without a setting that it needs stays, unready and with the reason at ``/readyz``, before it
-    ends. 0: it ends at once, as a terminal wants it. On Kubernetes it begins anew then, with its Secret as it is."""
+    """How long a process without a required setting stays, unready and with the reason at ``/readyz``, before it exits.
+    0: at once. On Kubernetes the container then restarts with its Secret as it is by then."""
     shutdown_grace_seconds: float = Field(25.0, gt=0)
-    """How long work in hand may take after SIGTERM. Kubernetes' own grace period must be longer."""
+    """How long work in progress may take after SIGTERM. Kubernetes' own grace period must be longer."""
     time_lapse: bool = False
-    """True only in the one-machine stack, where a mapped clock is obeyed. Elsewhere one is an error."""
+    """True only in the one-machine stack, whose clock may be mapped. Elsewhere a mapped clock is an error."""
 
     outbox_poll_seconds: float = Field(0.2, gt=0)
     """How soon a relay sees rows that another process wrote; rows of its own process wake it at once."""
     outbox_backlog_limit: int = Field(50_000, ge=1)
-    """Unsent rows from which on bulk work, such as an import, waits for the relay, lest the bus be flooded."""
+    """Unsent rows above which bulk work, such as an import, waits for the relay."""
     outbox_retention_hours: float = Field(24.0, gt=0)
-    """How long sent rows are kept, to be replayed when the bus has lost its queues."""
+    """How long sent rows are kept, for a replay after the bus has lost its queues."""
     inbox_retention_days: float = Field(30.0, gt=0)
     """How long item ids are remembered. Longer than queue, DLQ and redrives together can hold a message (18 days)."""
     usage_retention_days: int = Field(400, ge=2)
-    """How long it is known what was used in an hour: this month beside the same one of last year."""
+    """Retention of hourly usage."""
     erasure_seconds: float = Field(60.0, gt=0)
-    """Pause between two rounds that erase deleted users. What is on its way is erased once it has ended."""
+    """Pause between two rounds that erase deleted users. Events in flight are erased when they have ended."""
     message_dead_letter_retention_days: float = Field(90.0, gt=0)
     """How long messages that could not be parsed or applied are kept."""
     dlq_drain_seconds: float = Field(60.0, gt=0)
-    """Pause between two looks at this service's dead-letter queues."""
+    """Pause between two reads of this service's dead-letter queues."""

@@ -97,70 +97,72 @@ class Settings(ServiceSettings):
     user_service_url: Address = None
     event_service_url: Address = None
     delivery_service_url: Address = None
-    """Where the other services' APIs answer, as http://event-service:8000: timelines, costs and the console ask them,
-    and say what is missing where one is not known or does not answer. Nothing that is counted depends on them."""
+    """Where the other services' APIs answer, as ``http://event-service:8000``. Timelines, costs and the console ask
+    them, and name what is missing if one is not set or does not answer."""
     services_api_key: OptionalSecret = None
     """The bearer key for those APIs, with the scope `read`."""
     services_timeout_seconds: float = Field(5.0, gt=0, le=60)
-    """How long one request to them may take. A page waits for the slowest of several."""
+    """The timeout of one request to them."""
     jaeger_url: Address = None
-    """Where people find Jaeger's UI: what carries a trace id is then linked to it."""
+    """Jaeger's UI, which trace ids are then linked to."""
 
     prices: Annotated[Prices, NoDecode, BeforeValidator(_priced)] = Prices()
-    """JSON of the prices that differ from the defaults, as {"database_replicas": 0, "vcpu_hour": 0.03238}."""
+    """JSON of prices in US dollars that differ from the defaults: ``{"database_replicas": 0, "vcpu_hour": 0.03238}``.
+    Their names are in ``domain/prices.py``."""
     alert_every_seconds: float = Field(5.0, gt=0, le=60)
-    """How often alerts are judged, by one process at a time."""
+    """How often alert rules are evaluated, by one process at a time."""
     alert_rules: Annotated[
         Mapping[RuleName, Annotated[RuleChange, BeforeValidator(_changed)]], NoDecode, BeforeValidator(_from_json)
     ] = Field(default_factory=dict)
     """JSON by a rule's name: ``{"QueueBacklog": {"threshold": 2000, "clears_at": 1000}, "CircuitOpen": {"enabled":
-    false}}``; also ``for_seconds`` and ``clear_seconds``. What is not said stays as it is."""
+    false}}``; also ``for_seconds`` and ``clear_seconds``. Fields that are not named keep their defaults."""
     alert_repeat_critical_seconds: float = Field(1800.0, gt=0)
-    """How often somebody is reminded of an alert that goes on and that nobody has acknowledged; and the next."""
     alert_repeat_warning_seconds: float = Field(14_400.0, gt=0)
+    """How often an alert that keeps firing is sent again until it is acknowledged."""
     alert_routes: Annotated[Mapping[Severity, tuple[ChannelName, ...]], NoDecode, BeforeValidator(_from_json)] = Field(
         default_factory=_routes
     )
-    """JSON: which channels are told of which severity. Those that are not configured below are left out."""
+    """JSON: the channels of each severity, ``{"critical": ["pagerduty"], "warning": ["slack"]}``. By default critical
+    alerts go to all channels, warnings to all but PagerDuty. Channels that are not configured are left out."""
     pagerduty_routing_key: OptionalSecret = None
     """The integration key of a PagerDuty service (Events API v2)."""
     pagerduty_url: str = "https://events.pagerduty.com/v2/enqueue"
+    """PagerDuty's Events API."""
     slack_webhook_url: OptionalSecret = None
     """The incoming webhook of a Slack channel."""
     alert_email_from: str | None = None
-    """An identity that SES has verified. E-mails go out only where there are receivers, too."""
+    """The sender of alerts by e-mail, an identity that SES has verified. Needs ``ALERT_EMAIL_TO``."""
     alert_email_to: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
-    """Addresses between commas."""
+    """The receivers of alerts by e-mail, separated by commas."""
     alert_webhook_url: OptionalSecret = None
-    """A receiver of Standard Webhooks, for anything else."""
+    """A receiver of alerts as Standard Webhooks. Needs ``ALERT_WEBHOOK_SECRET``."""
     alert_webhook_secret: Annotated[OptionalSecret, AfterValidator(_symmetric)] = None
-    """What those are signed with: ``whsec_`` and 24 to 64 bytes in base64. The one is nothing without the other."""
+    """The key that signs them: ``whsec_`` and 24 to 64 bytes in base64."""
     console_url: Address = None
-    """Where people find the console: what is said of an alert then leads there."""
+    """The console's address, which alerts link to."""
     runbook_url: str = Field(RUNBOOKS, pattern=r"^https?://[^\s#]+$")
-    """The page whose headings say what to do about each alert: yours, if it is elsewhere."""
+    """The page with a heading for each alert, which alerts link to."""
 
     consumer_receivers: int = Field(2, ge=1, le=20)
-    """Receives in flight. Two, so that one can bring messages while the other polls."""
+    """Concurrent receives of one process."""
     consumer_batch_messages: int = Field(50, ge=1, le=200)
-    """Messages in one transaction at most. Each holds up to 100 items: more would only hold its locks longer."""
+    """The most messages, of up to 100 items each, in one transaction."""
     minute_retention_days: int = Field(31, ge=8)
-    """How long counts by minute are kept: longer than the week that the overview can look back."""
+    """How long counts by minute are kept."""
     hour_retention_days: int = Field(430, ge=31)
-    """How long counts by hour are kept: this month beside the same one of last year."""
+    """How long counts by hour are kept."""
     day_retention_days: int = Field(3_660, ge=366)
-    """How long counts by day are kept: ten years."""
+    """How long counts by day are kept."""
     timeline_retention_days: int = Field(430, ge=1)
-    """How long timelines are kept: an event is scheduled up to 13 months ahead, and read about for a month more. So
-    are announced dead letters, and what is known of a user's engagement after the last event."""
+    """How long timelines, announced dead letters and engagement are kept. Events are made up to 13 months ahead."""
 
     analytics_service_url: Address = None
-    """Where this service's own API answers, for a console in a process without it. Empty: in the same process."""
+    """Where this service's own API answers, for a console in another process. Empty: the same process."""
     console_session_hours: float = Field(12.0, gt=0, le=168)
-    """How long a login to the console lasts: a working day."""
+    """How long a login to the console lasts."""
     process_events_per_second: float = Field(450.0, gt=0)
-    """How many events one process of each role together take through, for the fleet's ceiling: seven tenths of what
-    was measured on two cores that also ran PostgreSQL, emulator and receiver (docs/scaling.md)."""
+    """Events a second that one process of each role together handle, for the fleet's capacity in the forecast: seven
+    tenths of what was measured on two cores (docs/scaling.md). Measure your own pods."""
 
     @model_validator(mode="after")
     def _webhook_is_whole(self) -> Self:

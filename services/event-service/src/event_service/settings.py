@@ -35,38 +35,37 @@ class Settings(ServiceSettings):
     """Times are in seconds of real time; grace is on the events' own (maybe simulated) clock."""
 
     claim_batch: int = Field(500, ge=1, le=5000)
-    """Events claimed at once, per priority: many share a round trip, and are published long before the lease ends."""
+    """Events claimed, or reaped, in one statement."""
     claim_lease_seconds: float = Field(60.0, gt=0)
-    """After so long a claim whose publication is not recorded is taken over. It is published during the first half."""
+    """The lease of a claim. It is published during the first half; a reaper takes over a claim whose lease ended
+    without a recorded publication."""
     outcome_timeout_seconds: float = Field(7200.0, gt=0)
     """When a published event without an outcome is published again: the retry horizon (an hour) plus an hour. An event
-    whose publication got no answer stays PROCESSING for as long. It must outlast the longest backlog of deliveries."""
+    whose publication got no answer stays PROCESSING for as long. It must exceed the longest backlog of deliveries."""
     claim_ahead_seconds: float = Field(0.1, ge=0, le=1.0)
-    """How long before its target an event is claimed, to be published on the instant: time for the claim, and for a
-    look at the queue's depth. From then on it cannot be cancelled or moved. Nothing is ever published early."""
+    """How long before its target an event is claimed, so that it is published on the instant. From then on it cannot be
+    cancelled or moved. No event is published early."""
     scheduler_poll_seconds: float = Field(1.0, gt=0, le=2.0)
-    """The longest sleep of a scheduler, and so how late it sees what was inserted, nearer than the next that it knew
-    of, while its LISTEN is not heard. At most two seconds: who inserts something later than that wakes nobody."""
+    """The longest sleep of a scheduler: how late it sees a new event while LISTEN is not available. Inserts of events
+    that are due more than two seconds ahead send no notification, hence the maximum."""
     queue_depth_limit: int = Field(1000, ge=1)
-    """A priority is claimed only while its queue holds fewer messages: the backlog stays where it has order."""
+    """A priority is claimed only while its queue holds fewer messages. The rest waits in PostgreSQL, in order."""
     broadcast_chunk: int = Field(5000, ge=1, le=50_000)
-    """Users looked at in one transaction of a broadcast. While it lasts, half a second perhaps, their changes wait."""
+    """Users per transaction of a broadcast. Their changes wait while it lasts, about half a second."""
     reap_seconds: float = Field(5.0, gt=0)
-    """Pause between two looks for expired claims, missing outcomes and missed events."""
+    """Pause between two runs of the reapers: expired claims, missing outcomes, missed events."""
     retention_days: float = Field(400.0, ge=62)
-    """How long a month of events is kept after its end, on the events' clock; with anything in it alive, longer. It
-    must outlast whatever looks back: retries, redriven deliveries, last year's birthday."""
+    """How long a month of events is kept after its end; longer while one of them has not ended."""
     grace_hours_birthday: Grace = 72.0
     grace_hours_anniversary: Grace = 72.0
     grace_hours_reminder: Grace = 24.0
     grace_hours_notification: Grace = 24.0
-    """How late an event of the type may still be fired. Two weeks at most: partitions are made for that much of the
-    past."""
+    """How late an event of the type may still fire."""
     expiry_hours_birthday: Expiry = None
     expiry_hours_anniversary: Expiry = None
     expiry_hours_reminder: Expiry = None
     expiry_hours_notification: Expiry = None
-    """How long after its target an event may still be delivered. None: as long as it may be fired; never less."""
+    """How long after its target an event may still be delivered. Empty: its grace. Must be at least its grace."""
     birthday_message: Annotated[str, _template(EventType.BIRTHDAY)] = "Hey, {first_name} {last_name} it's your birthday"
     anniversary_message: Annotated[str, _template(EventType.ANNIVERSARY)] = (
         "Hey, {first_name} {last_name} it's your {ordinal} anniversary: {label}"
@@ -85,31 +84,31 @@ class Settings(ServiceSettings):
     notification_messages: Annotated[dict[str, str], _translations(EventType.NOTIFICATION)] = Field(
         default_factory=dict
     )
-    """The same in other languages, by BCP 47 tag: ``{"de": "Hallo {first_name}", "pt-BR": "Oi {first_name}"}``. A user
-    whose locale is de-AT gets that of de-AT, else that of de, else the message above."""
+    """Translations of these templates, by BCP 47 tag: ``{"de": "Hallo {first_name}", "pt-BR": "Oi {first_name}"}``. A
+    user whose locale is de-AT gets that of de-AT, else that of de, else the message above."""
     send_window_birthday: SendWindowInput | None = None
     send_window_anniversary: SendWindowInput | None = None
     send_window_reminder: SendWindowInput | None = None
     send_window_notification: SendWindowInput | None = None
-    """When events of the type may be sent, in their users' zones, as JSON:
-    ``[{"days": ["MO", "TU", "WE", "TH", "FR", "SA", "SU"], "from": "08:00", "until": "21:00"}]``. None: at any time.
-    A schedule's, a broadcast's and above all a user's own window take its place. A window that changes holds at once
-    for what fires; what waits is placed by it when it is planned next."""
+    """When events of the type may be sent, in the user's zone, as JSON:
+    ``[{"days": ["MO", "TU", "WE", "TH", "FR", "SA", "SU"], "from": "08:00", "until": "21:00"}]``. Empty: at any time.
+    The window of a user, a schedule or a broadcast takes precedence. A changed window applies at once to events that
+    fire, and to waiting events when they are planned next."""
     gap_policy_birthday: GapPolicy = GapPolicy.SHIFT_FORWARD
     gap_policy_anniversary: GapPolicy = GapPolicy.SHIFT_FORWARD
     gap_policy_reminder: GapPolicy = GapPolicy.SHIFT_FORWARD
     gap_policy_notification: GapPolicy = GapPolicy.SHIFT_FORWARD
-    """What becomes of a local time that a clock change leaves out."""
+    """A local time that does not exist: ``shift_forward`` or ``skip``."""
     overlap_policy_birthday: OverlapPolicy = OverlapPolicy.FIRST
     overlap_policy_anniversary: OverlapPolicy = OverlapPolicy.FIRST
     overlap_policy_reminder: OverlapPolicy = OverlapPolicy.FIRST
     overlap_policy_notification: OverlapPolicy = OverlapPolicy.FIRST
-    """Which of the two counts where a clock change brings a local time twice."""
+    """A local time that occurs twice: ``first`` or ``second``."""
     leap_day_policy_birthday: LeapDayPolicy = LeapDayPolicy.BACKWARD
     leap_day_policy_anniversary: LeapDayPolicy = LeapDayPolicy.BACKWARD
     leap_day_policy_reminder: LeapDayPolicy = LeapDayPolicy.BACKWARD
     leap_day_policy_notification: LeapDayPolicy = LeapDayPolicy.BACKWARD
-    """When 29 February is kept in a common year."""
+    """29 February in a common year: ``BACKWARD`` (28 February), ``FORWARD`` (1 March) or ``OMIT``."""
 
     @model_validator(mode="after")
     def _expires_after_its_grace(self) -> Self:

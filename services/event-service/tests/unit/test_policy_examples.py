@@ -1,4 +1,4 @@
-"""What the README says of the policies is what happens: each row of its tables of examples is tried."""
+"""Each row of the tables of examples in docs/policies.md is what happens."""
 
 import re
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ from event_service.domain.type_rules import TypeRules
 from event_service.main import rulebook
 from event_service.settings import Settings
 
-README = Path(__file__).parents[2] / "README.md"
+DOCUMENT = Path(__file__).parents[4] / "docs/policies.md"
 RULES = rulebook(Settings(database_url=SecretStr("postgresql://x")))
 DUE = datetime(2026, 11, 23, 9, tzinfo=zone("Europe/Paris")).astimezone(UTC)
 
 
 def _rows(title: str) -> list[tuple[str, ...]]:
     """Those of the table under the heading ``title``, without its head."""
-    section = README.read_text().split(f"### {title}\n")[1].split("\n#")[0]
+    section = DOCUMENT.read_text().split(f"## {title}\n")[1].split("\n#")[0]
     lines = [line for line in section.splitlines() if line.startswith("|")][2:]
     return [tuple(cell.strip().strip("`") for cell in line.strip("|").split("|")) for line in lines]
 
@@ -37,9 +37,9 @@ def _shown(instant: datetime, name: str) -> str:
     return f"{text[:16]} {text[16:]}"
 
 
-CLOCKS = _rows("Clock changes and leap days, for example")
-LATENESS = _rows("Late or not at all, for example")
-MOVES = _rows("Who moves, for example")
+CLOCKS = _rows("Clock changes and leap days")
+LATENESS = _rows("Late or missed")
+MOVES = _rows("Users who move")
 
 
 def _policies(name: str) -> Policies:
@@ -51,7 +51,7 @@ def _policies(name: str) -> Policies:
 
 
 @pytest.mark.parametrize(("name", "asked", "policy", "fires"), [row[1:] for row in CLOCKS])
-def test_a_local_time_fires_when_the_readme_says(name: str, asked: str, policy: str, fires: str) -> None:
+def test_a_local_time_fires_when_documented(name: str, asked: str, policy: str, fires: str) -> None:
     day, at = asked.split()
     year, month, of_month = map(int, day.split("-"))
     yearly = Yearly(month, of_month, time.fromisoformat(at), zone(name), _policies(policy))
@@ -71,7 +71,7 @@ def _type_rules(text: str, own: TypeRules) -> TypeRules:
 
 
 @pytest.mark.parametrize(("event_type", "circumstance", "outcome"), LATENESS)
-def test_what_is_late_becomes_what_the_readme_says(event_type: str, circumstance: str, outcome: str) -> None:
+def test_late_event_becomes_what_is_documented(event_type: str, circumstance: str, outcome: str) -> None:
     own = _type_rules(circumstance, RULES[EventType(event_type)])
     if "the receiver is down" in circumstance:
         until = DUE + max(own.expiry or own.grace, own.grace)
@@ -125,7 +125,7 @@ def _greetings(before: Yearly, changes: datetime, after: Yearly, until: datetime
 @pytest.mark.parametrize(
     ("before", "at", "after", "greeted"), [row[1:] for row in MOVES], ids=[row[0] for row in MOVES]
 )
-def test_whoever_moves_is_greeted_when_the_readme_says(before: str, at: str, after: str, greeted: str) -> None:
+def test_user_who_moves_is_greeted_as_documented(before: str, at: str, after: str, greeted: str) -> None:
     changes = datetime.fromisoformat(at.replace(" +", "+"))
     until = datetime(2027, 12, 31, tzinfo=UTC)
     assert ", ".join(_greetings(_birthday(before), changes, _birthday(after), until)) == greeted
@@ -134,13 +134,11 @@ def test_whoever_moves_is_greeted_when_the_readme_says(before: str, at: str, aft
 def test_the_tables_are_read_whole_and_show_every_policy() -> None:
     assert (len(CLOCKS), len(LATENESS), len(MOVES)) == (16, 11, 9)
     assert {row[3] for row in CLOCKS} == {*GapPolicy, *OverlapPolicy, *LeapDayPolicy}
-    stated = README.read_text().split("## The policies\n")[1].split("\n### ")[0]
-    in_short = (README.parents[2] / "README.md").read_text().split("## What a moment is\n")[1].split("\n## ")[0]
+    choices = DOCUMENT.read_text().split("\n## ")[0]
     for policies in (GapPolicy, OverlapPolicy, LeapDayPolicy):
-        for text in (stated, in_short):
-            # The first one is the default.
-            [row] = [line for line in text.splitlines() if f"`{next(iter(policies))}`: " in line]
-            assert re.findall(r"`(\w+)`", row) == list(policies)
+        # The first one is the default.
+        [row] = [line for line in choices.splitlines() if f"`{next(iter(policies))}`: " in line]
+        assert re.findall(r"`(\w+)`", row) == list(policies)
     for event_type, hours in (("BIRTHDAY", 72), ("ANNIVERSARY", 72), ("REMINDER", 24), ("NOTIFICATION", 24)):
         own = RULES[EventType(event_type)]
         assert own.grace == timedelta(hours=hours)

@@ -4,4 +4,4 @@ from chassis.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """Nothing beyond what every service has."""
+    """The settings of every service."""

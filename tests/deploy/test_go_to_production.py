@@ -1,4 +1,4 @@
-"""The README's way from an empty cluster to an event in Jaeger: its requests as they are written there, by curl.
+"""docs/how-to/go-to-production.md, from an empty cluster to an event in Jaeger: its requests run as they stand.
 
 What comes before them needs a cluster, and is held to the chart's render by ``test_chart``.
 """
@@ -21,7 +21,7 @@ from local_stack.testkit.services import SERVICES, running_services
 from local_stack.testkit.whole import RunningStack
 
 pytestmark = pytest.mark.thorough
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs/how-to/go-to-production.md"
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ async def cluster(
 
 
 def _requests(stack: RunningStack) -> tuple[str, str, float]:
-    """What the README does once its ports are forwarded: before it waits and afterwards, and for how many seconds."""
-    blocks = re.findall(r"^```\w*\n(.+?)\n```$", README.read_text(), re.S | re.M)
+    """What the page does once its ports are forwarded: before it waits and afterwards, and for how many seconds."""
+    blocks = re.findall(r"^```\w*\n(.+?)\n```$", PAGE.read_text(), re.S | re.M)
     (block,) = (each for each in blocks if "kubectl create" in each)
     script = block[block.index("KEY=") :]
     for port, url in (("8001", stack.user), ("8002", stack.event)):
@@ -59,9 +59,7 @@ def _run(script: str) -> str:
     return ran.stdout
 
 
-async def test_the_requests_of_the_readme_lead_to_an_event_and_to_its_trace(
-    cluster: RunningStack, otlp: OtlpReceiver
-) -> None:
+async def test_requests_of_the_page_lead_to_an_event_and_its_trace(cluster: RunningStack, otlp: OtlpReceiver) -> None:
     create, look, seconds = _requests(cluster)
     user = json.loads(_run(create))
 
