@@ -216,6 +216,36 @@ def test_quick_endpoints_can_be_claimed_while_the_slow_slots_are_full(clock: Clo
     assert capacity.of[healthy] == 20
 
 
+def test_new_endpoint_has_room_for_one_while_others_fill_what_may_wait(clock: Clock) -> None:
+    shared: Bulkheads[int] = Bulkheads(50, 2_000)
+    quick, slow, new = (uuid4() for _ in range(3))
+    answer(shared, quick)
+    shared.add(slow, 0)
+    [attempt] = fill(shared)
+    clock.now += SLOW_SECONDS
+    shared.ended(attempt, answered=True)
+    for _ in range(1_000):
+        add(shared, uuid4(), 3)
+    assert len(fill(shared)) == 1_000
+    assert shared.room(new) == 1
+    assert shared.room(slow) == 0
+    capacity = shared.capacity()
+    assert (capacity.default, capacity.of[slow], capacity.of[quick]) == (1, 0, 50)
+    shared.add(new, 0)
+    assert len(fill(shared)) == 1
+
+
+def test_no_endpoint_but_a_quick_one_has_room_while_all_slow_slots_are_used_and_as_many_wait(clock: Clock) -> None:
+    shared: Bulkheads[int] = Bulkheads(50, 100)
+    quick = uuid4()
+    answer(shared, quick)
+    for _ in range(100):
+        add(shared, uuid4(), 2)
+    assert len(fill(shared)) == 100
+    assert shared.room(uuid4()) == 0
+    assert (shared.capacity().default, shared.capacity().of[quick]) == (0, 50)
+
+
 def test_attempts_beyond_all_slots_are_bounded_while_endpoints_turn_slow(clock: Clock) -> None:
     shared: Bulkheads[int] = Bulkheads(10, 10)
     under_way = 0

@@ -213,7 +213,7 @@ class Bulkheads(Generic[T]):
         lane, known = self._lanes.get(endpoint_id), self._endpoints.get(endpoint_id)
         if lane is not None and known is not None:
             return self._room(lane, known)
-        return 2 * self._share(None) if known is not None and known.pace is Pace.QUICK else self._default_room
+        return self._default_room if known is None else self._idle_room(known)
 
     def capacity(self, endpoint_ids: Iterable[UUID] | None = None) -> Capacity:
         """Return the room of these endpoints alone, or of all."""
@@ -223,10 +223,10 @@ class Bulkheads(Generic[T]):
         rooms = {
             endpoint_id: self._room(lane, self._endpoints[endpoint_id]) for endpoint_id, lane in self._lanes.items()
         }
-        if default == 0:
-            # The slow slots are full. Endpoints that answer do not need them.
-            idle = (each for each, known in self._endpoints.items() if known.pace is Pace.QUICK and each not in rooms)
-            rooms |= {endpoint_id: self.room(endpoint_id) for endpoint_id in idle}
+        if self._waiting_is_full:
+            # Endpoints that answer do not need the slow slots; those that are slow have to wait.
+            idle = (each for each, known in self._endpoints.items() if known.pace is not Pace.NEW and each not in rooms)
+            rooms |= {endpoint_id: self._idle_room(self._endpoints[endpoint_id]) for endpoint_id in idle}
         return Capacity(rooms, default)
 
     def needs_refill(self, endpoint_id: UUID) -> bool:
@@ -322,11 +322,24 @@ class Bulkheads(Generic[T]):
         return self._new_attempts if self._slow_free > self._slow_slots // 2 else 1
 
     @property
+    def _waiting_is_full(self) -> bool:
+        return self._waiting_weight >= self._slow_slots // 2
+
+    @property
     def _default_room(self) -> int:
-        """The room of an endpoint that was not heard from, or is slow and has nothing in hand."""
-        if self._waiting_weight >= self._slow_slots // 2:
-            return 0
+        """The room of an endpoint that was not heard from and has nothing in hand.
+
+        What waits for others does not count against its first attempt, which begins at once.
+        """
+        if self._waiting_is_full:
+            return 1 if self._slow_free > 0 else 0
         return max(1, self._new_limit)
+
+    def _idle_room(self, known: _Endpoint) -> int:
+        """The room of an endpoint that has nothing in hand."""
+        if known.pace is Pace.QUICK:
+            return 2 * self._share(None)
+        return 0 if known.pace is Pace.SLOW and self._waiting_is_full else self._default_room
 
     def _room(self, lane: _Lane[T], known: _Endpoint) -> int:
         in_hand = lane.under_way + len(lane.waiting)
