@@ -216,8 +216,11 @@ def test_quick_endpoints_can_be_claimed_while_the_slow_slots_are_full(clock: Clo
     assert capacity.of[healthy] == 20
 
 
-def test_new_endpoint_has_room_for_one_while_others_fill_what_may_wait(clock: Clock) -> None:
-    shared: Bulkheads[int] = Bulkheads(50, 2_000)
+@pytest.mark.parametrize(("slow_slots", "room_of_slow"), [(2_000, 1), (1_200, 0)], ids=["many free", "reserve free"])
+def test_endpoint_has_room_for_one_attempt_while_others_fill_what_may_wait(
+    clock: Clock, slow_slots: int, room_of_slow: int
+) -> None:
+    shared: Bulkheads[int] = Bulkheads(50, slow_slots)
     quick, slow, new = (uuid4() for _ in range(3))
     answer(shared, quick)
     shared.add(slow, 0)
@@ -228,9 +231,9 @@ def test_new_endpoint_has_room_for_one_while_others_fill_what_may_wait(clock: Cl
         add(shared, uuid4(), 3)
     assert len(fill(shared)) == 1_000
     assert shared.room(new) == 1
-    assert shared.room(slow) == 0
+    assert shared.room(slow) == room_of_slow
     capacity = shared.capacity()
-    assert (capacity.default, capacity.of[slow], capacity.of[quick]) == (1, 0, 50)
+    assert (capacity.default, capacity.of[slow], capacity.of[quick]) == (1, room_of_slow, 50)
     shared.add(new, 0)
     assert len(fill(shared)) == 1
 

@@ -17,8 +17,12 @@ from delivery_service.adapters.claims import Capacity
 from delivery_service.adapters.endpoints import TARGET, target
 from delivery_service.domain.deliveries import Arrival, Dispatch, Lease, Reason, Target
 
+# The tags come as the text of a JSON array, for an array of arrays must be rectangular. It is parsed once for an event,
+# and not once for each endpoint.
 _ARRIVAL = """
-    SELECT * FROM unnest(
+    SELECT id, attempt, user_id, event_type, priority, due, target_at, expires_at, late, traceparent, queue_seconds,
+           CAST(tags AS jsonb) AS tags
+    FROM unnest(
         CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:user_ids AS uuid[]), CAST(:event_types AS text[]),
         CAST(:priorities AS smallint[]), CAST(:dues AS text[]), CAST(:targets AS timestamptz[]),
         CAST(:expiries AS timestamptz[]), CAST(:lates AS boolean[]), CAST(:traceparents AS text[]),
@@ -26,23 +30,32 @@ _ARRIVAL = """
     ) AS a (id, attempt, user_id, event_type, priority, due, target_at, expires_at, late, traceparent, queue_seconds,
             tags)
 """
-# A tag of the person is enough. They come as the text of a JSON array, for an array of arrays must be rectangular.
+# A tag of the person is enough.
 _MATCHES = """
     p.enabled AND (p.event_types IS NULL OR a.event_type = ANY (p.event_types))
     AND (p.priorities IS NULL OR a.priority = ANY (p.priorities))
-    AND (p.tags IS NULL OR CAST(a.tags AS jsonb) ?| p.tags)
+    AND (p.tags IS NULL OR a.tags ?| p.tags)
 """
 
-# Sorted, so that two workers with overlapping batches wait for each other in one order and cannot deadlock.
+# Events alike are matched once: with a thousand endpoints, matching is most of the time. Sorted, so that two workers
+# with overlapping batches wait for each other in one order and cannot deadlock.
 _TAKE_IN = text(f"""
-WITH arrival AS ({_ARRIVAL}), inserted AS (
+WITH arrival AS MATERIALIZED ({_ARRIVAL}), alike AS MATERIALIZED (
+    SELECT DISTINCT event_type, priority, tags FROM arrival
+), matched AS MATERIALIZED (
+    SELECT a.event_type, a.priority, a.tags, p.id AS endpoint_id, p.kind, p.rate_limit, p.concurrency
+    FROM alike a JOIN endpoints p ON {_MATCHES}
+), fan_out AS (
+    SELECT event_type, priority, tags, count(*) AS endpoints FROM matched GROUP BY event_type, priority, tags
+), inserted AS (
     INSERT INTO events (id, attempt, user_id, event_type, priority, due, target_at, expires_at, late, traceparent,
                         queue_seconds, received_at, remaining, finished_at)
     SELECT a.id, a.attempt, a.user_id, a.event_type, a.priority, a.due, a.target_at, a.expires_at, a.late,
-           a.traceparent, a.queue_seconds, c.now, m.endpoints, CASE WHEN m.endpoints = 0 THEN c.now END
+           a.traceparent, a.queue_seconds, c.now, coalesce(m.endpoints, 0),
+           CASE WHEN m.endpoints IS NULL THEN c.now END
     FROM arrival a
     CROSS JOIN (SELECT almanac_now() AS now) c
-    CROSS JOIN LATERAL (SELECT count(*) AS endpoints FROM endpoints p WHERE {_MATCHES}) m
+    LEFT JOIN fan_out m ON (m.event_type, m.priority, m.tags) = (a.event_type, a.priority, a.tags)
     ORDER BY a.id
     ON CONFLICT (id) DO NOTHING
     RETURNING id, event_type, priority, expires_at <= received_at AS expired
@@ -55,9 +68,10 @@ WITH arrival AS ({_ARRIVAL}), inserted AS (
            clock_timestamp() + CASE WHEN x.held THEN make_interval(secs => :lease_seconds) ELSE interval '0' END,
            CASE WHEN w.endpoint_id IS NULL THEN clock_timestamp() END
     FROM (
-        SELECT a.id, a.priority, a.expired, p.id AS endpoint_id, p.kind, p.rate_limit, p.concurrency,
-               row_number() OVER (PARTITION BY p.id) AS nth
-        FROM (SELECT i.*, r.tags FROM inserted i JOIN arrival r ON r.id = i.id) a LEFT JOIN endpoints p ON {_MATCHES}
+        SELECT i.id, i.priority, i.expired, m.endpoint_id, m.kind, m.rate_limit, m.concurrency,
+               row_number() OVER (PARTITION BY m.endpoint_id) AS nth
+        FROM inserted i JOIN arrival a ON a.id = i.id
+        LEFT JOIN matched m ON (m.event_type, m.priority, m.tags) = (a.event_type, a.priority, a.tags)
     ) w
     LEFT JOIN circuits c ON c.endpoint_id = w.endpoint_id
     LEFT JOIN unnest(CAST(:rooms_of AS uuid[]), CAST(:rooms AS integer[])) AS r (endpoint_id, room)

@@ -224,7 +224,7 @@ class Bulkheads(Generic[T]):
             endpoint_id: self._room(lane, self._endpoints[endpoint_id]) for endpoint_id, lane in self._lanes.items()
         }
         if self._waiting_is_full:
-            # Endpoints that answer do not need the slow slots; those that are slow have to wait.
+            # Endpoints that answer do not need the slow slots; those that are slow leave some to new ones.
             idle = (each for each, known in self._endpoints.items() if known.pace is not Pace.NEW and each not in rooms)
             rooms |= {endpoint_id: self._idle_room(self._endpoints[endpoint_id]) for endpoint_id in idle}
         return Capacity(rooms, default)
@@ -339,7 +339,9 @@ class Bulkheads(Generic[T]):
         """The room of an endpoint that has nothing in hand."""
         if known.pace is Pace.QUICK:
             return 2 * self._share(None)
-        return 0 if known.pace is Pace.SLOW and self._waiting_is_full else self._default_room
+        if known.pace is Pace.SLOW and self._waiting_is_full:
+            return 1 if self._slow_free > self._reserve else 0
+        return self._default_room
 
     def _room(self, lane: _Lane[T], known: _Endpoint) -> int:
         in_hand = lane.under_way + len(lane.waiting)
