@@ -69,7 +69,7 @@ _TAKE_OVERS = (Mood.WELL, Mood.REFUSES, Mood.HANGS)
 DAYTIME = load([{"days": WEEKDAYS, "from": "08:00", "until": "20:00"}])
 _WALK_GRACE = timedelta(hours=6)
 _PLANNED = (
-    "SELECT user_id, schedule_id, target_timestamp_utc, planned_at, grace_until, rescheduled FROM events"
+    "SELECT id, user_id, schedule_id, target_timestamp_utc, planned_at, grace_until, rescheduled FROM events"
     " WHERE status = 'PENDING'"
 )
 _TARGET = "SELECT target_timestamp_utc FROM events WHERE id = :id"
@@ -112,6 +112,7 @@ class EventStates(RuleBasedStateMachine):
         self.moved_from: set[tuple[UUID, datetime]] = set()
         self.labels: dict[UUID, str] = {}
         self.hours: dict[UUID, tuple[int, int] | None] = {}
+        self.as_claimed: dict[UUID, tuple[str, tuple[int, int] | None]] = {}
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -187,7 +188,7 @@ class EventStates(RuleBasedStateMachine):
             with suppress(CrashError, NotPublishedError):
                 fired += await fire_due(runtime.database, runtime.outbox, self.bus, FIRING, priority) or 0
         for event, now in self.bus.sent:
-            assert self._is_open(event.user_id, event.schedule_id, max(now, event.target)), event
+            assert self._may_be_sent(event, max(now, event.target)), event
         await self._let_old_times_return()
         return fired
 
@@ -196,13 +197,28 @@ class EventStates(RuleBasedStateMachine):
         for row in await self.scenario.rows("SELECT id, target_timestamp_utc FROM events WHERE status = 'PENDING'"):
             self.moved_from.discard((row.id, row.target_timestamp_utc))
 
-    def _is_open(self, user_id: UUID, schedule_id: UUID | None, instant: datetime) -> bool:
-        """Whether an event may be sent at an instant: by the user's own hours, else by those of the reminder."""
-        [user] = [each for each in self.users if each.user_id == user_id]
-        hours = self.hours.get(user_id)
-        if hours is None and schedule_id is not None and self.labels.get(schedule_id) == "Walk":
-            hours = (8, 20)
-        return hours is None or _shows(hours, user.timezone, instant)
+    def _may_be_sent(self, event: Event | Row[Any], instant: datetime) -> bool:
+        """Whether an event may be sent at an instant: by the user's own hours, else by those of the reminder.
+
+        One that was claimed before its user changed may still be sent as it was claimed.
+        """
+        [user] = [each for each in self.users if each.user_id == event.user_id]
+        judged = [(user.timezone, self.hours.get(user.user_id))]
+        if event.id in self.as_claimed:
+            judged.append(self.as_claimed[event.id])
+        walk = self.labels.get(event.schedule_id) == "Walk" if event.schedule_id else False
+        return any(
+            hours is None or _shows(hours, zone, instant)
+            for zone, hours in ((zone, own or ((8, 20) if walk else None)) for zone, own in judged)
+        )
+
+    async def _remember_claimed(self, user: UserItem) -> None:
+        """What is being published when its user changes goes out as it is."""
+        rows = await self.scenario.rows(
+            "SELECT id FROM events WHERE status = 'PROCESSING' AND user_id = :user_id", user_id=user.user_id
+        )
+        for row in rows:
+            self.as_claimed.setdefault(row.id, (user.timezone, self.hours.get(user.user_id)))
 
     @rule(mood=_MOODS)
     def leases_expire(self, mood: Mood) -> None:
@@ -308,8 +324,8 @@ class EventStates(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1), hours=st.sampled_from([None, (8, 20), (18, 22), (22, 6)]))
     def a_user_changes_hours(self, which: int, hours: tuple[int, int] | None) -> None:
-        self.hours[self.users[which].user_id] = hours
         self._change(which, send_window=None if hours is None else [_span(*hours)])
+        self.hours[self.users[which].user_id] = hours
         self.moved = True
 
     @rule(which=st.integers(0, 1))
@@ -318,6 +334,7 @@ class EventStates(RuleBasedStateMachine):
 
     def _change(self, which: int, **changes: object) -> None:
         known = self.users[which]
+        self.run(self._remember_claimed(known))
         self.old_versions.append(known)
         self.users[which] = known.model_copy(update={"item_id": uuid7(), "version": known.version + 1, **changes})
         self.run(self.scenario.receive(self.users[which]))
@@ -410,10 +427,9 @@ class EventStates(RuleBasedStateMachine):
         """Unless that does not open inside its grace: then it is MISSED when its time comes."""
         for row in self.run(self.scenario.rows(_PLANNED)):
             if row.target_timestamp_utc > self.now:
-                opens = self._is_open(row.user_id, row.schedule_id, row.target_timestamp_utc)
+                opens = self._may_be_sent(row, row.target_timestamp_utc)
                 assert opens or not any(
-                    self._is_open(row.user_id, row.schedule_id, each)
-                    for each in _quarters(row.target_timestamp_utc, row.grace_until)
+                    self._may_be_sent(row, each) for each in _quarters(row.target_timestamp_utc, row.grace_until)
                 ), row
             if not row.rescheduled and self.labels.get(row.schedule_id) == "Walk":
                 assert row.grace_until == (row.planned_at or row.target_timestamp_utc) + _WALK_GRACE, row
