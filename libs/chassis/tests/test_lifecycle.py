@@ -57,7 +57,7 @@ async def _says(process: Process, word: str) -> str:
 
 async def _end(process: Process) -> tuple[int, str]:
     """The exit status and what it still said."""
-    output, _ = await asyncio.wait_for(process.communicate(), 30)
+    output, _ = await asyncio.wait_for(process.communicate(), DEADLINE_SECONDS)
     assert process.returncode is not None
     return process.returncode, output.decode()
 

@@ -213,7 +213,8 @@ async def test_unknown_and_revoked_tokens_get_the_same_404(reminders: Reminders,
     revoked = await stranger.get(feed["url"])
     unknown = await stranger.get("/v1/calendar.ics", params={"token": "x" * 43})
     assert (revoked.status_code, unknown.status_code) == (404, 404)
-    assert revoked.json() == unknown.json()
+    told = [{**answer.json(), "traceId": None} for answer in (revoked, unknown)]  # a trace is of its request
+    assert told[0] == told[1]
     assert (await reminders.client.get("/v1/calendar-feeds")).json()["items"] == []
     assert (await reminders.client.delete(f"/v1/calendar-feeds/{feed['id']}")).status_code == 404
 
