@@ -5,6 +5,7 @@ import html
 import json
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -247,6 +248,19 @@ async def test_a_new_connection_that_ends_too_is_a_fault_after_one_immediate_ret
         replies = [await attempt(receiver.url, sender=sender) for _ in range(2)]
         assert [reply.fault for reply in replies] == [None, Fault.CONNECTION]
         assert [len(peer.requests) for peer in receiver.peers] == [2, 1]
+
+
+async def test_a_request_that_a_kept_connection_swallowed_is_an_attempt_although_the_retry_comes_too_late() -> None:
+    poster = Poster(connections=1, connect_seconds=5, guard=Guard(LOOPBACK))
+    async with scripted(closing_on_the_second_request(reset=False)) as receiver:
+        replies = [
+            await poster.post(receiver.url, {}, b"{}", timeout_seconds=30, redactions=Redactions(), send_by=send_by)
+            for send_by in (None, time.monotonic() - 1)
+        ]
+        # The receiver has seen it, so it must be found among the attempts; another one would have another trace.
+        assert [reply.fault for reply in replies] == [None, Fault.CONNECTION]
+        assert len(receiver.requests) == 2
+    await poster.aclose()
 
 
 async def test_a_kept_connection_that_ends_within_an_answer_is_a_fault_without_a_retry(

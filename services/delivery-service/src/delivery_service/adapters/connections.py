@@ -53,20 +53,23 @@ class Connections:
 
         Raises:
             ConnectTimeoutError, ProtocolError, ForbiddenAddressError, UnresolvedNameError, OSError
-            ConfigurationExpiredError: connecting took until after ``send_by``.
+            StaleConnectionError: the kept connection ended, and connecting anew took until after ``send_by``. The
+                receiver may have seen the request, so this is the end of an attempt that was made.
+            ConfigurationExpiredError: connecting took until after ``send_by``, and nothing was sent.
         """
+        sent: StaleConnectionError | None = None
         kept = self._take(destination.origin)
         if kept is not None:
             try:
                 await self._exchange_on(kept, request, answer)
-            except StaleConnectionError:
-                pass
+            except StaleConnectionError as error:
+                sent = error
             else:
                 return
         connection = await self._open(destination)
         if send_by is not None and time.monotonic() > send_by:
             self._keep(connection)
-            raise ConfigurationExpiredError
+            raise ConfigurationExpiredError if sent is None else sent
         await self._exchange_on(connection, request, answer)
 
     async def aclose(self) -> None:
