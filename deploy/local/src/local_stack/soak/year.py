@@ -267,8 +267,8 @@ class Year:
             return
         days = [each for each, _ in zip(series.days_after(day), range(3), strict=False)]
         series.excluded.add(self.random.choice(days))
-        coming = sorted(each for each in series.excluded if each > day)
-        exdates = [datetime.combine(each, series.at).isoformat() for each in coming]
+        # All of them: the next day that comes may lie behind one that was left out before.
+        exdates = [datetime.combine(each, series.at).isoformat() for each in sorted(series.excluded)]
         await self.almanac.request("PATCH", self._url("schedules", schedule), {"rule": {"exdates": exdates}})
         self.changes["excluded"] += 1
 
