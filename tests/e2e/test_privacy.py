@@ -22,7 +22,7 @@ PERSON = {"firstName": FIRST, "lastName": LAST, "email": MAIL, "phone": PHONE}
 BORN = {"dateOfBirth": "1990-12-10", "timezone": "Europe/Berlin"}
 DATABASE = "user_service"
 BLOCKED = "SELECT {} FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-OTHERS = {"emulator.log", "inbox.log", "postgresql.log"}
+OTHERS = {"emulator.log", "inbox.log"}
 """Logs of what stands for other people's systems. The stack's terminal shows greetings, as their receiver."""
 
 

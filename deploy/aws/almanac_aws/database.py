@@ -195,6 +195,9 @@ def _settings(
             "rds.force_ssl": "1",
             "jit": "0",  # our statements are short, and a pooler keeps clients from saying so
             "log_min_duration_statement": "1000",
+            # Without the values of statements and rows: they are people's names, dates and addresses.
+            "log_parameter_max_length": "0",
+            "log_error_verbosity": "terse",
             "shared_preload_libraries": "pg_stat_statements",
         },
     )

@@ -41,6 +41,8 @@ def test_it_is_encrypted_private_and_asks_for_tls_and_iam(each_stage: Synthesize
     (parameters,) = each_stage.resources("database", "AWS::RDS::DBParameterGroup").values()
     assert parameters["Parameters"]["rds.force_ssl"] == "1"
     assert parameters["Parameters"]["jit"] == "0"
+    assert parameters["Parameters"]["log_parameter_max_length"] == "0"
+    assert parameters["Parameters"]["log_error_verbosity"] == "terse"
     assert parameters["Parameters"]["max_connections"] == str(each_stage.deployment.size.connections)
     assert parameters["Family"] == "postgres16"
 

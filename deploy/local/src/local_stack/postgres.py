@@ -28,7 +28,13 @@ if _WHEEL is None or not _WHEEL.submodule_search_locations:
 BINARIES = Path(_WHEEL.submodule_search_locations[0]) / "pginstall" / "bin"
 
 # Four services with their pools, two schedulers in tests, and room for a person with psql.
-DURABLE: Mapping[str, str] = {"max_connections": "200", "shared_buffers": "128MB"}
+DURABLE: Mapping[str, str] = {
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    # Its log names no values: parameters of slow statements and details of refused rows are people's data.
+    "log_parameter_max_length": "0",
+    "log_error_verbosity": "terse",
+}
 # For tests only: a SIGKILL of the server loses nothing (the kernel has the writes), a power cut would. Hence
 # synchronous_commit stays on: off, a commit may still be in the server's own memory.
 NOT_DURABLE: Mapping[str, str] = {
