@@ -106,12 +106,11 @@ async def test_text_that_cannot_be_a_name_is_an_error(name: str, system_lookup: 
     "name", ["receiver", "receiver.almanac", "receiver.almanac.svc", "receiver.almanac.svc.cluster.local"]
 )
 async def test_service_name_is_found_in_the_search_domains_of_kubernetes(
-    name: str, system_lookup: SystemLookups, tmp_path: Path
+    name: str, system_lookup: SystemLookups
 ) -> None:
-    resolv_conf = tmp_path / "resolv.conf"
-    resolv_conf.write_text("search almanac.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n")
+    search = ["almanac.svc.cluster.local", "svc.cluster.local", "cluster.local"]
     async with name_server({"receiver.almanac.svc.cluster.local": "192.0.2.8"}) as (_, address):
-        resolver = NameResolver(system_lookup([address], resolv_conf=str(resolv_conf)))
+        resolver = NameResolver(system_lookup([address], search=search, ndots=5))
         assert await resolver.addresses(name) == ["192.0.2.8"]
 
 

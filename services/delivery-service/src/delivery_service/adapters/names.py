@@ -43,13 +43,23 @@ class SystemLookup:
     """Looks names up as this machine is configured: hosts file, name servers and search domains.
 
     Args:
-        name_servers: addresses, with ports, to ask instead of those of ``resolv_conf``.
-        resolv_conf: the file with the name servers and search domains (resolv.conf(5)).
+        name_servers: addresses, with ports, to ask instead of those of resolv.conf(5).
+        search: the domains to look a name up in, instead of those of resolv.conf.
+        ndots: a name with fewer dots is looked up in them first; as resolv.conf says if None.
     """
 
-    def __init__(self, name_servers: Sequence[str] | None = None, *, resolv_conf: str = "/etc/resolv.conf") -> None:
+    # No argument for the file's path: pycares 5.2 frees it before c-ares reads it, and names are then looked up at
+    # whatever name server c-ares takes without a file.
+    def __init__(
+        self,
+        name_servers: Sequence[str] | None = None,
+        *,
+        search: Sequence[str] | None = None,
+        ndots: int | None = None,
+    ) -> None:
         self._name_servers = name_servers
-        self._resolv_conf = resolv_conf
+        self._search = search
+        self._ndots = ndots
         self._resolver: aiodns.DNSResolver | None = None
 
     async def __call__(self, name: str) -> Sequence[str]:
@@ -61,7 +71,8 @@ class SystemLookup:
                 loop,
                 timeout=QUERY_SECONDS,
                 tries=QUERIES,
-                resolvconf_path=self._resolv_conf,
+                domains=self._search,
+                ndots=self._ndots,
             )
         try:
             found = await self._resolver.getaddrinfo(name, family=_family(), type=socket.SOCK_STREAM)
