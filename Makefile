@@ -94,13 +94,13 @@ $(VENV)/wall_clock.so: tests/dates/wall_clock.c $(VENV)/installed
 test-dates: $(VENV)/wall_clock.so ## Run the tests under other dates (two hours; needs a C compiler): make test-dates [DATES="+400d new-year"] [TESTS=services]
 	$(BIN)/python tests/dates/run.py --library $< $(DATES) $(if $(TESTS),--tests $(TESTS))
 
-# One far date for what reads a clock of its own: the services' firing, leases, processes and alerts, and a whole greeting.
+# One far date for what reads a clock of its own: the services' firing, leases, processes and alerts.
 FAR_TESTS := $(addprefix services/,event-service/tests/integration/test_firing.py event-service/tests/integration/test_waking.py \
   event-service/tests/integration/test_next_occurrence.py event-service/tests/integration/test_event_partitions.py \
   delivery-service/tests/unit/test_tallies.py delivery-service/tests/integration/test_leases.py \
   delivery-service/tests/integration/test_delivery_process.py analytics-service/tests/integration/test_alerting.py) \
-  libs/chassis/tests/test_clock.py tests/e2e/test_greetings.py
-test-far-date: $(VENV)/wall_clock.so ## Some of the tests under a date far ahead (two minutes)
+  libs/chassis/tests/test_clock.py
+test-far-date: $(VENV)/wall_clock.so ## Some of the tests under a date far ahead (a minute)
 	$(BIN)/python tests/dates/run.py --library $< +400d --tests $(FAR_TESTS)
 
 KILL_EVENTS ?= 5000
