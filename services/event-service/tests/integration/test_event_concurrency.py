@@ -188,6 +188,11 @@ class Storm:
     async def change(self) -> None:
         items: list[UserItem | UserDeletedItem] = []
         for user_id in self.random.sample(self.ids, 6):
+            if user_id in self.deleted:
+                # A deletion is a user's last version: what comes behind it is older.
+                item = self._user(user_id)
+                items.append(item.model_copy(update={"version": self.versions[user_id] - 1}))
+                continue
             self.versions[user_id] += 1
             if self.random.random() < 0.02:
                 self.deleted.add(user_id)
