@@ -18,7 +18,7 @@ from event_service.adapters import calendar_rules, events, recipients, schedules
 from event_service.adapters.calendar_rules import Calendar
 from event_service.adapters.recomputes import Shifts
 from event_service.application.planning import Changes, lock_live_events
-from event_service.application.recomputing import BATCH, EVERY_SECONDS, Report, add, plan_again, transaction
+from event_service.application.recomputing import BATCH, EVERY_SECONDS, Report, add, log_report, plan_again, transaction
 from event_service.domain.business_days import RELEASE, BusinessDays
 from event_service.domain.errors import InvalidRuleError
 from event_service.domain.events import Event
@@ -131,15 +131,5 @@ class CalendarWatch:
         state = await calendar_rules.state(self._database, RELEASE)
         if state.newest == RELEASE and state.wanted and await self._lease.held():
             report = await recompute(self._database, self._outbox, self._rules, going_on=self._lease.held)
-            for name, each in sorted(report.items()):
-                log.warning(
-                    "public holidays changed",
-                    calendar=name,
-                    release=RELEASE,
-                    examined=each.examined,
-                    moved=each.moved,
-                    replaced=each.replaced,
-                    least=str(each.least),
-                    greatest=str(each.greatest),
-                )
+            log_report(HOLIDAYS_CHANGED, "calendar", report, release=RELEASE)
         return EVERY_SECONDS

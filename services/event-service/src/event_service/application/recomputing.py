@@ -5,12 +5,16 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
+import structlog
+
 from chassis.database import Database, Transaction
 from event_service.adapters.recomputes import Move, Shifts
 from event_service.application.planning import Changes
 from event_service.domain.events import Event
 from event_service.domain.recipients import Recipient
 from event_service.domain.schedules import LiveEvent, Schedule
+
+log = structlog.get_logger(__name__)
 
 BATCH = 500
 """Events in one transaction."""
@@ -25,6 +29,21 @@ def add(report: Report, done: Mapping[str, Shifts]) -> None:
     """Add what a batch did."""
     for name, each in done.items():
         report.setdefault(name, Shifts()).merge(each)
+
+
+def log_report(event: str, label: str, report: Report, **release: str) -> None:
+    """Log what each changed zone or calendar has moved, by its name under ``label``."""
+    for name, each in sorted(report.items()):
+        log.warning(
+            event,
+            **{label: name},
+            **release,
+            examined=each.examined,
+            moved=each.moved,
+            replaced=each.replaced,
+            least=str(each.least),
+            greatest=str(each.greatest),
+        )
 
 
 @asynccontextmanager

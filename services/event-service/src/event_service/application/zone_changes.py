@@ -24,6 +24,7 @@ from event_service.application.recomputing import (
     Report,
     add,
     count_move,
+    log_report,
     plan_again,
     transaction,
 )
@@ -170,15 +171,5 @@ class ZoneWatch:
         state = await zone_rules.state(self._database, TZDATA_VERSION)
         if state.newest <= TZDATA_VERSION and state.wanted and await self._lease.held():
             report = await recompute(self._database, self._outbox, self._rules, going_on=self._lease.held)
-            for name, each in sorted(report.items()):
-                log.warning(
-                    "zone rules changed",
-                    zone=name,
-                    tzdata=TZDATA_VERSION,
-                    examined=each.examined,
-                    moved=each.moved,
-                    replaced=each.replaced,
-                    least=str(each.least),
-                    greatest=str(each.greatest),
-                )
+            log_report("zone rules changed", "zone", report, tzdata=TZDATA_VERSION)
         return EVERY_SECONDS
