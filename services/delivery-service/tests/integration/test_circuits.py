@@ -36,11 +36,14 @@ class ScriptedSender:
         self.sent = 0
 
     async def send(self, dispatch: Dispatch, target: Target, traceparent: str) -> Reply:
-        self.sent += 1
-        return self._replies.pop(0) if self._replies else Reply(200, None, 0.01)
+        return self._next()
 
     async def test(self, target: Target, contact: Contact, traceparent: str) -> Reply:
-        raise NotImplementedError
+        return self._next()
+
+    def _next(self) -> Reply:
+        self.sent += 1
+        return self._replies.pop(0) if self._replies else Reply(200, None, 0.01)
 
 
 def tally_of(endpoint_id: UUID, **told: Any) -> Tally:

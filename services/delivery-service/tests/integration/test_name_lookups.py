@@ -16,6 +16,7 @@ from delivery_service.adapters.guard import ForbiddenAddressError, Guard
 from delivery_service.adapters.names import NameResolver, SystemLookup, UnresolvedNameError
 from delivery_service.domain.addresses import Reach
 from local_stack import ports
+from local_stack.testkit import eventually
 
 SILENT = 64
 HANGING = """
@@ -56,7 +57,6 @@ async def system_lookup() -> AsyncIterator[SystemLookups]:
 async def lookups_of(resolver: NameResolver, names: Sequence[str]) -> AsyncIterator[list[asyncio.Task[Sequence[str]]]]:
     """Lookups of all these names at once, which end with the block."""
     lookups = [asyncio.create_task(resolver.addresses(name)) for name in names]
-    await asyncio.sleep(0)
     try:
         yield lookups
     finally:
@@ -69,6 +69,7 @@ async def test_silent_names_do_not_block_a_healthy_one(system_lookup: SystemLook
     async with name_server({"healthy.example": "192.0.2.7"}) as (server, address):
         resolver = NameResolver(system_lookup([address]), seconds=60)
         async with lookups_of(resolver, [f"{number}.silent.example" for number in range(SILENT)]) as silent:
+            await eventually(lambda: len(server.queries) == SILENT)
             assert await resolver.addresses("healthy.example") == ["192.0.2.7"]
             assert not any(each.done() for each in silent)
             assert len(server.queries) == SILENT + 1

@@ -173,6 +173,7 @@ async def test_a_connection_with_unsolicited_data_or_its_end_is_not_used_again(
         assert (await attempt(receiver.url, sender=sender)).excerpt == "ok"
         answered.set()
         await written.wait()
+        # The sender's loop has had this number of turns to notice: each count is a case of its own.
         for _ in range(turns):
             await asyncio.sleep(0)
         reply = await attempt(f"{receiver.url}another/endpoint", sender=sender)

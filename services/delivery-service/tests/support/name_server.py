@@ -17,8 +17,8 @@ NXDOMAIN = 3
 class NameServer(asyncio.DatagramProtocol):
     """Answers for ``addresses``; never for ``silent.example`` and below it.
 
-    As a recursive name server does, it answers a name of ``delays`` no sooner than so many seconds after the first
-    query for it, and at once from then on.
+    As a recursive name server does, it answers the first query for a name of ``delays`` after that many seconds,
+    and later queries at once.
     """
 
     def __init__(self, addresses: dict[str, str], delays: dict[str, float]) -> None:

@@ -9,10 +9,11 @@ import pytest
 
 from delivery_service.adapters import names
 from delivery_service.adapters.names import NameResolver, UnresolvedNameError
+from local_stack.testkit import eventually
 
 
 class Asked:
-    """A lookup that answers when it is told to, and counts what it was asked."""
+    """A lookup that answers once ``open`` is set, and counts its queries by name."""
 
     def __init__(self) -> None:
         self.names: Counter[str] = Counter()
@@ -27,6 +28,10 @@ class Asked:
         if self.failure is not None:
             raise self.failure
         return ["192.0.2.1"]
+
+    async def received(self, count: int) -> None:
+        """Wait for ``count`` queries. Lookups that were begun together have by then asked, or joined one that did."""
+        await eventually(lambda: self.names.total() >= count)
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def clock() -> list[float]:
 async def test_lookups_of_one_name_at_a_time_are_one_query(asked: Asked) -> None:
     resolver = NameResolver(asked)
     lookups = [asyncio.create_task(resolver.addresses("a.example")) for _ in range(20)]
-    await asyncio.sleep(0)
+    await asked.received(1)
     asked.open.set()
     assert await asyncio.gather(*lookups) == [["192.0.2.1"]] * 20
     assert asked.names == {"a.example": 1}
@@ -52,7 +57,7 @@ async def test_lookups_of_one_name_at_a_time_are_one_query(asked: Asked) -> None
 async def test_caller_that_gives_up_does_not_cancel_the_lookup_of_others(asked: Asked) -> None:
     resolver = NameResolver(asked)
     first, second = [asyncio.create_task(resolver.addresses("a.example")) for _ in range(2)]
-    await asyncio.sleep(0)
+    await asked.received(1)
     first.cancel()
     await asyncio.wait([first])
     asked.open.set()
@@ -121,7 +126,7 @@ async def test_hundreds_of_silent_names_do_not_delay_another(asked: Asked) -> No
     asked.open.set()
     resolver = NameResolver(asked, seconds=60)
     silent = [asyncio.create_task(resolver.addresses(f"silent-{number}.example")) for number in range(500)]
-    await asyncio.sleep(0)
+    await asked.received(500)
     assert await resolver.addresses("a.example") == ["192.0.2.1"]
     assert not any(each.done() for each in silent)
     for each in silent:

@@ -15,6 +15,7 @@ from chassis.runtime import Runtime
 from contracts.vocabulary import Priority
 from event_service.main import SERVICE
 from event_service.settings import Settings
+from local_stack.testkit import eventually
 
 Send = Callable[..., Awaitable[dict[str, Any]]]
 PILLS = {
@@ -269,9 +270,7 @@ async def test_interrupted_import_goes_on_behind_its_last_chunk(
 
     request = asyncio.ensure_future(api.post("/v1/imports/events", content=hanging(), headers=headers))
     await sent.wait()
-    async with asyncio.timeout(60):
-        while not await scenario.rows("SELECT 1 FROM imports WHERE line >= 50"):  # noqa: ASYNC110  others' transaction
-            await asyncio.sleep(0.01)
+    await eventually(lambda: scenario.rows("SELECT 1 FROM imports WHERE line >= 50"))
     request.cancel()
     await asyncio.gather(request, return_exceptions=True)
     answer = (await api.post("/v1/imports/events", content=b"".join(lines), headers=headers)).json()
