@@ -23,7 +23,7 @@ class Clock(Protocol):
     def now(self) -> datetime: ...
 
     def now_in(self, seconds: float) -> datetime:
-        """Return what this clock will show in so many seconds of real time, as ``almanac_now_in`` does in SQL."""
+        """Return the time of this clock after ``seconds`` of real time, like the SQL function ``almanac_now_in``."""
 
     def real_delay(self, target: datetime) -> float:
         """Return the seconds of real time until this clock shows ``target``, as ``almanac_real_delay`` does in SQL.

@@ -42,9 +42,10 @@ class DeadLetterQueue:
 class Queue:
     """A standard SQS queue and how its owner works on it.
 
-    ``receive_batch`` is what a worker takes at a time (above ten: several receives); ``concurrency`` what the
-    whole fleet has in hand, ``reserved`` whether that capacity is kept for it. Depths are messages
-    waiting, ages those of the oldest one: alerts and alarms have their thresholds from here (:mod:`contracts.alerts`).
+    ``receive_batch`` is the number of messages that a worker receives at once (above ten: several receives),
+    ``concurrency`` the number that all workers process at once, ``reserved`` whether that capacity serves this queue
+    alone. Depths count waiting messages; ages are of the oldest one. Alerts and alarms take their thresholds from here
+    (:mod:`contracts.alerts`).
     ``backlog_depth`` is a step between the two others, for a queue whose ``warn_depth`` is about lasting depths.
     """
 

@@ -1,4 +1,4 @@
-"""The catalogue of alerts: what is judged, past which threshold and for how long, by whoever judges it."""
+"""The catalogue of alerts: the measure, threshold, duration and severity of each, for all evaluators."""
 
 from contracts.alerts.alert import FEWEST, Alert, Recording, Severity
 from contracts.alerts.catalogue import ALERTS, GROUPS, RECORDINGS, find_alert

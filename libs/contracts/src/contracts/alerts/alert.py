@@ -13,7 +13,7 @@ FEWEST: Final = 20
 
 
 class Severity(StrEnum):
-    """CRITICAL pages somebody, WARNING is read when there is time."""
+    """CRITICAL pages the person on call; WARNING goes to the team's channel."""
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -21,7 +21,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """When somebody should know. Up to three judges read it: Prometheus, analytics-service and CloudWatch.
+    """A condition that needs attention. Up to three evaluators use it: Prometheus, analytics-service and CloudWatch.
 
     Attributes:
         name: also the heading of its section in docs/operations.md.

@@ -42,7 +42,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When somebody should know. It is broken while a reading is above the threshold (``below``: below it).
+    """A condition that needs attention. It is broken while a reading is above the threshold (``below``: below it).
 
     Args:
         summary: a template with ``{value}``, labels and words about the reading.

@@ -32,7 +32,7 @@ REMEMBERED = 10_000
 """Names whose last answer is remembered."""
 
 Lookup = Callable[[str], Awaitable[Sequence[str]]]
-"""From a name to its addresses. OSError or UnicodeError where there are none, TimeoutError where nobody answers."""
+"""From a name to its addresses. Raises OSError or UnicodeError if there are none, TimeoutError if no server answers."""
 
 
 class UnresolvedNameError(OSError):

@@ -327,16 +327,16 @@ class Bulkheads(Generic[T]):
 
     @property
     def _default_room(self) -> int:
-        """The room of an endpoint that was not heard from and has nothing in hand.
+        """How many attempts an endpoint without results and without attempts in progress may have.
 
-        What waits for others does not count against its first attempt, which begins at once.
+        Deliveries that wait for other endpoints do not delay its first attempt.
         """
         if self._waiting_is_full:
             return 1 if self._slow_free > 0 else 0
         return max(1, self._new_limit)
 
     def _idle_room(self, known: _Endpoint) -> int:
-        """The room of an endpoint that has nothing in hand."""
+        """How many attempts an endpoint without attempts in progress may have."""
         if known.pace is Pace.QUICK:
             return 2 * self._share(None)
         if known.pace is Pace.SLOW and self._waiting_is_full:
