@@ -26,8 +26,8 @@ WRITE_SECONDS = 60.0
 """How long a client may take nothing of a response."""
 MAX_CONNECTIONS = 1_000
 """Of one process. Fewer where its descriptors do not allow for as many: see :func:`connection_limit`."""
-LINGER_SECONDS = 1.0
-"""How long a client that was given up has to read why."""
+LINGER_SECONDS = 3.0
+"""How long a client that still sends has to read its answer, also while the server stops."""
 
 
 def connection_limit(descriptors: int) -> int:
@@ -80,20 +80,17 @@ class _Lingering:
     Closed at once with bytes unread, it would be reset, and a client that still sends might never read the answer.
     """
 
-    def __init__(
-        self, transport: asyncio.Transport, cycle: RequestResponseCycle, loop: asyncio.AbstractEventLoop
-    ) -> None:
-        self._transport = transport
+    def __init__(self, protocol: "_Protocol", cycle: RequestResponseCycle) -> None:
+        self._protocol = protocol
+        self._transport = protocol.transport
         self._cycle = cycle
-        self._loop = loop
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def close(self) -> None:
         if self._cycle.more_body and self._cycle.response_complete and self._transport.can_write_eof():
-            self._transport.write_eof()
-            self._loop.call_later(LINGER_SECONDS, self._transport.close)
+            self._protocol.linger()
         else:
             self._transport.close()
 
@@ -111,6 +108,7 @@ class _Protocol(HttpToolsProtocol):
     _in_head = True
     _too_long = False
     _given_up = False
+    _lingers = False
     _head_timer: asyncio.TimerHandle | None = None
 
     def __init__(self, *args: Any, idle: IdleConnections, **more: Any) -> None:
@@ -136,6 +134,21 @@ class _Protocol(HttpToolsProtocol):
         """End a connection that waits, to make room for another."""
         self._end_head()
         self.transport.abort()
+
+    def linger(self) -> None:
+        """End the answers, and close after ``LINGER_SECONDS`` if the client has not closed before."""
+        self._lingers = True
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def shutdown(self) -> None:
+        # The server waits for its connections: one whose client still sends ends in time, and its answer is read.
+        if self._lingers:
+            return
+        if self.cycle is not None and self.cycle.response_complete and self.cycle.more_body:
+            self.linger()
+        else:
+            super().shutdown()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -187,7 +200,7 @@ class _Protocol(HttpToolsProtocol):
             self._too_long = True
             raise ValueError("the head of a request is too long")
         super().on_headers_complete()
-        self.cycle.transport = cast("asyncio.Transport", _Lingering(self.transport, self.cycle, self.loop))
+        self.cycle.transport = cast("asyncio.Transport", _Lingering(self, self.cycle))
 
     def data_received(self, data: bytes) -> None:
         if self._given_up:
@@ -229,9 +242,7 @@ class _Protocol(HttpToolsProtocol):
         self._given_up = True
         self._end_head()
         self.transport.write(b"\r\n".join([*head, b"", bytes(response.body)]))
-        # Closed at once with bytes unread, the connection would be reset, and the answer lost.
-        self.transport.write_eof()
-        self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        self.linger()
 
 
 class _Server(uvicorn.Server):
