@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import aioboto3
 import aiohttp
 from aiobotocore.config import AioConfig
 from botocore import UNSIGNED
 from yarl import URL
 
 from bench.bus.route import BATCH
+from chassis.aws_session import open_session
 
 if TYPE_CHECKING:
     from types_aiobotocore_sns import SNSClient
@@ -48,14 +48,14 @@ class Way:
     config: dict[str, Any] = field(default_factory=dict)
     form_once: bool = False
     attributes: tuple[str, ...] = ("All",)
-    client: Literal["aioboto3", "aiohttp"] = "aioboto3"
+    client: Literal["aiobotocore", "aiohttp"] = "aiobotocore"
 
 
 LEAN: dict[str, Any] = {"parameter_validation": False, "user_agent": "almanac"}
 CHEAPEST = Way("… and only one attribute received", LEAN, form_once=True, attributes=("traceparent",))
 # Each one adds to the one before it; the last two are yardsticks that production cannot use as they are.
 WAYS = (
-    Way("aioboto3 as it comes"),
+    Way("aiobotocore as it comes"),
     Way("… no parameter validation", {"parameter_validation": False}),
     Way("… a fixed user agent", LEAN),
     Way("… the form encoded once", LEAN, form_once=True),
@@ -67,12 +67,12 @@ WAYS = (
 
 @asynccontextmanager
 async def clients(endpoint: str, way: Way) -> AsyncIterator[tuple[SNSClient, SQSClient]]:
-    """aioboto3's clients, configured `way`."""
-    session = aioboto3.Session(aws_access_key_id=ACCOUNT, aws_secret_access_key="secret", region_name=REGION)  # noqa: S106
+    """aiobotocore's clients, configured `way`."""
+    session = open_session((ACCOUNT, "secret"))
     config = AioConfig(max_pool_connections=CONNECTIONS, tcp_keepalive=True, **way.config)
     async with (
-        session.client("sns", endpoint_url=endpoint, config=config) as sns,
-        session.client("sqs", endpoint_url=endpoint, config=config) as sqs,
+        session.create_client("sns", REGION, endpoint_url=endpoint, config=config) as sns,
+        session.create_client("sqs", REGION, endpoint_url=endpoint, config=config) as sqs,
     ):
         if way.form_once:
             sns.meta.events.register("before-call.sns.PublishBatch", encode_form)
@@ -87,7 +87,7 @@ def encode_form(params: dict[str, Any], **_: object) -> None:
 @asynccontextmanager
 async def calls(endpoint: str, way: Way) -> AsyncIterator[Calls]:
     """The three calls, made `way`."""
-    if way.client == "aioboto3":
+    if way.client == "aiobotocore":
         async with clients(endpoint, way) as (sns, sqs):
             yield BotoCalls(sns, sqs, way.attributes)
     else:
@@ -97,7 +97,7 @@ async def calls(endpoint: str, way: Way) -> AsyncIterator[Calls]:
 
 
 class BotoCalls:
-    """Through aioboto3."""
+    """Through aiobotocore."""
 
     def __init__(self, sns: SNSClient, sqs: SQSClient, attributes: Sequence[str]) -> None:
         self._sns, self._sqs, self._attributes = sns, sqs, list(attributes)

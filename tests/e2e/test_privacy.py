@@ -92,7 +92,7 @@ async def _poison(almanac: RunningStack) -> None:
     body = json.dumps(
         {**envelope, "time": "2026-01-01T00:00:00Z", "dataversion": "1.0", "data": {"items": [item, item]}}
     )
-    async with almanac.aws.session().client("sqs", endpoint_url=almanac.aws.endpoint_url) as sqs:
+    async with almanac.aws.client("sqs") as sqs:
         for queue in ("bday-user-events", "bday-analytics", "bday-events-critical", "bday-delivery-outcomes"):
             url = (await sqs.get_queue_url(QueueName=queue))["QueueUrl"]
             for text in (body, f"{FIRST} {LAST} {MAIL}", json.dumps({"metadata": {**PERSON}})):

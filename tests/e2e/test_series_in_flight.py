@@ -19,8 +19,8 @@ pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
 
 START = datetime(2027, 3, 1, 6, 30, tzinfo=UTC)
 HOURS = 8
-SPEED = 1200.0
-"""An hour in three seconds."""
+SPEED = 2400.0
+"""An hour in a second and a half."""
 
 
 def _settings() -> StackSettings:

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import aioboto3
-
+from chassis.aws_session import open_session
 from local_stack.child import StartupError
 
 _POLL_SECONDS = 0.05
@@ -21,13 +20,11 @@ async def create_stack(environment: Mapping[str, str], name: str, template: Path
     Raises:
         StartupError: it could not be made; says which resource would not.
     """
-    session = aioboto3.Session(
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-        region_name=environment["AWS_REGION"],
-    )
+    session = open_session((environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]))
     client: Any
-    async with session.client("cloudformation", endpoint_url=environment["AWS_ENDPOINT_URL"]) as client:
+    async with session.create_client(
+        "cloudformation", environment["AWS_REGION"], endpoint_url=environment["AWS_ENDPOINT_URL"]
+    ) as client:
         body = await asyncio.to_thread(template.read_text, encoding="utf-8")
         await client.create_stack(StackName=name, TemplateBody=body, Capabilities=["CAPABILITY_NAMED_IAM"])
         while True:

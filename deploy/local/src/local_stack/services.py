@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_bytes
 
@@ -32,6 +33,14 @@ class Service:
     def database(self) -> str:
         """The name of its database, which is the module's."""
         return self.module
+
+    @property
+    def migrations(self) -> Path:
+        """The folder of its migrations, beside its sources. Its code is not imported."""
+        spec = find_spec(self.module)
+        if spec is None or spec.origin is None:
+            raise StartupError(f"{self.name} is not installed here: there is no module {self.module}")
+        return Path(spec.origin).parents[2] / "migrations"
 
     @property
     def url(self) -> str:

@@ -5,9 +5,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import aioboto3
 from aiobotocore.config import AioConfig
 
+from chassis.aws_session import open_session
 from chassis.letters import count_letters
 from chassis.usage import Usage
 
@@ -62,7 +62,7 @@ class AwsClient:
     async def _opened(self) -> Any:
         async with self._opening:
             if self._client is None:
-                opened: Any = aioboto3.Session().client(
+                opened: Any = open_session().create_client(
                     self._service, self._access.region, endpoint_url=self._access.endpoint_url, config=self._config
                 )
                 self._client = await self._stack.enter_async_context(opened)

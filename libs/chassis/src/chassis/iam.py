@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-import aioboto3
+from aiobotocore.session import AioSession
 from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from yarl import URL
+
+from chassis.aws_session import open_session
 
 VALID_SECONDS: Final = 900
 
@@ -23,7 +25,7 @@ class Token:
     port: int
     user: str
     region: str
-    session: aioboto3.Session = field(default_factory=aioboto3.Session)
+    session: AioSession = field(default_factory=open_session)
 
     async def __call__(self) -> str:
         """A new token.
@@ -31,7 +33,7 @@ class Token:
         Raises:
             NoCredentialsError: neither the environment nor the pod's role has credentials.
         """
-        found = await self.session._session.get_credentials()
+        found = await self.session.get_credentials()
         if found is None:
             raise NoCredentialsError("no AWS credentials to sign in to the database with")
         address = URL.build(

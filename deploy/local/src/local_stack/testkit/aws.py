@@ -4,8 +4,9 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-import aioboto3
+from aiobotocore.session import AioSession
 
+from chassis.aws_session import open_session
 from local_stack.emulator import REGION
 
 
@@ -32,14 +33,10 @@ class AwsAccount:
             "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
         }
 
-    def session(self) -> aioboto3.Session:
-        """An aioboto3 session with the account's credentials. Its clients still need `endpoint_url`."""
-        return aioboto3.Session(
-            aws_access_key_id=self.access_key_id,
-            aws_secret_access_key=self.secret_access_key,
-            region_name=self.region,
-        )
+    def session(self) -> AioSession:
+        """A session with the account's credentials. Its clients still need a region and `endpoint_url`."""
+        return open_session((self.access_key_id, self.secret_access_key))
 
     def client(self, service: str) -> Any:
         """An asynchronous context manager that gives a client ("sqs" or "sns") of this account."""
-        return self.session().client(service, endpoint_url=self.endpoint_url)
+        return self.session().create_client(service, self.region, endpoint_url=self.endpoint_url)

@@ -4,13 +4,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import aioboto3
 from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from opentelemetry import metrics
 from yarl import URL
 
+from chassis.aws_session import open_session
 from chassis.messaging import certainty
 from chassis.messaging.calls import CallCounter
 from chassis.settings import BusSettings
@@ -40,12 +41,12 @@ class QueueCounts:
 class Bus:
     """SNS and SQS of one account and region. An async context manager; the clients live as long as it does."""
 
-    def __init__(self, settings: BusSettings, topology: Topology, *, session: aioboto3.Session | None = None) -> None:
+    def __init__(self, settings: BusSettings, topology: Topology, *, session: AioSession | None = None) -> None:
         """``session`` brings other credentials than the environment's."""
         self.topology = topology
         self.usage = Usage()
         """Every call is counted here, until a recorder takes it."""
-        self._session = session or aioboto3.Session()
+        self._session = session or open_session()
         self._region = settings.aws_region
         self._account = settings.aws_account_id
         self._endpoint = settings.aws_endpoint_url
@@ -65,13 +66,13 @@ class Bus:
             user_agent="almanac",
         )
         self.sns = await self._stack.enter_async_context(
-            self._session.client("sns", self._region, endpoint_url=self._endpoint, config=config)
+            self._session.create_client("sns", self._region, endpoint_url=self._endpoint, config=config)
         )
         # SNS speaks the query protocol only: botocore would quote the form twice, in Python, for half of a call's CPU.
         self.sns.meta.events.register("before-call.sns.PublishBatch", _encode_form)
         certainty.watch(self.sns, "sns.PublishBatch")
         self.sqs = await self._stack.enter_async_context(
-            self._session.client("sqs", self._region, endpoint_url=self._endpoint, config=config)
+            self._session.create_client("sqs", self._region, endpoint_url=self._endpoint, config=config)
         )
         calls = CallCounter(self.usage)
         calls.watch(self.sns, "sns")

@@ -60,5 +60,5 @@ def start_logging(service: str, *, level: str, format: Literal["json", "console"
     # address may be what opens it.
     for name in ("uvicorn.access", "uvicorn.error"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for noisy in ("botocore", "aiobotocore", "aioboto3", "urllib3", "httpx", "alembic"):
+    for noisy in ("botocore", "aiobotocore", "urllib3", "httpx", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
