@@ -14,6 +14,7 @@ import hypothesis
 import psutil
 import pytest
 
+from chassis.garbage import collect_rarely
 from local_stack import ports
 from local_stack.emulator import Emulator
 from local_stack.postgres import NOT_DURABLE, PostgresServer
@@ -37,6 +38,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--bus-template", type=Path, help="run the whole system on the topics and queues of a CloudFormation template"
     )
+
+
+def pytest_collection_finish() -> None:
+    # What was imported for thousands of tests is a million objects, and stays.
+    collect_rarely()
 
 
 @pytest.fixture(scope="session")
