@@ -7,7 +7,7 @@ from contracts.alerts.catalogue import GROUPS
 
 BEGIN: Final = "<!-- The table of alerts: written from contracts.alerts by `make rules`. -->"
 END: Final = "<!-- The end of the table of alerts. -->"
-_HEAD: Final = "| alert | severity | measure and threshold | for | judged by |\n| --- | --- | --- | --- | --- |\n"
+_HEAD: Final = "| alert | severity | measure and threshold | for | evaluated by |\n| --- | --- | --- | --- | --- |\n"
 
 
 def alert_table() -> str:
