@@ -2,11 +2,14 @@
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 from pydantic import ValidationError
 
+from local_stack import ports
 from local_stack.ports import LOOPBACK, BusyPortError, PortUse, free_port, require_free
 from local_stack.settings import StackSettings
 
@@ -51,3 +54,29 @@ def test_every_port_of_the_stack_can_be_moved_by_its_variable(monkeypatch: pytes
 def test_two_parts_cannot_have_the_same_port() -> None:
     with pytest.raises(ValidationError, match="same port"):
         StackSettings(inbox_port=8_001)
+
+
+GIVE_FIVE = """
+import sys
+from local_stack import ports
+ports._FREE_RANGE = range(int(sys.argv[1]), int(sys.argv[1]) + 10)
+print(*(ports.free_port() for _ in range(5)), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_processes_are_given_different_ports_and_an_ended_one_leaves_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = 10_000 + os.getpid() % 900 * 10  # no other run of this test is likely to use these
+    monkeypatch.setattr(ports, "_FREE_RANGE", range(first, first + 10))
+    command = [sys.executable, "-c", GIVE_FIVE, str(first)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        theirs = {int(port) for port in other.stdout.readline().split()}
+        ours = {ports.free_port() for _ in range(5)}
+        with pytest.raises(OSError, match="no free port"):
+            ports.free_port()
+        other.communicate()
+    assert len(theirs | ours) == 10
+    assert ports.free_port() in theirs

@@ -1,10 +1,16 @@
 """TCP ports on the loopback address: free ones for tests, and clear words about a busy one."""
 
+import fcntl
 import http.client
-import random
+import os
 import socket
+import tempfile
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from random import SystemRandom
 
 import psutil
 
@@ -12,6 +18,9 @@ LOOPBACK = "127.0.0.1"
 # Below the range from which Linux takes source ports of outgoing connections: a port picked there stays ours while its
 # server is down for a restart.
 _FREE_RANGE = range(20_000, 32_000)
+_KEPT = 500
+"""How many of the ports that this process was given last no other process is given."""
+_given: deque[int] = deque()
 
 
 def is_free(port: int) -> bool:
@@ -33,11 +42,32 @@ def is_open(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that nothing listens on, for a test's own server."""
-    for port in random.sample(_FREE_RANGE, k=200):
-        if is_free(port):
-            return port
+    """A port that nothing listens on, for a test's own server.
+
+    It is this process's: another one that asks meanwhile, before a server listens there, is given another.
+    """
+    for port in SystemRandom().sample(_FREE_RANGE, min(200, len(_FREE_RANGE))):
+        if port not in _given and _lock(port, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            _given.append(port)
+            if len(_given) > _KEPT:
+                _lock(_given.popleft(), fcntl.LOCK_UN)
+            if is_free(port):
+                return port
     raise OSError(f"no free port between {_FREE_RANGE.start} and {_FREE_RANGE.stop}")
+
+
+def _lock(port: int, operation: int) -> bool:
+    """Lock or unlock the byte that stands for the port; the system unlocks what an ended process had."""
+    try:
+        fcntl.lockf(_lock_file(), operation, 1, port)
+    except OSError:
+        return False
+    return True
+
+
+@cache
+def _lock_file() -> int:
+    return os.open(Path(tempfile.gettempdir()) / f"almanac-ports-{os.getuid()}", os.O_RDWR | os.O_CREAT, 0o600)
 
 
 @dataclass(frozen=True)
