@@ -15,7 +15,7 @@ from botocore import UNSIGNED
 from yarl import URL
 
 from bench.bus.route import BATCH
-from chassis.aws_session import open_session
+from chassis.core.aws_session import open_session
 
 if TYPE_CHECKING:
     from types_aiobotocore_sns import SNSClient

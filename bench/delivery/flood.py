@@ -20,10 +20,10 @@ from bench.measure import Summary
 from bench.postgres import Cluster
 from bench.sink import Sink
 from chassis import provisioning
+from chassis.core.settings import BusSettings
 from chassis.database import Database
 from chassis.messaging.bus import Bus
 from chassis.messaging.publisher import Outgoing, Publisher
-from chassis.settings import BusSettings
 from contracts.due import parse_due_event
 from contracts.topology import build_topology
 from contracts.vocabulary import EventType, Priority

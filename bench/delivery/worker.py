@@ -18,8 +18,8 @@ from sqlalchemy import text
 
 from bench import webhook
 from chassis.clock import DatabaseClock
+from chassis.core.lifecycle import Loop
 from chassis.database import Database
-from chassis.lifecycle import Loop
 from chassis.migrations import upgrade
 from chassis.outbox import Outbox
 from chassis.telemetry.tracing import start_tracing

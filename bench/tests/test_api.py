@@ -12,8 +12,8 @@ from bench.load import Call, send
 from pydantic import SecretStr
 
 from chassis.api.server import HttpServer
+from chassis.core.settings import ApiKey
 from chassis.runtime import open_runtime
-from chassis.settings import ApiKey
 from local_stack import ports
 from local_stack.api import Almanac, open_almanac
 from local_stack.testkit import AwsAccount, eventually

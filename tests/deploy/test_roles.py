@@ -13,8 +13,8 @@ import chassis.service
 import delivery_service.main
 import event_service.main
 import user_service.main
+from chassis.core.settings import ServiceSettings
 from chassis.service import Service, command_line
-from chassis.settings import ServiceSettings
 
 MODULES: dict[str, Service[Any]] = {
     "user_service": user_service.main.SERVICE,

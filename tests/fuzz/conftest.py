@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from chassis import provisioning
+from chassis.core.settings import BusSettings
 from chassis.messaging.bus import Bus
-from chassis.settings import BusSettings
 from contracts import Bus as Carrier
 from contracts import build_topology
 from contracts.attributes import message_attributes

@@ -14,9 +14,9 @@ from chassis.api.app import create_app
 from chassis.api.health import Readiness
 from chassis.cache import ReadCache
 from chassis.clock import ManualClock
+from chassis.core.settings import ApiKey, Scope
 from chassis.database import Database
 from chassis.outbox import Outbox
-from chassis.settings import ApiKey, Scope
 from delivery_service.main import SERVICE as DELIVERY
 from event_service.main import SERVICE as EVENT
 from local_stack import ports

@@ -18,7 +18,7 @@ import analytics_service.settings
 import delivery_service.settings
 import event_service.settings
 import user_service.settings
-from chassis.settings import BusSettings, ServiceSettings
+from chassis.core.settings import BusSettings, ServiceSettings
 
 DOCUMENT = Path(__file__).parents[2] / "docs/reference/settings.md"
 CLASSES: Mapping[str, tuple[type[ServiceSettings] | type[BusSettings], ...]] = {

@@ -6,7 +6,7 @@ from base64 import b64decode
 from pathlib import Path
 
 from chassis.api.auth import Keyring
-from chassis.settings import ApiKey
+from chassis.core.settings import ApiKey
 from local_stack.emulator import Emulator
 from local_stack.postgres import PostgresServer
 from local_stack.services import kept_secret_key, service_environment, services

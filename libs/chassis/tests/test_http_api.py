@@ -22,12 +22,12 @@ from chassis.api.problems import documented
 from chassis.api.wire import NOT_SENT, PatchModel, PlainText, RequestModel, WireModel
 from chassis.cache import ReadCache
 from chassis.clock import ManualClock
+from chassis.core.settings import ServiceSettings
 from chassis.database import Database
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import ReceivedMessage, Rejection
 from chassis.messaging.dead_letter_redrive import DeadLetterRedrive
 from chassis.outbox import Outbox
-from chassis.settings import ServiceSettings
 from contracts import build_topology
 from local_stack import ports
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from chassis.aws_session import open_session
+from chassis.core.aws_session import open_session
 from chassis.engine import create_engine, is_outage
 from chassis.iam import NoCredentialsError, Token
 

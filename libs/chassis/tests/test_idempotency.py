@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from chassis.core.errors import IdempotencyKeyReusedError
 from chassis.database import Database
-from chassis.errors import IdempotencyKeyReusedError
 from chassis.idempotency import IdempotencyKey, claim
 
 KEY = IdempotencyKey.of("client", "key-1", "POST /v1/things", b'{"name": "a"}')

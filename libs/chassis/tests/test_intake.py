@@ -22,9 +22,9 @@ from chassis.api.server import MAX_HEAD_BYTES, HttpServer
 from chassis.api.wire import WHOLE_NUMBER, Instant, RequestModel
 from chassis.cache import ReadCache
 from chassis.clock import DatabaseClock
+from chassis.core.settings import ServiceSettings
 from chassis.database import Database
 from chassis.outbox import Outbox
-from chassis.settings import ServiceSettings
 from chassis.telemetry.redaction import redact_event
 from local_stack import ports
 from local_stack.testkit import eventually

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from chassis import migrations, revisions
+from chassis.core.lifecycle import Loop, first_of, run_roles
 from chassis.database import Database
-from chassis.lifecycle import Loop, first_of, run_roles
 from chassis.schema import CREATE_V1, CREATE_V2, CREATE_V3, CREATE_V4
 from local_stack import ports
 from local_stack.testkit import AwsAccount, eventually

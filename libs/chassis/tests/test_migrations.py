@@ -10,8 +10,8 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from chassis import migrations, revisions
+from chassis.core.lifecycle import Loop
 from chassis.database import Database
-from chassis.lifecycle import Loop
 from chassis.runtime import Schema
 from local_stack.testkit import eventually
 from local_stack.testkit.plugin import DatabaseFactory

@@ -10,10 +10,10 @@ import pytest
 import structlog
 from sqlalchemy import text
 
+from chassis.core.settings import ServiceSettings
 from chassis.database import Database
 from chassis.notifications import Listener, notify
 from chassis.runtime import open_runtime
-from chassis.settings import ServiceSettings
 from local_stack import ports
 from local_stack.postgres import NOT_DURABLE, PostgresServer
 from local_stack.testkit.polling import DEADLINE_SECONDS

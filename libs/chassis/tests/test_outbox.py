@@ -15,11 +15,11 @@ from uuid_utils.compat import uuid7
 
 from chassis import outbox, provisioning
 from chassis.clock import ManualClock
+from chassis.core.settings import BusSettings
 from chassis.database import Database
 from chassis.messaging.bus import Bus
 from chassis.messaging.publisher import Publisher
 from chassis.outbox import Outbox, PublishError, Relay
-from chassis.settings import BusSettings
 from chassis.telemetry import tracing
 from contracts import (
     MAX_MESSAGE_BYTES,

@@ -15,16 +15,16 @@ from uuid_utils.compat import uuid7
 
 from chassis import inbox, migrations, revisions
 from chassis.clock import ClockMap, DatabaseClock, write_clock_map
+from chassis.core.lifecycle import run_roles
+from chassis.core.settings import ServiceSettings
 from chassis.database import Database, is_outage
 from chassis.leases import Lease
-from chassis.lifecycle import run_roles
 from chassis.messaging.bus import Bus
 from chassis.messaging.domain import ReceivedItem, domain_handler
 from chassis.notifications import Listener, notify
 from chassis.outbox import COPY_FROM
 from chassis.runtime import Runtime, open_runtime
 from chassis.schema import CREATE_V1, CREATE_V2, CREATE_V3, CREATE_V4
-from chassis.settings import ServiceSettings
 from contracts import MessageType, UserDeletedItem
 from local_stack import ports
 from local_stack.pooler import MISSING, PGBOUNCER, Pooler

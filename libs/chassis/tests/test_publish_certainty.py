@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from chassis.core.settings import BusSettings
 from chassis.messaging.bus import Bus
 from chassis.messaging.publisher import NotAccepted, Outgoing, Publisher
-from chassis.settings import BusSettings
 from contracts import Topology
 from local_stack import ports
 

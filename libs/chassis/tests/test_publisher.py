@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from chassis.core.settings import BusSettings
 from chassis.messaging.bus import Bus
 from chassis.messaging.publisher import MAX_BATCH_BYTES, Outgoing, Publisher
-from chassis.settings import BusSettings
 from contracts import ContractError, Topology
 from local_stack import ports
 

@@ -17,9 +17,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from chassis import replica
+from chassis.core.settings import ServiceSettings
 from chassis.database import Database
 from chassis.runtime import open_runtime
-from chassis.settings import ServiceSettings
 from local_stack import ports
 from local_stack.child import tail
 from local_stack.postgres import PostgresServer

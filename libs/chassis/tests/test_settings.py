@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from chassis.settings import ServiceSettings
+from chassis.core.settings import ServiceSettings
 
 PROGRAM = Path(__file__).with_name("programs") / "service.py"
 

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import text
 
 from chassis import dead_letters
+from chassis.core.settings import ServiceSettings
+from chassis.core.ttl_cache import TtlCache
 from chassis.database import Database
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import QueueConsumer, ReceivedMessage, Rejection
-from chassis.momentary import Momentary
 from chassis.queue_marks import MarkKeeper
-from chassis.settings import ServiceSettings
 from chassis.status import Status, StatusBoard
 from contracts import Queue
 from local_stack.testkit.polling import DEADLINE_SECONDS
@@ -120,13 +120,13 @@ async def test_those_who_ask_together_share_an_answer() -> None:
         await answer.wait()
         return asked[-1]
 
-    value = Momentary(load, seconds=3600)
+    value = TtlCache(load, seconds=3600)
     readers = [asyncio.create_task(value.read()) for _ in range(5)]
     await asyncio.wait_for(loading.wait(), DEADLINE_SECONDS)
     answer.set()
     assert await asyncio.gather(*readers) == [0] * 5
     assert await value.read() == 0
-    fleeting = Momentary(load, seconds=0)
+    fleeting = TtlCache(load, seconds=0)
     assert [await fleeting.read(), await fleeting.read()] == [1, 2]
 
 
@@ -139,7 +139,7 @@ async def test_an_error_is_for_those_who_asked_then() -> None:
             raise result
         return result
 
-    value = Momentary(load, seconds=3600)
+    value = TtlCache(load, seconds=3600)
     with pytest.raises(OSError, match="away"):
         await value.read()
     assert await value.read() == 7

@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis import provisioning
+from chassis.core.settings import BusSettings
 from chassis.messaging.bus import Bus
 from chassis.messaging.publisher import Outgoing, Publisher
-from chassis.settings import BusSettings
 from contracts import (
     Contact,
     DueEvent,

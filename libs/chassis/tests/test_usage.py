@@ -10,12 +10,12 @@ from fastapi import APIRouter
 
 from chassis import usage
 from chassis.api.app import create_app
+from chassis.core.settings import ServiceSettings
 from chassis.database import Database
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import QueueConsumer
 from chassis.messaging.publisher import Outgoing, Publisher
 from chassis.runtime import open_runtime
-from chassis.settings import ServiceSettings
 from chassis.usage import Meter, Usage, UsageRecorder, Used
 from contracts import Topology
 from local_stack.testkit import eventually

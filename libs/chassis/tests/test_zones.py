@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 
-from chassis.zones import TZDATA_VERSION, aliases, current_name, is_zone, zone, zone_names
+from chassis.core.zones import TZDATA_VERSION, aliases, current_name, is_zone, zone, zone_names
 
 
 def test_the_system_s_own_files_are_not_looked_at() -> None:

@@ -24,9 +24,9 @@ from analytics_service.console.site import Console, OpenConsole
 from analytics_service.main import SERVICE
 from analytics_service.settings import Settings
 from chassis.api.auth import Keyring
-from chassis.lifecycle import Role
+from chassis.core.lifecycle import Role
+from chassis.core.settings import ApiKey
 from chassis.runtime import Runtime, open_runtime
-from chassis.settings import ApiKey
 from local_stack.testkit import AwsAccount
 from local_stack.testkit.plugin import DatabaseFactory
 

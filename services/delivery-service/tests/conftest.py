@@ -15,9 +15,9 @@ from delivery_scene import CIPHER, LOOPBACK, SECURITY, TRACEPARENT, Scene, due_e
 from opentelemetry.sdk.resources import Resource
 from pydantic import SecretStr
 
+from chassis.core.settings import ApiKey, Scope
 from chassis.database import Database
 from chassis.runtime import Runtime, open_runtime
-from chassis.settings import ApiKey, Scope
 from chassis.telemetry.tracing import start_tracing
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster

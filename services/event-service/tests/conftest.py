@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from reminders import Reminders
 
 from chassis import provisioning
+from chassis.core.settings import ApiKey, Scope
 from chassis.runtime import Runtime, open_runtime
-from chassis.settings import ApiKey, Scope
 from contracts.vocabulary import EventType
 from event_service.main import SERVICE
 from event_service.settings import Settings

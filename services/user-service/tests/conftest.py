@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from chassis.clock import ClockMap, write_clock_map
+from chassis.core.settings import ApiKey, Scope
 from chassis.runtime import Runtime, open_runtime
-from chassis.settings import ApiKey, Scope
 from local_stack.testkit import AwsAccount
 from local_stack.testkit.plugin import DatabaseFactory
 from user_service.main import SERVICE

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
-from chassis.lifecycle import pause
+from chassis.core.lifecycle import pause
 from local_stack import ports
 from local_stack.testkit import eventually
 from local_stack.testkit.whole import RunningStack

@@ -10,8 +10,8 @@ import pytest
 from aws_templates import Synthesized
 
 from chassis import provisioning
+from chassis.core.settings import BusSettings
 from chassis.messaging.bus import Bus as BusClient
-from chassis.settings import BusSettings
 from contracts.messages.spec import Bus
 from contracts.topology import Topology, build_topology
 from local_stack import ports

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from chassis.aws_session import open_session
+from chassis.core.aws_session import open_session
 from local_stack.child import StartupError
 
 _POLL_SECONDS = 0.05

@@ -5,9 +5,9 @@ import asyncio
 import typer
 
 from chassis import provisioning
+from chassis.core.settings import BusSettings
 from chassis.messaging.bus import Bus
 from chassis.patience import Wait, is_bus_away, wait_for
-from chassis.settings import BusSettings
 from chassis.telemetry.logging import start_logging
 from contracts.topology import build_topology
 

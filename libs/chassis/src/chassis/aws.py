@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from aiobotocore.config import AioConfig
 
-from chassis.aws_session import open_session
+from chassis.core.aws_session import open_session
 from chassis.letters import count_letters
 from chassis.usage import Usage
 

@@ -71,7 +71,7 @@ async def requested(reader: Reader, user_ids: Collection[UUID]) -> set[UUID]:
 
 
 class Eraser:
-    """A step of a :class:`chassis.lifecycle.Loop`; one process of a service at a time erases.
+    """A step of a :class:`chassis.core.lifecycle.Loop`; one process of a service at a time erases.
 
     Args:
         erase: erases what the service itself keeps.

@@ -8,7 +8,7 @@ from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from yarl import URL
 
-from chassis.aws_session import open_session
+from chassis.core.aws_session import open_session
 
 VALID_SECONDS: Final = 900
 

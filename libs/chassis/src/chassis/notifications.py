@@ -11,9 +11,9 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from chassis.core.lifecycle import Loop, first_of
 from chassis.database import Transaction
 from chassis.engine import create_engine
-from chassis.lifecycle import Loop, first_of
 
 log = structlog.get_logger(__name__)
 

@@ -150,7 +150,7 @@ async def replay(database: Database) -> int:
 
 
 class Relay:
-    """Sends what the outbox holds. A step of a :class:`chassis.lifecycle.Loop`.
+    """Sends what the outbox holds. A step of a :class:`chassis.core.lifecycle.Loop`.
 
     Rows of a type that this version does not know, and rows that SNS refuses, wait aside: others pass them.
     Within one sweep, rows of one type go together; SNS does not order anyway, and items carry versions.

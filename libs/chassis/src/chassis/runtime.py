@@ -18,9 +18,10 @@ from chassis import dead_letters, erasures, idempotency, inbox, outbox, revision
 from chassis.api.health import Readiness
 from chassis.cache import ReadCache
 from chassis.clock import DatabaseClock, TimeLapseRefusedError
+from chassis.core.lifecycle import Loop, Role, first_of, pause
+from chassis.core.settings import ServiceSettings
 from chassis.database import Database
 from chassis.leases import Lease
-from chassis.lifecycle import Loop, Role, first_of, pause
 from chassis.messaging.backlog import Backlog
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import BATCH_BYTES, Handler, QueueConsumer, Rejection
@@ -31,7 +32,6 @@ from chassis.notifications import Listener
 from chassis.outbox import Outbox, Relay
 from chassis.provisioning import Presence
 from chassis.queue_marks import MarkKeeper
-from chassis.settings import ServiceSettings
 from contracts.messages.parsing import check_message
 from contracts.topology import Queue, Topic, Topology, build_topology
 

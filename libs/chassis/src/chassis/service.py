@@ -24,11 +24,11 @@ from chassis import outbox
 from chassis.api.app import create_app
 from chassis.api.server import HttpServer
 from chassis.api.unready import stay_unready
-from chassis.garbage import collect_rarely
-from chassis.lifecycle import Role, run_roles
+from chassis.core.gc_tuning import collect_rarely
+from chassis.core.lifecycle import Role, run_roles
+from chassis.core.settings import ServiceSettings
 from chassis.patience import Wait, is_database_away, wait_for
 from chassis.runtime import ClockRole, LoopLag, Runtime, Schema, open_runtime
-from chassis.settings import ServiceSettings
 from chassis.status import StatusBoard
 from chassis.telemetry.logging import start_logging
 from chassis.telemetry.metrics import start_metrics

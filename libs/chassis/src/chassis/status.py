@@ -8,9 +8,9 @@ from datetime import datetime
 import structlog
 from sqlalchemy import text
 
+from chassis.core.ttl_cache import TtlCache
 from chassis.database import Database
 from chassis.messaging.bus import BUS_ERRORS, Bus
-from chassis.momentary import Momentary
 from contracts.topology import Queue
 
 log = structlog.get_logger(__name__)
@@ -84,7 +84,7 @@ class StatusBoard:
         self._database = database
         self._bus = bus
         self._queues = queues
-        self._status = Momentary(self._ask)
+        self._status = TtlCache(self._ask)
 
     async def read(self) -> Status:
         """Raises what the database raises when it is away."""

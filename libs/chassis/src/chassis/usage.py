@@ -18,8 +18,8 @@ from typing import TypeAlias
 import structlog
 from sqlalchemy import text
 
+from chassis.core.lifecycle import pause
 from chassis.database import Database, Reader
-from chassis.lifecycle import pause
 
 log = structlog.get_logger(__name__)
 

@@ -18,9 +18,9 @@ from chassis.api.auth import READ
 from chassis.api.health import Readiness
 from chassis.cache import ReadCache
 from chassis.clock import ManualClock
+from chassis.core.settings import ApiKey, ServiceSettings
 from chassis.database import Database
 from chassis.outbox import Outbox
-from chassis.settings import ApiKey, ServiceSettings
 from chassis.telemetry.metrics import render, start_metrics
 
 MARKER = "xanthippe"

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from chassis.lifecycle import Loop, Role, pause, run_roles
+from chassis.core.lifecycle import Loop, Role, pause, run_roles
 
 
 class Patient:

@@ -7,10 +7,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from chassis.lifecycle import Loop, Role
+from chassis.core.lifecycle import Loop, Role
+from chassis.core.settings import ServiceSettings
 from chassis.runtime import Runtime
 from chassis.service import Service, command_line
-from chassis.settings import ServiceSettings
 
 
 async def _poll() -> float:

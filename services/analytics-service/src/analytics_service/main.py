@@ -31,8 +31,8 @@ from chassis.api import status
 from chassis.api.auth import Keyring
 from chassis.api.sites import mount_site
 from chassis.aws import AwsAccess, AwsClient
+from chassis.core.lifecycle import Loop, Role
 from chassis.erasures import Eraser
-from chassis.lifecycle import Loop, Role
 from chassis.runtime import Runtime
 from chassis.service import Service
 from chassis.status import StatusBoard

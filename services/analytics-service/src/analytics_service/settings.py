@@ -13,7 +13,7 @@ from analytics_service.domain.alert_rules import NAMES, RuleChange
 from analytics_service.domain.alerts import Severity
 from analytics_service.domain.notices import RUNBOOKS
 from analytics_service.domain.prices import Prices
-from chassis.settings import OptionalSecret, ServiceSettings
+from chassis.core.settings import OptionalSecret, ServiceSettings
 
 
 def _none_if_empty(value: object) -> object:

@@ -12,7 +12,7 @@ from analytics_service.console.page import Visit
 from analytics_service.console.sessions import Sessions
 from analytics_service.console.silence_dialog import wrong_hours
 from chassis.api.auth import Principal
-from chassis.settings import Scope
+from chassis.core.settings import Scope
 
 
 @pytest.fixture

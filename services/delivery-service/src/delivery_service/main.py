@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 
 from chassis.aws import AwsAccess
+from chassis.core.lifecycle import Loop, Role
+from chassis.core.ttl_cache import TtlCache
 from chassis.erasures import Eraser
-from chassis.lifecycle import Loop, Role
-from chassis.momentary import Momentary
 from chassis.runtime import Runtime
 from chassis.service import Service
 from chassis.usage import Usage
@@ -171,7 +171,7 @@ def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
     return {
         "security": Security(guard, SecretCipher(settings.key_bytes())),
         "channels": partial(open_channels, settings, runtime.bus.usage, connections=1),
-        "standing": Momentary(partial(read_standing, runtime.database)),
+        "standing": TtlCache(partial(read_standing, runtime.database)),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretBytes
 from pydantic_settings import NoDecode
 
-from chassis.settings import ServiceSettings
+from chassis.core.settings import ServiceSettings
 from contracts.vocabulary import Priority
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.signing import KEY_BYTES

@@ -15,8 +15,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 
 from chassis.clock import Clock, DatabaseClock
+from chassis.core.lifecycle import Loop
 from chassis.database import Database
-from chassis.lifecycle import Loop
 from chassis.messaging.consumer import ReceivedMessage, Rejection
 from chassis.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem

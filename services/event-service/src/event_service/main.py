@@ -8,9 +8,9 @@ from typing import Any
 
 from chassis.api.imports import progress_router
 from chassis.api.send_windows import window_of
+from chassis.core.lifecycle import Loop, Role
+from chassis.core.ttl_cache import TtlCache
 from chassis.erasures import Eraser
-from chassis.lifecycle import Loop, Role
-from chassis.momentary import Momentary
 from chassis.runtime import Runtime
 from chassis.service import Service
 from contracts.messages.spec import MessageType
@@ -169,7 +169,7 @@ def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
         "rules": rulebook(runtime.settings),
         "partitions": Partitions(runtime.database, runtime.clock),
         "retention": timedelta(days=runtime.settings.retention_days),
-        "standing": Momentary(partial(read_standing, runtime.database)),
+        "standing": TtlCache(partial(read_standing, runtime.database)),
     }
 
 

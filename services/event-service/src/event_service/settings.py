@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from chassis.api.send_windows import SendWindowInput
-from chassis.settings import ServiceSettings
+from chassis.core.settings import ServiceSettings
 from contracts.vocabulary import EventType
 from event_service.application.messages import checked_translations
 from event_service.application.strategies import STRATEGIES

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfoNotFoundError
 import pytest
 from event_scenario import Scenario
 
-from chassis import zones
-from chassis.zones import is_zone, zone
+from chassis.core import zones
+from chassis.core.zones import is_zone, zone
 from event_service.adapters.partitions import Partitions
 from event_service.application import zone_changes
 from event_service.application.broadcasts import Broadcaster, create_broadcast

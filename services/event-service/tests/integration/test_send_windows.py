@@ -12,7 +12,7 @@ from event_scenario import Scenario
 from reminders import Reminders
 from sqlalchemy import Row
 
-from chassis.zones import zone
+from chassis.core.zones import zone
 from contracts.messages.spec import MessageType
 from contracts.send_hours import SendHours
 from contracts.send_window import SendWindow, Span

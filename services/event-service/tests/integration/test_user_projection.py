@@ -8,7 +8,7 @@ import pytest
 from event_scenario import GRACE, Scenario, event_id
 from uuid_utils.compat import uuid7
 
-from chassis.zones import TZDATA_VERSION
+from chassis.core.zones import TZDATA_VERSION
 from contracts.messages.spec import MessageType
 from contracts.messages.user import Contact, UserDeletedItem
 from event_service.application.recipients import UnknownZoneError

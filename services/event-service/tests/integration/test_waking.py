@@ -11,7 +11,7 @@ import httpx
 import pytest
 from event_scenario import RULES, FakeBus, Scenario
 
-from chassis.lifecycle import Loop
+from chassis.core.lifecycle import Loop
 from chassis.runtime import Runtime
 from contracts.vocabulary import OutcomeStatus, Priority
 from event_service.application import broadcasts

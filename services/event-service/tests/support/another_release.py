@@ -14,7 +14,7 @@ from uuid import UUID
 from event_scenario import Scenario, open_without_bus
 from uuid_utils.compat import uuid7
 
-from chassis.zones import TZDATA_VERSION, zone
+from chassis.core.zones import TZDATA_VERSION, zone
 from contracts.vocabulary import EventType, Priority
 from event_service.adapters import events
 from event_service.application.zone_changes import ZoneWatch

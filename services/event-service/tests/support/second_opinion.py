@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 import whenever
 
-from chassis.zones import is_zone
+from chassis.core.zones import is_zone
 from event_service.domain.local_time import Applied, GapPolicy, OverlapPolicy, Resolved
 
 whenever.reset_tzpath(())

@@ -13,7 +13,7 @@ from itertools import islice, pairwise
 import pytest
 from second_opinion import ZONES, Transition, second_opinion, transitions
 
-from chassis.zones import zone
+from chassis.core.zones import zone
 from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy
 from event_service.domain.recurrence import Policies, Recurring, Yearly, upcoming
 

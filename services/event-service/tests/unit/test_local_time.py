@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from second_opinion import ZONES, second_opinion
 
-from chassis.zones import zone
+from chassis.core.zones import zone
 from event_service.domain.local_time import (
     Applied,
     GapPolicy,

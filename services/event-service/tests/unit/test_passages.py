@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
-from chassis.zones import zone, zone_names
+from chassis.core.zones import zone, zone_names
 from event_service.domain.passages import ZoneCount, passages, zones_by_instant
 
 

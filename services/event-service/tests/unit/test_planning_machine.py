@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from second_opinion import ZONES
 
-from chassis.zones import zone
+from chassis.core.zones import zone
 from event_service.domain.patterns import Pattern, RecurringPattern, YearlyPattern, moved_key
 from event_service.domain.planning import next_occurrence
 from event_service.domain.recurrence import Occurrence, Policies, Rule, upcoming

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from pydantic import SecretStr
 
-from chassis.zones import zone
+from chassis.core.zones import zone
 from contracts.vocabulary import EventType
 from event_service.domain.events import LATE_AFTER
 from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy

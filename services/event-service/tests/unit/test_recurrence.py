@@ -9,7 +9,7 @@ import second_opinion
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.zones import zone
+from chassis.core.zones import zone
 from event_service.domain.errors import InvalidRuleError
 from event_service.domain.local_time import Applied, GapPolicy, LeapDayPolicy, OverlapPolicy
 from event_service.domain.planning import next_occurrence

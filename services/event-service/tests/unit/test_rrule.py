@@ -7,7 +7,7 @@ from itertools import islice
 
 import pytest
 
-from chassis.zones import zone
+from chassis.core.zones import zone
 from event_service.domain import rrule as rrule_module
 from event_service.domain import wall_series as wall_series_module
 from event_service.domain.errors import InvalidRuleError

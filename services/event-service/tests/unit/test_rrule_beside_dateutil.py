@@ -8,7 +8,7 @@ from dateutil.rrule import rrulestr
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from chassis.zones import zone
+from chassis.core.zones import zone
 from event_service.domain.errors import InvalidRuleError
 from event_service.domain.recurrence import Policies, Recurring, upcoming
 from event_service.domain.rrule import wall_series

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from second_opinion import ZONES
 
-from chassis.zones import zone
+from chassis.core.zones import zone
 from contracts.send_window import SendWindow, Span
 from event_service.domain.adjusted import Adjusted
 from event_service.domain.business_days import Adjust, BusinessDays

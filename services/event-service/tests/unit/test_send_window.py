@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from second_opinion import ZONES, transitions
 
-from chassis.zones import zone
+from chassis.core.zones import zone
 from contracts.send_window import SendWindow, Span, load
 
 MINUTE = timedelta(minutes=1)

@@ -1,6 +1,6 @@
 """The environment of user-service."""
 
-from chassis.settings import ServiceSettings
+from chassis.core.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiobotocore.session import AioSession
 
-from chassis.aws_session import open_session
+from chassis.core.aws_session import open_session
 from local_stack.emulator import REGION
 
 

@@ -14,7 +14,7 @@ import hypothesis
 import psutil
 import pytest
 
-from chassis.garbage import collect_rarely
+from chassis.core.gc_tuning import collect_rarely
 from local_stack import ports
 from local_stack.emulator import Emulator
 from local_stack.postgres import NOT_DURABLE, PostgresServer

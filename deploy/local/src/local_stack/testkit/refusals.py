@@ -21,7 +21,7 @@ async def refused_cheaply(client: httpx.AsyncClient, method: str, path: str, con
     Raises:
         AssertionError: the answer is no 422, longer than 10 kB, has more than 10 faults, or took too long to make.
     """
-    # As in a service, see chassis.garbage: all that the test session has loaded would be looked at for cycles.
+    # As in a service, see chassis.core.gc_tuning: all that the test session has loaded would be looked at for cycles.
     gc.freeze()
     begun = time.thread_time()
     answer = await client.request(method, path, content=content, headers={"Content-Type": "application/json"})

@@ -18,10 +18,10 @@ from chassis.api.openapi import document
 from chassis.api.problems import documented, install_handlers
 from chassis.cache import ReadCache
 from chassis.clock import Clock
+from chassis.core.lifecycle import Stopping
+from chassis.core.settings import ApiKey
 from chassis.database import Database
-from chassis.lifecycle import Stopping
 from chassis.outbox import Outbox
-from chassis.settings import ApiKey
 
 UNTRACED = ("healthz", "readyz", "metrics", "_nicegui", "assets/")
 """Addresses that are asked again and again and tell nothing of an event: probes, and a site's own files and socket."""
@@ -45,7 +45,7 @@ def create_app(
     Args:
         routers: the service's own; what every service has is added. None: only health and metrics.
         state: what those routers ask for beyond what every service has.
-        service_error: root of the service's error tree, see :class:`chassis.errors.Problem`.
+        service_error: root of the service's error tree, see :class:`chassis.core.errors.Problem`.
     """
     app = FastAPI(
         title=f"Almanac {title}",

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Request, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from chassis.errors import ForbiddenError, UnauthenticatedError
-from chassis.settings import ApiKey, Scope
+from chassis.core.errors import ForbiddenError, UnauthenticatedError
+from chassis.core.settings import ApiKey, Scope
 
 _bearer = HTTPBearer(auto_error=False, description="An API key. Scopes: read, write; admin may do everything.")
 

@@ -12,8 +12,8 @@ from chassis.api.dependencies import CurrentDatabase
 from chassis.api.pages import Cursor, Limit, Page, cut, decode_cursor, encode_cursor
 from chassis.api.problems import documented
 from chassis.api.wire import WireModel
+from chassis.core.errors import DeadLetterErasedError, ResourceNotFoundError
 from chassis.dead_letters import ERASED_BODY
-from chassis.errors import DeadLetterErasedError, ResourceNotFoundError
 
 router = APIRouter(prefix="/v1/dead-letter-messages", tags=["dead letters"])
 

@@ -6,8 +6,8 @@ from fastapi import Depends, Header, Request
 
 from chassis.cache import ReadCache
 from chassis.clock import Clock
+from chassis.core.lifecycle import Stopping
 from chassis.database import Database
-from chassis.lifecycle import Stopping
 from chassis.outbox import Outbox
 from chassis.reads import Reads
 

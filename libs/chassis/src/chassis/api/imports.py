@@ -12,7 +12,7 @@ from chassis.api.dependencies import CurrentDatabase
 from chassis.api.pages import Cursor, Limit, Page, cut, decode_cursor, encode_cursor
 from chassis.api.problems import documented
 from chassis.api.wire import WireModel
-from chassis.errors import InvalidParameterError
+from chassis.core.errors import InvalidParameterError
 from chassis.imports import runner
 from chassis.imports.errors import ImportFormatError
 from chassis.imports.jobs import Job, JobStatus, RefusedLine

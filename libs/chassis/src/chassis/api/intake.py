@@ -22,7 +22,7 @@ from chassis.api.auth import Keyring
 from chassis.api.fault_limits import MAX_FAULTS
 from chassis.api.pages import name_list
 from chassis.api.problems import BodyRefusedError, FieldError, InvalidRequestError, answer_failure, problem_of
-from chassis.errors import UnauthenticatedError
+from chassis.core.errors import UnauthenticatedError
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_BODY_SECONDS = 30.0

@@ -12,7 +12,7 @@ from fastapi import Query
 from pydantic import TypeAdapter
 
 from chassis.api.wire import Instant, WireModel
-from chassis.errors import InvalidParameterError
+from chassis.core.errors import InvalidParameterError
 
 T = TypeVar("T")
 

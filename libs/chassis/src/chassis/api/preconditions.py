@@ -8,7 +8,7 @@ from fastapi import Depends, Header, Request, Response
 from pydantic import JsonValue
 
 from chassis.api.auth import CurrentPrincipal
-from chassis.errors import InvalidParameterError, PreconditionRequiredError
+from chassis.core.errors import InvalidParameterError, PreconditionRequiredError
 from chassis.idempotency import IdempotencyKey
 
 _ETAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')

@@ -16,8 +16,8 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from chassis.api.fault_limits import MAX_FAULTS
+from chassis.core.errors import Problem, ProblemError, ServiceUnavailableError
 from chassis.database import is_outage
-from chassis.errors import Problem, ProblemError, ServiceUnavailableError
 from chassis.telemetry import tracing
 from chassis.telemetry.tracing import current_trace_id
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from chassis.api.problems import problem_response
-from chassis.lifecycle import first_of
+from chassis.core.lifecycle import first_of
 
 log = structlog.get_logger(__name__)
 

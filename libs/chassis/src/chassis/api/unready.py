@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from chassis.api import health
 from chassis.api.health import Check, Readiness
 from chassis.api.server import HttpServer
-from chassis.lifecycle import pause, run_roles
+from chassis.core.lifecycle import pause, run_roles
 
 
 class _Until:

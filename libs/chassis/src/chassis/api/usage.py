@@ -10,7 +10,7 @@ from chassis import usage
 from chassis.api.auth import READ
 from chassis.api.dependencies import CurrentDatabase
 from chassis.api.wire import Instant, WireModel
-from chassis.errors import InvalidParameterError
+from chassis.core.errors import InvalidParameterError
 from chassis.usage import Meter
 
 router = APIRouter(prefix="/v1/usage", tags=["usage"], dependencies=[READ])

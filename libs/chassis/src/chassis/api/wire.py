@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from chassis.api.fault_limits import limit_faults
-from chassis.zones import TZDATA_VERSION, is_zone
+from chassis.core.zones import TZDATA_VERSION, is_zone
 from contracts.wire import wire_name
 
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from chassis.errors import ProblemError
+from chassis.core.errors import ProblemError
 
 
 class ImportNotFoundError(ProblemError):

@@ -15,12 +15,12 @@ from uuid import UUID
 import structlog
 from uuid_utils.compat import uuid7
 
+from chassis.core.errors import IdempotencyKeyReusedError, ProblemError
+from chassis.core.lifecycle import Stopping
 from chassis.database import Database, Transaction
-from chassis.errors import IdempotencyKeyReusedError, ProblemError
 from chassis.imports import jobs
 from chassis.imports.errors import ImportBodyChangedError, ImportNotFoundError, ImportStoppedError, ImportTakenOverError
 from chassis.imports.jobs import MAX_KEPT_ERRORS, Counts, Fault, Job, JobStatus, Mark, RefusedLine
-from chassis.lifecycle import Stopping
 from chassis.outbox import Outbox
 
 log = structlog.get_logger(__name__)

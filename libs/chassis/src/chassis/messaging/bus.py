@@ -11,10 +11,10 @@ from botocore.parsers import ResponseParserError
 from opentelemetry import metrics
 from yarl import URL
 
-from chassis.aws_session import open_session
+from chassis.core.aws_session import open_session
+from chassis.core.settings import BusSettings
 from chassis.messaging import certainty
 from chassis.messaging.calls import CallCounter
-from chassis.settings import BusSettings
 from chassis.usage import Usage
 from contracts.topology import Topology
 

@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 
 
 class DeadLetterRedrive:
-    """A step of a :class:`chassis.lifecycle.Loop` for one queue."""
+    """A step of a :class:`chassis.core.lifecycle.Loop` for one queue."""
 
     def __init__(self, database: Database, bus: Bus, queue: Queue, *, every_seconds: float) -> None:
         self._database = database

@@ -27,7 +27,7 @@ REDRIVES = "redrives"
 
 
 class DlqDrain:
-    """A step of a :class:`chassis.lifecycle.Loop` for one queue's DLQ."""
+    """A step of a :class:`chassis.core.lifecycle.Loop` for one queue's DLQ."""
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ from pydantic_core import to_json
 
 from analytics_service.adapters.posting import Posting
 from analytics_service.domain.notices import Notice
-from chassis.signatures import hmac_signature, signed_content
+from chassis.core.signatures import hmac_signature, signed_content
 
 
 class AlertWebhook:

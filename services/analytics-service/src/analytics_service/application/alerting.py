@@ -16,9 +16,9 @@ from analytics_service.domain.alert_rules import NAMES
 from analytics_service.domain.alerts import Alert, AlertState, Changes, Rule, Severity, evaluate
 from analytics_service.domain.notices import Action, Policy
 from analytics_service.domain.observations import Observations
+from chassis.core.lifecycle import Loop
 from chassis.database import Database, Transaction, is_outage
 from chassis.leases import Lease
-from chassis.lifecycle import Loop
 
 log = structlog.get_logger(__name__)
 

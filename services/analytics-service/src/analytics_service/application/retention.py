@@ -9,7 +9,7 @@ PAUSE_SECONDS = 60.0
 
 
 class RetentionSweep:
-    """A step of a :class:`chassis.lifecycle.Loop`; one process at a time deletes."""
+    """A step of a :class:`chassis.core.lifecycle.Loop`; one process at a time deletes."""
 
     def __init__(self, database: Database, *, rollup_days: dict[Grain, int], timeline_days: int) -> None:
         self._database = database

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from analytics_service.console.clients.http import ServiceError
-from chassis.lifecycle import first_of
+from chassis.core.lifecycle import first_of
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")

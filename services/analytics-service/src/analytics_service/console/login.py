@@ -12,7 +12,7 @@ from analytics_service.console.document import plain_page
 from analytics_service.console.gate import LOGIN, SESSION, cookie_of
 from analytics_service.console.sessions import COOKIE, FailureLimit, Sessions
 from chassis.api.auth import Keyring
-from chassis.errors import UnauthenticatedError
+from chassis.core.errors import UnauthenticatedError
 
 log = structlog.get_logger(__name__)
 

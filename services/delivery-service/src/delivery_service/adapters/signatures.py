@@ -7,7 +7,7 @@ from secrets import token_bytes
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chassis.signatures import hmac_signature, signed_content
+from chassis.core.signatures import hmac_signature, signed_content
 from delivery_service.domain.errors import SecretRefusedError
 from delivery_service.domain.signing import PUBLIC_KEY_PREFIX, Algorithm, Secret, secret_bytes
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from chassis.api.pages import Cursor, Limit, decode_cursor
 from chassis.api.wire import Instant, RequestModel, WireModel
-from chassis.errors import InvalidParameterError
+from chassis.core.errors import InvalidParameterError
 from contracts.vocabulary import Priority
 from delivery_service.domain.attempts import Attempt, Verdict
 from delivery_service.domain.deliveries import Delivery, DeliveryStatus, Search

@@ -10,7 +10,7 @@ from pydantic import Field
 from chassis.api.auth import READ
 from chassis.api.status import PREFIX, CurrentBoard, StatusBody, common_fields
 from chassis.api.wire import WireModel
-from chassis.momentary import Momentary
+from chassis.core.ttl_cache import TtlCache
 from chassis.status import Status
 from contracts.vocabulary import Priority
 from delivery_service.domain.circuits import CircuitState
@@ -104,14 +104,14 @@ class DeliveryStatusBody(StatusBody):
         )
 
 
-async def _standing(request: Request) -> Momentary[Standing]:
-    standing: Momentary[Standing] = request.app.state.standing
+async def _standing(request: Request) -> TtlCache[Standing]:
+    standing: TtlCache[Standing] = request.app.state.standing
     return standing
 
 
 @router.get("")
 async def get_status(
-    board: CurrentBoard, standing: Annotated[Momentary[Standing], Depends(_standing)]
+    board: CurrentBoard, standing: Annotated[TtlCache[Standing], Depends(_standing)]
 ) -> DeliveryStatusBody:
     """Deliveries, circuits, dead letters, connections and queues of the whole fleet. At most a second old."""
     return DeliveryStatusBody.of(await board.read(), await standing.read())

@@ -19,7 +19,7 @@ NAMED = 10
 
 
 class KeyRotation:
-    """A step of a :class:`chassis.lifecycle.Loop`. It goes through the endpoints that an older key encrypted.
+    """A step of a :class:`chassis.core.lifecycle.Loop`. It goes through the endpoints that an older key encrypted.
 
     An endpoint that no key can decrypt is left as it is, for its key may come back; it does not stop the others.
     """

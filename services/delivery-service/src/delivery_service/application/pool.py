@@ -13,8 +13,8 @@ from uuid import UUID
 
 import structlog
 
-from chassis.batching import Batcher
 from chassis.clock import Clock
+from chassis.core.batching import Batcher
 from chassis.database import Database, is_outage
 from chassis.outbox import Outbox
 from contracts.vocabulary import Priority

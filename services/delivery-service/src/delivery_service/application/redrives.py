@@ -110,7 +110,7 @@ async def cancel_redrive(database: Database, redrive_id: UUID) -> Redrive:
 
 
 class Redriver:
-    """Works redrives off, a batch at a time. A step of a :class:`chassis.lifecycle.Loop`, in any number of workers."""
+    """A step of a :class:`chassis.core.lifecycle.Loop` that works redrives off in batches, in any number of workers."""
 
     def __init__(self, database: Database, outbox: Outbox, *, horizon: float) -> None:
         self._database = database

@@ -9,7 +9,7 @@ PAUSE_SECONDS = 60.0
 
 
 class Retention:
-    """A step of a :class:`chassis.lifecycle.Loop`."""
+    """A step of a :class:`chassis.core.lifecycle.Loop`."""
 
     def __init__(self, database: Database, *, days: float, dead_letter_days: float) -> None:
         self._database = database

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from chassis.clock import Clock
-from chassis.zones import is_zone, zone
+from chassis.core.zones import is_zone, zone
 from contracts.due import parse_due_event
 from contracts.send_hours import window_of
 from delivery_service.domain.deliveries import DeliveryStatus, Dispatch, Result, Target

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from chassis.lifecycle import Role
+from chassis.core.lifecycle import Role
 from delivery_service.application.pool import DeliveryPool
 
 RELEASE_SECONDS = 3.0

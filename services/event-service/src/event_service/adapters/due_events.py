@@ -8,10 +8,10 @@ from functools import lru_cache
 
 from opentelemetry.trace import Span, SpanKind
 
+from chassis.core.zones import zone
 from chassis.messaging.bus import Bus
 from chassis.messaging.publisher import Outgoing, Publisher
 from chassis.telemetry import tracing
-from chassis.zones import zone
 from contracts.due import DueEvent, DueMetadata
 from contracts.identity import idempotency_key
 from contracts.messages.user import Contact

@@ -10,8 +10,8 @@ from uuid import UUID
 from pydantic_core import to_json
 from sqlalchemy import Row, text
 
+from chassis.core.zones import TZDATA_VERSION
 from chassis.database import Reader, Transaction
-from chassis.zones import TZDATA_VERSION
 from contracts.identity import derive_id
 from event_service.adapters.send_windows import read_window
 from event_service.domain.errors import EventStateError

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from chassis.api.auth import READ
 from chassis.api.dependencies import CurrentCache, CurrentClock, CurrentReads
-from chassis.errors import ExclusiveParametersError
+from chassis.core.errors import ExclusiveParametersError
 from event_service.api.schemas import ForecastBody, PassagesBody
 from event_service.application.forecasts import forecast
 from event_service.application.passages import time_passes

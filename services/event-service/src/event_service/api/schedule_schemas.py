@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from chassis.api.send_windows import HoursBody, SendWindowInput, window_of
 from chassis.api.wire import NOT_SENT, PatchModel, RequestModel, WireModel
-from chassis.zones import current_name, zone
+from chassis.core.zones import current_name, zone
 from contracts.vocabulary import EventType, Priority
 from contracts.wire import LocalTime
 from event_service.adapters.schedule_views import ScheduleView

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from chassis.api.wire import WireModel
-from chassis.zones import zone
+from chassis.core.zones import zone
 from contracts.vocabulary import EventStatus, EventType, Priority
 from event_service.api.inputs import ShownLocalDateTime
 from event_service.application.queries import EventView

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chassis.zones import aliases, known_names, zone
+from chassis.core.zones import aliases, known_names, zone
 from contracts.send_window import SendWindow
 from contracts.vocabulary import EventType
 from event_service.adapters.broadcast_chunks import Counted

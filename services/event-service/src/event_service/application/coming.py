@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from heapq import merge
 from itertools import chain, islice
 
-from chassis.zones import zone
+from chassis.core.zones import zone
 from event_service.adapters.event_views import EventView
 from event_service.application.occurrences import first_from, rule_of
 from event_service.domain.recurrence import Occurrence, Recurring, Rule, upcoming

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from chassis.locales import canonical
+from chassis.core.locales import canonical
 from event_service.domain.templates import check_template
 
 MOST_TRANSLATIONS = 50

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from uuid import UUID
 
-from chassis.zones import zone
+from chassis.core.zones import zone
 from contracts.identity import derive_id
 from event_service.application.sending import sending_of
 from event_service.application.strategies import STRATEGIES

@@ -6,8 +6,8 @@ from pydantic import TypeAdapter
 
 from chassis.cache import ReadCache
 from chassis.clock import Clock
+from chassis.core.zones import known_names, zone
 from chassis.reads import Reads
-from chassis.zones import known_names, zone
 from event_service.adapters import passages as adapter
 from event_service.domain.passages import Passages, passages, zones_by_instant
 

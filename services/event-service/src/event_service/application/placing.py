@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from chassis.zones import zone
+from chassis.core.zones import zone
 from event_service.application.occurrences import HORIZON
 from event_service.domain.errors import ImpossibleTimeError
 from event_service.domain.one_offs import When

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chassis import erasures, inbox
+from chassis.core.zones import is_known
 from chassis.database import Database
 from chassis.messaging.domain import ReceivedItem
 from chassis.outbox import Outbox
-from chassis.zones import is_known
 from contracts.messages.user import UserDeletedItem, UserItem
 from contracts.send_hours import window_of
 from event_service.adapters import calendar_feeds, events

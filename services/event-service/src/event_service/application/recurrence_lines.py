@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from chassis.zones import is_zone, zone
+from chassis.core.zones import is_zone, zone
 from event_service.domain.errors import InvalidRuleError
 
 _FOLDED = re.compile(r"\r?\n[ \t]")

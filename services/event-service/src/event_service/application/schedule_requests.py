@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from chassis.core.zones import zone
 from chassis.telemetry.tracing import current_traceparent
-from chassis.zones import zone
 from contracts.vocabulary import EventType, Priority
 from event_service.application.occurrences import rule_of
 from event_service.application.sending import other_zone

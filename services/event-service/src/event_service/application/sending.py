@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from chassis.zones import zone
+from chassis.core.zones import zone
 from contracts.send_window import SendWindow
 from event_service.domain.events import Event
 from event_service.domain.recipients import Recipient

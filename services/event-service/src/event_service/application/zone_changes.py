@@ -7,11 +7,11 @@ import structlog
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
+from chassis.core.zones import TZDATA_VERSION, fingerprints, keep, zone_names
+from chassis.core.zones import rules as zone_file
 from chassis.database import Database, Transaction
 from chassis.leases import Lease
 from chassis.outbox import Outbox
-from chassis.zones import TZDATA_VERSION, fingerprints, keep, zone_names
-from chassis.zones import rules as zone_file
 from contracts.vocabulary import Priority
 from event_service.adapters import events, months, recipients, schedules, zone_rules
 from event_service.adapters.recomputes import Shifts

@@ -12,8 +12,8 @@ from pydantic_core import to_json
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.exc import IntegrityError
 
+from chassis.core.zones import aliases
 from chassis.database import Reader, Transaction
-from chassis.zones import aliases
 from contracts.send_window import SendWindow, load
 from user_service.domain.anniversaries import Anniversaries, Anniversary, Occasion
 from user_service.domain.errors import ExternalIdTakenError

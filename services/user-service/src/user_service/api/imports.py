@@ -11,7 +11,7 @@ from chassis.api.dependencies import CurrentClock, CurrentDatabase, CurrentOutbo
 from chassis.api.intake import UNBOUNDED_BODY
 from chassis.api.pages import Cursor, Limit, Page, cut, decode_cursor, encode_cursor
 from chassis.api.problems import documented
-from chassis.errors import InvalidParameterError
+from chassis.core.errors import InvalidParameterError
 from chassis.imports.lines import LineReader
 from user_service.api.charsets import as_utf8
 from user_service.api.import_entries import Parse, csv_parser, dialect_of, is_space, parse_json, read_entries

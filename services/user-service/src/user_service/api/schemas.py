@@ -20,8 +20,8 @@ from pydantic import (
 from chassis.api.pages import Cursor, Limit, decode_cursor
 from chassis.api.send_windows import HoursBody, SendWindowInput, window_of
 from chassis.api.wire import NOT_SENT, PatchModel, PlainText, RequestModel, WireModel, ZoneName
-from chassis.errors import InvalidParameterError
-from chassis.locales import canonical
+from chassis.core.errors import InvalidParameterError
+from chassis.core.locales import canonical
 from contracts.wire import LocalTime
 from user_service.domain.anniversaries import MAX_ANNIVERSARIES, MAX_LABEL, Anniversary, Occasion
 from user_service.domain.imports import Import, ImportFormat, ImportMode, ImportStatus, MissingUser, RefusedLine

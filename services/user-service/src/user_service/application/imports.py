@@ -15,10 +15,10 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from chassis.clock import Clock
+from chassis.core.errors import IdempotencyKeyReusedError, ProblemError
+from chassis.core.lifecycle import Stopping
 from chassis.database import Database, Transaction
-from chassis.errors import IdempotencyKeyReusedError, ProblemError
 from chassis.imports.errors import ImportStoppedError
-from chassis.lifecycle import Stopping
 from chassis.outbox import Encoded, Outbox, encode
 from chassis.telemetry.tracing import current_traceparent, linked_traceparent
 from contracts.identity import derive_id

@@ -10,11 +10,11 @@ from uuid_utils.compat import uuid7
 
 from chassis import erasures, idempotency
 from chassis.clock import Clock
+from chassis.core.zones import zone
 from chassis.database import Database, Transaction
 from chassis.idempotency import IdempotencyKey
 from chassis.outbox import Outbox
 from chassis.reads import Reads
-from chassis.zones import zone
 from user_service.adapters import users
 from user_service.application import announcements
 from user_service.domain.anniversaries import Anniversary

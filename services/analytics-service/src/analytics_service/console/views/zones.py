@@ -10,7 +10,7 @@ from markupsafe import Markup
 from analytics_service.console import formats
 from analytics_service.console.clients.events import Passage, Passages
 from analytics_service.console.markup import tag
-from chassis.zones import is_zone, zone
+from chassis.core.zones import is_zone, zone
 
 _HOUR = timedelta(hours=1)
 CITIES: Mapping[str, str] = MappingProxyType(

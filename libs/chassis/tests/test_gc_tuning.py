@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chassis.garbage import OLDER, YOUNG, collect_rarely
+from chassis.core.gc_tuning import OLDER, YOUNG, collect_rarely
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Momentary(Generic[T]):
+class TtlCache(Generic[T]):
     """What ``load`` returned at most ``seconds`` ago. Readers at the same time share a load; its error is not kept."""
 
     def __init__(self, load: Callable[[], Awaitable[T]], *, seconds: float = 1.0) -> None:
