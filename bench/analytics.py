@@ -28,9 +28,9 @@ from analytics_service.main import SERVICE
 from analytics_service.subscribers.facts import facts_handler
 from bench.measure import CpuMeter, machine, peak_rss, report
 from bench.postgres import cluster
-from chassis.database import Database
+from chassis.database.database import Database
+from chassis.database.migrations import upgrade
 from chassis.messaging.consumer import BATCH_BYTES, Handler, ReceivedMessage
-from chassis.migrations import upgrade
 from contracts.messages.delivery import DeliveryOutcomeItem, EndpointOutcome
 from contracts.messages.envelope import MAX_ITEMS, encode_envelope, encode_item
 from contracts.messages.event import EventCompletedItem, EventPublishedItem, EventScheduledItem

@@ -22,9 +22,9 @@ from pydantic import SecretStr
 from bench.imports import ZONES
 from bench.measure import CpuMeter, machine, report
 from bench.postgres import cluster, vacuum
-from chassis.clock import Clock, ClockMap, ManualClock, write_clock_map
-from chassis.database import Database
-from chassis.migrations import upgrade
+from chassis.database.clock import Clock, ClockMap, ManualClock, write_clock_map
+from chassis.database.database import Database
+from chassis.database.migrations import upgrade
 from chassis.outbox import Outbox
 from event_service.adapters import broadcasts as stored
 from event_service.adapters.partitions import Partitions

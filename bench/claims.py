@@ -22,9 +22,9 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialect
 
 from bench.measure import CpuMeter, Summary, machine, report
 from bench.postgres import Cluster, cluster, vacuum
-from chassis.clock import ClockMap, write_clock_map
-from chassis.database import Database
-from chassis.migrations import upgrade
+from chassis.database.clock import ClockMap, write_clock_map
+from chassis.database.database import Database
+from chassis.database.migrations import upgrade
 from contracts.vocabulary import Priority
 from event_service.adapters import claims
 from event_service.domain.events import LATE_AFTER

@@ -19,7 +19,7 @@ from bench.pipeline.observation import aws_calls, read, until
 from bench.pipeline.run import SERVICES, check, say, settings
 from bench.postgres import vacuum
 from bench.sink import Sink
-from chassis.database import Database
+from chassis.database.database import Database
 from contracts.vocabulary import EventType, Priority
 from event_service.adapters import events
 from event_service.domain.events import Event

@@ -24,7 +24,7 @@ from bench.pipeline.observation import PipelineError, aws_calls, read
 from bench.pipeline.report import show_profile
 from bench.pipeline.run import SERVICES, profile_file, say, settings
 from bench.pipeline.stacks import sampled
-from chassis.clock import ClockMap
+from chassis.database.clock import ClockMap
 from local_stack.api import Almanac
 from local_stack.stack import Stack
 

@@ -29,7 +29,7 @@ from analytics_service.settings import Settings
 from bench.measure import CpuMeter, Summary, machine, report
 from bench.postgres import cluster, vacuum
 from chassis.core.settings import ApiKey
-from chassis.migrations import upgrade
+from chassis.database.migrations import upgrade
 from chassis.runtime import open_runtime
 from local_stack.child import StartupError
 from local_stack.postgres import PostgresServer

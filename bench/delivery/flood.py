@@ -21,7 +21,7 @@ from bench.postgres import Cluster
 from bench.sink import Sink
 from chassis import provisioning
 from chassis.core.settings import BusSettings
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.messaging.bus import Bus
 from chassis.messaging.publisher import Outgoing, Publisher
 from contracts.due import parse_due_event

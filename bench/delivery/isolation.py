@@ -23,7 +23,7 @@ from bench.delivery.worker import add_endpoint, arrivals, running_pool, service_
 from bench.measure import Summary, machine, peak_rss, report
 from bench.postgres import Cluster, cluster
 from bench.sink import Sink
-from chassis.database import Database
+from chassis.database.database import Database
 from contracts.vocabulary import Priority
 from delivery_service.adapters.open_files import raise_open_files
 from delivery_service.application.pool import DeliveryPool

@@ -17,10 +17,10 @@ from opentelemetry.sdk.resources import Resource
 from sqlalchemy import text
 
 from bench import webhook
-from chassis.clock import DatabaseClock
 from chassis.core.lifecycle import Loop
-from chassis.database import Database
-from chassis.migrations import upgrade
+from chassis.database.clock import DatabaseClock
+from chassis.database.database import Database
+from chassis.database.migrations import upgrade
 from chassis.outbox import Outbox
 from chassis.telemetry.tracing import start_tracing
 from contracts.vocabulary import EventType, Priority

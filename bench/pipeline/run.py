@@ -18,7 +18,7 @@ from bench.pipeline.observation import PipelineError, aws_calls, read, until
 from bench.pipeline.stacks import sampled
 from bench.postgres import vacuum
 from bench.sink import Sink, SinkStats
-from chassis.clock import ClockMap
+from chassis.database.clock import ClockMap
 from local_stack import ports
 from local_stack.api import Almanac
 from local_stack.settings import StackSettings

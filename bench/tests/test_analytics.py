@@ -8,8 +8,8 @@ from bench.analytics import FeedResult, _batches, run_feed, write_messages
 from bench.rollups import fill
 
 from analytics_service.main import SERVICE
+from chassis.database.migrations import upgrade
 from chassis.messaging.consumer import BATCH_BYTES
-from chassis.migrations import upgrade
 from contracts.messages.parsing import parse_message
 from contracts.messages.spec import MessageType
 from local_stack.postgres import PostgresServer

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from queries import OBSERVABILITY, Selector, cloudwatch_names, expressions, rules, selectors
 from sqlalchemy import text
 
-from chassis.database import Database
+from chassis.database.database import Database
 from local_stack.emulator import Emulator
 from local_stack.postgres import PostgresServer
 from local_stack.standby import StandbyServer

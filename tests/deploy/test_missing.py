@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chassis.migrations import upgrade
+from chassis.database.migrations import upgrade
 from local_stack import ports
 from local_stack.child import Child, Command
 from local_stack.emulator import Emulator

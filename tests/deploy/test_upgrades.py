@@ -14,7 +14,7 @@ import pytest
 from alembic.script import ScriptDirectory
 from schema_changes import Schema, read_schema, taken_away
 
-from chassis import migrations
+from chassis.database import migrations
 from local_stack.emulator import Emulator
 from local_stack.postgres import PostgresServer
 from local_stack.testkit import AwsAccount, Receiver, eventually

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chassis.clock import ClockMap
+from chassis.database.clock import ClockMap
 from local_stack import ports
 from local_stack.api import Almanac
 from local_stack.settings import StackSettings

@@ -12,10 +12,10 @@ from fastapi import FastAPI
 from analytics_service.main import SERVICE as ANALYTICS
 from chassis.api.app import create_app
 from chassis.api.health import Readiness
-from chassis.cache import ReadCache
-from chassis.clock import ManualClock
 from chassis.core.settings import ApiKey, Scope
-from chassis.database import Database
+from chassis.database.clock import ManualClock
+from chassis.database.database import Database
+from chassis.database.read_cache import ReadCache
 from chassis.outbox import Outbox
 from delivery_service.main import SERVICE as DELIVERY
 from event_service.main import SERVICE as EVENT

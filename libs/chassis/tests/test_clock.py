@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from chassis.clock import (
+from chassis.database.clock import (
     ClockMap,
     DatabaseClock,
     ManualClock,
@@ -14,7 +14,7 @@ from chassis.clock import (
     clear_clock_map,
     write_clock_map,
 )
-from chassis.database import Database
+from chassis.database.database import Database
 
 ANCHOR = datetime(2027, 2, 27, 10, tzinfo=UTC)
 INFINITY = float("inf")

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
 from chassis import dead_letters, provisioning
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.messaging import consumer
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import QueueConsumer, ReceivedMessage, Rejection

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-import chassis.database
-from chassis.database import Database, is_outage
+import chassis.database.database
+from chassis.database.database import Database, is_outage
 from local_stack import ports
 from local_stack.postgres import NOT_DURABLE, PostgresServer
 from local_stack.testkit import eventually
@@ -154,7 +154,7 @@ async def test_connections_that_fail_or_do_not_come_free_are_counted_from_zero(
 ) -> None:
     reader = InMemoryMetricReader()
     counter = MeterProvider([reader]).get_meter("test").create_counter("errors")
-    monkeypatch.setattr(chassis.database, "_connection_errors", counter)
+    monkeypatch.setattr(chassis.database.database, "_connection_errors", counter)
     away = Database(f"postgresql://nobody@127.0.0.1:{ports.free_port()}/nothing")
     full = Database(url, pool_size=1)
     full.engine.pool._timeout = 0.05  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from uuid_utils.compat import uuid7
 
 from chassis import dead_letters
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import Rejection
 from chassis.messaging.drain import MAX_REDRIVES, DlqDrain

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from chassis import dead_letters, erasures
-from chassis.database import Database, Transaction
+from chassis.database.database import Database, Transaction
 from chassis.dead_letters import ERASED_BODY
 from chassis.erasures import Eraser
 from chassis.messaging.consumer import ReceivedMessage, Rejection

@@ -20,10 +20,10 @@ from chassis.api.pages import Cursor, Limit, Page, cut, decode_cursor, encode_cu
 from chassis.api.preconditions import ExpectedVersion, OptionalIdempotencyKey, OptionalVersion, set_etag
 from chassis.api.problems import documented
 from chassis.api.wire import NOT_SENT, PatchModel, PlainText, RequestModel, WireModel
-from chassis.cache import ReadCache
-from chassis.clock import ManualClock
 from chassis.core.settings import ServiceSettings
-from chassis.database import Database
+from chassis.database.clock import ManualClock
+from chassis.database.database import Database
+from chassis.database.read_cache import ReadCache
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import ReceivedMessage, Rejection
 from chassis.messaging.dead_letter_redrive import DeadLetterRedrive

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from chassis.core.aws_session import open_session
-from chassis.engine import create_engine, is_outage
-from chassis.iam import NoCredentialsError, Token
+from chassis.database.engine import create_engine, is_outage
+from chassis.database.iam import NoCredentialsError, Token
 
 CLEARTEXT = b"R" + struct.pack(">ii", 8, 3)
 REFUSED = b"SFATAL\0C28000\0Mnobody is let in here\0\0"

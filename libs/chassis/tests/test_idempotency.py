@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis.core.errors import IdempotencyKeyReusedError
-from chassis.database import Database
-from chassis.idempotency import IdempotencyKey, claim
+from chassis.database.database import Database
+from chassis.database.idempotency import IdempotencyKey, claim
 
 KEY = IdempotencyKey.of("client", "key-1", "POST /v1/things", b'{"name": "a"}')
 

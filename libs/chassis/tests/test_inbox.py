@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from chassis import inbox
-from chassis.database import Database
+from chassis.database import inbox
+from chassis.database.database import Database
 from local_stack.testkit.polling import DEADLINE_SECONDS
 
 

@@ -20,10 +20,10 @@ from chassis.api.health import Readiness
 from chassis.api.intake import MAX_BODY_BYTES, MAX_DEPTH, MAX_VALUES, UNBOUNDED_BODY, has_many_values
 from chassis.api.server import MAX_HEAD_BYTES, HttpServer
 from chassis.api.wire import WHOLE_NUMBER, Instant, RequestModel
-from chassis.cache import ReadCache
-from chassis.clock import DatabaseClock
 from chassis.core.settings import ServiceSettings
-from chassis.database import Database
+from chassis.database.clock import DatabaseClock
+from chassis.database.database import Database
+from chassis.database.read_cache import ReadCache
 from chassis.outbox import Outbox
 from chassis.telemetry.redaction import redact_event
 from local_stack import ports

@@ -1,7 +1,7 @@
 """At most one holder of a name."""
 
-from chassis.database import Database
-from chassis.leases import Lease
+from chassis.database.database import Database
+from chassis.database.leases import Lease
 from local_stack.testkit import eventually
 
 

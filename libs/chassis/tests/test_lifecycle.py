@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from chassis import migrations, revisions
 from chassis.core.lifecycle import Loop, first_of, run_roles
-from chassis.database import Database
-from chassis.schema import CREATE_V1, CREATE_V2, CREATE_V3, CREATE_V4
+from chassis.database import migrations, revisions
+from chassis.database.database import Database
+from chassis.database.schema import CREATE_V1, CREATE_V2, CREATE_V3, CREATE_V4
 from local_stack import ports
 from local_stack.testkit import AwsAccount, eventually
 from local_stack.testkit.plugin import DatabaseFactory
@@ -96,9 +96,9 @@ def _migrations(folder: Path) -> Path:
     """One revision with the chassis' own tables."""
     scripts = folder / "migrations"
     (scripts / "versions").mkdir(parents=True)
-    (scripts / "env.py").write_text("from chassis.migrations import run_environment\n\nrun_environment()\n")
+    (scripts / "env.py").write_text("from chassis.database.migrations import run_environment\n\nrun_environment()\n")
     (scripts / "versions" / "0001.py").write_text(
-        "from chassis.migrations import execute_script\n\n"
+        "from chassis.database.migrations import execute_script\n\n"
         'revision = "0001"\ndown_revision = None\n\n\n'
         f"def upgrade() -> None:\n    execute_script({CREATE_V1 + CREATE_V2 + CREATE_V3 + CREATE_V4!r})\n"
     )

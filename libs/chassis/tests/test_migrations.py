@@ -9,16 +9,16 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from chassis import migrations, revisions
 from chassis.core.lifecycle import Loop
-from chassis.database import Database
+from chassis.database import migrations, revisions
+from chassis.database.database import Database
 from chassis.runtime import Schema
 from local_stack.testkit import eventually
 from local_stack.testkit.plugin import DatabaseFactory
 
-ENVIRONMENT = "from chassis.migrations import run_environment\n\nrun_environment()\n"
+ENVIRONMENT = "from chassis.database.migrations import run_environment\n\nrun_environment()\n"
 REVISION = """
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "{revision}"
 down_revision = {down}

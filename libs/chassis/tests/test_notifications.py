@@ -11,8 +11,8 @@ import structlog
 from sqlalchemy import text
 
 from chassis.core.settings import ServiceSettings
-from chassis.database import Database
-from chassis.notifications import Listener, notify
+from chassis.database.database import Database
+from chassis.database.notifications import Listener, notify
 from chassis.runtime import open_runtime
 from local_stack import ports
 from local_stack.postgres import NOT_DURABLE, PostgresServer

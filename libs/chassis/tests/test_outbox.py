@@ -14,9 +14,9 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from chassis import outbox, provisioning
-from chassis.clock import ManualClock
 from chassis.core.settings import BusSettings
-from chassis.database import Database
+from chassis.database.clock import ManualClock
+from chassis.database.database import Database
 from chassis.messaging.bus import Bus
 from chassis.messaging.publisher import Publisher
 from chassis.outbox import Outbox, PublishError, Relay

@@ -13,18 +13,18 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
-from chassis import inbox, migrations, revisions
-from chassis.clock import ClockMap, DatabaseClock, write_clock_map
 from chassis.core.lifecycle import run_roles
 from chassis.core.settings import ServiceSettings
-from chassis.database import Database, is_outage
-from chassis.leases import Lease
+from chassis.database import inbox, migrations, revisions
+from chassis.database.clock import ClockMap, DatabaseClock, write_clock_map
+from chassis.database.database import Database, is_outage
+from chassis.database.leases import Lease
+from chassis.database.notifications import Listener, notify
+from chassis.database.schema import CREATE_V1, CREATE_V2, CREATE_V3, CREATE_V4
 from chassis.messaging.bus import Bus
 from chassis.messaging.domain import ReceivedItem, domain_handler
-from chassis.notifications import Listener, notify
 from chassis.outbox import COPY_FROM
 from chassis.runtime import Runtime, open_runtime
-from chassis.schema import CREATE_V1, CREATE_V2, CREATE_V3, CREATE_V4
 from contracts import MessageType, UserDeletedItem
 from local_stack import ports
 from local_stack.pooler import MISSING, PGBOUNCER, Pooler
@@ -110,9 +110,9 @@ async def test_migrations_run_through_a_pooler_again_and_again_and_leave_nothing
 ) -> None:
     scripts = tmp_path / "migrations"
     (scripts / "versions").mkdir(parents=True)
-    (scripts / "env.py").write_text("from chassis.migrations import run_environment\n\nrun_environment()\n")
+    (scripts / "env.py").write_text("from chassis.database.migrations import run_environment\n\nrun_environment()\n")
     (scripts / "versions" / "0001.py").write_text(
-        "from chassis.migrations import execute_script\n\n"
+        "from chassis.database.migrations import execute_script\n\n"
         'revision = "0001"\ndown_revision = None\n\n\n'
         f"def upgrade() -> None:\n    execute_script({CREATE_V1 + CREATE_V2 + CREATE_V3 + CREATE_V4!r})\n"
     )

@@ -11,7 +11,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import text
 
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.telemetry.logging import start_logging
 from chassis.telemetry.redaction import MAX_TRACEBACK, describe, format_exception, redact
 

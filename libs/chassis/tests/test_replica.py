@@ -16,9 +16,9 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from chassis import replica
 from chassis.core.settings import ServiceSettings
-from chassis.database import Database
+from chassis.database import replica
+from chassis.database.database import Database
 from chassis.runtime import open_runtime
 from local_stack import ports
 from local_stack.child import tail

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from chassis import dead_letters
 from chassis.core.settings import ServiceSettings
 from chassis.core.ttl_cache import TtlCache
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import QueueConsumer, ReceivedMessage, Rejection
 from chassis.queue_marks import MarkKeeper

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from chassis import usage
 from chassis.api.app import create_app
 from chassis.core.settings import ServiceSettings
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import QueueConsumer
 from chassis.messaging.publisher import Outgoing, Publisher

@@ -1,6 +1,6 @@
 """${message}"""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "${up_revision}"
 down_revision = ${repr(down_revision)}

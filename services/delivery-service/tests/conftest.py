@@ -16,7 +16,7 @@ from opentelemetry.sdk.resources import Resource
 from pydantic import SecretStr
 
 from chassis.core.settings import ApiKey, Scope
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.runtime import Runtime, open_runtime
 from chassis.telemetry.tracing import start_tracing
 from delivery_service.adapters.guard import Guard

@@ -1,5 +1,5 @@
 """Alembic's entry; the chassis does the work."""
 
-from chassis.migrations import run_environment
+from chassis.database.migrations import run_environment
 
 run_environment()

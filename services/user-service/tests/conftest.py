@@ -10,8 +10,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from chassis.clock import ClockMap, write_clock_map
 from chassis.core.settings import ApiKey, Scope
+from chassis.database.clock import ClockMap, write_clock_map
 from chassis.runtime import Runtime, open_runtime
 from local_stack.testkit import AwsAccount
 from local_stack.testkit.plugin import DatabaseFactory

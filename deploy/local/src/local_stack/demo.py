@@ -11,7 +11,7 @@ from datetime import time as wall_time
 
 import httpx
 
-from chassis.clock import ClockMap
+from chassis.database.clock import ClockMap
 from local_stack.api import Almanac, RefusedError
 from local_stack.due import broadcast_instant, due_instant
 from local_stack.inbox.store import Receipt, parse_receipt, read_receipts

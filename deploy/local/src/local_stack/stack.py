@@ -11,9 +11,9 @@ from typing import TypeVar
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from chassis import migrations
-from chassis.clock import ClockMap, write_clock_map
-from chassis.database import Database
+from chassis.database import migrations
+from chassis.database.clock import ClockMap, write_clock_map
+from chassis.database.database import Database
 from local_stack import ports
 from local_stack.api import Almanac, open_almanac
 from local_stack.child import StartupError

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.messaging.consumer import Rejection
 from chassis.telemetry import tracing
 

@@ -9,9 +9,9 @@ from opentelemetry import metrics
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
-from chassis.database import Database, Reader, Transaction
+from chassis.database.database import Database, Reader, Transaction
+from chassis.database.leases import Lease
 from chassis.dead_letters import ERASED_BODY
-from chassis.leases import Lease
 from chassis.outbox import Outbox
 from contracts.messages.erasure import PersonalDataErasedItem
 from contracts.messages.registry import MESSAGES

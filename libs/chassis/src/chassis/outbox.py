@@ -17,9 +17,9 @@ from opentelemetry.trace import Span
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.clock import Clock
-from chassis.database import Database, Transaction
-from chassis.leases import Lease
+from chassis.database.clock import Clock
+from chassis.database.database import Database, Transaction
+from chassis.database.leases import Lease
 from chassis.messaging.publisher import NotAccepted, Outgoing, Publisher
 from chassis.telemetry import tracing
 from contracts.attributes import message_attributes

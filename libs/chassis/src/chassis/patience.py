@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BusConnectionError
 from sqlalchemy.exc import DBAPIError
 
-from chassis.engine import is_outage
+from chassis.database.engine import is_outage
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")

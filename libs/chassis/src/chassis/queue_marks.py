@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from sqlalchemy import text
 
-from chassis.database import Database
+from chassis.database.database import Database
 
 EVERY_SECONDS = 5.0
 """How often a process writes its mark down, and so how much too old a queue may look that is worked on."""

@@ -14,21 +14,22 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from pydantic import SecretStr
 from sqlalchemy import QueuePool, TextClause
 
-from chassis import dead_letters, erasures, idempotency, inbox, outbox, revisions, usage
+from chassis import dead_letters, erasures, outbox, usage
 from chassis.api.health import Readiness
-from chassis.cache import ReadCache
-from chassis.clock import DatabaseClock, TimeLapseRefusedError
 from chassis.core.lifecycle import Loop, Role, first_of, pause
 from chassis.core.settings import ServiceSettings
-from chassis.database import Database
-from chassis.leases import Lease
+from chassis.database import idempotency, inbox, revisions
+from chassis.database.clock import DatabaseClock, TimeLapseRefusedError
+from chassis.database.database import Database
+from chassis.database.leases import Lease
+from chassis.database.notifications import Listener
+from chassis.database.read_cache import ReadCache
 from chassis.messaging.backlog import Backlog
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import BATCH_BYTES, Handler, QueueConsumer, Rejection
 from chassis.messaging.dead_letter_redrive import DeadLetterRedrive
 from chassis.messaging.drain import DlqDrain
 from chassis.messaging.publisher import Publisher
-from chassis.notifications import Listener
 from chassis.outbox import Outbox, Relay
 from chassis.provisioning import Presence
 from chassis.queue_marks import MarkKeeper

@@ -187,7 +187,7 @@ def command_line(service: Service[S]) -> typer.Typer:
     @app.command()
     def migrate(wait: Wait = 0) -> None:
         """Bring the database to the newest schema, by LISTEN_URL where it is set."""
-        from chassis import migrations  # here, since processes that serve need no alembic
+        from chassis.database import migrations  # here, since processes that serve need no alembic
 
         settings = _settings(service)
         start_logging(service.name, level=settings.log_level, format=settings.log_format)

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import text
 
 from chassis.core.ttl_cache import TtlCache
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.messaging.bus import BUS_ERRORS, Bus
 from contracts.topology import Queue
 

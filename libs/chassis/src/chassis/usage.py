@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import text
 
 from chassis.core.lifecycle import pause
-from chassis.database import Database, Reader
+from chassis.database.database import Database, Reader
 
 log = structlog.get_logger(__name__)
 

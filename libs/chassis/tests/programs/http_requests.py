@@ -16,10 +16,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from chassis.api.app import create_app
 from chassis.api.auth import READ
 from chassis.api.health import Readiness
-from chassis.cache import ReadCache
-from chassis.clock import ManualClock
 from chassis.core.settings import ApiKey, ServiceSettings
-from chassis.database import Database
+from chassis.database.clock import ManualClock
+from chassis.database.database import Database
+from chassis.database.read_cache import ReadCache
 from chassis.outbox import Outbox
 from chassis.telemetry.metrics import render, start_metrics
 

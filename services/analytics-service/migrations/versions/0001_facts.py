@@ -1,7 +1,7 @@
 """Rollups, engagement, timelines, announced dead letters."""
 
-from chassis.migrations import execute_script
-from chassis.schema import CREATE_V1
+from chassis.database.migrations import execute_script
+from chassis.database.schema import CREATE_V1
 
 revision = "0001"
 down_revision = None

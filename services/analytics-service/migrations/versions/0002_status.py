@@ -1,7 +1,7 @@
 """Queue marks, which the service's status is told by."""
 
-from chassis.migrations import execute_script
-from chassis.schema import CREATE_V2
+from chassis.database.migrations import execute_script
+from chassis.database.schema import CREATE_V2
 
 revision = "0002"
 down_revision = "0001"

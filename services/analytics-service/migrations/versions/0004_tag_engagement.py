@@ -1,6 +1,6 @@
 """Engagement by tag."""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "0004"
 down_revision = "0003"

@@ -1,6 +1,6 @@
 """Alerts with their history, silences, and the notifications that wait to be sent."""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "0005"
 down_revision = "0004"

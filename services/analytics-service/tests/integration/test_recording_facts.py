@@ -26,7 +26,7 @@ from analytics_service.main import SERVICE, consumer
 from analytics_service.settings import Settings
 from chassis import erasures, provisioning
 from chassis.core.lifecycle import Role
-from chassis.database import Database, Parameters
+from chassis.database.database import Database, Parameters
 from chassis.erasures import Eraser
 from chassis.messaging.publisher import Outgoing
 from chassis.runtime import Runtime, open_runtime

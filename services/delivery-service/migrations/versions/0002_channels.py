@@ -1,6 +1,6 @@
 """A delivery keeps its channel, which its endpoint may take along when it is deleted."""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "0002"
 down_revision = "0001"

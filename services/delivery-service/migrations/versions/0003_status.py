@@ -1,7 +1,7 @@
 """What the service's status is told by: queue marks, and the open dead letters by reason."""
 
-from chassis.migrations import execute_script
-from chassis.schema import CREATE_V2
+from chassis.database.migrations import execute_script
+from chassis.database.schema import CREATE_V2
 
 revision = "0003"
 down_revision = "0002"

@@ -1,6 +1,6 @@
 """A redrive of many can be called off."""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "0005"
 down_revision = "0004"

@@ -1,6 +1,6 @@
 """An attempt explains its fault, and a delivery counts the leases that ended without one."""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "0006"
 down_revision = "0005"

@@ -1,6 +1,6 @@
 """A circuit knows its probe and its generation, and what attempts in a row have cost."""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "0007"
 down_revision = "0006"

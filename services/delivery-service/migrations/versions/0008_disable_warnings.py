@@ -1,6 +1,6 @@
 """An endpoint's owner is warned before the endpoint is disabled for failing."""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "0008"
 down_revision = "0007"

@@ -1,7 +1,7 @@
 """Erasures of deleted users."""
 
-from chassis.migrations import execute_script
-from chassis.schema import CREATE_V4
+from chassis.database.migrations import execute_script
+from chassis.database.schema import CREATE_V4
 
 revision = "0009"
 down_revision = "0008"

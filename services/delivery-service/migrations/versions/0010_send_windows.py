@@ -1,6 +1,6 @@
 """Endpoints may ask that deliveries wait for the send window of their event (ADR 31)."""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "0010"
 down_revision = "0009"

@@ -11,7 +11,7 @@ from delivery_scene import look_up_by_heart
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.runtime import Runtime
 from delivery_service.adapters import endpoints
 from delivery_service.adapters.guard import Guard

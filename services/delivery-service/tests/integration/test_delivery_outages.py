@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from delivery_scene import Scene, due_event, receive
 
-from chassis.clock import ClockMap, DatabaseClock, write_clock_map
-from chassis.database import Database
-from chassis.migrations import upgrade
+from chassis.database.clock import ClockMap, DatabaseClock, write_clock_map
+from chassis.database.database import Database
+from chassis.database.migrations import upgrade
 from contracts.vocabulary import OutcomeStatus
 from local_stack import ports
 from local_stack.postgres import NOT_DURABLE, PostgresServer

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from delivery_scene import CIPHER, LOOPBACK, SECURITY, Scene, due_event, receive
 
-from chassis.clock import Clock, DatabaseClock
+from chassis.database.clock import Clock, DatabaseClock
 from chassis.outbox import Outbox
 from contracts.vocabulary import OutcomeStatus, Priority
 from delivery_service.adapters.guard import Guard

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from delivery_scene import Scene, due_event, receive
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from chassis.outbox import Outbox
 from contracts.messages.user import Contact
 from contracts.vocabulary import Priority

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from delivery_scene import SECURITY, Scene, due_event, receive
 
-from chassis.clock import DatabaseClock
-from chassis.database import Database
+from chassis.database.clock import DatabaseClock
+from chassis.database.database import Database
 from chassis.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem, EndpointDisabledItem
 from contracts.vocabulary import OutcomeStatus, Priority

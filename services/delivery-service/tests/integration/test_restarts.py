@@ -15,8 +15,8 @@ from delivery_scene import Scene, due_event
 from pydantic import SecretStr
 
 from chassis import provisioning
+from chassis.database.migrations import upgrade
 from chassis.messaging.publisher import Outgoing
-from chassis.migrations import upgrade
 from chassis.runtime import Runtime, open_runtime
 from contracts.due import parse_due_event
 from contracts.vocabulary import EventType

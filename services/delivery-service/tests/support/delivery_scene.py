@@ -14,9 +14,9 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
-from chassis.clock import Clock, DatabaseClock
 from chassis.core.lifecycle import Loop
-from chassis.database import Database
+from chassis.database.clock import Clock, DatabaseClock
+from chassis.database.database import Database
 from chassis.messaging.consumer import ReceivedMessage, Rejection
 from chassis.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from chassis.clock import ManualClock
+from chassis.database.clock import ManualClock
 from chassis.telemetry import tracing
 from contracts.messages.user import Contact
 from delivery_service.application.sending import attempt

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from delivery_scene import due_event
 
-from chassis.clock import ManualClock
+from chassis.database.clock import ManualClock
 from delivery_service.application.send_windows import STOPPED_SECONDS, held_back, inside_window, opening
 from delivery_service.domain.deliveries import DeliveryStatus, Dispatch, Lease, Result, Target
 from delivery_service.domain.endpoints import Kind, keeps_to_send_window

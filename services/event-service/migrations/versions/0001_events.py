@@ -1,7 +1,7 @@
 """Recipients, schedules, and events partitioned by month (docs/architecture.md#tables)."""
 
-from chassis.migrations import execute_script
-from chassis.schema import CREATE_V1
+from chassis.database.migrations import execute_script
+from chassis.database.schema import CREATE_V1
 from contracts.identity import DERIVE_ID_SQL
 
 revision = "0001"

@@ -1,7 +1,7 @@
 """What the service's processes use that costs money."""
 
-from chassis.migrations import execute_script
-from chassis.schema import CREATE_V3
+from chassis.database.migrations import execute_script
+from chassis.database.schema import CREATE_V3
 
 revision = "0003"
 down_revision = "0002"

@@ -1,6 +1,6 @@
 """The history of an event has at most 51 steps: older ones are folded into one that counts them."""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "0005"
 down_revision = "0004"

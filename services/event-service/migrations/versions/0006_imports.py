@@ -1,7 +1,7 @@
 """Imports of schedules, events and history, and users by their external ids."""
 
+from chassis.database.migrations import execute_script
 from chassis.imports.jobs import CREATE
-from chassis.migrations import execute_script
 
 revision = "0006"
 down_revision = "0005"

@@ -1,6 +1,6 @@
 """How schedules catch up: the policy, where they begin again after a change, and what events stand for others."""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "0007"
 down_revision = "0006"

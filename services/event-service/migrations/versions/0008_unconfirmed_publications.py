@@ -1,6 +1,6 @@
 """Until when an event whose publication got no answer stays PROCESSING (ADR 0028)."""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "0008"
 down_revision = "0007"

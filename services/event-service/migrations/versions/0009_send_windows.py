@@ -1,6 +1,6 @@
 """When events may be sent, spread over how long, on which days, and in which language (ADR 31, 32)."""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "0009"
 down_revision = "0008"

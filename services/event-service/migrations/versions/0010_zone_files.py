@@ -1,6 +1,6 @@
 """The rules of zones as files, by their fingerprints: for when a release of tzdata drops a zone that is in use."""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "0010"
 down_revision = "0009"

@@ -1,6 +1,6 @@
 """Calendar feeds of a tag find its users by an index (ADR 38)."""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "0012"
 down_revision = "0011"

@@ -1,6 +1,6 @@
 """Recomputes of working days are recorded as those of zones are: while they run, with their sums."""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "0013"
 down_revision = "0012"

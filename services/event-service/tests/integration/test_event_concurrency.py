@@ -12,7 +12,7 @@ from event_scenario import RULES, FakeBus, Scenario
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.outbox import Outbox
 from contracts.messages.user import Anniversary, UserDeletedItem, UserItem
 from contracts.vocabulary import EventType, OutcomeStatus, Priority

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from event_scenario import Scenario, open_without_bus
 from sqlalchemy import text
 
-from chassis.clock import ManualClock
+from chassis.database.clock import ManualClock
 from event_service.adapters.partitions import Partitions
 from event_service.settings import Settings
 

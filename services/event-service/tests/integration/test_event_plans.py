@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from sqlalchemy import TextClause
 from uuid_utils.compat import uuid7
 
-from chassis.migrations import upgrade
+from chassis.database.migrations import upgrade
 from contracts.vocabulary import EventStatus, EventType
 from event_service.adapters import (
     broadcast_chunks,

@@ -33,8 +33,8 @@ from receiving import CrashError, Inbox, Mood, MoodyBus
 from sqlalchemy import Row
 from uuid_utils.compat import uuid7
 
-from chassis.database import Database
-from chassis.migrations import upgrade
+from chassis.database.database import Database
+from chassis.database.migrations import upgrade
 from chassis.outbox import Outbox
 from contracts.messages.user import UserItem
 from contracts.send_hours import SendHours

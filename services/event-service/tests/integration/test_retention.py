@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
-from chassis.clock import ManualClock
+from chassis.database.clock import ManualClock
 from event_service.adapters import claims, months
 from event_service.adapters.months import Month
 from event_service.application.upkeep import Upkeep

@@ -18,7 +18,7 @@ from sqlalchemy import Row
 from uuid_utils.compat import uuid7
 
 from chassis.core.zones import TZDATA_VERSION
-from chassis.migrations import upgrade
+from chassis.database.migrations import upgrade
 from contracts.vocabulary import EventType
 from event_service.application.zone_changes import ZoneWatch, recompute
 from event_service.domain.local_time import GapPolicy

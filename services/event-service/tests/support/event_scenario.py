@@ -13,7 +13,7 @@ from sqlalchemy import Row, text
 from uuid_utils.compat import uuid7
 
 import chassis.runtime
-from chassis.clock import ClockMap, write_clock_map
+from chassis.database.clock import ClockMap, write_clock_map
 from chassis.messaging.bus import Bus, QueueCounts
 from chassis.messaging.domain import ReceivedItem
 from chassis.runtime import Runtime, open_runtime

@@ -1,6 +1,6 @@
 """Imports that change users whom they know by external ids, and that find out who is missing."""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "0005"
 down_revision = "0004"

@@ -1,6 +1,6 @@
 """When users may be reached, and in which language."""
 
-from chassis.migrations import execute_script
+from chassis.database.migrations import execute_script
 
 revision = "0006"
 down_revision = "0005"

@@ -1,7 +1,7 @@
 """Erasures of deleted users, and what the services report of them."""
 
-from chassis.migrations import execute_script
-from chassis.schema import CREATE_V4
+from chassis.database.migrations import execute_script
+from chassis.database.schema import CREATE_V4
 
 revision = "0007"
 down_revision = "0006"

@@ -13,7 +13,7 @@ from uuid import UUID
 import httpx
 from sqlalchemy import text
 
-from chassis.database import Database
+from chassis.database.database import Database
 from contracts.identity import derive_id
 from local_stack import ports
 from local_stack.testkit import AwsAccount, eventually

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chassis.engine import create_engine
-from chassis.migrations import upgrade
+from chassis.database.engine import create_engine
+from chassis.database.migrations import upgrade
 from local_stack.postgres import PostgresServer
 from local_stack.testkit.plans import explain, indexes_used, rows_read, tables_read_whole
 from user_service.adapters import users

@@ -9,8 +9,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from chassis.clock import ManualClock
-from chassis.database import Transaction
+from chassis.database.clock import ManualClock
+from chassis.database.database import Transaction
 from chassis.outbox import Outbox
 from chassis.runtime import Runtime
 from contracts.messages.spec import Item, MessageType

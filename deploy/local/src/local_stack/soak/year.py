@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chassis.clock import ClockMap
+from chassis.database.clock import ClockMap
 from local_stack.api import Almanac
 from local_stack.demo import say
 from local_stack.inbox.store import read_receipts

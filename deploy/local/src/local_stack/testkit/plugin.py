@@ -132,7 +132,7 @@ def _folder_in_memory() -> Path | None:
 
 
 async def _migrate(postgres: PostgresServer, root: Path, service: str) -> str:
-    from chassis.migrations import upgrade  # here, since only tests that want a service's tables load alembic
+    from chassis.database.migrations import upgrade  # here, since only tests that want a service's tables load alembic
 
     template = f"{service}-template"
     await upgrade(await postgres.create_database(template), root / "services" / service / "migrations")

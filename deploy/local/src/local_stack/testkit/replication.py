@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from chassis.database import Database
+from chassis.database.database import Database
 from local_stack.postgres import PostgresServer
 from local_stack.standby import StandbyServer
 from local_stack.testkit.polling import eventually

@@ -16,11 +16,11 @@ from chassis.api.docs import mount_docs
 from chassis.api.intake import KNOWN, STORABLE, Intake
 from chassis.api.openapi import document
 from chassis.api.problems import documented, install_handlers
-from chassis.cache import ReadCache
-from chassis.clock import Clock
 from chassis.core.lifecycle import Stopping
 from chassis.core.settings import ApiKey
-from chassis.database import Database
+from chassis.database.clock import Clock
+from chassis.database.database import Database
+from chassis.database.read_cache import ReadCache
 from chassis.outbox import Outbox
 
 UNTRACED = ("healthz", "readyz", "metrics", "_nicegui", "assets/")

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from chassis.cache import ReadCache
-from chassis.clock import Clock
 from chassis.core.lifecycle import Stopping
-from chassis.database import Database
+from chassis.database.clock import Clock
+from chassis.database.database import Database
+from chassis.database.read_cache import ReadCache
+from chassis.database.read_routing import Reads
 from chassis.outbox import Outbox
-from chassis.reads import Reads
 
 
 async def _database(request: Request) -> Database:

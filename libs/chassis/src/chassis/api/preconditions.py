@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from chassis.api.auth import CurrentPrincipal
 from chassis.core.errors import InvalidParameterError, PreconditionRequiredError
-from chassis.idempotency import IdempotencyKey
+from chassis.database.idempotency import IdempotencyKey
 
 _ETAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
 _PRINTABLE = r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"

@@ -17,7 +17,7 @@ from starlette.types import Scope
 
 from chassis.api.fault_limits import MAX_FAULTS
 from chassis.core.errors import Problem, ProblemError, ServiceUnavailableError
-from chassis.database import is_outage
+from chassis.database.database import is_outage
 from chassis.telemetry import tracing
 from chassis.telemetry.tracing import current_trace_id
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic_core import to_json
 from sqlalchemy import Row, text
 
-from chassis.database import Reader, Transaction
+from chassis.database.database import Reader, Transaction
 
 MAX_KEPT_ERRORS = 10_000
 """Refused lines of one import that are kept with their faults; all are counted."""

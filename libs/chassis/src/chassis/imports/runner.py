@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 
 from chassis.core.errors import IdempotencyKeyReusedError, ProblemError
 from chassis.core.lifecycle import Stopping
-from chassis.database import Database, Transaction
+from chassis.database.database import Database, Transaction
 from chassis.imports import jobs
 from chassis.imports.errors import ImportBodyChangedError, ImportNotFoundError, ImportStoppedError, ImportTakenOverError
 from chassis.imports.jobs import MAX_KEPT_ERRORS, Counts, Fault, Job, JobStatus, Mark, RefusedLine

@@ -17,7 +17,7 @@ import structlog
 from opentelemetry import metrics
 
 from chassis.core.lifecycle import first_of, pause
-from chassis.database import is_outage
+from chassis.database.database import is_outage
 from chassis.messaging.bus import BUS_ERRORS, LONG_POLL_SECONDS, Bus
 from chassis.telemetry import tracing
 from contracts.topology import DeadLetterQueue, Queue

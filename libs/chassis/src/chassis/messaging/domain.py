@@ -8,7 +8,7 @@ from uuid import UUID
 
 from opentelemetry.trace import Span
 
-from chassis.database import is_outage
+from chassis.database.database import is_outage
 from chassis.messaging.consumer import Handler, ReceivedMessage, Rejection
 from chassis.telemetry import tracing
 from chassis.telemetry.redaction import describe
@@ -45,7 +45,7 @@ def domain_handler(queue: str, apply: Callable[[Sequence[ReceivedItem]], Awaitab
 
     Both item by item, where a message has several: the good ones are applied, and each bad one is a dead letter of its
     own. An item that raises is tried with the first two receives of its message and rejected with the third.
-    ``apply`` deduplicates by item in its own transaction (:mod:`chassis.inbox`).
+    ``apply`` deduplicates by item in its own transaction (:mod:`chassis.database.inbox`).
     """
 
     async def handle(messages: Sequence[ReceivedMessage]) -> Sequence[Rejection]:

@@ -11,7 +11,7 @@ from sqlalchemy import Row, text
 from uuid_utils.compat import uuid7
 
 from analytics_service.domain.alerts import FLAP_SECONDS, Alert, AlertState, Ended, Severity
-from chassis.database import Reader, Transaction
+from chassis.database.database import Reader, Transaction
 
 _COLUMNS = (
     "id, rule, severity, labels, state, value, summary, since, flaps, fired_at, well_since, resolved_at, notified_at,"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 
 from analytics_service.domain.facts import Fact
-from chassis.database import Reader, Transaction
+from chassis.database.database import Reader, Transaction
 
 _INSERT = text(
     "INSERT INTO dead_letter_alerts (item_id, at, source, event_id, trace_id, data)"

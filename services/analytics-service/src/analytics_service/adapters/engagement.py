@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from analytics_service.domain.facts import Engagement
-from chassis.database import Reader, Transaction
+from chassis.database.database import Reader, Transaction
 
 # The order of the ids is that of the locks, so that two batches with the same users cannot deadlock.
 _ADD = text(

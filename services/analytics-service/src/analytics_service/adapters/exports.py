@@ -9,7 +9,7 @@ from sqlalchemy import TextClause, text
 
 from analytics_service.domain.exports import COLUMNS, ColumnType, Dataset
 from analytics_service.domain.grains import Grain
-from chassis.database import Database
+from chassis.database.database import Database
 
 if TYPE_CHECKING:
     pass

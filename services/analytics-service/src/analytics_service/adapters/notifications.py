@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import text
 
 from analytics_service.domain.notices import GIVE_UP_SECONDS, Notice, retry_delay
-from chassis.database import Database, Transaction
+from chassis.database.database import Database, Transaction
 
 _CONTENT = TypeAdapter(Notice)
 _ADD = text(

@@ -2,7 +2,7 @@
 
 from analytics_service.adapters import alerts, dead_letter_alerts, engagement, rollups, tag_engagement, timelines
 from analytics_service.domain.grains import Grain
-from chassis.database import Database
+from chassis.database.database import Database
 
 CHUNK_ROWS = 10_000
 """Rows of the timeline that one transaction deletes at most."""

@@ -10,7 +10,7 @@ from analytics_service.domain.facts import Kind, Measure, Rollup
 from analytics_service.domain.grains import Grain, Segment
 from analytics_service.domain.overview import Count, LatencyBucket
 from analytics_service.domain.series import CountPoint, Histogram, Range, ResultRow
-from chassis.database import Reader, Transaction
+from chassis.database.database import Reader, Transaction
 
 # Sorted: two batches that add to the same rows lock them in one order and cannot deadlock.
 _ADD_COUNTS = text(

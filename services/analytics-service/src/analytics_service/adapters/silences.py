@@ -9,7 +9,7 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from analytics_service.domain.silences import Silence
-from chassis.database import Reader, Transaction
+from chassis.database.database import Reader, Transaction
 
 _COLUMNS = "id, rule, labels, until, reason, created_by, created_at, ended_at, ended_by"
 _ACTIVE = "ended_at IS NULL AND until > (SELECT clock_timestamp())"

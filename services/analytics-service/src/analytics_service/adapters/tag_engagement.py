@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from analytics_service.domain.facts import TagEngagement
-from chassis.database import Reader, Transaction
+from chassis.database.database import Reader, Transaction
 
 # The order of the tags is that of the locks, so that two batches with the same tags cannot deadlock.
 _ADD = text(

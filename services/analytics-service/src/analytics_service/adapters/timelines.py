@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from analytics_service.domain.facts import Fact
 from analytics_service.domain.timeline import TimelineEntry
-from chassis.database import Reader, Transaction
+from chassis.database.database import Reader, Transaction
 
 _INSERT = text(
     "INSERT INTO event_timeline (event_id, at, kind, source, trace_id, item_id, data)"

@@ -18,8 +18,8 @@ from analytics_service.domain.errors import (
 )
 from analytics_service.domain.notices import Action, Policy
 from analytics_service.domain.silences import Silence
-from chassis.database import Database
-from chassis.reads import Reads
+from chassis.database.database import Database
+from chassis.database.read_routing import Reads
 
 Position = tuple[datetime, UUID] | None
 

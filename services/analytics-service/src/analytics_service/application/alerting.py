@@ -17,8 +17,8 @@ from analytics_service.domain.alerts import Alert, AlertState, Changes, Rule, Se
 from analytics_service.domain.notices import Action, Policy
 from analytics_service.domain.observations import Observations
 from chassis.core.lifecycle import Loop
-from chassis.database import Database, Transaction, is_outage
-from chassis.leases import Lease
+from chassis.database.database import Database, Transaction, is_outage
+from chassis.database.leases import Lease
 
 log = structlog.get_logger(__name__)
 

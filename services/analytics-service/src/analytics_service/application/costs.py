@@ -14,7 +14,7 @@ from analytics_service.domain.facts import Kind
 from analytics_service.domain.grains import Grain, cover
 from analytics_service.domain.prices import Prices
 from analytics_service.domain.records import Missing
-from chassis.reads import Reads
+from chassis.database.read_routing import Reads
 
 DEFAULT_RANGE = timedelta(days=1)
 MAX_RANGE = timedelta(days=400)

@@ -7,7 +7,7 @@ from uuid import UUID
 from analytics_service.adapters import engagement, tag_engagement
 from analytics_service.domain.errors import UserNotFoundError
 from analytics_service.domain.facts import Engagement, TagEngagement
-from chassis.reads import Reads
+from chassis.database.read_routing import Reads
 
 __all__ = ["Engagement", "TagEngagement", "list_engagement", "list_tags", "user_engagement"]
 

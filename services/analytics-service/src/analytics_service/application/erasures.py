@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from analytics_service.adapters import engagement
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 
 
 async def erase(tx: Transaction, user_ids: Sequence[UUID]) -> Collection[UUID]:

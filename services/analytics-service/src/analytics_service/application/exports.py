@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from analytics_service.adapters import exports
 from analytics_service.domain.exports import Dataset, check_export
 from analytics_service.domain.grains import Grain
-from chassis.clock import Clock
-from chassis.database import Database
+from chassis.database.clock import Clock
+from chassis.database.database import Database
 
 DAY = timedelta(days=1)
 

@@ -9,7 +9,7 @@ from opentelemetry import metrics
 from analytics_service.adapters import notifications
 from analytics_service.application.notices import Channel
 from analytics_service.domain.notices import Notice, NotSentError
-from chassis.database import Database
+from chassis.database.database import Database
 
 log = structlog.get_logger(__name__)
 _sent = metrics.get_meter("almanac.alerts").create_counter(

@@ -12,9 +12,9 @@ from analytics_service.application.overview import overview
 from analytics_service.domain.alert_rules import WINDOW_MINUTES
 from analytics_service.domain.errors import PeerError, PeerUnavailableError
 from analytics_service.domain.observations import Absence, Observations, ServiceReading
-from chassis.clock import Clock
-from chassis.database import Database
-from chassis.reads import Reads
+from chassis.database.clock import Clock
+from chassis.database.database import Database
+from chassis.database.read_routing import Reads
 from chassis.status import StatusBoard
 
 T = TypeVar("T", bound=ToldStatus)

@@ -5,8 +5,8 @@ from datetime import timedelta
 from analytics_service.adapters import rollups
 from analytics_service.domain.grains import Grain, cover
 from analytics_service.domain.overview import Overview, summarise
-from chassis.clock import Clock
-from chassis.reads import Reads
+from chassis.database.clock import Clock
+from chassis.database.read_routing import Reads
 
 
 async def overview(reads: Reads, clock: Clock, minutes: int) -> Overview:

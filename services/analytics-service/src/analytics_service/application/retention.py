@@ -2,8 +2,8 @@
 
 from analytics_service.adapters import retention
 from analytics_service.domain.grains import Grain
-from chassis.database import Database
-from chassis.leases import Lease
+from chassis.database.database import Database
+from chassis.database.leases import Lease
 
 PAUSE_SECONDS = 60.0
 

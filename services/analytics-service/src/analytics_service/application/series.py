@@ -14,7 +14,7 @@ from analytics_service.domain.series import (
     endpoint_summaries,
     latency_points,
 )
-from chassis.reads import Reads
+from chassis.database.read_routing import Reads
 
 
 async def count_series(

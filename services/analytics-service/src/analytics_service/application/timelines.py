@@ -13,7 +13,7 @@ from analytics_service.domain.errors import EventNotFoundError
 from analytics_service.domain.records import EventRecord, Missing
 from analytics_service.domain.timeline import TimelineEntry
 from analytics_service.domain.waterfall import Span, waterfall
-from chassis.reads import Reads
+from chassis.database.read_routing import Reads
 
 
 @dataclass(frozen=True, slots=True)

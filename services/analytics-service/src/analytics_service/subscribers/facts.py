@@ -7,7 +7,7 @@ from types import MappingProxyType
 from analytics_service.application.facts import record
 from analytics_service.domain.facts import EndpointResult, Fact, Kind, Measure
 from analytics_service.domain.series import SUCCEEDED
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.messaging.consumer import Handler
 from chassis.messaging.domain import ReceivedItem, domain_handler
 from contracts.messages.delivery import DeadLetteredItem, DeliveryOutcomeItem, EndpointDisabledItem, EndpointOutcome

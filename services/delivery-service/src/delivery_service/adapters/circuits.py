@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from delivery_service.domain.circuits import Circuit, CircuitPolicy, CircuitState, Tally
 
 # An endpoint that is well costs one look. The rows are locked in one order, endpoints before circuits, so that two

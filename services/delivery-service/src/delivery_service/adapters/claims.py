@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from contracts.vocabulary import Priority
 from delivery_service.adapters.endpoints import TARGET, ended_by, target
 from delivery_service.domain.deliveries import Dispatch, Lease, Reason, Result, Target

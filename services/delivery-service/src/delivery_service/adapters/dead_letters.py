@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from delivery_service.domain.dead_letters import DeadLetter, DeadLetterStatus, Selection
 
 _COLUMNS = (

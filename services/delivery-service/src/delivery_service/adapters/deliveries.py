@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from delivery_service.domain.attempts import Attempt, Verdict
 from delivery_service.domain.deliveries import Delivery, DeliveryStatus, Search
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from delivery_service.adapters.secret_cipher import Confidential, SecretCipher
 from delivery_service.domain.deliveries import Reason, Target
 from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind, keeps_to_send_window

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from delivery_service.adapters.claims import to_dispatch
 from delivery_service.domain.deliveries import Dispatch, Lease, Reason
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from delivery_service.adapters.claims import Capacity
 from delivery_service.adapters.endpoints import TARGET, target
 from delivery_service.domain.deliveries import Arrival, Dispatch, Lease, Reason, Target

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 
 EXPIRY_SECONDS = 86_400.0
 PRIORITY = 2

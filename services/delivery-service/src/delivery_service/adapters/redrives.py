@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from delivery_service.domain.dead_letters import Redrive, Selection
 
 # Lock the events before. What is sent again may be sent for a while, though its event has expired.

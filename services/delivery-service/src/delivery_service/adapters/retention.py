@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 
 _SWEEP = text("""
 WITH old AS (

@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from chassis.database import Database
+from chassis.database.database import Database
 from delivery_service.domain.attempts import Fault, Verdict
 from delivery_service.domain.standing import (
     DeadLetters,

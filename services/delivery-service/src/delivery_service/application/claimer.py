@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from chassis.database import Database, Transaction
+from chassis.database.database import Database, Transaction
 from contracts.vocabulary import Priority
 from delivery_service.adapters import claims
 from delivery_service.adapters.claims import Capacity, Claimed

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from chassis.database import Database, Transaction
+from chassis.database.database import Database, Transaction
 from chassis.messaging.consumer import ReceivedMessage, Rejection
 from chassis.outbox import Outbox
 from chassis.telemetry import tracing

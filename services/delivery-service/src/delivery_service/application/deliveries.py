@@ -6,7 +6,7 @@ from uuid import UUID
 import structlog
 
 from chassis import erasures
-from chassis.database import Database, is_outage
+from chassis.database.database import Database, is_outage
 from chassis.outbox import Outbox
 from delivery_service.adapters import claims, dead_letters, deliveries, intake, redrives
 from delivery_service.application.recording import record_within

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from chassis import idempotency
-from chassis.clock import Clock
-from chassis.database import Database, Transaction
-from chassis.idempotency import IdempotencyKey
+from chassis.database import idempotency
+from chassis.database.clock import Clock
+from chassis.database.database import Database, Transaction
+from chassis.database.idempotency import IdempotencyKey
 from chassis.outbox import Outbox
 from delivery_service.adapters import circuits, endpoints, statistics
 from delivery_service.adapters.guard import Guard

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from chassis import erasures as requests
-from chassis import inbox
-from chassis.database import Database, Transaction
+from chassis.database import inbox
+from chassis.database.database import Database, Transaction
 from chassis.messaging.domain import ReceivedItem
 from chassis.outbox import Outbox
 from contracts.messages.user import UserDeletedItem

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
-from chassis.database import Database
-from chassis.leases import Lease
+from chassis.database.database import Database
+from chassis.database.leases import Lease
 from delivery_service.adapters import standing
 
 EVERY_SECONDS = 15.0

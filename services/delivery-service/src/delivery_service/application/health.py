@@ -8,7 +8,7 @@ import structlog
 from opentelemetry import metrics
 from uuid_utils.compat import uuid7
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from chassis.outbox import Outbox
 from contracts.messages.delivery import EndpointDisabledItem
 from contracts.messages.spec import MessageType

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from chassis import erasures
-from chassis.database import Database, Transaction
+from chassis.database.database import Database, Transaction
 from chassis.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem
 from delivery_service.adapters import dead_letters, intake

@@ -4,8 +4,8 @@ from uuid import UUID
 
 import structlog
 
-from chassis.database import Database
-from chassis.leases import Lease
+from chassis.database.database import Database
+from chassis.database.leases import Lease
 from delivery_service.adapters import endpoints
 from delivery_service.adapters.secret_cipher import SecretCipher
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic_core import to_json
 from uuid_utils.compat import uuid7
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from delivery_service.adapters import operational_events
 from delivery_service.adapters.operational_events import Notification
 from delivery_service.domain.endpoints import OperationalEvent

@@ -13,9 +13,9 @@ from uuid import UUID
 
 import structlog
 
-from chassis.clock import Clock
 from chassis.core.batching import Batcher
-from chassis.database import Database, is_outage
+from chassis.database.clock import Clock
+from chassis.database.database import Database, is_outage
 from chassis.outbox import Outbox
 from contracts.vocabulary import Priority
 from delivery_service.adapters import endpoints

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from chassis.database import Database, Transaction
+from chassis.database.database import Database, Transaction
 from chassis.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem
 from delivery_service.adapters import claims

@@ -1,7 +1,7 @@
 """Forgetting what ended long ago, a batch at a time, in one process of all."""
 
-from chassis.database import Database
-from chassis.leases import Lease
+from chassis.database.database import Database
+from chassis.database.leases import Lease
 from delivery_service.adapters import dead_letters, retention
 
 BATCH = 1_000

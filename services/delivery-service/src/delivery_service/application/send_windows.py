@@ -8,8 +8,8 @@ import math
 from dataclasses import replace
 from datetime import datetime
 
-from chassis.clock import Clock
 from chassis.core.zones import is_zone, zone
+from chassis.database.clock import Clock
 from contracts.due import parse_due_event
 from contracts.send_hours import window_of
 from delivery_service.domain.deliveries import DeliveryStatus, Dispatch, Result, Target

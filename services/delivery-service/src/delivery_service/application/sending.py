@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import structlog
 from opentelemetry.trace import Span, SpanKind
 
-from chassis.clock import Clock
+from chassis.database.clock import Clock
 from chassis.telemetry import tracing
 from contracts.messages.user import Contact
 from contracts.trace import trace_id

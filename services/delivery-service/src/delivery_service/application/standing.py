@@ -2,7 +2,7 @@
 
 import asyncio
 
-from chassis.database import Database
+from chassis.database.database import Database
 from delivery_service.adapters import standing
 from delivery_service.domain.standing import Standing
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from opentelemetry.trace import SpanKind
 
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.telemetry import tracing
 from contracts.messages.user import Contact
 from delivery_service.adapters import endpoints

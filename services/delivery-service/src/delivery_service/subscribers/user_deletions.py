@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.messaging.consumer import Handler
 from chassis.messaging.domain import ReceivedItem, domain_handler
 from chassis.outbox import Outbox

@@ -9,7 +9,7 @@ from pydantic_core import to_json
 from sqlalchemy import text
 
 from chassis.core.zones import TZDATA_VERSION
-from chassis.database import Reader, Transaction
+from chassis.database.database import Reader, Transaction
 from contracts.messages.registry import find_spec
 from contracts.messages.spec import MessageType
 from contracts.vocabulary import EventType, Priority

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic_core import to_json
 from sqlalchemy import Row, text
 
-from chassis.database import Reader, Transaction
+from chassis.database.database import Reader, Transaction
 from event_service.adapters.send_windows import read_window
 from event_service.domain.broadcasts import Audience, Broadcast, BroadcastStatus
 from event_service.domain.local_time import GapPolicy, OverlapPolicy

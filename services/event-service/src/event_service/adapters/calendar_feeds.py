@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from chassis.database import Database, Reader, Transaction
+from chassis.database.database import Database, Reader, Transaction
 from event_service.adapters.schedules import COLUMNS, to_schedule
 from event_service.domain.calendar_feeds import CalendarFeed
 from event_service.domain.schedules import Schedule

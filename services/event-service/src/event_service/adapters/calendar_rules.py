@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from chassis.database import Database
+from chassis.database.database import Database
 from event_service.adapters.events import COLUMNS, to_event
 from event_service.adapters.recomputes import Records
 from event_service.domain.business_days import name_of

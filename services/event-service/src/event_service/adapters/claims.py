@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from chassis.database import Database, Transaction
+from chassis.database.database import Database, Transaction
 from event_service.adapters.events import COLUMNS, LIMIT, OF_TAKEN, TAKE_KEYS, key_parameters, to_event
 from event_service.domain.events import LATE_AFTER, Event, EventKey
 

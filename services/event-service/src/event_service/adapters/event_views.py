@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from chassis.database import Reader
+from chassis.database.database import Reader
 from contracts.vocabulary import EventStatus, EventType
 
 Position = tuple[datetime, UUID]

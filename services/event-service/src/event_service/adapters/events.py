@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from sqlalchemy import Row, text
 
 from chassis.core.zones import TZDATA_VERSION
-from chassis.database import Reader, Transaction
+from chassis.database.database import Reader, Transaction
 from contracts.identity import derive_id
 from event_service.adapters.send_windows import read_window
 from event_service.domain.errors import EventStateError

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from chassis.database import Database
+from chassis.database.database import Database
 from contracts.vocabulary import EventStatus, EventType
 
 COUNTED = 100_000

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from chassis.database import Reader
+from chassis.database.database import Reader
 from event_service.domain.forecast import Forecast, HourForecast
 
 # All priorities are named, so that each is one range of the index. Any other column, wanted or in a condition, would

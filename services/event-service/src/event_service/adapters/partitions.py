@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
-from chassis.clock import Clock
-from chassis.database import Database, Transaction
+from chassis.database.clock import Clock
+from chassis.database.database import Database, Transaction
 
 BEHIND = timedelta(days=31)
 AHEAD = timedelta(days=31 * 14)

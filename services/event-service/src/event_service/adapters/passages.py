@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from chassis.core.zones import current_name
-from chassis.database import Reader
+from chassis.database.database import Reader
 from event_service.domain.passages import ZoneCount
 
 # All types are named, and all states but that of what was called off: each instant is a few points of the index.

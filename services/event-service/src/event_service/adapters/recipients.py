@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic_core import to_json
 from sqlalchemy import Row, text
 
-from chassis.database import Database, Reader, Transaction
+from chassis.database.database import Database, Reader, Transaction
 from event_service.adapters.send_windows import read_window
 from event_service.domain.recipients import Recipient
 

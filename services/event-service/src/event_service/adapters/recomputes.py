@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic_core import to_json
 from sqlalchemy import text
 
-from chassis.database import Database, Transaction
+from chassis.database.database import Database, Transaction
 
 MOST_EXAMPLES = 20
 """Moved events that a record names, of each zone or calendar; all are counted."""

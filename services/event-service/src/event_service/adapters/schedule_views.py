@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from chassis.database import Reader, Transaction
+from chassis.database.database import Reader, Transaction
 from contracts.vocabulary import EventType
 from event_service.adapters.schedules import COLUMNS, to_schedule
 from event_service.domain.schedules import Schedule, Status

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic_core import to_json
 from sqlalchemy import Row, text
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from event_service.adapters import patterns
 from event_service.adapters.events import copied
 from event_service.adapters.send_windows import read_window

@@ -8,13 +8,13 @@ import structlog
 from pydantic import TypeAdapter
 from uuid_utils.compat import uuid7
 
-from chassis import idempotency
-from chassis.cache import ReadCache
-from chassis.database import Database, Transaction
-from chassis.idempotency import IdempotencyKey
-from chassis.notifications import notify
+from chassis.database import idempotency
+from chassis.database.database import Database, Transaction
+from chassis.database.idempotency import IdempotencyKey
+from chassis.database.notifications import notify
+from chassis.database.read_cache import ReadCache
+from chassis.database.read_routing import Reads
 from chassis.outbox import Outbox
-from chassis.reads import Reads
 from chassis.telemetry.tracing import current_traceparent
 from contracts.vocabulary import EventType
 from event_service.adapters import broadcast_chunks, broadcasts, events

@@ -11,8 +11,8 @@ from uuid import UUID
 import structlog
 from opentelemetry import metrics
 
-from chassis.database import Database, Transaction
-from chassis.leases import Lease
+from chassis.database.database import Database, Transaction
+from chassis.database.leases import Lease
 from chassis.outbox import Outbox
 from event_service.adapters import calendar_rules, events, recipients, schedules
 from event_service.adapters.calendar_rules import Calendar

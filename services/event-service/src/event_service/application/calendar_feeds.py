@@ -11,8 +11,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from chassis.database import Database, Reader
-from chassis.reads import Reads
+from chassis.database.database import Database, Reader
+from chassis.database.read_routing import Reads
 from event_service.adapters import calendar_feeds as store
 from event_service.adapters import event_views, recipients, schedule_views
 from event_service.adapters.calendar_feeds import Position

@@ -5,7 +5,7 @@ their calendar feeds are revoked.
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from event_service.adapters import calendar_feeds, events
 
 

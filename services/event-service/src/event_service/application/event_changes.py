@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from chassis.database import Database, Transaction
-from chassis.notifications import notify
+from chassis.database.database import Database, Transaction
+from chassis.database.notifications import notify
 from chassis.outbox import Outbox
 from contracts.vocabulary import EventStatus
 from event_service.adapters import claims, event_views, events, recipients, schedules

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
-from chassis.clock import Clock
-from chassis.database import Database
-from chassis.leases import Lease
+from chassis.database.clock import Clock
+from chassis.database.database import Database
+from chassis.database.leases import Lease
 from contracts.vocabulary import EventStatus, Priority
 from event_service.adapters import figures, months
 from event_service.adapters.figures import Waiting

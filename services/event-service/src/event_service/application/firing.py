@@ -16,7 +16,7 @@ from uuid import uuid4
 import structlog
 from opentelemetry import metrics
 
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.outbox import Outbox
 from contracts.vocabulary import Priority
 from event_service.adapters import claims, events, recipients, schedules

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from pydantic import TypeAdapter
 
-from chassis.cache import ReadCache
-from chassis.clock import Clock
-from chassis.reads import Reads
+from chassis.database.clock import Clock
+from chassis.database.read_cache import ReadCache
+from chassis.database.read_routing import Reads
 from event_service.adapters import forecasts
 from event_service.domain.forecast import Forecast
 

@@ -11,7 +11,7 @@ from datetime import datetime
 import structlog
 from opentelemetry import metrics
 
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.outbox import Outbox
 from event_service.adapters import events, recipients, schedules
 from event_service.adapters.claims import Claim

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from chassis.imports.jobs import Job
 from chassis.imports.runner import Store, Stored
 from chassis.outbox import Outbox

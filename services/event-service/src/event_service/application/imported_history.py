@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from chassis.imports.jobs import Job
 from chassis.imports.runner import Store, Stored
 from chassis.outbox import Outbox

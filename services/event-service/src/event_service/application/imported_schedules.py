@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from uuid import UUID
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from chassis.imports.jobs import Job
 from chassis.imports.runner import Store, Stored
 from chassis.outbox import Outbox

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import UUID
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from chassis.imports.jobs import Counts, Fault, RefusedLine
 from chassis.imports.runner import Stored
 from contracts.identity import derive_id

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from chassis.database import Database, Transaction
+from chassis.database.database import Database, Transaction
 from chassis.outbox import Outbox
 from event_service.adapters import events, recipients, schedules
 from event_service.adapters.events import missed_at

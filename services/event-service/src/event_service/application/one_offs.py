@@ -6,9 +6,9 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from chassis import idempotency
-from chassis.database import Database, Transaction
-from chassis.idempotency import IdempotencyKey
+from chassis.database import idempotency
+from chassis.database.database import Database, Transaction
+from chassis.database.idempotency import IdempotencyKey
 from chassis.outbox import Outbox
 from chassis.telemetry.tracing import current_traceparent
 from contracts.identity import derive_id

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import structlog
 
-from chassis import inbox
-from chassis.database import Database, Transaction
+from chassis.database import inbox
+from chassis.database.database import Database, Transaction
 from chassis.messaging.domain import ReceivedItem
 from chassis.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem

@@ -4,10 +4,10 @@ from datetime import time, timedelta
 
 from pydantic import TypeAdapter
 
-from chassis.cache import ReadCache
-from chassis.clock import Clock
 from chassis.core.zones import known_names, zone
-from chassis.reads import Reads
+from chassis.database.clock import Clock
+from chassis.database.read_cache import ReadCache
+from chassis.database.read_routing import Reads
 from event_service.adapters import passages as adapter
 from event_service.domain.passages import Passages, passages, zones_by_instant
 

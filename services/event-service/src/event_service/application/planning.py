@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.core.zones import zone
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from chassis.outbox import Outbox
 from event_service.adapters import broadcasts, events, recipients, schedules
 from event_service.application import notices

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from chassis.reads import Reads
+from chassis.database.read_routing import Reads
 from event_service.adapters import event_views, events
 from event_service.adapters.event_views import EventFilter, EventView, Position
 from event_service.domain.errors import EventNotFoundError

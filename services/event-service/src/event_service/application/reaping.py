@@ -2,7 +2,7 @@
 
 import structlog
 
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.outbox import Outbox
 from contracts.vocabulary import Priority
 from event_service.application.firing import FiringRules, publish_again, return_unconfirmed

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from chassis import erasures, inbox
+from chassis import erasures
 from chassis.core.zones import is_known
-from chassis.database import Database
+from chassis.database import inbox
+from chassis.database.database import Database
 from chassis.messaging.domain import ReceivedItem
 from chassis.outbox import Outbox
 from contracts.messages.user import UserDeletedItem, UserItem

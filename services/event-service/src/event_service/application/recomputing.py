@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from chassis.database import Database, Transaction
+from chassis.database.database import Database, Transaction
 from event_service.adapters.recomputes import Move, Shifts
 from event_service.application.planning import Changes
 from event_service.domain.events import Event

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 from event_service.adapters import events
 from event_service.application.occurrences import first_from, rule_of, settle
 from event_service.domain.events import Event

@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 from datetime import datetime
 
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.outbox import Outbox
 from event_service.adapters import claims
 from event_service.adapters.claims import Next

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chassis.database import Database
+from chassis.database.database import Database
 from event_service.adapters import figures
 from event_service.adapters.figures import InHand, Pending, Waiting
 from event_service.domain.events import LATE_AFTER

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from chassis.clock import Clock
-from chassis.database import Database
-from chassis.leases import Lease
+from chassis.database.clock import Clock
+from chassis.database.database import Database
+from chassis.database.leases import Lease
 from event_service.adapters import months
 from event_service.adapters.months import Month
 

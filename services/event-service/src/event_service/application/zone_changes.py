@@ -9,8 +9,8 @@ from opentelemetry.metrics import CallbackOptions, Observation
 
 from chassis.core.zones import TZDATA_VERSION, fingerprints, keep, zone_names
 from chassis.core.zones import rules as zone_file
-from chassis.database import Database, Transaction
-from chassis.leases import Lease
+from chassis.database.database import Database, Transaction
+from chassis.database.leases import Lease
 from chassis.outbox import Outbox
 from contracts.vocabulary import Priority
 from event_service.adapters import events, months, recipients, schedules, zone_rules

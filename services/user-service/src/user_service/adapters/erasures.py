@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from chassis.database import Reader, Transaction
+from chassis.database.database import Reader, Transaction
 from user_service.domain.erasure import Report
 
 # A report without its erasure is of a user deleted by an older version: there is no one to show it to.

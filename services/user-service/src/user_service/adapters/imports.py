@@ -9,7 +9,7 @@ from pydantic_core import to_json
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Reader, Transaction
+from chassis.database.database import Reader, Transaction
 from user_service.domain.imports import (
     SEEN_DAYS,
     SILENT_SECONDS,

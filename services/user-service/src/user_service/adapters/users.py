@@ -13,7 +13,7 @@ from sqlalchemy import Row, TextClause, text
 from sqlalchemy.exc import IntegrityError
 
 from chassis.core.zones import aliases
-from chassis.database import Reader, Transaction
+from chassis.database.database import Reader, Transaction
 from contracts.send_window import SendWindow, load
 from user_service.domain.anniversaries import Anniversaries, Anniversary, Occasion
 from user_service.domain.errors import ExternalIdTakenError

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from chassis import idempotency
-from chassis.clock import Clock
-from chassis.database import Database, Transaction
-from chassis.idempotency import IdempotencyKey
+from chassis.database import idempotency
+from chassis.database.clock import Clock
+from chassis.database.database import Database, Transaction
+from chassis.database.idempotency import IdempotencyKey
 from chassis.outbox import Outbox
 from contracts.messages.spec import Item, MessageType
 from user_service.adapters import users

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from chassis.database import Database, Transaction
-from chassis.reads import Reads
+from chassis.database.database import Database, Transaction
+from chassis.database.read_routing import Reads
 from contracts.vocabulary import Service
 from user_service.adapters import erasures
 from user_service.domain.erasure import Erasure, Report

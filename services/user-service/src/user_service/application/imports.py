@@ -14,10 +14,10 @@ from uuid import UUID
 import structlog
 from uuid_utils.compat import uuid7
 
-from chassis.clock import Clock
 from chassis.core.errors import IdempotencyKeyReusedError, ProblemError
 from chassis.core.lifecycle import Stopping
-from chassis.database import Database, Transaction
+from chassis.database.clock import Clock
+from chassis.database.database import Database, Transaction
 from chassis.imports.errors import ImportStoppedError
 from chassis.outbox import Encoded, Outbox, encode
 from chassis.telemetry.tracing import current_traceparent, linked_traceparent

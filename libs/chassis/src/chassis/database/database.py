@@ -12,8 +12,8 @@ from sqlalchemy.exc import InvalidRequestError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.engine import create_engine, is_outage
-from chassis.replica import Replica
+from chassis.database.engine import create_engine, is_outage
+from chassis.database.replica import Replica
 from chassis.telemetry.redaction import clear_database_error
 
 __all__ = ["Database", "Parameters", "Reader", "Rows", "Transaction", "is_outage"]

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from chassis.database import Database, Reader
+from chassis.database.database import Database, Reader
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from chassis.core.errors import IdempotencyKeyReusedError
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 
 _CLAIM = text(
     "INSERT INTO idempotency_keys (client, key, fingerprint, resource_id)"

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from sqlalchemy import text
 
-from chassis.database import Database, Transaction
+from chassis.database.database import Database, Transaction
 
 
 class Clock(Protocol):

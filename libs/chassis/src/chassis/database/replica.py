@@ -14,7 +14,7 @@ import structlog
 from opentelemetry import metrics
 from sqlalchemy import text
 
-from chassis.engine import create_engine, is_outage
+from chassis.database.engine import create_engine, is_outage
 
 log = structlog.get_logger(__name__)
 _lost = metrics.get_meter("almanac.database").create_counter(

@@ -20,8 +20,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chassis import revisions
-from chassis.engine import create_engine
+from chassis.database import revisions
+from chassis.database.engine import create_engine
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +105,7 @@ def execute_script(script: str) -> None:
     # A prepared statement holds one command; asyncpg's own execute sends the script as it is.
     connection = op.get_bind().connection.dbapi_connection
     if connection is None:
-        raise RuntimeError("no connection: revisions run through chassis.migrations.upgrade")
+        raise RuntimeError("no connection: revisions run through chassis.database.migrations.upgrade")
     connection.run_async(lambda driver: driver.execute(script))
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from chassis.database import Database
+from chassis.database.database import Database
 
 _TAKE = text(
     "INSERT INTO leases AS l (name, holder, until)"

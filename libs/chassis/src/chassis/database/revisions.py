@@ -1,7 +1,7 @@
 """Whether a database has the schema that this code needs: what every process asks when it starts.
 
-The revisions are read for what they say of themselves. Alembic would tell as well, but the ``migrate`` command alone
-loads it (:mod:`chassis.migrations`): with the templates and the highlighting that it imports it takes nine megabytes.
+Revisions are parsed, not imported. Alembic would tell as well, but the ``migrate`` command alone loads it
+(:mod:`chassis.database.migrations`): with the templates and the highlighting that it imports it takes nine megabytes.
 """
 
 import ast
@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Database
+from chassis.database.database import Database
 
 _TABLE = text("SELECT to_regclass('alembic_version') IS NOT NULL")
 _CURRENT = text("SELECT version_num FROM alembic_version")

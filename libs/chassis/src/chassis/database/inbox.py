@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from chassis.database import Transaction
+from chassis.database.database import Transaction
 
 # Sorted, so that two consumers with overlapping batches wait for each other in one order and cannot deadlock.
 _REMEMBER = text(

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chassis.core.lifecycle import Loop, first_of
-from chassis.database import Transaction
-from chassis.engine import create_engine
+from chassis.database.database import Transaction
+from chassis.database.engine import create_engine
 
 log = structlog.get_logger(__name__)
 

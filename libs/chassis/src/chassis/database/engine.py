@@ -8,7 +8,7 @@ from sqlalchemy import ExceptionContext, NullPool, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from chassis.iam import Token
+from chassis.database.iam import Token
 from chassis.telemetry.redaction import clear_database_error
 
 CONNECT_SECONDS = 5.0

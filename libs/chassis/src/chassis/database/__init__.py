@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, transactions, replica, migrations, and the tables that need no bus."""
