@@ -25,7 +25,7 @@ from bench.postgres import cluster, vacuum
 from chassis.database.clock import Clock, ClockMap, ManualClock, write_clock_map
 from chassis.database.database import Database
 from chassis.database.migrations import upgrade
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from event_service.adapters import broadcasts as stored
 from event_service.adapters.partitions import Partitions
 from event_service.application.broadcasts import Broadcaster, cancel_broadcast, create_broadcast

@@ -19,9 +19,9 @@ from bench.delivery.worker import KEY, TRACEPARENT, add_endpoint, due_message, s
 from bench.measure import Summary
 from bench.postgres import Cluster
 from bench.sink import Sink
-from chassis import provisioning
 from chassis.core.settings import BusSettings
 from chassis.database.database import Database
+from chassis.messaging import provisioning
 from chassis.messaging.bus import Bus
 from chassis.messaging.publisher import Outgoing, Publisher
 from contracts.due import parse_due_event

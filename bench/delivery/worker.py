@@ -21,7 +21,7 @@ from chassis.core.lifecycle import Loop
 from chassis.database.clock import DatabaseClock
 from chassis.database.database import Database
 from chassis.database.migrations import upgrade
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from chassis.telemetry.tracing import start_tracing
 from contracts.vocabulary import EventType, Priority
 from delivery_service.adapters.guard import Guard

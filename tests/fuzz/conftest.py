@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from chassis import provisioning
 from chassis.core.settings import BusSettings
+from chassis.messaging import provisioning
 from chassis.messaging.bus import Bus
 from contracts import Bus as Carrier
 from contracts import build_topology

@@ -16,7 +16,7 @@ from chassis.core.settings import ApiKey, Scope
 from chassis.database.clock import ManualClock
 from chassis.database.database import Database
 from chassis.database.read_cache import ReadCache
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from delivery_service.main import SERVICE as DELIVERY
 from event_service.main import SERVICE as EVENT
 from local_stack import ports

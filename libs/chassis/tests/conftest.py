@@ -9,10 +9,10 @@ import asyncpg
 import pytest
 import structlog
 
-from chassis import provisioning
 from chassis.core.settings import ApiKey, ServiceSettings
 from chassis.database.database import Database
 from chassis.database.schema import CREATE_V1, CREATE_V2, CREATE_V3, CREATE_V4
+from chassis.messaging import provisioning
 from chassis.messaging.bus import Bus
 from contracts import Bus as Carrier
 from contracts import Topology, build_topology

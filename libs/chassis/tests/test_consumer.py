@@ -16,9 +16,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
-from chassis import dead_letters, provisioning
 from chassis.database.database import Database
-from chassis.messaging import consumer
+from chassis.messaging import consumer, dead_letters, provisioning
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import QueueConsumer, ReceivedMessage, Rejection
 from chassis.messaging.domain import ReceivedItem, domain_handler

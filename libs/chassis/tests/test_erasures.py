@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
-from chassis import dead_letters, erasures
 from chassis.database.database import Database, Transaction
-from chassis.dead_letters import ERASED_BODY
-from chassis.erasures import Eraser
+from chassis.messaging import dead_letters, erasures
 from chassis.messaging.consumer import ReceivedMessage, Rejection
-from chassis.outbox import Outbox
+from chassis.messaging.dead_letters import ERASED_BODY
+from chassis.messaging.erasures import Eraser
+from chassis.messaging.outbox import Outbox
 from contracts.messages.spec import MessageType
 from contracts.messages.user import Contact, UserDeletedItem, UserItem
 

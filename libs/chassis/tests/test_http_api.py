@@ -11,7 +11,6 @@ import pytest
 from fastapi import APIRouter, Response
 from pydantic import Field, StringConstraints
 
-from chassis import dead_letters, provisioning
 from chassis.api.app import create_app
 from chassis.api.auth import ADMIN, READ, WRITE
 from chassis.api.dependencies import CurrentDatabase
@@ -24,10 +23,11 @@ from chassis.core.settings import ServiceSettings
 from chassis.database.clock import ManualClock
 from chassis.database.database import Database
 from chassis.database.read_cache import ReadCache
+from chassis.messaging import dead_letters, provisioning
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import ReceivedMessage, Rejection
 from chassis.messaging.dead_letter_redrive import DeadLetterRedrive
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts import build_topology
 from local_stack import ports
 

@@ -24,7 +24,7 @@ from chassis.core.settings import ServiceSettings
 from chassis.database.clock import DatabaseClock
 from chassis.database.database import Database
 from chassis.database.read_cache import ReadCache
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from chassis.telemetry.redaction import redact_event
 from local_stack import ports
 from local_stack.testkit import eventually

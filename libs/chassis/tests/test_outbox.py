@@ -13,13 +13,13 @@ from opentelemetry.trace import NonRecordingSpan, use_span
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
-from chassis import outbox, provisioning
 from chassis.core.settings import BusSettings
 from chassis.database.clock import ManualClock
 from chassis.database.database import Database
+from chassis.messaging import outbox, provisioning
 from chassis.messaging.bus import Bus
+from chassis.messaging.outbox import Outbox, PublishError, Relay
 from chassis.messaging.publisher import Publisher
-from chassis.outbox import Outbox, PublishError, Relay
 from chassis.telemetry import tracing
 from contracts import (
     MAX_MESSAGE_BYTES,

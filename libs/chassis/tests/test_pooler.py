@@ -23,7 +23,7 @@ from chassis.database.notifications import Listener, notify
 from chassis.database.schema import CREATE_V1, CREATE_V2, CREATE_V3, CREATE_V4
 from chassis.messaging.bus import Bus
 from chassis.messaging.domain import ReceivedItem, domain_handler
-from chassis.outbox import COPY_FROM
+from chassis.messaging.outbox import COPY_FROM
 from chassis.runtime import Runtime, open_runtime
 from contracts import MessageType, UserDeletedItem
 from local_stack import ports

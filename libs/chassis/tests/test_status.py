@@ -7,21 +7,21 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import text
 
-from chassis import dead_letters
 from chassis.core.settings import ServiceSettings
 from chassis.core.ttl_cache import TtlCache
 from chassis.database.database import Database
+from chassis.messaging import dead_letters
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import QueueConsumer, ReceivedMessage, Rejection
-from chassis.queue_marks import MarkKeeper
-from chassis.status import Status, StatusBoard
+from chassis.messaging.queue_progress import ProgressRecorder
+from chassis.messaging.status import Status, StatusReader
 from contracts import Queue
 from local_stack.testkit.polling import DEADLINE_SECONDS
 
 
 async def _read(db: Database, bus: Bus) -> Status:
     """As a process that has just started would."""
-    return await StatusBoard(db, bus, bus.topology.queues).read()
+    return await StatusReader(db, bus, bus.topology.queues).read()
 
 
 async def _send(bus: Bus, queue_name: str, count: int) -> None:
@@ -31,7 +31,7 @@ async def _send(bus: Bus, queue_name: str, count: int) -> None:
 
 
 async def _mark(db: Database, queue: Queue, seconds_ago: float) -> None:
-    await MarkKeeper(db, queue.name, lambda: time.time() - seconds_ago).step()
+    await ProgressRecorder(db, queue.name, lambda: time.time() - seconds_ago).step()
 
 
 async def test_an_idle_service_stands_well(db: Database, bus: Bus) -> None:
@@ -105,7 +105,7 @@ async def test_depths_are_unknown_while_the_bus_is_away(db: Database, settings: 
 
 
 async def test_an_answer_is_good_for_a_moment(db: Database, bus: Bus) -> None:
-    board = StatusBoard(db, bus, ())
+    board = StatusReader(db, bus, ())
     first = await board.read()
     assert first is await board.read()
 

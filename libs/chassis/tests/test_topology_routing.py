@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chassis import provisioning
 from chassis.core.settings import BusSettings
+from chassis.messaging import provisioning
 from chassis.messaging.bus import Bus
 from chassis.messaging.publisher import Outgoing, Publisher
 from contracts import (

@@ -9,8 +9,8 @@ from event_scenario import RULES, Scenario, open_without_bus
 from pydantic import SecretStr
 from reminders import Reminders
 
-from chassis import provisioning
 from chassis.core.settings import ApiKey, Scope
+from chassis.messaging import provisioning
 from chassis.runtime import Runtime, open_runtime
 from contracts.vocabulary import EventType
 from event_service.main import SERVICE

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from aws_templates import Synthesized
 
-from chassis import provisioning
 from chassis.core.settings import BusSettings
+from chassis.messaging import provisioning
 from chassis.messaging.bus import Bus as BusClient
 from contracts.messages.spec import Bus
 from contracts.topology import Topology, build_topology

@@ -4,8 +4,8 @@ import asyncio
 
 import typer
 
-from chassis import provisioning
 from chassis.core.settings import BusSettings
+from chassis.messaging import provisioning
 from chassis.messaging.bus import Bus
 from chassis.patience import Wait, is_bus_away, wait_for
 from chassis.telemetry.logging import start_logging

@@ -14,7 +14,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from pydantic import SecretStr
 from sqlalchemy import QueuePool, TextClause
 
-from chassis import dead_letters, erasures, outbox, usage
+from chassis import usage
 from chassis.api.health import Readiness
 from chassis.core.lifecycle import Loop, Role, first_of, pause
 from chassis.core.settings import ServiceSettings
@@ -24,15 +24,16 @@ from chassis.database.database import Database
 from chassis.database.leases import Lease
 from chassis.database.notifications import Listener
 from chassis.database.read_cache import ReadCache
+from chassis.messaging import dead_letters, erasures, outbox
 from chassis.messaging.backlog import Backlog
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import BATCH_BYTES, Handler, QueueConsumer, Rejection
 from chassis.messaging.dead_letter_redrive import DeadLetterRedrive
-from chassis.messaging.drain import DlqDrain
+from chassis.messaging.dlq_redrive import DlqDrain
+from chassis.messaging.outbox import Outbox, Relay
+from chassis.messaging.provisioning import Presence
 from chassis.messaging.publisher import Publisher
-from chassis.outbox import Outbox, Relay
-from chassis.provisioning import Presence
-from chassis.queue_marks import MarkKeeper
+from chassis.messaging.queue_progress import ProgressRecorder
 from contracts.messages.parsing import check_message
 from contracts.topology import Queue, Topic, Topology, build_topology
 
@@ -95,7 +96,7 @@ class Runtime(Generic[S]):
         )
         drain = DlqDrain(self.bus, queue, check=check, reject=keep, every_seconds=self.settings.dlq_drain_seconds)
         redrive = DeadLetterRedrive(self.database, self.bus, queue, every_seconds=REDRIVE_SECONDS)
-        marks = MarkKeeper(self.database, queue.name, lambda: consumer.reached)
+        marks = ProgressRecorder(self.database, queue.name, lambda: consumer.reached)
         backlog = Backlog(self.bus, queue, lambda: consumer.reached)
         return [
             consumer,

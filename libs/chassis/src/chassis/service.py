@@ -20,16 +20,16 @@ from opentelemetry.sdk.resources import Resource
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
-from chassis import outbox
 from chassis.api.app import create_app
 from chassis.api.server import HttpServer
 from chassis.api.unready import stay_unready
 from chassis.core.gc_tuning import collect_rarely
 from chassis.core.lifecycle import Role, run_roles
 from chassis.core.settings import ServiceSettings
+from chassis.messaging import outbox
+from chassis.messaging.status import StatusReader
 from chassis.patience import Wait, is_database_away, wait_for
 from chassis.runtime import ClockRole, LoopLag, Runtime, Schema, open_runtime
-from chassis.status import StatusBoard
 from chassis.telemetry.logging import start_logging
 from chassis.telemetry.metrics import start_metrics
 from chassis.telemetry.tracing import start_tracing
@@ -99,9 +99,9 @@ class Service(Generic[S]):
             state={"board": self._board(runtime), **self.state(runtime)} if with_api else {},
         )
 
-    def _board(self, runtime: Runtime[S]) -> StatusBoard:
+    def _board(self, runtime: Runtime[S]) -> StatusReader:
         queues = [queue for queue in runtime.topology.queues if queue.owner == self.name]
-        return StatusBoard(runtime.database, runtime.bus, queues)
+        return StatusReader(runtime.database, runtime.bus, queues)
 
     async def run(self, settings: S, names: Sequence[str]) -> int:
         """Run the named roles, all but parts where none is named, until SIGTERM. Returns the exit status."""

@@ -20,7 +20,7 @@ from chassis.core.settings import ApiKey, ServiceSettings
 from chassis.database.clock import ManualClock
 from chassis.database.database import Database
 from chassis.database.read_cache import ReadCache
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from chassis.telemetry.metrics import render, start_metrics
 
 MARKER = "xanthippe"

@@ -11,14 +11,14 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanKind
 from uuid_utils.compat import uuid7
 
-from chassis import provisioning
 from chassis.core.lifecycle import run_roles
 from chassis.core.settings import ServiceSettings
+from chassis.messaging import provisioning
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import QueueConsumer, Rejection
 from chassis.messaging.domain import ReceivedItem, domain_handler
+from chassis.messaging.outbox import Relay
 from chassis.messaging.publisher import Publisher
-from chassis.outbox import Relay
 from chassis.runtime import open_runtime
 from chassis.telemetry import tracing
 from contracts import Bus as Carrier

@@ -30,12 +30,12 @@ from analytics_service.subscribers.facts import facts_handler
 from chassis.api import status
 from chassis.api.auth import Keyring
 from chassis.api.sites import mount_site
-from chassis.aws import AwsAccess, AwsClient
 from chassis.core.lifecycle import Loop, Role
-from chassis.erasures import Eraser
+from chassis.messaging.aws import AwsAccess, AwsClient
+from chassis.messaging.erasures import Eraser
+from chassis.messaging.status import StatusReader
 from chassis.runtime import Runtime
 from chassis.service import Service
-from chassis.status import StatusBoard
 from contracts.messages.spec import MessageType
 from contracts.vocabulary import Service as ServiceName
 
@@ -143,7 +143,7 @@ def open_alert_channels(runtime: Runtime[Settings]) -> dict[str, Channel]:
 def alerter(runtime: Runtime[Settings]) -> Sequence[Role]:
     """Judges what database, bus and the other services tell, and has people told."""
     settings, database = runtime.settings, runtime.database
-    board = StatusBoard(database, runtime.bus, runtime.topology.queues_of(ServiceName.ANALYTICS))
+    board = StatusReader(database, runtime.bus, runtime.topology.queues_of(ServiceName.ANALYTICS))
     observer = Observer(database, runtime.clock, board, open_peers(runtime))
     channels, rules, policy = open_alert_channels(runtime), alert_rules(settings), alert_policy(settings)
     written = asyncio.Event()

@@ -24,10 +24,10 @@ from analytics_service.domain.grains import Grain, cover
 from analytics_service.domain.series import Range, endpoint_summaries
 from analytics_service.main import SERVICE, consumer
 from analytics_service.settings import Settings
-from chassis import erasures, provisioning
 from chassis.core.lifecycle import Role
 from chassis.database.database import Database, Parameters
-from chassis.erasures import Eraser
+from chassis.messaging import erasures, provisioning
+from chassis.messaging.erasures import Eraser
 from chassis.messaging.publisher import Outgoing
 from chassis.runtime import Runtime, open_runtime
 from contracts import (

@@ -17,7 +17,7 @@ from analytics_service.domain.prices import (
     source_monthly,
 )
 from analytics_service.settings import Settings
-from chassis.letters import EMAIL, SMS
+from chassis.messaging.message_costs import EMAIL, SMS
 
 NOW = datetime(2026, 11, 23, 14, tzinfo=UTC)
 

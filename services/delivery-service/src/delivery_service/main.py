@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from chassis.aws import AwsAccess
 from chassis.core.lifecycle import Loop, Role
 from chassis.core.ttl_cache import TtlCache
-from chassis.erasures import Eraser
+from chassis.messaging.aws import AwsAccess
+from chassis.messaging.erasures import Eraser
 from chassis.runtime import Runtime
 from chassis.service import Service
 from chassis.usage import Usage

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from delivery_scene import Scene
 
-from chassis import provisioning
+from chassis.messaging import provisioning
 from chassis.runtime import Runtime
 from delivery_service.settings import Settings
 

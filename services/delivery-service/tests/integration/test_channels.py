@@ -12,8 +12,8 @@ import pytest
 from delivery_scene import Scene, due_event, receive
 from slack_stand_in import PATH, TOKEN, Slack, slack_stand_in
 
-from chassis.aws import AwsAccess
-from chassis.letters import EMAIL, SMS
+from chassis.messaging.aws import AwsAccess
+from chassis.messaging.message_costs import EMAIL, SMS
 from chassis.runtime import Runtime
 from chassis.usage import Meter, Usage
 from contracts.messages.user import Contact

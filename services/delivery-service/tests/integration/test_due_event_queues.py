@@ -10,7 +10,7 @@ import httpx
 import pytest
 from delivery_scene import Scene, due_event
 
-from chassis import provisioning
+from chassis.messaging import provisioning
 from chassis.messaging.publisher import Outgoing
 from chassis.runtime import Runtime
 from contracts.due import parse_due_event

@@ -9,7 +9,7 @@ import pytest
 from delivery_scene import CIPHER, LOOPBACK, SECURITY, Scene, due_event, receive
 
 from chassis.database.clock import Clock, DatabaseClock
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.vocabulary import OutcomeStatus, Priority
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster

@@ -9,9 +9,9 @@ import pytest
 from delivery_scene import Scene, due_event, receive
 from uuid_utils.compat import uuid7
 
-from chassis.erasures import Eraser
 from chassis.messaging.domain import ReceivedItem
-from chassis.outbox import Outbox
+from chassis.messaging.erasures import Eraser
+from chassis.messaging.outbox import Outbox
 from contracts.messages.spec import MessageType
 from contracts.messages.user import UserDeletedItem
 from contracts.vocabulary import OutcomeStatus

@@ -6,7 +6,7 @@ from uuid import uuid4
 from delivery_scene import Scene, due_event, receive
 
 from chassis.messaging.consumer import ReceivedMessage, Rejection
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from delivery_service.application.dead_letters import discard_many, keeper
 from delivery_service.application.figures import OpenDeadLetters
 from delivery_service.domain.dead_letters import Selection

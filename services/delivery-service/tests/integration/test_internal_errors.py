@@ -10,7 +10,7 @@ import pytest
 from delivery_scene import Scene, due_event, receive
 
 from chassis.database.database import Transaction
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.messages.user import Contact
 from contracts.vocabulary import Priority
 from delivery_service.adapters import claims

@@ -10,7 +10,7 @@ from delivery_scene import SECURITY, Scene, due_event, receive
 
 from chassis.database.clock import DatabaseClock
 from chassis.database.database import Database
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem, EndpointDisabledItem
 from contracts.vocabulary import OutcomeStatus, Priority
 from delivery_service.adapters import circuits, claims

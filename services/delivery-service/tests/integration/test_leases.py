@@ -6,7 +6,7 @@ from uuid import UUID
 from delivery_scene import Scene, due_event, receive
 from sqlalchemy import text
 
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.vocabulary import EventType, Priority
 from delivery_service.adapters import claims
 from delivery_service.application.recording import record

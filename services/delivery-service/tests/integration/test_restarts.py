@@ -14,8 +14,8 @@ import pytest
 from delivery_scene import Scene, due_event
 from pydantic import SecretStr
 
-from chassis import provisioning
 from chassis.database.migrations import upgrade
+from chassis.messaging import provisioning
 from chassis.messaging.publisher import Outgoing
 from chassis.runtime import Runtime, open_runtime
 from contracts.due import parse_due_event

@@ -18,7 +18,7 @@ from chassis.core.lifecycle import Loop
 from chassis.database.clock import Clock, DatabaseClock
 from chassis.database.database import Database
 from chassis.messaging.consumer import ReceivedMessage, Rejection
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.vocabulary import EventType, Priority
 from delivery_service.adapters.guard import Guard

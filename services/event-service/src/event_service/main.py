@@ -10,7 +10,7 @@ from chassis.api.imports import progress_router
 from chassis.api.send_windows import window_of
 from chassis.core.lifecycle import Loop, Role
 from chassis.core.ttl_cache import TtlCache
-from chassis.erasures import Eraser
+from chassis.messaging.erasures import Eraser
 from chassis.runtime import Runtime
 from chassis.service import Service
 from contracts.messages.spec import MessageType

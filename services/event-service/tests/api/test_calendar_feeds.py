@@ -13,7 +13,7 @@ from event_scenario import Scenario
 from icalendar import Calendar
 from reminders import Reminders
 
-from chassis.erasures import Eraser
+from chassis.messaging.erasures import Eraser
 from chassis.runtime import Runtime
 from contracts.identity import derive_id
 from contracts.messages.spec import MessageType

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from event_scenario import Scenario
 
-from chassis.erasures import Eraser
+from chassis.messaging.erasures import Eraser
 from contracts.messages.spec import MessageType
 from contracts.messages.user import Contact
 from contracts.vocabulary import OutcomeStatus

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from chassis.database.database import Database
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.messages.user import Anniversary, UserDeletedItem, UserItem
 from contracts.vocabulary import EventType, OutcomeStatus, Priority
 from event_service.adapters import claims

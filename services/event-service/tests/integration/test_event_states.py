@@ -35,7 +35,7 @@ from uuid_utils.compat import uuid7
 
 from chassis.database.database import Database
 from chassis.database.migrations import upgrade
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.messages.user import UserItem
 from contracts.send_hours import SendHours
 from contracts.send_window import WEEKDAYS, load

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from chassis.api import status
 from chassis.core.lifecycle import Loop, Role
-from chassis.erasures import Eraser
+from chassis.messaging.erasures import Eraser
 from chassis.runtime import Runtime
 from chassis.service import Service
 from user_service.api import anniversaries, erasures, imports, users

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
-from chassis.erasures import Eraser
 from chassis.messaging.consumer import ReceivedMessage
+from chassis.messaging.erasures import Eraser
 from chassis.runtime import Runtime
 from contracts.messages.envelope import encode_envelope, encode_item
 from contracts.messages.erasure import PersonalDataErasedItem

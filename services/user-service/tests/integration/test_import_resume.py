@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from chassis.api.server import HttpServer
 from chassis.imports import lines
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from chassis.runtime import Runtime
 from contracts.identity import derive_id
 from local_stack import ports

@@ -11,7 +11,7 @@ import pytest
 
 from chassis.database.clock import ManualClock
 from chassis.database.database import Transaction
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from chassis.runtime import Runtime
 from contracts.messages.spec import Item, MessageType
 from user_service.application import users

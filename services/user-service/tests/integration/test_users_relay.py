@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx
 
-from chassis import provisioning
-from chassis.outbox import Relay
+from chassis.messaging import provisioning
+from chassis.messaging.outbox import Relay
 from chassis.runtime import Runtime
 from contracts.messages.parsing import parse_message
 from contracts.messages.spec import Item

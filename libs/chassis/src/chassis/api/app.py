@@ -21,7 +21,7 @@ from chassis.core.settings import ApiKey
 from chassis.database.clock import Clock
 from chassis.database.database import Database
 from chassis.database.read_cache import ReadCache
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 
 UNTRACED = ("healthz", "readyz", "metrics", "_nicegui", "assets/")
 """Addresses that are asked again and again and tell nothing of an event: probes, and a site's own files and socket."""

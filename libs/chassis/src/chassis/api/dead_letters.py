@@ -6,14 +6,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
-from chassis import dead_letters
 from chassis.api.auth import READ, WRITE
 from chassis.api.dependencies import CurrentDatabase
 from chassis.api.pages import Cursor, Limit, Page, cut, decode_cursor, encode_cursor
 from chassis.api.problems import documented
 from chassis.api.wire import WireModel
 from chassis.core.errors import DeadLetterErasedError, ResourceNotFoundError
-from chassis.dead_letters import ERASED_BODY
+from chassis.messaging import dead_letters
+from chassis.messaging.dead_letters import ERASED_BODY
 
 router = APIRouter(prefix="/v1/dead-letter-messages", tags=["dead letters"])
 

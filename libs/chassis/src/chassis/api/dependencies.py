@@ -9,7 +9,7 @@ from chassis.database.clock import Clock
 from chassis.database.database import Database
 from chassis.database.read_cache import ReadCache
 from chassis.database.read_routing import Reads
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 
 
 async def _database(request: Request) -> Database:

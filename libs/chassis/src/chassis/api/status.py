@@ -8,7 +8,7 @@ from pydantic import Field
 
 from chassis.api.auth import READ
 from chassis.api.wire import WireModel
-from chassis.status import QueueStatus, Status, StatusBoard
+from chassis.messaging.status import QueueStatus, Status, StatusReader
 from contracts.vocabulary import Priority
 
 PREFIX = "/v1/status"
@@ -86,12 +86,12 @@ def common_fields(status: Status) -> dict[str, Any]:
     }
 
 
-async def _board(request: Request) -> StatusBoard:
-    board: StatusBoard = request.app.state.board
+async def _board(request: Request) -> StatusReader:
+    board: StatusReader = request.app.state.board
     return board
 
 
-CurrentBoard = Annotated[StatusBoard, Depends(_board)]
+CurrentBoard = Annotated[StatusReader, Depends(_board)]
 
 router = APIRouter(prefix=PREFIX, tags=["status"], dependencies=[READ])
 

@@ -21,7 +21,7 @@ from chassis.database.database import Database, Transaction
 from chassis.imports import jobs
 from chassis.imports.errors import ImportBodyChangedError, ImportNotFoundError, ImportStoppedError, ImportTakenOverError
 from chassis.imports.jobs import MAX_KEPT_ERRORS, Counts, Fault, Job, JobStatus, Mark, RefusedLine
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")

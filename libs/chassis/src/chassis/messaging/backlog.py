@@ -17,7 +17,8 @@ _age = metrics.get_meter("almanac.bus").create_gauge(
 class Backlog:
     """A step of a loop that measures one queue.
 
-    ``reached`` gives how far this process has come with it (:mod:`chassis.queue_marks`), None before the first receive.
+    ``reached`` gives how far this process has come with it (:mod:`chassis.messaging.queue_progress`), None before the
+    first receive.
     """
 
     def __init__(self, bus: Bus, queue: Queue, reached: Callable[[], float | None]) -> None:

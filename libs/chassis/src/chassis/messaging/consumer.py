@@ -115,7 +115,7 @@ class QueueConsumer:
         self._changed = asyncio.Condition()
         self._receiving = 0
         self.reached: float | None = None
-        """What was sent before this (epoch seconds) has been received: see :mod:`chassis.queue_marks`."""
+        """What was sent before this (epoch seconds) has been received: see :mod:`chassis.messaging.queue_progress`."""
         # A counter that began with its first error would not look increased by it.
         _errors.add(0, {"queue": self._queue})
 

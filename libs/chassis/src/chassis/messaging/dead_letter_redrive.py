@@ -2,9 +2,9 @@
 
 import structlog
 
-from chassis import dead_letters
 from chassis.database.database import Database
 from chassis.database.leases import Lease
+from chassis.messaging import dead_letters
 from chassis.messaging.bus import Bus
 from contracts.attributes import MAX_ATTRIBUTES
 from contracts.topology import Queue

@@ -6,7 +6,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from analytics_service.adapters.posting import TIMEOUT_SECONDS
 from analytics_service.domain.notices import Action, Notice, NotSentError
-from chassis.aws import AwsClient
+from chassis.messaging.aws import AwsClient
 
 _WORDS = {Action.TRIGGER: "fires", Action.ACKNOWLEDGE: "has been seen", Action.RESOLVE: "is over"}
 

@@ -13,7 +13,7 @@ from analytics_service.domain.observations import (
     QueueReading,
     ServiceReading,
 )
-from chassis.status import Status
+from chassis.messaging.status import Status
 from contracts.wire import wire_name
 
 Seconds = Annotated[float, Field(ge=0)]

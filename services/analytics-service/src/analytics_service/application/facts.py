@@ -7,9 +7,9 @@ from opentelemetry import metrics
 
 from analytics_service.adapters import dead_letter_alerts, engagement, rollups, tag_engagement, timelines
 from analytics_service.domain.facts import Engagement, Fact, Kind, Rollup, TagEngagement
-from chassis import erasures
 from chassis.database import inbox
 from chassis.database.database import Database
+from chassis.messaging import erasures
 
 _recorded = metrics.get_meter("almanac.analytics").create_counter(
     "almanac_analytics_facts", description="Facts recorded, by kind; duplicates are not"

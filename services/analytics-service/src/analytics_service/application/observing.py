@@ -15,7 +15,7 @@ from analytics_service.domain.observations import Absence, Observations, Service
 from chassis.database.clock import Clock
 from chassis.database.database import Database
 from chassis.database.read_routing import Reads
-from chassis.status import StatusBoard
+from chassis.messaging.status import StatusReader
 
 T = TypeVar("T", bound=ToldStatus)
 log = structlog.get_logger(__name__)
@@ -26,7 +26,7 @@ OWN_NAME = "analytics-service"
 class Observer:
     """Asks the services whose addresses are known, and this one's own database and queues."""
 
-    def __init__(self, database: Database, clock: Clock, board: StatusBoard, peers: Peers) -> None:
+    def __init__(self, database: Database, clock: Clock, board: StatusReader, peers: Peers) -> None:
         self._database = database
         self._clock = clock
         self._board = board

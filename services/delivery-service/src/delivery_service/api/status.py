@@ -11,7 +11,7 @@ from chassis.api.auth import READ
 from chassis.api.status import PREFIX, CurrentBoard, StatusBody, common_fields
 from chassis.api.wire import WireModel
 from chassis.core.ttl_cache import TtlCache
-from chassis.status import Status
+from chassis.messaging.status import Status
 from contracts.vocabulary import Priority
 from delivery_service.domain.circuits import CircuitState
 from delivery_service.domain.standing import Standing

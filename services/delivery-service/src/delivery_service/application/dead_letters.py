@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from chassis.database.database import Database, Transaction
 from chassis.messaging.consumer import ReceivedMessage, Rejection
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from chassis.telemetry import tracing
 from contracts.messages.delivery import DeadLetteredItem
 from contracts.messages.spec import MessageType

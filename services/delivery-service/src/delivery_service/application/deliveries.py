@@ -5,9 +5,9 @@ from uuid import UUID
 
 import structlog
 
-from chassis import erasures
 from chassis.database.database import Database, is_outage
-from chassis.outbox import Outbox
+from chassis.messaging import erasures
+from chassis.messaging.outbox import Outbox
 from delivery_service.adapters import claims, dead_letters, deliveries, intake, redrives
 from delivery_service.application.recording import record_within
 from delivery_service.domain.attempts import Attempt

@@ -13,7 +13,7 @@ from chassis.database import idempotency
 from chassis.database.clock import Clock
 from chassis.database.database import Database, Transaction
 from chassis.database.idempotency import IdempotencyKey
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from delivery_service.adapters import circuits, endpoints, statistics
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.secret_cipher import SecretCipher

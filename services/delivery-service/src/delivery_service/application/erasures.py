@@ -3,11 +3,11 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from chassis import erasures as requests
 from chassis.database import inbox
 from chassis.database.database import Database, Transaction
+from chassis.messaging import erasures as requests
 from chassis.messaging.domain import ReceivedItem
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.messages.user import UserDeletedItem
 from delivery_service.adapters import erasures
 from delivery_service.application.deliveries import LEASE_SECONDS
@@ -30,7 +30,7 @@ async def apply_deletions(database: Database, outbox: Outbox, received: Sequence
 
 
 class Erasure:
-    """Erases users, as :class:`chassis.erasures.Eraser` asks for."""
+    """Erases users, as :class:`chassis.messaging.erasures.Eraser` asks for."""
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from chassis import erasures
 from chassis.database.database import Database, Transaction
-from chassis.outbox import Outbox
+from chassis.messaging import erasures
+from chassis.messaging.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem
 from delivery_service.adapters import dead_letters, intake
 from delivery_service.adapters.claims import Capacity

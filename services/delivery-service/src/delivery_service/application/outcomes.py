@@ -9,7 +9,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from chassis.database.database import Transaction
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem, EndpointOutcome
 from contracts.messages.spec import MessageType
 from contracts.vocabulary import Channel, EventType, OutcomeStatus, Priority

@@ -16,7 +16,7 @@ import structlog
 from chassis.core.batching import Batcher
 from chassis.database.clock import Clock
 from chassis.database.database import Database, is_outage
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.vocabulary import Priority
 from delivery_service.adapters import endpoints
 from delivery_service.application import measures, sending

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from chassis.database.database import Database, Transaction
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem
 from delivery_service.adapters import claims
 from delivery_service.adapters.circuits import Counted, count

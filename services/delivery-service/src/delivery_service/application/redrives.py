@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 
 from chassis.database.database import Database, Transaction
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.errors import ContractError
 from delivery_service.adapters import dead_letters, intake, redrives
 from delivery_service.adapters.claims import Capacity

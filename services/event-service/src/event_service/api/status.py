@@ -9,7 +9,7 @@ from chassis.api.auth import READ
 from chassis.api.status import PREFIX, CurrentBoard, StatusBody, common_fields
 from chassis.api.wire import WireModel
 from chassis.core.ttl_cache import TtlCache
-from chassis.status import Status
+from chassis.messaging.status import Status
 from contracts.vocabulary import Priority
 from event_service.application.standing import Standing
 

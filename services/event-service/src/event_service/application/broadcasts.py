@@ -14,7 +14,7 @@ from chassis.database.idempotency import IdempotencyKey
 from chassis.database.notifications import notify
 from chassis.database.read_cache import ReadCache
 from chassis.database.read_routing import Reads
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from chassis.telemetry.tracing import current_traceparent
 from contracts.vocabulary import EventType
 from event_service.adapters import broadcast_chunks, broadcasts, events

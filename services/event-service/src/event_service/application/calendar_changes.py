@@ -13,7 +13,7 @@ from opentelemetry import metrics
 
 from chassis.database.database import Database, Transaction
 from chassis.database.leases import Lease
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from event_service.adapters import calendar_rules, events, recipients, schedules
 from event_service.adapters.calendar_rules import Calendar
 from event_service.adapters.recomputes import Shifts

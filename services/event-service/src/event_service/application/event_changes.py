@@ -5,7 +5,7 @@ from uuid import UUID
 
 from chassis.database.database import Database, Transaction
 from chassis.database.notifications import notify
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.vocabulary import EventStatus
 from event_service.adapters import claims, event_views, events, recipients, schedules
 from event_service.adapters.event_views import EventView

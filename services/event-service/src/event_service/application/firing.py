@@ -17,7 +17,7 @@ import structlog
 from opentelemetry import metrics
 
 from chassis.database.database import Database
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.vocabulary import Priority
 from event_service.adapters import claims, events, recipients, schedules
 from event_service.adapters.claims import Claim

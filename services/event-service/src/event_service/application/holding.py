@@ -12,7 +12,7 @@ import structlog
 from opentelemetry import metrics
 
 from chassis.database.database import Database
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from event_service.adapters import events, recipients, schedules
 from event_service.adapters.claims import Claim
 from event_service.application import notices

@@ -8,7 +8,7 @@ from uuid import UUID
 from chassis.database.database import Transaction
 from chassis.imports.jobs import Job
 from chassis.imports.runner import Store, Stored
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from chassis.telemetry.tracing import linked_traceparent
 from event_service.adapters import events
 from event_service.application import notices

@@ -6,7 +6,7 @@ from uuid import UUID
 from chassis.database.database import Transaction
 from chassis.imports.jobs import Job
 from chassis.imports.runner import Store, Stored
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from chassis.telemetry.tracing import current_traceparent, linked_traceparent
 from contracts.vocabulary import EventType, raise_priority
 from event_service.adapters import events

@@ -7,7 +7,7 @@ from uuid import UUID
 from chassis.database.database import Transaction
 from chassis.imports.jobs import Job
 from chassis.imports.runner import Store, Stored
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from chassis.telemetry.tracing import linked_traceparent
 from event_service.adapters import events, schedules
 from event_service.application.imports import Lines, Outcome, imported_id, lock_people

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from chassis.database.database import Database, Transaction
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from event_service.adapters import events, recipients, schedules
 from event_service.adapters.events import missed_at
 from event_service.application import notices

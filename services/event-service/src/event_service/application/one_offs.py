@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from chassis.database import idempotency
 from chassis.database.database import Database, Transaction
 from chassis.database.idempotency import IdempotencyKey
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from chassis.telemetry.tracing import current_traceparent
 from contracts.identity import derive_id
 from event_service.adapters import event_views, events, recipients

@@ -10,7 +10,7 @@ import structlog
 from chassis.database import inbox
 from chassis.database.database import Database, Transaction
 from chassis.messaging.domain import ReceivedItem
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.vocabulary import EventStatus, OutcomeStatus
 from event_service.adapters import events, recipients, schedules

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from chassis.core.zones import zone
 from chassis.database.database import Transaction
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from event_service.adapters import broadcasts, events, recipients, schedules
 from event_service.application import notices
 from event_service.application.notices import Notice

@@ -3,7 +3,7 @@
 import structlog
 
 from chassis.database.database import Database
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.vocabulary import Priority
 from event_service.application.firing import FiringRules, publish_again, return_unconfirmed
 from event_service.application.outcomes import sweep_missed

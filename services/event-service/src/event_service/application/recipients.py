@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from chassis import erasures
 from chassis.core.zones import is_known
 from chassis.database import inbox
 from chassis.database.database import Database
+from chassis.messaging import erasures
 from chassis.messaging.domain import ReceivedItem
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.messages.user import UserDeletedItem, UserItem
 from contracts.send_hours import window_of
 from event_service.adapters import calendar_feeds, events

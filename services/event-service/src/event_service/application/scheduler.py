@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from chassis.database.database import Database
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from event_service.adapters import claims
 from event_service.adapters.claims import Next
 from event_service.application.firing import FiringRules, fire_due

@@ -13,7 +13,7 @@ from chassis.database import idempotency
 from chassis.database.database import Database, Transaction
 from chassis.database.idempotency import IdempotencyKey
 from chassis.database.read_routing import Reads
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from chassis.telemetry.tracing import current_traceparent
 from event_service.adapters import event_views, events, recipients, schedule_views, schedules
 from event_service.adapters.schedule_views import Position, ScheduleFilter, ScheduleView

@@ -11,7 +11,7 @@ from chassis.core.zones import TZDATA_VERSION, fingerprints, keep, zone_names
 from chassis.core.zones import rules as zone_file
 from chassis.database.database import Database, Transaction
 from chassis.database.leases import Lease
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.vocabulary import Priority
 from event_service.adapters import events, months, recipients, schedules, zone_rules
 from event_service.adapters.recomputes import Shifts

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from chassis.database.database import Database
 from chassis.messaging.consumer import Handler
 from chassis.messaging.domain import ReceivedItem, domain_handler
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.topology import Queue
 from event_service.adapters.partitions import Partitions
 from event_service.application.outcomes import apply_outcomes

@@ -11,7 +11,7 @@ from chassis.database import idempotency
 from chassis.database.clock import Clock
 from chassis.database.database import Database, Transaction
 from chassis.database.idempotency import IdempotencyKey
-from chassis.outbox import Outbox
+from chassis.messaging.outbox import Outbox
 from contracts.messages.spec import Item, MessageType
 from user_service.adapters import users
 from user_service.application import announcements

@@ -19,7 +19,7 @@ from chassis.core.lifecycle import Stopping
 from chassis.database.clock import Clock
 from chassis.database.database import Database, Transaction
 from chassis.imports.errors import ImportStoppedError
-from chassis.outbox import Encoded, Outbox, encode
+from chassis.messaging.outbox import Encoded, Outbox, encode
 from chassis.telemetry.tracing import current_traceparent, linked_traceparent
 from contracts.identity import derive_id
 from user_service.adapters import imports, users

@@ -8,14 +8,14 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from chassis import erasures
 from chassis.core.zones import zone
 from chassis.database import idempotency
 from chassis.database.clock import Clock
 from chassis.database.database import Database, Transaction
 from chassis.database.idempotency import IdempotencyKey
 from chassis.database.read_routing import Reads
-from chassis.outbox import Outbox
+from chassis.messaging import erasures
+from chassis.messaging.outbox import Outbox
 from user_service.adapters import users
 from user_service.application import announcements
 from user_service.domain.anniversaries import Anniversary

@@ -18,7 +18,7 @@ _ESCAPED = frozenset("\f^{}\\[~]|€")
 """What takes two places in it."""
 
 
-def count_letters(usage: Usage, operation: str, parameters: Mapping[str, Any]) -> None:
+def count_messages(usage: Usage, operation: str, parameters: Mapping[str, Any]) -> None:
     """Count what AWS has taken. ``operation`` is a method of SES's (v2) or SNS's client."""
     if operation == "send_email":
         receivers = sum(len(addresses) for addresses in parameters["Destination"].values())

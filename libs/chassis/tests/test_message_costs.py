@@ -2,7 +2,7 @@
 
 import pytest
 
-from chassis.letters import EMAIL, SMS, count_letters, text_parts
+from chassis.messaging.message_costs import EMAIL, SMS, count_messages, text_parts
 from chassis.usage import Meter, Usage
 
 
@@ -30,9 +30,9 @@ def test_a_text_is_as_many_parts_as_its_alphabet_has_room_for(text: str, parts: 
 
 def test_an_email_counts_once_for_each_receiver_and_what_goes_to_a_topic_does_not() -> None:
     usage = Usage()
-    count_letters(
+    count_messages(
         usage, "send_email", {"Destination": {"ToAddresses": ["a@b.org", "c@d.org"], "BccAddresses": ["e@f.org"]}}
     )
-    count_letters(usage, "publish", {"PhoneNumber": "+15550100", "Message": "x" * 200})
-    count_letters(usage, "publish", {"TopicArn": "arn:aws:sns:us-east-1:0:bday-domain-events", "Message": "x"})
+    count_messages(usage, "publish", {"PhoneNumber": "+15550100", "Message": "x" * 200})
+    count_messages(usage, "publish", {"TopicArn": "arn:aws:sns:us-east-1:0:bday-domain-events", "Message": "x"})
     assert usage.take() == {(Meter.AWS_MESSAGES, *EMAIL): 3, (Meter.AWS_MESSAGES, *SMS): 2}

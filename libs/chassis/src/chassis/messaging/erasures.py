@@ -11,8 +11,8 @@ from uuid_utils.compat import uuid7
 
 from chassis.database.database import Database, Reader, Transaction
 from chassis.database.leases import Lease
-from chassis.dead_letters import ERASED_BODY
-from chassis.outbox import Outbox
+from chassis.messaging.dead_letters import ERASED_BODY
+from chassis.messaging.outbox import Outbox
 from contracts.messages.erasure import PersonalDataErasedItem
 from contracts.messages.registry import MESSAGES
 from contracts.messages.spec import MessageType

@@ -22,7 +22,7 @@ _ADVANCE = text(
 )
 
 
-class MarkKeeper:
+class ProgressRecorder:
     """Writes down how far this process has come with a queue. A step of a loop.
 
     ``reached`` gives the mark in epoch seconds, None before the first receive.

@@ -77,7 +77,7 @@ class Status:
     bus_error: str | None
 
 
-class StatusBoard:
+class StatusReader:
     """The status of a service, at most a second old. ``queues`` are those that the service works on."""
 
     def __init__(self, database: Database, bus: Bus, queues: Sequence[Queue]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from aiobotocore.config import AioConfig
 
 from chassis.core.aws_session import open_session
-from chassis.letters import count_letters
+from chassis.messaging.message_costs import count_messages
 from chassis.usage import Usage
 
 
@@ -53,7 +53,7 @@ class AwsClient:
         async with asyncio.timeout(timeout_seconds):
             client = await self._opened()
             answer = await getattr(client, operation)(**parameters)
-        count_letters(self._usage, operation, parameters)
+        count_messages(self._usage, operation, parameters)
         return answer
 
     async def aclose(self) -> None:

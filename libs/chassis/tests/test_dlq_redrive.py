@@ -10,11 +10,11 @@ import pytest
 from botocore.exceptions import ClientError
 from uuid_utils.compat import uuid7
 
-from chassis import dead_letters
 from chassis.database.database import Database
+from chassis.messaging import dead_letters
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import Rejection
-from chassis.messaging.drain import MAX_REDRIVES, DlqDrain
+from chassis.messaging.dlq_redrive import MAX_REDRIVES, DlqDrain
 from contracts import (
     MessageType,
     Queue,
