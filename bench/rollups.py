@@ -30,7 +30,7 @@ from bench.measure import CpuMeter, Summary, machine, report
 from bench.postgres import cluster, vacuum
 from chassis.core.settings import ApiKey
 from chassis.database.migrations import upgrade
-from chassis.runtime import open_runtime
+from chassis.service.runtime import open_runtime
 from local_stack.child import StartupError
 from local_stack.postgres import PostgresServer
 

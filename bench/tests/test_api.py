@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from chassis.api.server import HttpServer
 from chassis.core.settings import ApiKey
-from chassis.runtime import open_runtime
+from chassis.service.runtime import open_runtime
 from local_stack import ports
 from local_stack.api import Almanac, open_almanac
 from local_stack.testkit import AwsAccount, eventually

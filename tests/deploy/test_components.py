@@ -7,7 +7,7 @@ import pytest
 import yaml
 from almanac_chart import CHART, TOPOLOGY, topology
 
-from chassis.service import Service
+from chassis.service.service import Service
 from contracts.topology import build_topology
 from delivery_service.settings import Settings as DeliverySettings
 from event_service.settings import Settings as EventSettings

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chassis.service import Service
+from chassis.service.service import Service
 from local_stack import ports
 from local_stack.testkit.polling import eventually
 

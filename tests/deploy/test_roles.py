@@ -9,12 +9,12 @@ from typer.testing import CliRunner
 
 import analytics_service.main
 import chassis.__main__
-import chassis.service
+import chassis.service.service
 import delivery_service.main
 import event_service.main
 import user_service.main
 from chassis.core.settings import ServiceSettings
-from chassis.service import Service, command_line
+from chassis.service.service import Service, command_line
 
 MODULES: dict[str, Service[Any]] = {
     "user_service": user_service.main.SERVICE,
@@ -53,9 +53,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
 
     monkeypatch.setattr(Service, "run", run)
     monkeypatch.setattr(uvloop, "run", lambda status: status)
-    monkeypatch.setattr(chassis.service, "start_tracing", lambda *_, **__: Nothing())
-    monkeypatch.setattr(chassis.service, "start_metrics", lambda *_: None)
-    monkeypatch.setattr(chassis.service, "start_logging", lambda *_, **__: None)
+    monkeypatch.setattr(chassis.service.service, "start_tracing", lambda *_, **__: Nothing())
+    monkeypatch.setattr(chassis.service.service, "start_metrics", lambda *_: None)
+    monkeypatch.setattr(chassis.service.service, "start_logging", lambda *_, **__: None)
     return seen
 
 

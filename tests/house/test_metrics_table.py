@@ -12,7 +12,7 @@ import analytics_service.main
 import delivery_service.main
 import event_service.main
 import user_service.main
-from chassis.service import Service
+from chassis.service.service import Service
 
 SERVICES: dict[str, Service[Any]] = {
     "user": user_service.main.SERVICE,

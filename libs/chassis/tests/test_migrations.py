@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from chassis.core.lifecycle import Loop
 from chassis.database import migrations, revisions
 from chassis.database.database import Database
-from chassis.runtime import Schema
+from chassis.service.runtime import Schema
 from local_stack.testkit import eventually
 from local_stack.testkit.plugin import DatabaseFactory
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from chassis.core.settings import ServiceSettings
 from chassis.database.database import Database
 from chassis.database.notifications import Listener, notify
-from chassis.runtime import open_runtime
+from chassis.service.runtime import open_runtime
 from local_stack import ports
 from local_stack.postgres import NOT_DURABLE, PostgresServer
 from local_stack.testkit.polling import DEADLINE_SECONDS

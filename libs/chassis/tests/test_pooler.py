@@ -24,7 +24,7 @@ from chassis.database.schema import CREATE_V1, CREATE_V2, CREATE_V3, CREATE_V4
 from chassis.messaging.bus import Bus
 from chassis.messaging.domain import ReceivedItem, domain_handler
 from chassis.messaging.outbox import COPY_FROM
-from chassis.runtime import Runtime, open_runtime
+from chassis.service.runtime import Runtime, open_runtime
 from contracts import MessageType, UserDeletedItem
 from local_stack import ports
 from local_stack.pooler import MISSING, PGBOUNCER, Pooler

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from chassis.core.settings import ServiceSettings
 from chassis.database import replica
 from chassis.database.database import Database
-from chassis.runtime import open_runtime
+from chassis.service.runtime import open_runtime
 from local_stack import ports
 from local_stack.child import tail
 from local_stack.postgres import PostgresServer

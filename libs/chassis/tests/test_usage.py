@@ -15,7 +15,7 @@ from chassis.database.database import Database
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import QueueConsumer
 from chassis.messaging.publisher import Outgoing, Publisher
-from chassis.runtime import open_runtime
+from chassis.service.runtime import open_runtime
 from chassis.usage import Meter, Usage, UsageRecorder, Used
 from contracts import Topology
 from local_stack.testkit import eventually

@@ -26,7 +26,7 @@ from analytics_service.settings import Settings
 from chassis.api.auth import Keyring
 from chassis.core.lifecycle import Role
 from chassis.core.settings import ApiKey
-from chassis.runtime import Runtime, open_runtime
+from chassis.service.runtime import Runtime, open_runtime
 from local_stack.testkit import AwsAccount
 from local_stack.testkit.plugin import DatabaseFactory
 

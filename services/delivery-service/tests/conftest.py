@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from chassis.core.settings import ApiKey, Scope
 from chassis.database.database import Database
-from chassis.runtime import Runtime, open_runtime
+from chassis.service.runtime import Runtime, open_runtime
 from chassis.telemetry.tracing import start_tracing
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster

@@ -11,7 +11,7 @@ from reminders import Reminders
 
 from chassis.core.settings import ApiKey, Scope
 from chassis.messaging import provisioning
-from chassis.runtime import Runtime, open_runtime
+from chassis.service.runtime import Runtime, open_runtime
 from contracts.vocabulary import EventType
 from event_service.main import SERVICE
 from event_service.settings import Settings

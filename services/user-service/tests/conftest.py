@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from chassis.core.settings import ApiKey, Scope
 from chassis.database.clock import ClockMap, write_clock_map
-from chassis.runtime import Runtime, open_runtime
+from chassis.service.runtime import Runtime, open_runtime
 from local_stack.testkit import AwsAccount
 from local_stack.testkit.plugin import DatabaseFactory
 from user_service.main import SERVICE

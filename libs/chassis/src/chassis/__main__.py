@@ -7,7 +7,7 @@ import typer
 from chassis.core.settings import BusSettings
 from chassis.messaging import provisioning
 from chassis.messaging.bus import Bus
-from chassis.patience import Wait, is_bus_away, wait_for
+from chassis.service.startup_wait import Wait, is_bus_away, wait_for
 from chassis.telemetry.logging import start_logging
 from contracts.topology import build_topology
 

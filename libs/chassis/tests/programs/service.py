@@ -9,8 +9,8 @@ from pathlib import Path
 
 from chassis.core.lifecycle import Loop, Role
 from chassis.core.settings import ServiceSettings
-from chassis.runtime import Runtime
-from chassis.service import Service, command_line
+from chassis.service.runtime import Runtime
+from chassis.service.service import Service, command_line
 
 
 async def _poll() -> float:

@@ -19,7 +19,7 @@ from chassis.messaging.consumer import QueueConsumer, Rejection
 from chassis.messaging.domain import ReceivedItem, domain_handler
 from chassis.messaging.outbox import Relay
 from chassis.messaging.publisher import Publisher
-from chassis.runtime import open_runtime
+from chassis.service.runtime import open_runtime
 from chassis.telemetry import tracing
 from contracts import Bus as Carrier
 from contracts import EventCancelledItem, EventType, MessageType, Priority, Topology, build_topology

@@ -6,6 +6,6 @@ from chassis.core.gc_tuning import collect_rarely
 collect_rarely()
 
 from analytics_service.main import SERVICE
-from chassis.service import command_line
+from chassis.service.service import command_line
 
 command_line(SERVICE)()

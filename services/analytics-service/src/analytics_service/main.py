@@ -34,8 +34,8 @@ from chassis.core.lifecycle import Loop, Role
 from chassis.messaging.aws import AwsAccess, AwsClient
 from chassis.messaging.erasures import Eraser
 from chassis.messaging.status import StatusReader
-from chassis.runtime import Runtime
-from chassis.service import Service
+from chassis.service.runtime import Runtime
+from chassis.service.service import Service
 from contracts.messages.spec import MessageType
 from contracts.vocabulary import Service as ServiceName
 

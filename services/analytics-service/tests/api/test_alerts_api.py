@@ -17,7 +17,7 @@ from analytics_service.domain.alert_rules import NAMES, RULES
 from analytics_service.domain.observations import Observations
 from analytics_service.main import SERVICE, alert_policy
 from analytics_service.settings import Settings
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from local_stack.testkit.refusals import refused_cheaply, unknown_fields
 
 AT_ONCE = {rule.name: replace(rule, for_seconds=0, clear_seconds=0) for rule in RULES}

@@ -16,7 +16,7 @@ from analytics_service.application.facts import record
 from analytics_service.domain.facts import EndpointResult, Fact, Kind, Measure
 from analytics_service.domain.histogram import RELATIVE_ERROR
 from analytics_service.settings import Settings
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 
 EVENT = UUID("3f0c7c1e-9d0f-4b0e-8f43-0a6f2c1d5e77")
 

@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from analytics_service.application.facts import record
 from analytics_service.domain.facts import Fact, Kind
 from analytics_service.settings import Settings
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from chassis.usage import Meter, Usage, UsageRecorder
 
 Open = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]

@@ -16,7 +16,7 @@ from analytics_service.application.facts import record
 from analytics_service.domain.exports import COLUMNS, Dataset
 from analytics_service.domain.facts import EndpointResult, Fact, Kind, Measure
 from analytics_service.settings import Settings
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 
 AT = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 DAY = {"from": "2026-11-23T00:00:00Z"}

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from analytics_service.application.facts import record
 from analytics_service.domain.facts import Fact, Kind
 from analytics_service.settings import Settings
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 
 NOW = datetime(2026, 11, 23, 14, tzinfo=UTC)
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -10,7 +10,7 @@ import httpx
 from analytics_service.main import SERVICE
 from analytics_service.settings import Settings
 from chassis.core.lifecycle import Role
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from local_stack.testkit import eventually
 
 

@@ -11,7 +11,7 @@ from analytics_service.application.facts import record
 from analytics_service.domain.facts import Fact, Kind
 from analytics_service.main import SERVICE
 from analytics_service.settings import Settings
-from chassis.runtime import open_runtime
+from chassis.service.runtime import open_runtime
 from local_stack.postgres import PostgresServer
 from local_stack.standby import StandbyServer
 from local_stack.testkit import frozen_replica

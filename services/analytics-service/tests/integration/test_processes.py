@@ -10,7 +10,7 @@ from analytics_service.console.clients.http import Api
 from analytics_service.console.clients.processes import Processes, ProcessesClient
 from analytics_service.main import SERVICE
 from analytics_service.settings import Settings
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from chassis.usage import Usage, UsageRecorder
 
 MINUTE = 60.0

@@ -29,7 +29,7 @@ from chassis.database.database import Database, Parameters
 from chassis.messaging import erasures, provisioning
 from chassis.messaging.erasures import Eraser
 from chassis.messaging.publisher import Outgoing
-from chassis.runtime import Runtime, open_runtime
+from chassis.service.runtime import Runtime, open_runtime
 from contracts import (
     Bus,
     Contact,

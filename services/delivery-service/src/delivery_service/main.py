@@ -8,8 +8,8 @@ from chassis.core.lifecycle import Loop, Role
 from chassis.core.ttl_cache import TtlCache
 from chassis.messaging.aws import AwsAccess
 from chassis.messaging.erasures import Eraser
-from chassis.runtime import Runtime
-from chassis.service import Service
+from chassis.service.runtime import Runtime
+from chassis.service.service import Service
 from chassis.usage import Usage
 from contracts.messages.spec import MessageType
 from contracts.vocabulary import Priority

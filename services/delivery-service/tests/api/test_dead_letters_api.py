@@ -11,7 +11,7 @@ import pytest
 from delivery_scene import Scene, due_event, receive
 
 from chassis.messaging.consumer import ReceivedMessage, Rejection
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from contracts.messages.delivery import DeadLetteredItem, DeliveryOutcomeItem
 from contracts.vocabulary import EventType, OutcomeStatus
 from delivery_service.application.dead_letters import keeper

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from chassis.database.database import Database
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from delivery_service.adapters import endpoints
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.secret_cipher import SecretCipher

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from contracts.vocabulary import EventType
 from delivery_service.settings import Settings
 from local_stack.testkit.refusals import TOO_MANY, long_list, refused_cheaply

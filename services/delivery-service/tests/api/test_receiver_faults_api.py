@@ -15,7 +15,7 @@ import pytest
 from delivery_scene import CIPHER, Scene, due_event, receive
 from faulty_receivers import Authority, Gibibyte, Serve, answering, at, dripping, resetting, served
 
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.webhooks import WebhookSender

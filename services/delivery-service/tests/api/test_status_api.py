@@ -8,7 +8,7 @@ import pytest
 from delivery_scene import Scene
 
 from chassis.messaging import provisioning
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from delivery_service.settings import Settings
 
 DELIVERIES = """

@@ -12,7 +12,7 @@ from delivery_scene import Scene, due_event
 
 from chassis.messaging import provisioning
 from chassis.messaging.publisher import Outgoing
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from contracts.due import parse_due_event
 from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.messages.parsing import parse_message

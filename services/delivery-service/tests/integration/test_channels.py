@@ -14,7 +14,7 @@ from slack_stand_in import PATH, TOKEN, Slack, slack_stand_in
 
 from chassis.messaging.aws import AwsAccess
 from chassis.messaging.message_costs import EMAIL, SMS
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from chassis.usage import Meter, Usage
 from contracts.messages.user import Contact
 from contracts.vocabulary import Channel, OutcomeStatus

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from chassis.database.migrations import upgrade
 from chassis.messaging import provisioning
 from chassis.messaging.publisher import Outgoing
-from chassis.runtime import Runtime, open_runtime
+from chassis.service.runtime import Runtime, open_runtime
 from contracts.due import parse_due_event
 from contracts.vocabulary import EventType
 from delivery_service.settings import Settings

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chassis.core.zones import TZDATA_VERSION
-from chassis.service import execute
+from chassis.service.service import execute
 from event_service.application import calendar_changes, zone_changes
 from event_service.application.recomputing import Report
 from event_service.domain.business_days import RELEASE

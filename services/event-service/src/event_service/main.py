@@ -11,8 +11,8 @@ from chassis.api.send_windows import window_of
 from chassis.core.lifecycle import Loop, Role
 from chassis.core.ttl_cache import TtlCache
 from chassis.messaging.erasures import Eraser
-from chassis.runtime import Runtime
-from chassis.service import Service
+from chassis.service.runtime import Runtime
+from chassis.service.service import Service
 from contracts.messages.spec import MessageType
 from contracts.vocabulary import EventType, Priority
 from event_service.adapters import claims

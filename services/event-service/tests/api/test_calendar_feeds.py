@@ -14,7 +14,7 @@ from icalendar import Calendar
 from reminders import Reminders
 
 from chassis.messaging.erasures import Eraser
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from contracts.identity import derive_id
 from contracts.messages.spec import MessageType
 from contracts.messages.user import Anniversary

@@ -11,7 +11,7 @@ import pytest
 from event_scenario import Scenario
 
 from chassis.imports import runner
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from contracts.vocabulary import Priority
 from event_service.main import SERVICE
 from event_service.settings import Settings

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from event_scenario import Scenario
 
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from event_service.adapters import figures
 from event_service.main import SERVICE
 from event_service.settings import Settings

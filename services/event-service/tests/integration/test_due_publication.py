@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from event_scenario import Scenario
 
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from contracts.due import DueEvent, parse_due_event
 from contracts.vocabulary import EventType, Priority, raise_priority
 from event_service.adapters.due_events import SnsDueEvents

@@ -16,7 +16,7 @@ import pytest
 from event_scenario import Scenario
 from uuid_utils.compat import uuid7
 
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from contracts.due import DueEvent, parse_due_event
 from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.topology import Queue

@@ -12,7 +12,7 @@ import pytest
 from event_scenario import RULES, FakeBus, Scenario
 
 from chassis.core.lifecycle import Loop
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from contracts.vocabulary import OutcomeStatus, Priority
 from event_service.application import broadcasts
 from event_service.application.firing import FiringRules

@@ -12,11 +12,11 @@ from uuid import UUID, uuid4
 from sqlalchemy import Row, text
 from uuid_utils.compat import uuid7
 
-import chassis.runtime
+import chassis.service.runtime
 from chassis.database.clock import ClockMap, write_clock_map
 from chassis.messaging.bus import Bus, QueueCounts
 from chassis.messaging.domain import ReceivedItem
-from chassis.runtime import Runtime, open_runtime
+from chassis.service.runtime import Runtime, open_runtime
 from contracts.identity import derive_id
 from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.messages.spec import Item, MessageType
@@ -53,7 +53,7 @@ class UnconnectedBus(Bus):
 @asynccontextmanager
 async def open_without_bus(settings: Settings) -> AsyncIterator[Runtime[Settings]]:
     """A runtime for tests that need no bus."""
-    with patch.object(chassis.runtime, "Bus", UnconnectedBus):
+    with patch.object(chassis.service.runtime, "Bus", UnconnectedBus):
         async with open_runtime(settings, name="event-service") as opened:
             yield opened
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from chassis.api import status
 from chassis.core.lifecycle import Loop, Role
 from chassis.messaging.erasures import Eraser
-from chassis.runtime import Runtime
-from chassis.service import Service
+from chassis.service.runtime import Runtime
+from chassis.service.service import Service
 from user_service.api import anniversaries, erasures, imports, users
 from user_service.application.erasures import erase, report_own
 from user_service.domain.errors import UserServiceError

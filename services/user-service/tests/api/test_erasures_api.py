@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from chassis.messaging.consumer import ReceivedMessage
 from chassis.messaging.erasures import Eraser
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from contracts.messages.envelope import encode_envelope, encode_item
 from contracts.messages.erasure import PersonalDataErasedItem
 from contracts.messages.spec import MessageType

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from user_service.settings import Settings
 
 HOURS = [{"days": ["MO", "TU", "WE", "TH", "FR"], "from": "08:00", "until": "20:00"}]

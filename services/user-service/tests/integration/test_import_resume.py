@@ -15,7 +15,7 @@ from sqlalchemy import text
 from chassis.api.server import HttpServer
 from chassis.imports import lines
 from chassis.messaging.outbox import Outbox
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from contracts.identity import derive_id
 from local_stack import ports
 from local_stack.testkit import eventually

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from chassis.runtime import Runtime, open_runtime
+from chassis.service.runtime import Runtime, open_runtime
 from local_stack.postgres import PostgresServer
 from local_stack.standby import StandbyServer
 from local_stack.testkit import frozen_replica

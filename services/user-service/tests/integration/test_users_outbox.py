@@ -12,7 +12,7 @@ import pytest
 from chassis.database.clock import ManualClock
 from chassis.database.database import Transaction
 from chassis.messaging.outbox import Outbox
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from contracts.messages.spec import Item, MessageType
 from user_service.application import users
 from user_service.domain.user import NewUser, Profile

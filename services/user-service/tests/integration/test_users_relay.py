@@ -6,7 +6,7 @@ import httpx
 
 from chassis.messaging import provisioning
 from chassis.messaging.outbox import Relay
-from chassis.runtime import Runtime
+from chassis.service.runtime import Runtime
 from contracts.messages.parsing import parse_message
 from contracts.messages.spec import Item
 from contracts.messages.user import UserDeletedItem, UserItem

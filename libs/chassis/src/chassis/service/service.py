@@ -28,8 +28,8 @@ from chassis.core.lifecycle import Role, run_roles
 from chassis.core.settings import ServiceSettings
 from chassis.messaging import outbox
 from chassis.messaging.status import StatusReader
-from chassis.patience import Wait, is_database_away, wait_for
-from chassis.runtime import ClockRole, LoopLag, Runtime, Schema, open_runtime
+from chassis.service.runtime import ClockRole, LoopLag, Runtime, Schema, open_runtime
+from chassis.service.startup_wait import Wait, is_database_away, wait_for
 from chassis.telemetry.logging import start_logging
 from chassis.telemetry.metrics import start_metrics
 from chassis.telemetry.tracing import start_tracing

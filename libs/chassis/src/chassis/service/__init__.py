@@ -1,0 +1,1 @@
+"""A service's definition and command line, and what a process of it holds while it runs."""
