@@ -2,8 +2,8 @@
 
 import pytest
 
+from chassis.core.usage import Meter, Usage
 from chassis.messaging.message_costs import EMAIL, SMS, count_messages, text_parts
-from chassis.usage import Meter, Usage
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,17 @@ import httpx
 import pytest
 from fastapi import APIRouter
 
-from chassis import usage
 from chassis.api.app import create_app
 from chassis.core.settings import ServiceSettings
+from chassis.core.usage import Meter, Usage
+from chassis.database import usage
 from chassis.database.database import Database
+from chassis.database.usage import Used
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import QueueConsumer
 from chassis.messaging.publisher import Outgoing, Publisher
 from chassis.service.runtime import open_runtime
-from chassis.usage import Meter, Usage, UsageRecorder, Used
+from chassis.service.usage import UsageRecorder
 from contracts import Topology
 from local_stack.testkit import eventually
 

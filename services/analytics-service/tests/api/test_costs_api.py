@@ -14,8 +14,9 @@ from uuid_utils.compat import uuid7
 from analytics_service.application.facts import record
 from analytics_service.domain.facts import Fact, Kind
 from analytics_service.settings import Settings
+from chassis.core.usage import Meter, Usage
 from chassis.service.runtime import Runtime
-from chassis.usage import Meter, Usage, UsageRecorder
+from chassis.service.usage import UsageRecorder
 
 Open = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 

@@ -20,8 +20,8 @@ from analytics_service.adapters.slack import Slack
 from analytics_service.domain.alerts import Severity
 from analytics_service.domain.notices import Action, Notice, NotSentError, retry_delay
 from analytics_service.settings import webhook_key
+from chassis.core.usage import Usage
 from chassis.messaging.aws import AwsAccess, AwsClient
-from chassis.usage import Usage
 from local_stack.testkit import AwsAccount
 
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"

@@ -10,8 +10,9 @@ from analytics_service.console.clients.http import Api
 from analytics_service.console.clients.processes import Processes, ProcessesClient
 from analytics_service.main import SERVICE
 from analytics_service.settings import Settings
+from chassis.core.usage import Usage
 from chassis.service.runtime import Runtime
-from chassis.usage import Usage, UsageRecorder
+from chassis.service.usage import UsageRecorder
 
 MINUTE = 60.0
 
@@ -21,7 +22,7 @@ async def test_processes_that_have_recorded_their_time_are_counted_by_their_role
 ) -> None:
     began = time.monotonic() - MINUTE
     with monkeypatch.context() as patch:
-        patch.setattr("chassis.usage.time.monotonic", lambda: began)
+        patch.setattr("chassis.service.usage.time.monotonic", lambda: began)
         recorders = [
             UsageRecorder(runtime.database, Usage(), process=roles)
             for roles in ("relay scheduler", "relay scheduler", "consumer")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from chassis.core.lifecycle import Loop, Role
 from chassis.core.ttl_cache import TtlCache
+from chassis.core.usage import Usage
 from chassis.messaging.aws import AwsAccess
 from chassis.messaging.erasures import Eraser
 from chassis.service.runtime import Runtime
 from chassis.service.service import Service
-from chassis.usage import Usage
 from contracts.messages.spec import MessageType
 from contracts.vocabulary import Priority
 from delivery_service.adapters.aws import AwsCaller

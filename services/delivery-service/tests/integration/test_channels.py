@@ -12,10 +12,10 @@ import pytest
 from delivery_scene import Scene, due_event, receive
 from slack_stand_in import PATH, TOKEN, Slack, slack_stand_in
 
+from chassis.core.usage import Meter, Usage
 from chassis.messaging.aws import AwsAccess
 from chassis.messaging.message_costs import EMAIL, SMS
 from chassis.service.runtime import Runtime
-from chassis.usage import Meter, Usage
 from contracts.messages.user import Contact
 from contracts.vocabulary import Channel, OutcomeStatus
 from delivery_service.adapters.aws import AwsCaller

@@ -6,12 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from chassis import usage
 from chassis.api.auth import READ
 from chassis.api.dependencies import CurrentDatabase
 from chassis.api.wire import Instant, WireModel
 from chassis.core.errors import InvalidParameterError
-from chassis.usage import Meter
+from chassis.core.usage import Meter
+from chassis.database import usage
 
 router = APIRouter(prefix="/v1/usage", tags=["usage"], dependencies=[READ])
 

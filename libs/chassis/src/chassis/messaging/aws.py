@@ -8,8 +8,8 @@ from typing import Any, Literal
 from aiobotocore.config import AioConfig
 
 from chassis.core.aws_session import open_session
+from chassis.core.usage import Usage
 from chassis.messaging.message_costs import count_messages
-from chassis.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)

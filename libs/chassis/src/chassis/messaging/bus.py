@@ -13,9 +13,9 @@ from yarl import URL
 
 from chassis.core.aws_session import open_session
 from chassis.core.settings import BusSettings
+from chassis.core.usage import Usage
 from chassis.messaging import certainty
 from chassis.messaging.calls import CallCounter
-from chassis.usage import Usage
 from contracts.topology import Topology
 
 if TYPE_CHECKING:

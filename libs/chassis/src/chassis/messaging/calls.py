@@ -5,7 +5,7 @@ from typing import Any
 
 from opentelemetry import metrics
 
-from chassis.usage import Meter, Usage
+from chassis.core.usage import Meter, Usage
 
 UNIT_BYTES = 64 * 1024
 """AWS bills a call once for every so many bytes of payload that it begins."""

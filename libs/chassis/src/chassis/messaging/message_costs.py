@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chassis.usage import Meter, Usage
+from chassis.core.usage import Meter, Usage
 
 EMAIL = "SendEmail", "e-mail"
 SMS = "Publish", "sms"

@@ -14,11 +14,10 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from pydantic import SecretStr
 from sqlalchemy import QueuePool, TextClause
 
-from chassis import usage
 from chassis.api.health import Readiness
 from chassis.core.lifecycle import Loop, Role, first_of, pause
 from chassis.core.settings import ServiceSettings
-from chassis.database import idempotency, inbox, revisions
+from chassis.database import idempotency, inbox, revisions, usage
 from chassis.database.clock import DatabaseClock, TimeLapseRefusedError
 from chassis.database.database import Database
 from chassis.database.leases import Lease

@@ -30,10 +30,10 @@ from chassis.messaging import outbox
 from chassis.messaging.status import StatusReader
 from chassis.service.runtime import ClockRole, LoopLag, Runtime, Schema, open_runtime
 from chassis.service.startup_wait import Wait, is_database_away, wait_for
+from chassis.service.usage import UsageRecorder
 from chassis.telemetry.logging import start_logging
 from chassis.telemetry.metrics import start_metrics
 from chassis.telemetry.tracing import start_tracing
-from chassis.usage import UsageRecorder
 from contracts.messages.spec import Bus
 from contracts.topology import Topic, Topology
 

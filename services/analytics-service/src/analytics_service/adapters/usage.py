@@ -5,7 +5,7 @@ from datetime import datetime
 
 from analytics_service.adapters.peers import Answer, Peer
 from analytics_service.domain.costs import Used
-from chassis import usage
+from chassis.database import usage
 from chassis.database.database import Reader
 from contracts.vocabulary import Service
 

@@ -6,8 +6,8 @@ from typing import Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
+from chassis.core.usage import Usage
 from chassis.messaging.aws import AwsAccess, AwsClient
-from chassis.usage import Usage
 from delivery_service.adapters.posting import EXCERPT_BYTES
 from delivery_service.domain.attempts import Fault, Reply
 from delivery_service.domain.redactions import Redactions
