@@ -153,7 +153,7 @@ CREATE TABLE zone_recomputes (
     finished_at timestamptz
 );
 
--- Wakes the schedulers of a priority for what is nearer than their next look (chassis.notifications; they look at least
+-- Wakes the schedulers of a priority for what is nearer than their next look (notifications; they look at least
 -- every two seconds). Whoever inserts or moves, by whatever statement, need not think of it; and no one else notifies,
 -- since commits that notify wait for each other: what comes later than that is seen in time without.
 CREATE FUNCTION wake_schedulers() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -88,7 +88,7 @@ $$;
 """
 
 CREATE_V2 = """
--- How far the consumers of a queue have come (chassis.queue_marks), in real time.
+-- How far the consumers of a queue have come (chassis.messaging.queue_progress), in real time.
 CREATE TABLE queue_marks (
     queue      text PRIMARY KEY,
     reached_at timestamptz NOT NULL
@@ -96,7 +96,7 @@ CREATE TABLE queue_marks (
 """
 
 CREATE_V3 = """
--- What the processes of a service use that costs money, by hour of real time (chassis.usage).
+-- What the processes of a service use that costs money, by hour of real time (chassis.database.usage).
 CREATE TABLE usage (
     hour      timestamptz NOT NULL,
     meter     text NOT NULL,
@@ -110,7 +110,7 @@ CREATE TABLE usage (
 """
 
 CREATE_V4 = """
--- Deleted users, whose personal data this service erases (chassis.erasures). In real time.
+-- Deleted users, whose personal data this service erases (chassis.messaging.erasures). In real time.
 CREATE TABLE erasures (
     user_id      uuid PRIMARY KEY,
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),

@@ -1,1 +1,1 @@
-"""SNS and SQS: clients, the publisher, the consumer, provisioning (docs/architecture.md#topology)."""
+"""SNS and SQS: publisher, consumer, outbox, dead letters, provisioning (docs/architecture.md#topology)."""
