@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 PACKAGES := libs/contracts libs/chassis libs/client libs/cli services/user-service services/event-service \
-            services/delivery-service services/analytics-service deploy/local
+            services/delivery-service services/analytics-service deploy/local tests/kit
 SERVICES := user-service event-service delivery-service analytics-service
 CHECKED := libs services deploy tests bench
 
@@ -51,7 +51,7 @@ browser-packages: ## Install the browser that `make test-browser` drives, as roo
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core
 
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-           $(foreach name,contracts chassis client cli $(SERVICES) local,--no-emit-package almanac-$(name))
+           $(foreach name,contracts chassis client cli $(SERVICES) local testkit,--no-emit-package almanac-$(name))
 .PHONY: lock
 lock: ## Compile requirements/*.txt from the packages' pyproject.toml
 	@$(COMPILE) --group bootstrap -o requirements/bootstrap.txt
@@ -156,7 +156,7 @@ fuzz-receivers: install ## Generated answers of receivers against the real sende
 lint: install ## Style, strict types, import rules
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
-	$(BIN)/mypy libs/*/src services/*/src deploy/local/src deploy/aws
+	$(BIN)/mypy libs/*/src services/*/src deploy/local/src tests/kit/src deploy/aws
 	@$(foreach tests,$(wildcard libs/*/tests services/*/tests deploy/local/tests) tests bench,echo mypy $(tests) && $(BIN)/mypy $(tests) &&) true
 	$(BIN)/lint-imports --no-logo
 

@@ -30,7 +30,7 @@ from contracts.vocabulary import EventType, Priority
 from local_stack import child, ports
 from local_stack.child import Command
 from local_stack.emulator import Emulator
-from local_stack.testkit import AwsAccount
+from testkit import AwsAccount
 
 LOW_FROM = 1_000_000
 PUBLISHED_AT_ONCE = 200

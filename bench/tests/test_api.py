@@ -16,8 +16,8 @@ from chassis.core.settings import ApiKey
 from chassis.service.runtime import open_runtime
 from local_stack import ports
 from local_stack.api import Almanac, open_almanac
-from local_stack.testkit import AwsAccount, eventually
-from local_stack.testkit.plugin import DatabaseFactory
+from testkit import AwsAccount, eventually
+from testkit.plugin import DatabaseFactory
 from user_service.main import SERVICE
 from user_service.settings import Settings
 

@@ -18,8 +18,8 @@ from playwright.async_api import (
 from tabs import OpenPage, Scheme, Watch, sign_in
 
 from local_stack import ports
-from local_stack.testkit import Receiver
-from local_stack.testkit.whole import KEY, READ_KEY, RunningStack, running_stack
+from testkit import Receiver
+from testkit.full_stack import KEY, READ_KEY, RunningStack, running_stack
 
 CHROMIUM = "/usr/bin/chromium"
 # Names resolve to nothing: what a page asks of another machine fails, even where no test looks at it.

@@ -8,8 +8,8 @@ from live_stack import LiveStack
 from playwright.async_api import Page, expect
 from tabs import visit
 
-from local_stack.testkit import Receiver
-from local_stack.testkit.whole import READ_KEY
+from testkit import Receiver
+from testkit.full_stack import READ_KEY
 
 # The alerter looks every few seconds; the rule waits for nothing.
 FIRES_MS = 60_000

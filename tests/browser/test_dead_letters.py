@@ -10,8 +10,8 @@ from live_stack import LiveStack
 from playwright.async_api import Page, expect
 from tabs import visit
 
-from local_stack.testkit import Receiver
-from local_stack.testkit.whole import READ_KEY
+from testkit import Receiver
+from testkit.full_stack import READ_KEY
 
 LETTERS = 12
 

@@ -11,8 +11,8 @@ from live_stack import LiveStack
 from playwright.async_api import Page, expect
 from tabs import OpenPage, Scheme, picture, serious_violations, sign_in, visit
 
-from local_stack.testkit import Receiver
-from local_stack.testkit.whole import KEY
+from testkit import Receiver
+from testkit.full_stack import KEY
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from almanac_chart import profile_values
 
 from local_stack.emulator import Emulator
 from local_stack.postgres import PostgresServer
-from local_stack.testkit import AwsAccount, OtlpReceiver, eventually
-from local_stack.testkit.plugin import DatabaseFactory
-from local_stack.testkit.services import SERVICES, running_services
-from local_stack.testkit.whole import RunningStack
+from testkit import AwsAccount, OtlpReceiver, eventually
+from testkit.full_stack import RunningStack
+from testkit.plugin import DatabaseFactory
+from testkit.services import SERVICES, running_services
 
 pytestmark = pytest.mark.thorough
 PAGE = Path(__file__).parents[2] / "docs/how-to/go-to-production.md"

@@ -14,7 +14,7 @@ import pytest
 
 from chassis.service.service import Service
 from local_stack import ports
-from local_stack.testkit.polling import eventually
+from testkit.polling import eventually
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deploy" / "images" / "Dockerfile"

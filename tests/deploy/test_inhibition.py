@@ -12,7 +12,7 @@ from queries import OBSERVABILITY
 
 from local_stack import ports
 from local_stack.child import Child, Command
-from local_stack.testkit import eventually
+from testkit import eventually
 
 CONFIGURATION = OBSERVABILITY / "alertmanager" / "alertmanager.yaml"
 ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")

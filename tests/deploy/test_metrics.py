@@ -18,10 +18,10 @@ from chassis.database.database import Database
 from local_stack.emulator import Emulator
 from local_stack.postgres import PostgresServer
 from local_stack.standby import StandbyServer
-from local_stack.testkit import AwsAccount, Receiver, eventually
-from local_stack.testkit.plugin import DatabaseFactory
-from local_stack.testkit.services import SERVICES, running_services
-from local_stack.testkit.whole import KEY, People, RunningStack, due_in
+from testkit import AwsAccount, Receiver, eventually
+from testkit.full_stack import KEY, People, RunningStack, due_in
+from testkit.plugin import DatabaseFactory
+from testkit.services import SERVICES, running_services
 
 Series = Mapping[str, list[Mapping[str, str]]]
 """The labels of all series, by the metric's name."""

@@ -17,8 +17,8 @@ from local_stack.child import Child, Command
 from local_stack.emulator import Emulator
 from local_stack.postgres import NOT_DURABLE, PostgresServer
 from local_stack.services import run_once
-from local_stack.testkit import AwsAccount, eventually
-from local_stack.testkit.plugin import DatabaseFactory
+from testkit import AwsAccount, eventually
+from testkit.plugin import DatabaseFactory
 
 ROOT = Path(__file__).parents[2]
 SECRET_KEYS = b64encode(b"k" * 32).decode()

@@ -17,10 +17,10 @@ from schema_changes import Schema, read_schema, taken_away
 from chassis.database import migrations
 from local_stack.emulator import Emulator
 from local_stack.postgres import PostgresServer
-from local_stack.testkit import AwsAccount, Receiver, eventually
-from local_stack.testkit.plugin import DatabaseFactory
-from local_stack.testkit.services import SERVICES, running_services
-from local_stack.testkit.whole import KEY, People, RunningStack, due_in
+from testkit import AwsAccount, Receiver, eventually
+from testkit.full_stack import KEY, People, RunningStack, due_in
+from testkit.plugin import DatabaseFactory
+from testkit.services import SERVICES, running_services
 
 ROOT = Path(__file__).parents[2]
 REVISIONS = "services/*/migrations/versions/*.py"

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 
-from local_stack.testkit import OtlpReceiver, Receiver
-from local_stack.testkit.whole import KEY, People, RunningStack, running_stack
+from testkit import OtlpReceiver, Receiver
+from testkit.full_stack import KEY, People, RunningStack, running_stack
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from local_stack import ports
-from local_stack.testkit.whole import KEY, RunningStack
+from testkit.full_stack import KEY, RunningStack
 
 pytestmark = pytest.mark.xdist_group("stack")
 

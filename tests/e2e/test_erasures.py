@@ -8,8 +8,8 @@ import pytest
 
 from local_stack import ports
 from local_stack.postgres import SUPERUSER
-from local_stack.testkit import Receiver, eventually
-from local_stack.testkit.whole import People, RunningStack, due_in
+from testkit import Receiver, eventually
+from testkit.full_stack import People, RunningStack, due_in
 
 pytestmark = pytest.mark.xdist_group("stack")
 

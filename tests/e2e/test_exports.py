@@ -5,7 +5,7 @@ import pytest
 from metrics_table import EVERY_ROLE, ROWS
 from prometheus_client.parser import text_string_to_metric_families
 
-from local_stack.testkit.whole import People, RunningStack, due_in
+from testkit.full_stack import People, RunningStack, due_in
 
 pytestmark = pytest.mark.xdist_group("stack")
 

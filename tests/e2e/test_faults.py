@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local_stack.testkit import eventually
-from local_stack.testkit.whole import stack_environment
+from testkit import eventually
+from testkit.full_stack import stack_environment
 
 pytestmark = pytest.mark.xdist_group("faults")
 

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from local_stack.testkit import eventually
-from local_stack.testkit.whole import People, RunningStack, due_in
+from testkit import eventually
+from testkit.full_stack import People, RunningStack, due_in
 
 pytestmark = pytest.mark.xdist_group("stack")
 

@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from local_stack import old_system
-from local_stack.testkit import Receiver, eventually
-from local_stack.testkit.plugin import DatabaseFactory
-from local_stack.testkit.webhooks import ReceivedRequest
-from local_stack.testkit.whole import KEY, RunningStack
+from testkit import Receiver, eventually
+from testkit.full_stack import KEY, RunningStack
+from testkit.plugin import DatabaseFactory
+from testkit.webhooks import ReceivedRequest
 
 pytestmark = pytest.mark.xdist_group("stack")
 

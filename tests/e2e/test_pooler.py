@@ -11,10 +11,10 @@ from local_stack import ports
 from local_stack.emulator import Emulator
 from local_stack.pooler import MISSING, PGBOUNCER, Pooler
 from local_stack.postgres import PostgresServer
-from local_stack.testkit import AwsAccount, Receiver, eventually
-from local_stack.testkit.plugin import DatabaseFactory
-from local_stack.testkit.services import SERVICES, running_services
-from local_stack.testkit.whole import KEY, People, RunningStack, due_in
+from testkit import AwsAccount, Receiver, eventually
+from testkit.full_stack import KEY, People, RunningStack, due_in
+from testkit.plugin import DatabaseFactory
+from testkit.services import SERVICES, running_services
 
 pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason=MISSING)
 

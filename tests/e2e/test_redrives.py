@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from local_stack.testkit import Receiver, eventually
-from local_stack.testkit.whole import People, RunningStack, due_in
+from testkit import Receiver, eventually
+from testkit.full_stack import People, RunningStack, due_in
 
 pytestmark = pytest.mark.xdist_group("stack")
 

@@ -13,7 +13,7 @@ from local_stack import ports
 from local_stack.api import Almanac
 from local_stack.settings import StackSettings
 from local_stack.stack import Stack
-from local_stack.testkit import Receiver, eventually
+from testkit import Receiver, eventually
 
 pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
 

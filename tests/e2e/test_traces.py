@@ -2,8 +2,8 @@
 
 import pytest
 
-from local_stack.testkit import OtlpReceiver
-from local_stack.testkit.whole import People, due_in
+from testkit import OtlpReceiver
+from testkit.full_stack import People, due_in
 
 pytestmark = pytest.mark.xdist_group("stack")
 

@@ -8,8 +8,8 @@ import pytest
 
 from analytics_service.adapters.statuses import ToldDeliveryStatus, ToldEventStatus, ToldStatus
 from analytics_service.domain.observations import EventsReading
-from local_stack.testkit import Receiver, eventually
-from local_stack.testkit.whole import People, RunningStack, due_in
+from testkit import Receiver, eventually
+from testkit.full_stack import People, RunningStack, due_in
 
 pytestmark = pytest.mark.xdist_group("stack")
 

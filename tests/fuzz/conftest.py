@@ -24,9 +24,9 @@ from contracts.attributes import message_attributes
 from contracts.messages.spec import MessageType
 from contracts.vocabulary import EventType, Service
 from local_stack import ports
-from local_stack.testkit import AwsAccount, eventually
-from local_stack.testkit.fuzzing import FuzzedService, RunService
-from local_stack.testkit.plugin import DatabaseFactory
+from testkit import AwsAccount, eventually
+from testkit.fuzzing import FuzzedService, RunService
+from testkit.plugin import DatabaseFactory
 
 KEY = "fuzz-key"
 GOLDEN = Path(__file__).parents[2] / "libs/contracts/tests/golden"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from contracts.vocabulary import Service
-from local_stack.testkit.fuzzing import RunService, fuzz
+from testkit.fuzzing import RunService, fuzz
 
 CASES = int(os.environ.get("FUZZ_CASES", "0"))
 EXAMPLES = 100 if CASES else 4

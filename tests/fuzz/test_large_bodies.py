@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from contracts.vocabulary import Service
-from local_stack.testkit.fuzzing import RunService
+from testkit.fuzzing import RunService
 
 LARGE = 1_000_000
 """Bytes; what is longer is refused unread."""

@@ -13,6 +13,7 @@ SERVICES = ("user", "event", "delivery", "analytics")
 SOURCES = (
     *(f"libs/{name}" for name in LIBRARIES),
     "deploy/local",
+    "tests/kit",
     *(f"services/{name}-service" for name in SERVICES),
 )
 
@@ -48,6 +49,7 @@ def test_the_rules_hold(house: Path) -> None:
     [
         ("user_service/application/breach.py", "event_service.domain.events"),
         ("chassis/breach.py", "user_service.domain.errors"),
+        ("local_stack/breach.py", "testkit.polling"),
         ("chassis/breach.py", "contracts.topology"),  # a module on no layer
         ("chassis/core/breach.py", "chassis.database.engine"),
         ("chassis/core/breach.py", "chassis.telemetry.tracing"),

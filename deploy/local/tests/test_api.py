@@ -5,7 +5,7 @@ import json
 import pytest
 
 from local_stack.api import ApiError, RefusedError, open_almanac
-from local_stack.testkit import Answer, Receiver
+from testkit import Answer, Receiver
 
 USER = {"firstName": "Ada"}
 

@@ -14,8 +14,8 @@ import pytest
 from local_stack import ports
 from local_stack.child import Command, StartupError
 from local_stack.processes import Supervisor, end_orphans
-from local_stack.testkit import eventually
-from local_stack.testkit.polling import DEADLINE_SECONDS
+from testkit import eventually
+from testkit.polling import DEADLINE_SECONDS
 
 
 class FileServer:
@@ -127,7 +127,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_processes import FileServer
 from local_stack.processes import Supervisor
-from local_stack.testkit.polling import DEADLINE_SECONDS
+from testkit.polling import DEADLINE_SECONDS
 
 async def main():
     supervisor = Supervisor(Path({folder!r}) / "processes.json", print)

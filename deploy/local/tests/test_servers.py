@@ -12,7 +12,7 @@ from local_stack import ports
 from local_stack.child import StartupError
 from local_stack.emulator import Emulator
 from local_stack.postgres import NOT_DURABLE, PostgresServer
-from local_stack.testkit import AwsAccount, eventually
+from testkit import AwsAccount, eventually
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from chassis.messaging import provisioning
 from chassis.messaging.bus import Bus
 from contracts import Bus as Carrier
 from contracts import Topology, build_topology
-from local_stack.testkit import AwsAccount, eventually
-from local_stack.testkit.plugin import DatabaseFactory
+from testkit import AwsAccount, eventually
+from testkit.plugin import DatabaseFactory
 
 ReceiveAll = Callable[[str, int], Awaitable[list[dict[str, Any]]]]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from chassis.core.batching import Batcher
-from local_stack.testkit import eventually
+from testkit import eventually
 
 
 class Flush:

@@ -15,7 +15,7 @@ from chassis.core.settings import ServiceSettings
 from chassis.database import read_cache as module
 from chassis.database.read_cache import ReadCache
 from local_stack import ports
-from local_stack.testkit import eventually
+from testkit import eventually
 
 
 class Forecast(WireModel):

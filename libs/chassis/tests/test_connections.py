@@ -18,7 +18,7 @@ import pytest
 from chassis.api import server
 from chassis.api.server import IDLE_SECONDS, connection_limit
 from local_stack import ports
-from local_stack.testkit import AwsAccount, eventually
+from testkit import AwsAccount, eventually
 
 PROGRAM = Path(__file__).with_name("programs") / "service.py"
 KEYS = [{"name": "k", "sha256": hashlib.sha256(b"key").hexdigest(), "scopes": ["read"]}]

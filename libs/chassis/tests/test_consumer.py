@@ -24,7 +24,7 @@ from chassis.messaging.domain import ReceivedItem, domain_handler
 from contracts import MessageType, Queue, UserDeletedItem, encode_envelope, encode_item
 from local_stack import ports
 from local_stack.postgres import NOT_DURABLE, PostgresServer
-from local_stack.testkit import eventually
+from testkit import eventually
 
 
 class Handler:

@@ -16,8 +16,8 @@ import chassis.database.database
 from chassis.database.database import Database, is_outage
 from local_stack import ports
 from local_stack.postgres import NOT_DURABLE, PostgresServer
-from local_stack.testkit import eventually
-from local_stack.testkit.polling import DEADLINE_SECONDS
+from testkit import eventually
+from testkit.polling import DEADLINE_SECONDS
 
 
 async def test_an_outage_makes_the_database_unavailable_until_it_is_back(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
-from local_stack.testkit import AwsAccount
+from testkit import AwsAccount
 
 PROGRAM = Path(__file__).with_name("programs") / "http_requests.py"
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from chassis.database import inbox
 from chassis.database.database import Database
-from local_stack.testkit.polling import DEADLINE_SECONDS
+from testkit.polling import DEADLINE_SECONDS
 
 
 async def test_an_item_is_unseen_once(db: Database) -> None:

@@ -27,8 +27,8 @@ from chassis.database.read_cache import ReadCache
 from chassis.messaging.outbox import Outbox
 from chassis.telemetry.redaction import redact_event
 from local_stack import ports
-from local_stack.testkit import eventually
-from local_stack.testkit.refusals import long_list, refused_cheaply, unknown_fields
+from testkit import eventually
+from testkit.refusals import long_list, refused_cheaply, unknown_fields
 
 router = APIRouter(prefix="/v1/notes", tags=["notes"])
 WRITER = {"Authorization": "Bearer writer"}

@@ -2,7 +2,7 @@
 
 from chassis.database.database import Database
 from chassis.database.leases import Lease
-from local_stack.testkit import eventually
+from testkit import eventually
 
 
 async def test_a_second_holder_waits_until_the_first_releases(db: Database) -> None:

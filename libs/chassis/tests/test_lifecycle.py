@@ -16,9 +16,9 @@ from chassis.database import migrations, revisions
 from chassis.database.database import Database
 from chassis.database.schema import CREATE_V1, CREATE_V2, CREATE_V3, CREATE_V4
 from local_stack import ports
-from local_stack.testkit import AwsAccount, eventually
-from local_stack.testkit.plugin import DatabaseFactory
-from local_stack.testkit.polling import DEADLINE_SECONDS
+from testkit import AwsAccount, eventually
+from testkit.plugin import DatabaseFactory
+from testkit.polling import DEADLINE_SECONDS
 
 PROGRAMS = Path(__file__).with_name("programs")
 Start = Callable[..., Awaitable[Process]]

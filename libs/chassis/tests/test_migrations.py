@@ -13,8 +13,8 @@ from chassis.core.lifecycle import Loop
 from chassis.database import migrations, revisions
 from chassis.database.database import Database
 from chassis.service.runtime import Schema
-from local_stack.testkit import eventually
-from local_stack.testkit.plugin import DatabaseFactory
+from testkit import eventually
+from testkit.plugin import DatabaseFactory
 
 ENVIRONMENT = "from chassis.database.migrations import run_environment\n\nrun_environment()\n"
 REVISION = """

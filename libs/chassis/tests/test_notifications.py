@@ -16,7 +16,7 @@ from chassis.database.notifications import Listener, notify
 from chassis.service.runtime import open_runtime
 from local_stack import ports
 from local_stack.postgres import NOT_DURABLE, PostgresServer
-from local_stack.testkit.polling import DEADLINE_SECONDS
+from testkit.polling import DEADLINE_SECONDS
 
 SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'listener-test'"
 

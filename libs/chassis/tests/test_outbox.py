@@ -34,7 +34,7 @@ from contracts import (
 )
 from local_stack import ports
 from local_stack.emulator import Emulator
-from local_stack.testkit import eventually
+from testkit import eventually
 
 QUEUE = "bday-analytics"
 NOW = datetime(2027, 2, 28, 9, tzinfo=UTC)

@@ -29,8 +29,8 @@ from contracts import MessageType, UserDeletedItem
 from local_stack import ports
 from local_stack.pooler import MISSING, PGBOUNCER, Pooler
 from local_stack.postgres import NOT_DURABLE, PostgresServer
-from local_stack.testkit import eventually
-from local_stack.testkit.polling import DEADLINE_SECONDS
+from testkit import eventually
+from testkit.polling import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason=MISSING)
 

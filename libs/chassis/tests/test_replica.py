@@ -24,7 +24,7 @@ from local_stack import ports
 from local_stack.child import tail
 from local_stack.postgres import PostgresServer
 from local_stack.standby import StandbyServer
-from local_stack.testkit import eventually
+from testkit import eventually
 
 ON_REPLICA = text("SELECT pg_is_in_recovery()")
 

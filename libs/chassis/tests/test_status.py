@@ -16,7 +16,7 @@ from chassis.messaging.consumer import QueueConsumer, ReceivedMessage, Rejection
 from chassis.messaging.queue_progress import ProgressRecorder
 from chassis.messaging.status import Status, StatusReader
 from contracts import Queue
-from local_stack.testkit.polling import DEADLINE_SECONDS
+from testkit.polling import DEADLINE_SECONDS
 
 
 async def _read(db: Database, bus: Bus) -> Status:

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request, Response
 
 from chassis.api.server import HttpServer
 from local_stack import ports
-from local_stack.testkit import eventually
+from testkit import eventually
 
 TURNS = 50
 """Of the event loop, in which the server sees what was sent and closes what it would close."""

@@ -24,7 +24,7 @@ from contracts import (
     message_attributes,
     parse_due_event,
 )
-from local_stack.testkit import eventually
+from testkit import eventually
 
 NOW = datetime(2026, 11, 23, 14, tzinfo=UTC)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from opentelemetry.trace import SpanContext, TraceFlags
 
 from chassis.telemetry import tracing
-from local_stack.testkit import AwsAccount, OtlpReceiver
-from local_stack.testkit.spans import ReceivedSpan
+from testkit import AwsAccount, OtlpReceiver
+from testkit.spans import ReceivedSpan
 
 TRACED = Path(__file__).with_name("programs") / "traced.py"
 

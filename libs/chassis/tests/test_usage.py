@@ -20,7 +20,7 @@ from chassis.messaging.publisher import Outgoing, Publisher
 from chassis.service.runtime import open_runtime
 from chassis.service.usage import UsageRecorder
 from contracts import Topology
-from local_stack.testkit import eventually
+from testkit import eventually
 
 
 async def _read(db: Database) -> dict[tuple[Meter, str, str], Used]:

@@ -17,7 +17,7 @@ from almanac_cli.migrate.plan import check_switch, make_plan
 from almanac_cli.migrate.source import Row, open_source
 from almanac_cli.migrate.spool import Spool, write_spool
 from local_stack import old_system
-from local_stack.testkit.plugin import DatabaseFactory
+from testkit.plugin import DatabaseFactory
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 USERS = 200

@@ -27,8 +27,8 @@ from chassis.api.auth import Keyring
 from chassis.core.lifecycle import Role
 from chassis.core.settings import ApiKey
 from chassis.service.runtime import Runtime, open_runtime
-from local_stack.testkit import AwsAccount
-from local_stack.testkit.plugin import DatabaseFactory
+from testkit import AwsAccount
+from testkit.plugin import DatabaseFactory
 
 
 def _key(name: str, *scopes: str) -> ApiKey:

@@ -30,8 +30,8 @@ from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.signing import KEY_BYTES, Secret
 from delivery_service.main import SERVICE
 from delivery_service.settings import Settings
-from local_stack.testkit import AwsAccount, Receiver
-from local_stack.testkit.plugin import DatabaseFactory
+from testkit import AwsAccount, Receiver
+from testkit.plugin import DatabaseFactory
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -15,8 +15,8 @@ from chassis.service.runtime import Runtime, open_runtime
 from contracts.vocabulary import EventType
 from event_service.main import SERVICE
 from event_service.settings import Settings
-from local_stack.testkit import AwsAccount
-from local_stack.testkit.plugin import DatabaseFactory
+from testkit import AwsAccount
+from testkit.plugin import DatabaseFactory
 
 
 def _key(name: str, *scopes: Scope) -> ApiKey:

@@ -13,8 +13,8 @@ from sqlalchemy import text
 from chassis.core.settings import ApiKey, Scope
 from chassis.database.clock import ClockMap, write_clock_map
 from chassis.service.runtime import Runtime, open_runtime
-from local_stack.testkit import AwsAccount
-from local_stack.testkit.plugin import DatabaseFactory
+from testkit import AwsAccount
+from testkit.plugin import DatabaseFactory
 from user_service.main import SERVICE
 from user_service.settings import Settings
 

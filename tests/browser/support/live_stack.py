@@ -11,8 +11,8 @@ import psutil
 
 from chassis.core.lifecycle import pause
 from local_stack import ports
-from local_stack.testkit import eventually
-from local_stack.testkit.whole import RunningStack
+from testkit import eventually
+from testkit.full_stack import RunningStack
 
 _BATCH_SECONDS = 0.5
 

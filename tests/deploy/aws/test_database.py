@@ -10,7 +10,7 @@ from almanac_aws.names import database_user
 from aws_templates import Synthesized
 
 from contracts.vocabulary import Service
-from local_stack.testkit.plugin import DatabaseFactory
+from testkit.plugin import DatabaseFactory
 
 pytestmark = pytest.mark.thorough
 SQL = Path(__file__).parents[3] / "deploy" / "aws" / "databases.sql"

@@ -17,7 +17,7 @@ from contracts.topology import Topology, build_topology
 from local_stack import ports
 from local_stack.cloudformation import create_stack
 from local_stack.emulator import SERVICES, Emulator
-from local_stack.testkit.aws import AwsAccount
+from testkit.aws import AwsAccount
 
 pytestmark = pytest.mark.thorough
 NEVER_THE_SAME = ("CreatedTimestamp", "LastModifiedTimestamp", "Policy", "RedrivePolicy")

@@ -18,7 +18,7 @@ from analytics_service.domain.observations import Observations
 from analytics_service.main import SERVICE, alert_policy
 from analytics_service.settings import Settings
 from chassis.service.runtime import Runtime
-from local_stack.testkit.refusals import refused_cheaply, unknown_fields
+from testkit.refusals import refused_cheaply, unknown_fields
 
 AT_ONCE = {rule.name: replace(rule, for_seconds=0, clear_seconds=0) for rule in RULES}
 See = Callable[..., Awaitable[None]]

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from analytics_service.console.clients.http import ServiceAwayError
 from analytics_service.console.feeds import Feed
-from local_stack.testkit import eventually
+from testkit import eventually
 
 
 @asynccontextmanager

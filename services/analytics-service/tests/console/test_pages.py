@@ -12,7 +12,7 @@ from nicegui.testing import User
 from structlog.testing import capture_logs
 
 from analytics_service.console.site import OpenConsole
-from local_stack.testkit import eventually
+from testkit import eventually
 
 EVENT = "8e1f0d2c-5b0a-8c3e-9a2b-1c2d3e4f5a6b"
 USER = "0198c0de-2222-7000-8000-000000000002"

@@ -11,7 +11,7 @@ from analytics_service.main import SERVICE
 from analytics_service.settings import Settings
 from chassis.core.lifecycle import Role
 from chassis.service.runtime import Runtime
-from local_stack.testkit import eventually
+from testkit import eventually
 
 
 async def test_the_console_takes_what_is_not_the_apis(

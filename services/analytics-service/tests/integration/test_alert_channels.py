@@ -22,7 +22,7 @@ from analytics_service.domain.notices import Action, Notice, NotSentError, retry
 from analytics_service.settings import webhook_key
 from chassis.core.usage import Usage
 from chassis.messaging.aws import AwsAccess, AwsClient
-from local_stack.testkit import AwsAccount
+from testkit import AwsAccount
 
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
 SLACK = "https://hooks.slack.com/services/T0/B0/very-secret"

@@ -18,7 +18,7 @@ from analytics_service.domain.alerts import Alert, AlertState, Rule, Severity
 from analytics_service.domain.notices import Action, Notice, NotSentError, Policy
 from analytics_service.domain.observations import Observations
 from chassis.database.database import Database
-from local_stack.testkit.plugin import DatabaseFactory
+from testkit.plugin import DatabaseFactory
 
 AT_ONCE = {rule.name: replace(rule, for_seconds=0, clear_seconds=0) for rule in RULES}
 POLICY = Policy(

@@ -14,7 +14,7 @@ from analytics_service.settings import Settings
 from chassis.service.runtime import open_runtime
 from local_stack.postgres import PostgresServer
 from local_stack.standby import StandbyServer
-from local_stack.testkit import frozen_replica
+from testkit import frozen_replica
 
 
 async def test_queries_may_come_from_the_replica_unless_no_cache_is_asked_for(

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from analytics_service.adapters.peers import Peer
 from analytics_service.domain.errors import PeerAwayError, PeerError, PeerRefusedError, PeerUnknownError
 from local_stack import ports
-from local_stack.testkit import Answer, Receiver
+from testkit import Answer, Receiver
 
 JSON = {"Content-Type": "application/json"}
 Open = Callable[..., Peer]

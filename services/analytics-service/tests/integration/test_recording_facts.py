@@ -44,7 +44,7 @@ from contracts import (
     encode_item,
     message_attributes,
 )
-from local_stack.testkit import eventually
+from testkit import eventually
 
 Running = Callable[[Sequence[Role]], AbstractAsyncContextManager[None]]
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -17,7 +17,7 @@ from contracts.vocabulary import EventType, OutcomeStatus
 from delivery_service.application.dead_letters import keeper
 from delivery_service.application.redrives import Redriver
 from delivery_service.settings import Settings
-from local_stack.testkit import Answer, Receiver, eventually
+from testkit import Answer, Receiver, eventually
 
 Outcomes = Callable[..., Awaitable[list[DeliveryOutcomeItem]]]
 Letters = Callable[..., Awaitable[list[dict[str, Any]]]]

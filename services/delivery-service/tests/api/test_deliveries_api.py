@@ -9,7 +9,7 @@ import httpx
 import pytest
 from delivery_scene import Scene, due_event, receive
 
-from local_stack.testkit import Answer, Receiver, eventually
+from testkit import Answer, Receiver, eventually
 
 
 async def test_an_exhausted_delivery_is_visible_with_each_of_its_attempts(

@@ -8,7 +8,7 @@ from delivery_scene import Scene, due_event, receive
 from standardwebhooks import Webhook
 
 from delivery_service.domain.endpoints import Kind
-from local_stack.testkit import Answer, Receiver
+from testkit import Answer, Receiver
 
 
 async def test_a_test_event_is_signed_and_its_answer_is_told(

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from chassis.service.runtime import Runtime
 from contracts.vocabulary import EventType
 from delivery_service.settings import Settings
-from local_stack.testkit.refusals import TOO_MANY, long_list, refused_cheaply
+from testkit.refusals import TOO_MANY, long_list, refused_cheaply
 
 URL = "https://example.org/hooks"
 

@@ -22,7 +22,7 @@ from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.retries import RetryPolicy
 from delivery_service.settings import Settings
-from local_stack.testkit import Receiver, eventually
+from testkit import Receiver, eventually
 
 PATIENT = RetryPolicy(max_tries=3, base=0.05, factor=2, cap=0.1, retry_after_cap=900)
 CLOSE = "Connection: close\r\nContent-Length: 0\r\n\r\n"

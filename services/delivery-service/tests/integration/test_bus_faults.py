@@ -20,8 +20,8 @@ from contracts.vocabulary import EventType, OutcomeStatus, Priority
 from delivery_service.main import worker
 from delivery_service.settings import Settings
 from local_stack.emulator import Emulator
-from local_stack.testkit import AwsAccount, Receiver, eventually
-from local_stack.testkit.faults import FaultyAws
+from testkit import AwsAccount, Receiver, eventually
+from testkit.faults import FaultyAws
 
 EVENTS = 30
 FAULTS = {"ReceiveMessage": 6, "DeleteMessageBatch": 4, "PublishBatch": 5}

@@ -30,7 +30,7 @@ from delivery_service.domain.signing import KEY_BYTES
 from delivery_service.domain.templates import TEST_MESSAGE, Template
 from delivery_service.main import open_channels
 from delivery_service.settings import Settings
-from local_stack.testkit import Answer, AwsAccount, Receiver
+from testkit import Answer, AwsAccount, Receiver
 
 CIPHER = SecretCipher([b"k" * KEY_BYTES])
 ADA = Contact(email="ada@example.org", phone="+4915112345678")

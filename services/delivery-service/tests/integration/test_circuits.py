@@ -18,7 +18,7 @@ from delivery_service.application.recording import release
 from delivery_service.domain.attempts import Fault, Reply
 from delivery_service.domain.circuits import CircuitPolicy, CircuitState, Tally, returned_probes
 from delivery_service.domain.deliveries import Dispatch, Lease, Target
-from local_stack.testkit import Answer, Receiver, eventually
+from testkit import Answer, Receiver, eventually
 
 PROMPT = CircuitPolicy(open_seconds=0.05, open_cap_seconds=0.05)
 OPEN = """

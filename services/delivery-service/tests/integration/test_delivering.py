@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 from contracts.vocabulary import Channel, EventType, OutcomeStatus, Priority
 from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.retries import RetryPolicy
-from local_stack.testkit import Answer, Receiver, eventually
+from testkit import Answer, Receiver, eventually
 
 Due = Callable[..., dict[str, Any]]
 

@@ -14,7 +14,7 @@ from chassis.database.migrations import upgrade
 from contracts.vocabulary import OutcomeStatus
 from local_stack import ports
 from local_stack.postgres import NOT_DURABLE, PostgresServer
-from local_stack.testkit import Answer, Receiver, eventually
+from testkit import Answer, Receiver, eventually
 
 
 async def test_a_result_waits_for_a_database_that_is_away(

@@ -25,7 +25,7 @@ from contracts.messages.parsing import parse_message
 from contracts.vocabulary import EventType, OutcomeStatus
 from delivery_service.settings import Settings
 from local_stack import ports
-from local_stack.testkit import Answer, AwsAccount, OtlpReceiver, Receiver, eventually
+from testkit import Answer, AwsAccount, OtlpReceiver, Receiver, eventually
 
 TOKEN = "of-the-receiver"
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -18,7 +18,7 @@ from contracts.vocabulary import EventType, Priority
 from delivery_service.application.bulkheads import NEW_ATTEMPTS
 from delivery_service.main import worker
 from delivery_service.settings import Settings
-from local_stack.testkit import Answer, Receiver, eventually
+from testkit import Answer, Receiver, eventually
 
 Publish = Callable[..., Awaitable[None]]
 Work = Callable[..., AbstractAsyncContextManager[None]]

@@ -20,7 +20,7 @@ from delivery_service.application.pool import DeliveryPool
 from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.disabling import DisablePolicy
 from delivery_service.domain.retries import RetryPolicy
-from local_stack.testkit import Answer, Receiver, eventually
+from testkit import Answer, Receiver, eventually
 
 OUTBOX = Outbox()
 TOMORROW = RetryPolicy(max_tries=5, base=86_400, factor=1, cap=86_400, retry_after_cap=900)

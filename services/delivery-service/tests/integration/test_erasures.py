@@ -20,7 +20,7 @@ from delivery_service.application.deliveries import retry_delivery
 from delivery_service.application.erasures import Erasure, apply_deletions
 from delivery_service.domain.errors import DeadLetterNotOpenError, NotRedrivableError
 from delivery_service.domain.retries import RetryPolicy
-from local_stack.testkit import Answer, Receiver, eventually
+from testkit import Answer, Receiver, eventually
 
 MARKER = "Zaphod-Marker"
 LATER = RetryPolicy(max_tries=3, base=3600, factor=2.0, cap=7200, retry_after_cap=900)

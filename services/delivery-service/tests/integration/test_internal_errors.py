@@ -19,7 +19,7 @@ from delivery_service.application.recording import record
 from delivery_service.domain.attempts import Attempt, Reply, Verdict
 from delivery_service.domain.deliveries import DeliveryStatus, Dispatch, Lease, Result, Target
 from delivery_service.domain.retries import RetryPolicy
-from local_stack.testkit import Answer, Receiver, eventually
+from testkit import Answer, Receiver, eventually
 
 ANYTHING = claims.Capacity({}, 100)
 EXPIRE = "UPDATE deliveries SET due_at = clock_timestamp() - interval '1 second' WHERE status = 'PENDING'"

@@ -20,7 +20,7 @@ from delivery_service.domain.circuits import CircuitPolicy, Tally
 from delivery_service.domain.deliveries import Lease, Target
 from delivery_service.domain.disabling import DisablePolicy
 from delivery_service.domain.retries import RetryPolicy
-from local_stack.testkit import Answer, Receiver, eventually
+from testkit import Answer, Receiver, eventually
 
 Outcomes = Callable[[Database], Awaitable[list[DeliveryOutcomeItem]]]
 

@@ -8,7 +8,7 @@ from delivery_scene import Scene, due_event, receive
 
 from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.vocabulary import OutcomeStatus
-from local_stack.testkit import Answer, Receiver, eventually
+from testkit import Answer, Receiver, eventually
 
 Due = Callable[..., dict[str, Any]]
 

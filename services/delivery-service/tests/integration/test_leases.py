@@ -12,7 +12,7 @@ from delivery_service.adapters import claims
 from delivery_service.application.recording import record
 from delivery_service.application.retention import Retention
 from delivery_service.domain.deliveries import DeliveryStatus, Lease, Result
-from local_stack.testkit import Answer, Receiver, eventually
+from testkit import Answer, Receiver, eventually
 
 ANYTHING = claims.Capacity({}, 100)
 EXPIRE = "UPDATE deliveries SET due_at = clock_timestamp() - interval '1 second' WHERE status = 'PENDING'"

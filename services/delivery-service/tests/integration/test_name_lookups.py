@@ -16,7 +16,7 @@ from delivery_service.adapters.guard import ForbiddenAddressError, Guard
 from delivery_service.adapters.names import NameResolver, SystemLookup, UnresolvedNameError
 from delivery_service.domain.addresses import Reach
 from local_stack import ports
-from local_stack.testkit import eventually
+from testkit import eventually
 
 SILENT = 64
 HANGING = """

@@ -26,7 +26,7 @@ from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.disabling import DisablePolicy
 from delivery_service.domain.endpoints import Kind, OperationalEvent
 from delivery_service.domain.signing import KEY_BYTES
-from local_stack.testkit import Answer, Receiver, eventually
+from testkit import Answer, Receiver, eventually
 
 Rows = Callable[..., Awaitable[list[Any]]]
 

@@ -22,7 +22,7 @@ from delivery_service.domain.addresses import Reach
 from delivery_service.domain.attempts import Fault, Reply
 from delivery_service.domain.signing import KEY_BYTES, Secret
 from local_stack import ports
-from local_stack.testkit import Answer, Receiver
+from testkit import Answer, Receiver
 
 Attempt = Callable[..., Awaitable[Reply]]
 NAME = "hooks.example.org"

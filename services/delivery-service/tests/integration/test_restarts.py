@@ -24,7 +24,7 @@ from delivery_service.settings import Settings
 from local_stack import ports
 from local_stack.emulator import Emulator
 from local_stack.postgres import NOT_DURABLE, PostgresServer
-from local_stack.testkit import AwsAccount, Receiver, eventually
+from testkit import AwsAccount, Receiver, eventually
 
 DONE = "SELECT 1 FROM deliveries HAVING count(*) FILTER (WHERE status = 'SUCCEEDED') = 100"
 

@@ -17,7 +17,7 @@ from scripted_receiver import Peer, scripted
 
 from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.retries import RetryPolicy
-from local_stack.testkit import Receiver, eventually
+from testkit import Receiver, eventually
 
 ANSWERS = int(os.environ.get("FUZZED_ANSWERS", "2500"))
 """On each of the two event loops."""

@@ -23,7 +23,7 @@ from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.domain.attempts import Fault, Reply
 from delivery_service.domain.redactions import Redactions
 from local_stack import ports
-from local_stack.testkit import Answer, Receiver, eventually
+from testkit import Answer, Receiver, eventually
 
 Attempt = Callable[..., Awaitable[Reply]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

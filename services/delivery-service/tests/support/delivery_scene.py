@@ -35,8 +35,8 @@ from delivery_service.domain.endpoints import EndpointConfig
 from delivery_service.domain.retries import RetryPolicy
 from delivery_service.domain.signing import KEY_BYTES
 from delivery_service.subscribers.due_events import due_event_handler
-from local_stack.testkit import Receiver, eventually
-from local_stack.testkit.polling import DEADLINE_SECONDS
+from testkit import Receiver, eventually
+from testkit.polling import DEADLINE_SECONDS
 
 OUTCOMES = "SELECT item FROM outbox WHERE type IN ('DeliverySucceeded', 'DeliveryFailed') ORDER BY id"
 # Retries at once, so that no test waits for one.

@@ -13,7 +13,7 @@ from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.adapters.slack import SlackSender
 from local_stack import ports
-from local_stack.testkit import Receiver
+from testkit import Receiver
 
 NAME = "hooks.slack.com"
 TOKEN = "x4mCkPz9very-secret"

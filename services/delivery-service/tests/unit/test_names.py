@@ -9,7 +9,7 @@ import pytest
 
 from delivery_service.adapters import names
 from delivery_service.adapters.names import NameResolver, UnresolvedNameError
-from local_stack.testkit import eventually
+from testkit import eventually
 
 
 class Asked:

@@ -18,7 +18,7 @@ from delivery_service.domain.attempts import Reply
 from delivery_service.domain.deliveries import Dispatch, Lease, Target
 from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind
 from delivery_service.domain.signing import KEY_BYTES, Secret
-from local_stack.testkit import Answer, Receiver
+from testkit import Answer, Receiver
 
 CIPHER = SecretCipher([b"k" * KEY_BYTES])
 Attempt = Callable[..., Awaitable[Reply]]

@@ -15,7 +15,7 @@ from chassis.service.runtime import Runtime
 from contracts.vocabulary import Priority
 from event_service.main import SERVICE
 from event_service.settings import Settings
-from local_stack.testkit import eventually
+from testkit import eventually
 
 Send = Callable[..., Awaitable[dict[str, Any]]]
 PILLS = {

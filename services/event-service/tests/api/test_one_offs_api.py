@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from contracts.messages.user import UserItem
 from contracts.vocabulary import Priority
-from local_stack.testkit.refusals import TOO_MANY, long_list, refused_cheaply, unknown_fields
+from testkit.refusals import TOO_MANY, long_list, refused_cheaply, unknown_fields
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from event_service.application.firing import FiringRules
 from event_service.application.outcomes import sweep_missed
 from event_service.application.scheduler import Passed, Scheduler
 from event_service.domain.events import Event
-from local_stack.testkit import eventually
+from testkit import eventually
 
 BATCH = 20
 BACKLOG = 300

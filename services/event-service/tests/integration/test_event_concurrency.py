@@ -27,7 +27,7 @@ from event_service.domain.errors import ScheduleNotFoundError, UnknownUserError
 from event_service.domain.events import Event
 from event_service.domain.patterns import Kind, PatternParts
 from event_service.domain.type_rules import Rulebook
-from local_stack.testkit import eventually
+from testkit import eventually
 
 
 async def _blocked(scenario: Scenario) -> bool:

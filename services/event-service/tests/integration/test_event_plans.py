@@ -34,8 +34,8 @@ from event_service.adapters import (
 from event_service.domain.events import EventKey
 from event_service.settings import Settings
 from local_stack.postgres import PostgresServer
-from local_stack.testkit.plans import Node, explain, indexes_used, pages_read, rows_read, tables_read_whole
-from local_stack.testkit.plans import nodes as below
+from testkit.plans import Node, explain, indexes_used, pages_read, rows_read, tables_read_whole
+from testkit.plans import nodes as below
 
 EVENTS = 79_000
 PAST_DAYS = 200

@@ -16,7 +16,7 @@ from event_service.settings import Settings
 from local_stack import ports
 from local_stack.postgres import PostgresServer
 from local_stack.standby import StandbyServer
-from local_stack.testkit import frozen_replica
+from testkit import frozen_replica
 
 FRESH = {"Cache-Control": "no-cache"}
 

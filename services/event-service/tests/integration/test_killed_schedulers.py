@@ -22,7 +22,7 @@ from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.topology import Queue
 from contracts.vocabulary import EventType, OutcomeStatus, Priority
 from event_service.settings import Settings
-from local_stack.testkit import AwsAccount, eventually
+from testkit import AwsAccount, eventually
 
 EVENTS = int(os.environ.get("KILL_EVENTS", "300"))
 SECONDS = max(3.0, EVENTS / 150)

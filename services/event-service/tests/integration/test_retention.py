@@ -16,7 +16,7 @@ from event_service.adapters import claims, months
 from event_service.adapters.months import Month
 from event_service.application.upkeep import Upkeep
 from event_service.settings import Settings
-from local_stack.testkit import eventually
+from testkit import eventually
 
 _INSERT = (
     "INSERT INTO events (id, target_timestamp_utc, user_id, event_type, occurrence, status, priority, timezone, tzdata,"

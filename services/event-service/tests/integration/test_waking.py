@@ -20,7 +20,7 @@ from event_service.application.scheduler import Scheduler
 from event_service.domain.events import Event, Published
 from event_service.main import maintenance
 from event_service.settings import Settings
-from local_stack.testkit import eventually
+from testkit import eventually
 
 _INSERT = (
     "INSERT INTO events (id, target_timestamp_utc, user_id, event_type, occurrence, priority, timezone, tzdata,"

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from event_service.application.scheduler import Precedence
-from local_stack.testkit.polling import DEADLINE_SECONDS
+from testkit.polling import DEADLINE_SECONDS
 
 
 async def _wait(*turns: "asyncio.Task[None]") -> bool:

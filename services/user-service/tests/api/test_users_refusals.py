@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from chassis.api.intake import MAX_VALUES
-from local_stack.testkit.refusals import TOO_MANY, long_list, refused_cheaply
+from testkit.refusals import TOO_MANY, long_list, refused_cheaply
 
 Stored = Callable[[], Awaitable[Mapping[str, list[Any]]]]
 

@@ -16,8 +16,8 @@ from sqlalchemy import text
 from chassis.database.database import Database
 from contracts.identity import derive_id
 from local_stack import ports
-from local_stack.testkit import AwsAccount, eventually
-from local_stack.testkit.plugin import DatabaseFactory
+from testkit import AwsAccount, eventually
+from testkit.plugin import DatabaseFactory
 
 HEADERS = {"Content-Type": "text/csv", "Idempotency-Key": "once"}
 _ANNOUNCED = "SELECT CAST(item AS jsonb) ->> 'userId' FROM outbox WHERE type = 'UserCreated'"

@@ -18,7 +18,7 @@ from chassis.messaging.outbox import Outbox
 from chassis.service.runtime import Runtime
 from contracts.identity import derive_id
 from local_stack import ports
-from local_stack.testkit import eventually
+from testkit import eventually
 from user_service.application import imports
 from user_service.domain.imports import ImportFormat
 from user_service.main import SERVICE

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from chassis.database.engine import create_engine
 from chassis.database.migrations import upgrade
 from local_stack.postgres import PostgresServer
-from local_stack.testkit.plans import explain, indexes_used, rows_read, tables_read_whole
+from testkit.plans import explain, indexes_used, rows_read, tables_read_whole
 from user_service.adapters import users
 
 USERS = 30_000

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from chassis.service.runtime import Runtime, open_runtime
 from local_stack.postgres import PostgresServer
 from local_stack.standby import StandbyServer
-from local_stack.testkit import frozen_replica
+from testkit import frozen_replica
 from user_service.main import SERVICE
 from user_service.settings import Settings
 

@@ -10,7 +10,7 @@ from chassis.service.runtime import Runtime
 from contracts.messages.parsing import parse_message
 from contracts.messages.spec import Item
 from contracts.messages.user import UserDeletedItem, UserItem
-from local_stack.testkit import AwsAccount
+from testkit import AwsAccount
 from user_service.settings import Settings
 
 

@@ -11,7 +11,7 @@ from typing import Self
 from aiohttp import web
 
 from local_stack import ports
-from local_stack.testkit.polling import DEADLINE_SECONDS, eventually
+from testkit.polling import DEADLINE_SECONDS, eventually
 
 PATH = "/hooks"
 

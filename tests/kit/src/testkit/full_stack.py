@@ -16,9 +16,9 @@ import httpx
 
 from local_stack import ports
 from local_stack.services import ACCOUNT
-from local_stack.testkit.aws import AwsAccount
-from local_stack.testkit.polling import DEADLINE_SECONDS, eventually
-from local_stack.testkit.webhooks import ReceivedRequest, Receiver
+from testkit.aws import AwsAccount
+from testkit.polling import DEADLINE_SECONDS, eventually
+from testkit.webhooks import ReceivedRequest, Receiver
 
 KEY = "end-to-end-key"
 READ_KEY = "end-to-end-read-key"

@@ -13,7 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from local_stack import ports
-from local_stack.testkit.polling import DEADLINE_SECONDS, eventually
+from testkit.polling import DEADLINE_SECONDS, eventually
 
 AttributeValue = str | bool | int | float | bytes | list["AttributeValue"] | None
 

@@ -11,7 +11,7 @@ from local_stack.emulator import Emulator
 from local_stack.postgres import PostgresServer
 from local_stack.services import ServiceProcess, kept_secret_key, run_once, service_environment, services
 from local_stack.settings import StackSettings
-from local_stack.testkit.whole import KEY, RunningStack
+from testkit.full_stack import KEY, RunningStack
 
 SERVICES = ("user-service", "event-service", "delivery-service", "analytics-service")
 _PORTS = ("user_port", "event_port", "delivery_port", "analytics_port")

@@ -20,7 +20,7 @@ class AwsAccount:
 
     endpoint_url: str
     access_key_id: str = field(default_factory=_account_id)  # 12 digits: the account's own number
-    secret_access_key: str = "test"  # noqa: S105
+    secret_access_key: str = "test"
     region: str = REGION
 
     def environment(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The pytest plugin (`-p local_stack.testkit.plugin`): fixtures that every test of the project may ask for.
+"""The pytest plugin (`-p testkit.plugin`): fixtures that every test of the project may ask for.
 
 Servers start once per session, so once per xdist worker, and only when a test asks for one. Isolation is by database
 and by AWS account, both of which are fresh for every test.
@@ -19,9 +19,9 @@ from local_stack import ports
 from local_stack.emulator import Emulator
 from local_stack.postgres import NOT_DURABLE, PostgresServer
 from local_stack.standby import StandbyServer
-from local_stack.testkit.aws import AwsAccount
-from local_stack.testkit.spans import OtlpReceiver
-from local_stack.testkit.webhooks import Receiver
+from testkit.aws import AwsAccount
+from testkit.spans import OtlpReceiver
+from testkit.webhooks import Receiver
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, wherever Linux has one
 _MEMORY_PREFIX = "almanac-tests-"

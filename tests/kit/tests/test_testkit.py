@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Link, SpanKind
 
-from local_stack.testkit import Answer, AwsAccount, OtlpReceiver, Receiver, eventually
-from local_stack.testkit.plugin import DatabaseFactory
+from testkit import Answer, AwsAccount, OtlpReceiver, Receiver, eventually
+from testkit.plugin import DatabaseFactory
 
 
 async def test_every_database_is_fresh(database: DatabaseFactory) -> None:

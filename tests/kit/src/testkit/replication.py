@@ -8,7 +8,7 @@ import asyncpg
 from chassis.database.database import Database
 from local_stack.postgres import PostgresServer
 from local_stack.standby import StandbyServer
-from local_stack.testkit.polling import eventually
+from testkit.polling import eventually
 
 
 @asynccontextmanager
