@@ -74,8 +74,14 @@ async def redrive_dead_letter(letter_id: DeadLetterId, database: CurrentDatabase
     return DeadLetterBody.model_validate(found, from_attributes=True)
 
 
-@router.delete("/{deadLetterId}", status_code=204, dependencies=[WRITE], responses=documented(404))
-async def discard_dead_letter(letter_id: DeadLetterId, database: CurrentDatabase) -> None:
+@router.delete(
+    "/{deadLetterId}",
+    operation_id="discard_dead_letter_v1_dead_letter_messages__deadLetterId__delete",
+    status_code=204,
+    dependencies=[WRITE],
+    responses=documented(404),
+)
+async def delete_dead_letter(letter_id: DeadLetterId, database: CurrentDatabase) -> None:
     """Delete a message that could not be parsed or applied."""
     if not await dead_letters.discard(database, letter_id):
         raise _missing(letter_id)

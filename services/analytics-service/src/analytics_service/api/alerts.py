@@ -14,7 +14,7 @@ from analytics_service.api.alert_schemas import (
     RulesBody,
 )
 from analytics_service.api.dependencies import CurrentPolicy, CurrentRules
-from analytics_service.application.alert_requests import acknowledge, list_alerts, list_changes
+from analytics_service.application import alert_requests
 from analytics_service.domain.alerts import AlertState, Severity
 from chassis.api.auth import READ, WRITE, CurrentPrincipal
 from chassis.api.dependencies import CurrentDatabase, CurrentReads
@@ -24,8 +24,8 @@ from chassis.api.problems import documented
 router = APIRouter(prefix="/v1/alerts", tags=["alerts"])
 
 
-@router.get("", dependencies=[READ])
-async def get_alerts(
+@router.get("", operation_id="get_alerts_v1_alerts_get", dependencies=[READ])
+async def list_alerts(
     reads: CurrentReads,
     state: Annotated[AlertState | None, Query(description="None: pending and firing.")] = None,
     severity: Severity | None = None,
@@ -33,7 +33,7 @@ async def get_alerts(
     cursor: Cursor = None,
 ) -> Page[AlertBody]:
     """What is wrong now; what began last comes first. Resolved ones are kept for a week, their history for longer."""
-    found, silences = await list_alerts(
+    found, silences = await alert_requests.list_alerts(
         reads, state=state, severity=severity, before=decode_cursor(cursor), limit=limit + 1
     )
     page, more = cut(found, limit)
@@ -43,8 +43,8 @@ async def get_alerts(
     )
 
 
-@router.get("/history", dependencies=[READ])
-async def get_history(
+@router.get("/history", operation_id="get_history_v1_alerts_history_get", dependencies=[READ])
+async def list_alert_history(
     reads: CurrentReads,
     rule: RuleName | None = None,
     alert_id: Annotated[UUID | None, Query(alias="alertId")] = None,
@@ -52,7 +52,9 @@ async def get_history(
     cursor: Cursor = None,
 ) -> Page[AlertChangeBody]:
     """When alerts fired, were acknowledged and ended, newest first."""
-    found = await list_changes(reads, rule=rule, alert_id=alert_id, before=decode_cursor(cursor), limit=limit + 1)
+    found = await alert_requests.list_changes(
+        reads, rule=rule, alert_id=alert_id, before=decode_cursor(cursor), limit=limit + 1
+    )
     page, more = cut(found, limit)
     return Page(
         items=[AlertChangeBody.model_validate(each, from_attributes=True) for each in page],
@@ -60,14 +62,19 @@ async def get_history(
     )
 
 
-@router.get("/rules", dependencies=[READ])
-async def get_rules(rules: CurrentRules) -> RulesBody:
+@router.get("/rules", operation_id="get_rules_v1_alerts_rules_get", dependencies=[READ])
+async def list_alert_rules(rules: CurrentRules) -> RulesBody:
     """What is watched, with the thresholds that are in force."""
     return RulesBody(rules=[RuleBody.of(rule) for rule in rules])
 
 
-@router.post("/{alert_id}/acknowledge", dependencies=[WRITE], responses=documented(404, 409))
-async def post_acknowledgement(
+@router.post(
+    "/{alert_id}/acknowledge",
+    operation_id="post_acknowledgement_v1_alerts__alert_id__acknowledge_post",
+    dependencies=[WRITE],
+    responses=documented(404, 409),
+)
+async def acknowledge_alert(
     alert_id: UUID,
     said: Acknowledgement,
     database: CurrentDatabase,
@@ -75,4 +82,4 @@ async def post_acknowledgement(
     principal: CurrentPrincipal,
 ) -> AlertBody:
     """Say that somebody has seen an alert that fires, and is at it: nobody is reminded of it."""
-    return AlertBody.of(await acknowledge(database, policy, alert_id, by=principal.name, note=said.note))
+    return AlertBody.of(await alert_requests.acknowledge(database, policy, alert_id, by=principal.name, note=said.note))

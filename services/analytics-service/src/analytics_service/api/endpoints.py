@@ -15,8 +15,13 @@ from chassis.api.dependencies import CurrentReads
 router = APIRouter(prefix="/v1/endpoints", tags=["endpoints"], dependencies=[READ])
 
 
-@router.get("/results", response_model=EndpointResultsBody, responses=DOCUMENTED)
-async def get_results(
+@router.get(
+    "/results",
+    operation_id="get_results_v1_endpoints_results_get",
+    response_model=EndpointResultsBody,
+    responses=DOCUMENTED,
+)
+async def get_endpoint_results(
     reads: CurrentReads,
     range: CurrentRange,
     endpoint_id: Annotated[UUID | None, Query(alias="endpointId", description="None: all of them.")] = None,

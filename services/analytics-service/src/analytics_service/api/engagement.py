@@ -16,8 +16,13 @@ from chassis.api.problems import documented
 router = APIRouter(prefix="/v1/engagement", tags=["engagement"], dependencies=[READ])
 
 
-@router.get("/users", response_model=Page[EngagementBody], responses=DOCUMENTED_PAGE)
-async def list_users(
+@router.get(
+    "/users",
+    operation_id="list_users_v1_engagement_users_get",
+    response_model=Page[EngagementBody],
+    responses=DOCUMENTED_PAGE,
+)
+async def list_user_engagement(
     reads: CurrentReads, limit: Limit = 50, cursor: Cursor = None, format: Format = Format.JSON
 ) -> Page[EngagementBody] | Response:
     """How many events of each user were delivered, and how many failed or were missed. The latest comes first."""
@@ -29,14 +34,19 @@ async def list_users(
     return Page(items=items, next_cursor=following)
 
 
-@router.get("/users/{user_id}", responses=documented(404))
-async def get_user(reads: CurrentReads, user_id: UUID) -> EngagementBody:
+@router.get("/users/{user_id}", operation_id="get_user_v1_engagement_users__user_id__get", responses=documented(404))
+async def get_user_engagement(reads: CurrentReads, user_id: UUID) -> EngagementBody:
     """Of one user."""
     return EngagementBody.model_validate(await user_engagement(reads, user_id), from_attributes=True)
 
 
-@router.get("/tags", response_model=Page[TagEngagementBody], responses=DOCUMENTED_PAGE)
-async def list_by_tag(
+@router.get(
+    "/tags",
+    operation_id="list_by_tag_v1_engagement_tags_get",
+    response_model=Page[TagEngagementBody],
+    responses=DOCUMENTED_PAGE,
+)
+async def list_tag_engagement(
     reads: CurrentReads,
     tag: Annotated[str | None, Query(max_length=200, description="That one alone.")] = None,
     limit: Limit = 50,

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from analytics_service.api.alert_schemas import NewSilence, SilenceBody
-from analytics_service.application.alert_requests import end_silence, list_silences, silence
+from analytics_service.application import alert_requests
 from chassis.api.auth import READ, WRITE, CurrentPrincipal
 from chassis.api.dependencies import CurrentDatabase, CurrentReads
 from chassis.api.pages import Cursor, Limit, Page, cut, decode_cursor, encode_cursor
@@ -15,24 +15,24 @@ from chassis.api.problems import documented
 router = APIRouter(prefix="/v1/silences", tags=["alerts"])
 
 
-@router.post("", dependencies=[WRITE], status_code=201)
-async def post_silence(new: NewSilence, database: CurrentDatabase, principal: CurrentPrincipal) -> SilenceBody:
+@router.post("", operation_id="post_silence_v1_silences_post", dependencies=[WRITE], status_code=201)
+async def create_silence(new: NewSilence, database: CurrentDatabase, principal: CurrentPrincipal) -> SilenceBody:
     """Have nobody told of some alerts until a time. They are watched and listed all the same."""
-    made = await silence(
+    made = await alert_requests.silence(
         database, rule=new.rule, labels=new.labels.given(), until=new.until, reason=new.reason, by=principal.name
     )
     return SilenceBody.model_validate(made, from_attributes=True)
 
 
-@router.get("", dependencies=[READ])
-async def get_silences(
+@router.get("", operation_id="get_silences_v1_silences_get", dependencies=[READ])
+async def list_silences(
     reads: CurrentReads,
     active: Annotated[bool, Query(description="Only those that are in force.")] = False,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[SilenceBody]:
     """Newest first."""
-    found = await list_silences(reads, active=active, before=decode_cursor(cursor), limit=limit + 1)
+    found = await alert_requests.list_silences(reads, active=active, before=decode_cursor(cursor), limit=limit + 1)
     page, more = cut(found, limit)
     return Page(
         items=[SilenceBody.model_validate(each, from_attributes=True) for each in page],
@@ -43,4 +43,4 @@ async def get_silences(
 @router.delete("/{silence_id}", dependencies=[WRITE], status_code=204, responses=documented(404))
 async def delete_silence(silence_id: UUID, database: CurrentDatabase, principal: CurrentPrincipal) -> None:
     """End it now. What fires under it is told of at the next look."""
-    await end_silence(database, silence_id, by=principal.name)
+    await alert_requests.end_silence(database, silence_id, by=principal.name)

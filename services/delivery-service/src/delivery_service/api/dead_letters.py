@@ -28,8 +28,8 @@ DeadLetterId = Annotated[UUID, Path(alias="deadLetterId")]
 RedriveId = Annotated[UUID, Path(alias="redriveId")]
 
 
-@router.get("", dependencies=[READ])
-async def search_dead_letters(
+@router.get("", operation_id="search_dead_letters_v1_dead_letters_get", dependencies=[READ])
+async def list_dead_letters(
     query: Annotated[DeadLetterQuery, Query()], database: CurrentDatabase
 ) -> Page[DeadLetterBody]:
     """Newest first, the resolved ones too unless `status=OPEN` is asked for."""

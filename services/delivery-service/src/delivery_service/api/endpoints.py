@@ -73,8 +73,13 @@ async def get_endpoint(
     return _shown(await endpoints.find_endpoint(database, security.cipher, endpoint_id), response)
 
 
-@router.get("/{endpointId}/stats", dependencies=[READ], responses=documented(404))
-async def get_endpoint_statistics(endpoint_id: EndpointId, database: CurrentDatabase) -> StatisticsBody:
+@router.get(
+    "/{endpointId}/stats",
+    operation_id="get_endpoint_statistics_v1_endpoints__endpointId__stats_get",
+    dependencies=[READ],
+    responses=documented(404),
+)
+async def get_endpoint_stats(endpoint_id: EndpointId, database: CurrentDatabase) -> StatisticsBody:
     """How it has done: over its newest 1,000 deliveries, as far as they are of the last 24 hours."""
     return StatisticsBody.of(await endpoints.endpoint_statistics(database, endpoint_id))
 
@@ -100,8 +105,13 @@ async def update_endpoint(
     return _shown(endpoint, response)
 
 
-@router.post("/{endpointId}/rotate-secret", dependencies=[WRITE], responses=documented(404, 409, 412))
-async def rotate_secret(
+@router.post(
+    "/{endpointId}/rotate-secret",
+    operation_id="rotate_secret_v1_endpoints__endpointId__rotate_secret_post",
+    dependencies=[WRITE],
+    responses=documented(404, 409, 412),
+)
+async def rotate_endpoint_secret(
     endpoint_id: EndpointId,
     expected: OptionalVersion,
     response: Response,

@@ -24,8 +24,8 @@ router = APIRouter(prefix="/v1/broadcasts", tags=["broadcasts"])
 BroadcastId = Annotated[UUID, Path(alias="broadcastId")]
 
 
-@router.post("", status_code=201, dependencies=[WRITE])
-async def create(
+@router.post("", operation_id="create_v1_broadcasts_post", status_code=201, dependencies=[WRITE])
+async def create_broadcast(
     body: CreateBroadcast,
     response: Response,
     database: CurrentDatabase,
@@ -41,8 +41,8 @@ async def create(
     return BroadcastBody.of(broadcast)
 
 
-@router.post("/preview", dependencies=[READ])
-async def preview(
+@router.post("/preview", operation_id="preview_v1_broadcasts_preview_post", dependencies=[READ])
+async def preview_broadcast(
     body: CreateBroadcast, database: CurrentDatabase, reads: CurrentReads, rules: CurrentRules
 ) -> BroadcastPreviewBody:
     """When a broadcast would be sent to whom, by zone: what its send window and its spread make of its time.
@@ -53,8 +53,8 @@ async def preview(
     return BroadcastPreviewBody.of(rows)
 
 
-@router.get("", dependencies=[READ])
-async def list_all(reads: CurrentReads, limit: Limit = 50, cursor: Cursor = None) -> Page[BroadcastBody]:
+@router.get("", operation_id="list_all_v1_broadcasts_get", dependencies=[READ])
+async def list_broadcasts(reads: CurrentReads, limit: Limit = 50, cursor: Cursor = None) -> Page[BroadcastBody]:
     """Newest first."""
     found = await broadcasts.list_broadcasts(reads, before=decode_cursor(cursor), limit=limit + 1)
     page, more = cut(found, limit)
@@ -64,13 +64,23 @@ async def list_all(reads: CurrentReads, limit: Limit = 50, cursor: Cursor = None
     )
 
 
-@router.get("/{broadcastId}", dependencies=[READ], responses=documented(404))
-async def get_one(broadcast_id: BroadcastId, reads: CurrentReads, cache: CurrentCache) -> BroadcastDetailBody:
+@router.get(
+    "/{broadcastId}",
+    operation_id="get_one_v1_broadcasts__broadcastId__get",
+    dependencies=[READ],
+    responses=documented(404),
+)
+async def get_broadcast(broadcast_id: BroadcastId, reads: CurrentReads, cache: CurrentCache) -> BroadcastDetailBody:
     """One broadcast with its progress; its events are those of `/v1/events?broadcastId=`."""
     return BroadcastDetailBody.with_counts(*await broadcasts.get_broadcast(reads, cache, broadcast_id))
 
 
-@router.post("/{broadcastId}/cancel", dependencies=[WRITE], responses=documented(404, 409))
-async def cancel(broadcast_id: BroadcastId, database: CurrentDatabase) -> BroadcastBody:
+@router.post(
+    "/{broadcastId}/cancel",
+    operation_id="cancel_v1_broadcasts__broadcastId__cancel_post",
+    dependencies=[WRITE],
+    responses=documented(404, 409),
+)
+async def cancel_broadcast(broadcast_id: BroadcastId, database: CurrentDatabase) -> BroadcastBody:
     """Make no more events, and cancel those that wait. What is in hand or has ended stays as it is."""
     return BroadcastBody.of(await broadcasts.cancel_broadcast(database, broadcast_id))

@@ -15,16 +15,16 @@ from contracts.vocabulary import EventStatus, EventType
 from event_service.api.dependencies import CurrentPartitions, CurrentRules
 from event_service.api.event_requests import CreateEvent, CreateEvents, RescheduleEvent
 from event_service.api.schemas import EventBody, EventDetailBody, EventsBody, SummaryBody
-from event_service.application import event_changes, one_offs
-from event_service.application.queries import EventFilter, get_event, list_events, summarise
+from event_service.application import event_changes, one_offs, queries
+from event_service.application.queries import EventFilter
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
 EventId = Annotated[UUID, Path(alias="eventId")]
 
 
-@router.get("", dependencies=[READ])
-async def list_all(
+@router.get("", operation_id="list_all_v1_events_get", dependencies=[READ])
+async def list_events(
     reads: CurrentReads,
     user_id: Annotated[UUID | None, Query(alias="userId")] = None,
     broadcast_id: Annotated[UUID | None, Query(alias="broadcastId")] = None,
@@ -37,7 +37,7 @@ async def list_all(
 ) -> Page[EventBody]:
     """Latest target first."""
     wanted = EventFilter(user_id, broadcast_id, event_type, status, start, end)
-    found = await list_events(reads, wanted, before=decode_cursor(cursor), limit=limit + 1)
+    found = await queries.list_events(reads, wanted, before=decode_cursor(cursor), limit=limit + 1)
     page, more = cut(found, limit)
     return Page(
         items=[EventBody.of(event) for event in page],
@@ -45,8 +45,8 @@ async def list_all(
     )
 
 
-@router.post("", status_code=201, dependencies=[WRITE], responses=documented(404))
-async def create(
+@router.post("", operation_id="create_v1_events_post", status_code=201, dependencies=[WRITE], responses=documented(404))
+async def create_event(
     body: CreateEvent,
     response: Response,
     database: CurrentDatabase,
@@ -65,8 +65,8 @@ async def create(
     return EventBody.of(event)
 
 
-@router.post("/batch", status_code=201, dependencies=[WRITE])
-async def create_batch(
+@router.post("/batch", operation_id="create_batch_v1_events_batch_post", status_code=201, dependencies=[WRITE])
+async def create_events(
     body: CreateEvents,
     database: CurrentDatabase,
     outbox: CurrentOutbox,
@@ -81,20 +81,27 @@ async def create_batch(
     return EventsBody(items=[EventBody.of(event) for event in made])
 
 
-@router.get("/summary", dependencies=[READ])
-async def summary(reads: CurrentReads) -> SummaryBody:
+@router.get("/summary", operation_id="summary_v1_events_summary_get", dependencies=[READ])
+async def get_event_summary(reads: CurrentReads) -> SummaryBody:
     """How much is known and how much is to come."""
-    return SummaryBody.model_validate(await summarise(reads))
+    return SummaryBody.model_validate(await queries.summarise(reads))
 
 
-@router.get("/{eventId}", dependencies=[READ], responses=documented(404))
-async def get_one(event_id: EventId, reads: CurrentReads) -> EventDetailBody:
+@router.get(
+    "/{eventId}", operation_id="get_one_v1_events__eventId__get", dependencies=[READ], responses=documented(404)
+)
+async def get_event(event_id: EventId, reads: CurrentReads) -> EventDetailBody:
     """One event with its history."""
-    return EventDetailBody.of(await get_event(reads, event_id))
+    return EventDetailBody.of(await queries.get_event(reads, event_id))
 
 
-@router.post("/{eventId}/cancel", dependencies=[WRITE], responses=documented(404, 409))
-async def cancel(
+@router.post(
+    "/{eventId}/cancel",
+    operation_id="cancel_v1_events__eventId__cancel_post",
+    dependencies=[WRITE],
+    responses=documented(404, 409),
+)
+async def cancel_event(
     event_id: EventId,
     database: CurrentDatabase,
     outbox: CurrentOutbox,
@@ -106,8 +113,13 @@ async def cancel(
     return EventDetailBody.of(await event_changes.cancel_event(database, outbox, rules, event_id))
 
 
-@router.post("/{eventId}/reschedule", dependencies=[WRITE], responses=documented(404, 409))
-async def reschedule(
+@router.post(
+    "/{eventId}/reschedule",
+    operation_id="reschedule_v1_events__eventId__reschedule_post",
+    dependencies=[WRITE],
+    responses=documented(404, 409),
+)
+async def reschedule_event(
     event_id: EventId,
     body: RescheduleEvent,
     database: CurrentDatabase,
@@ -121,7 +133,12 @@ async def reschedule(
     return EventDetailBody.of(moved)
 
 
-@router.post("/{eventId}/retry", dependencies=[WRITE], responses=documented(404, 409))
-async def retry(event_id: EventId, database: CurrentDatabase) -> EventDetailBody:
+@router.post(
+    "/{eventId}/retry",
+    operation_id="retry_v1_events__eventId__retry_post",
+    dependencies=[WRITE],
+    responses=documented(404, 409),
+)
+async def retry_event(event_id: EventId, database: CurrentDatabase) -> EventDetailBody:
     """Publish an event that has FAILED once more, as its next attempt. What succeeded already is not repeated."""
     return EventDetailBody.of(await event_changes.retry_event(database, event_id))

@@ -21,8 +21,14 @@ router = APIRouter(prefix="/v1/users/{userId}/anniversaries", tags=["anniversari
 AnniversaryId = Annotated[UUID, Path(alias="anniversaryId")]
 
 
-@router.post("", status_code=201, dependencies=[WRITE], responses=documented(404, 409, 412))
-async def add_anniversary(
+@router.post(
+    "",
+    operation_id="add_anniversary_v1_users__userId__anniversaries_post",
+    status_code=201,
+    dependencies=[WRITE],
+    responses=documented(404, 409, 412),
+)
+async def create_anniversary(
     user_id: UserId,
     body: CreateAnniversary,
     expected: OptionalVersion,
@@ -78,8 +84,14 @@ async def update_anniversary(
     return AnniversaryBody.of(anniversary)
 
 
-@router.delete("/{anniversaryId}", status_code=204, dependencies=[WRITE], responses=documented(404, 412))
-async def remove_anniversary(
+@router.delete(
+    "/{anniversaryId}",
+    operation_id="remove_anniversary_v1_users__userId__anniversaries__anniversaryId__delete",
+    status_code=204,
+    dependencies=[WRITE],
+    responses=documented(404, 412),
+)
+async def delete_anniversary(
     user_id: UserId,
     anniversary_id: AnniversaryId,
     expected: OptionalVersion,
