@@ -30,7 +30,8 @@ from event_service.adapters import broadcasts as stored
 from event_service.adapters.partitions import Partitions
 from event_service.application.broadcasts import Broadcaster, cancel_broadcast, create_broadcast
 from event_service.domain.broadcasts import Audience, BroadcastStatus, NewBroadcast
-from event_service.main import SERVICE, rulebook
+from event_service.main import SERVICE
+from event_service.roles import rulebook
 from event_service.settings import Settings
 from local_stack.child import StartupError
 from local_stack.postgres import PostgresServer

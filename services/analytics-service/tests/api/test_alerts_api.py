@@ -15,7 +15,8 @@ from analytics_service.api.alert_schemas import AlertLabels
 from analytics_service.application.alerting import judge
 from analytics_service.domain.alert_rules import NAMES, RULES
 from analytics_service.domain.observations import Observations
-from analytics_service.main import SERVICE, alert_policy
+from analytics_service.main import SERVICE
+from analytics_service.roles import alert_policy
 from analytics_service.settings import Settings
 from chassis.service.runtime import Runtime
 from testkit.refusals import refused_cheaply, unknown_fields

@@ -22,7 +22,8 @@ from analytics_service.application.retention import RetentionSweep
 from analytics_service.domain.facts import EndpointResult, Fact, Kind, Measure
 from analytics_service.domain.grains import Grain, cover
 from analytics_service.domain.series import Range, endpoint_summaries
-from analytics_service.main import SERVICE, consumer
+from analytics_service.main import SERVICE
+from analytics_service.roles import consumer
 from analytics_service.settings import Settings
 from chassis.core.lifecycle import Role
 from chassis.database.database import Database, Parameters

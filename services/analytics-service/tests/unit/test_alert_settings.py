@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from analytics_service.domain.alerts import Severity
-from analytics_service.main import alert_policy, alert_rules
+from analytics_service.roles import alert_policy, alert_rules
 from analytics_service.settings import Settings
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -17,7 +17,7 @@ from contracts.due import parse_due_event
 from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.messages.parsing import parse_message
 from contracts.vocabulary import EventType, OutcomeStatus, Priority
-from delivery_service.main import worker
+from delivery_service.roles import worker
 from delivery_service.settings import Settings
 from local_stack.emulator import Emulator
 from testkit import AwsAccount, Receiver, eventually

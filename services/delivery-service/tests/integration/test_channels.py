@@ -28,7 +28,7 @@ from delivery_service.domain.deliveries import Target
 from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.signing import KEY_BYTES
 from delivery_service.domain.templates import TEST_MESSAGE, Template
-from delivery_service.main import open_channels
+from delivery_service.roles import open_channels
 from delivery_service.settings import Settings
 from testkit import Answer, AwsAccount, Receiver
 

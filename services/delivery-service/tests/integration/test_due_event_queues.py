@@ -16,7 +16,7 @@ from chassis.service.runtime import Runtime
 from contracts.due import parse_due_event
 from contracts.vocabulary import EventType, Priority
 from delivery_service.application.bulkheads import NEW_ATTEMPTS
-from delivery_service.main import worker
+from delivery_service.roles import worker
 from delivery_service.settings import Settings
 from testkit import Answer, Receiver, eventually
 

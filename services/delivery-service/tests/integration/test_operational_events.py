@@ -20,7 +20,8 @@ from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.application.endpoints import Security
-from delivery_service.application.sending import Channels, Sender
+from delivery_service.application.ports import Sender
+from delivery_service.application.sending import Channels
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.disabling import DisablePolicy

@@ -28,7 +28,7 @@ from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.application.endpoints import Security, Signing, create_endpoint
 from delivery_service.application.pool import DeliveryPool, PoolLimits
-from delivery_service.application.sending import Sender
+from delivery_service.application.ports import Sender
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.endpoints import EndpointConfig

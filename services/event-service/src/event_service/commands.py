@@ -12,7 +12,8 @@ from chassis.service.service import execute
 from event_service.application import calendar_changes, zone_changes
 from event_service.application.recomputing import Report
 from event_service.domain.business_days import RELEASE
-from event_service.main import SERVICE, rulebook
+from event_service.main import SERVICE
+from event_service.roles import rulebook
 
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would move; change nothing.")]
 

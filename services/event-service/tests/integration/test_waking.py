@@ -18,7 +18,7 @@ from event_service.application import broadcasts
 from event_service.application.firing import FiringRules
 from event_service.application.scheduler import Scheduler
 from event_service.domain.events import Event, Published
-from event_service.main import maintenance
+from event_service.roles import maintenance
 from event_service.settings import Settings
 from testkit import eventually
 

@@ -17,7 +17,7 @@ from event_service.domain.planning import next_occurrence
 from event_service.domain.recurrence import Once, Policies, Rule, Yearly
 from event_service.domain.schedules import LiveEvent
 from event_service.domain.type_rules import TypeRules
-from event_service.main import rulebook
+from event_service.roles import rulebook
 from event_service.settings import Settings
 
 DOCUMENT = Path(__file__).parents[4] / "docs/policies.md"

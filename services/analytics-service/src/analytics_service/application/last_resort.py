@@ -6,7 +6,8 @@ from uuid import UUID
 
 import structlog
 
-from analytics_service.application.notices import Channel, notices
+from analytics_service.application.notices import notices
+from analytics_service.application.ports import AlertChannel
 from analytics_service.domain.alerts import Alert, AlertState, Reading, Rule
 from analytics_service.domain.notices import Action, NotSentError, Policy
 
@@ -25,7 +26,7 @@ class LastResort:
         self,
         rules: Sequence[Rule],
         policy: Policy,
-        channels: Mapping[str, Channel],
+        channels: Mapping[str, AlertChannel],
         *,
         service: str,
         new_id: Callable[[], UUID],

@@ -2,20 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from analytics_service.domain.alerts import Alert
 from analytics_service.domain.notices import Action, Notice, Policy
-
-
-class Channel(Protocol):
-    """Somebody who is told."""
-
-    async def send(self, notice: Notice) -> None:
-        """Raises NotSentError where it was not taken."""
 
 
 def notices(

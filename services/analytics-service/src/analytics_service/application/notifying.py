@@ -7,7 +7,7 @@ import structlog
 from opentelemetry import metrics
 
 from analytics_service.adapters import notifications
-from analytics_service.application.notices import Channel
+from analytics_service.application.ports import AlertChannel
 from analytics_service.domain.notices import Notice, NotSentError
 from chassis.database.database import Database
 
@@ -25,7 +25,7 @@ POLL_SECONDS = 2.0
 class Notifier:
     """A step of a loop, safe in many processes at once. Each notice is sent at least once, an alert's in turn."""
 
-    def __init__(self, database: Database, channels: Mapping[str, Channel]) -> None:
+    def __init__(self, database: Database, channels: Mapping[str, AlertChannel]) -> None:
         self._database = database
         self._channels = channels
 

@@ -24,9 +24,9 @@ from delivery_service.application.bulkheads import Bulkheads, Slot
 from delivery_service.application.claimer import CLAIM_SECONDS, Claimer
 from delivery_service.application.endpoint_watch import WATCH_SECONDS, EndpointWatch
 from delivery_service.application.intake import take_in
+from delivery_service.application.ports import Sender
 from delivery_service.application.recording import DEFAULT_CIRCUITS, record, release
 from delivery_service.application.send_windows import held_back
-from delivery_service.application.sending import Sender
 from delivery_service.domain.attempts import TIMEOUTS
 from delivery_service.domain.circuits import CircuitPolicy, UnreportedSuccesses, returned_probes, tally
 from delivery_service.domain.deliveries import (

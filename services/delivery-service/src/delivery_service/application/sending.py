@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from traceback import extract_tb
-from typing import Protocol
 from urllib.parse import urlsplit
 
 import structlog
@@ -19,6 +18,7 @@ from chassis.database.clock import Clock
 from chassis.telemetry import tracing
 from contracts.messages.user import Contact
 from contracts.trace import trace_id
+from delivery_service.application.ports import Sender
 from delivery_service.application.send_windows import inside_window
 from delivery_service.domain.attempts import Attempt, Fault, Reply, Verdict, judge
 from delivery_service.domain.deliveries import ConfigurationExpiredError, Dispatch, Result, Target, conclude
@@ -26,16 +26,6 @@ from delivery_service.domain.endpoints import ADDRESSED, Kind
 from delivery_service.domain.retries import RetryPolicy, parse_retry_after
 
 log = structlog.get_logger(__name__)
-
-
-class Sender(Protocol):
-    """A channel: how an endpoint is reached."""
-
-    async def send(self, dispatch: Dispatch, target: Target, traceparent: str) -> Reply:
-        """Make one attempt. What the receiver or the network does is a reply, never an exception."""
-
-    async def test(self, target: Target, contact: Contact, traceparent: str) -> Reply:
-        """Send something that says it is a test; ``contact`` is for the channels that write to a person."""
 
 
 class Channels:
