@@ -22,6 +22,8 @@ async def read_entries(
 ) -> AsyncIterator[Batch[T]]:
     """All that comes behind ``mark``, blank lines left out, each line a ``model`` of which ``build`` makes the content.
 
+    A ValueError of ``build`` refuses its line; where it has a ``field``, that is at fault.
+
     Raises:
         ImportBodyChangedError: what comes before it is not what had been read.
         ImportInterruptedError: see LineReader.
@@ -41,6 +43,9 @@ def _entry(number: int, line: bytes | None, model: type[M], build: Callable[[M],
         return Entry(number, build(model.model_validate_json(line)))
     except ValidationError as error:
         return Entry(number, _faults(error))
+    except ValueError as error:
+        # Of `build`: what the model cannot tell by itself.
+        return Entry(number, (Fault(getattr(error, "field", None) or "line", str(error)),))
 
 
 def _faults(error: ValidationError) -> tuple[Fault, ...]:
