@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from bench.delivery.worker import add_due, add_endpoint, all_recorded, running_pool, service_database
 from bench.peers.worker import IN_FLIGHT, INSERT_BATCH, Drain, Order, main
+from chassis.garbage import collect_rarely
 from contracts.vocabulary import Priority
 
 # One endpoint may hold half the slots.
@@ -22,6 +23,7 @@ async def prepare(order: Order) -> AsyncIterator[Drain]:
             await add_due(database, range(start, min(start + INSERT_BATCH, order.count)), Priority.CRITICAL)
 
         async def drain() -> None:
+            collect_rarely()  # as the service does before it works
             async with running_pool(database, Priority.CRITICAL, slots=SLOTS):
                 await all_recorded(database, Priority.CRITICAL)
 
