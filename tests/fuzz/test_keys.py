@@ -40,7 +40,7 @@ async def app(request: pytest.FixtureRequest) -> FastAPI:
     app = create_app(
         request.param.name,
         routers=request.param.routers,
-        service_error=request.param.error,
+        problems=request.param.problems,
         keys=(_key("read"), _key("write")),
         readiness=Readiness(),
         database=Database(f"postgresql://postgres@{ports.LOOPBACK}:1/away"),

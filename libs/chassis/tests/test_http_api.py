@@ -17,7 +17,7 @@ from chassis.api.dependencies import CurrentDatabase
 from chassis.api.health import Readiness
 from chassis.api.pages import Cursor, Limit, Page, cut, decode_cursor, encode_cursor
 from chassis.api.preconditions import ExpectedVersion, OptionalIdempotencyKey, OptionalVersion, set_etag
-from chassis.api.problems import documented
+from chassis.api.problems import Problems, ProblemType, documented
 from chassis.api.wire import NOT_SENT, PatchModel, PlainText, RequestModel, WireModel
 from chassis.core.settings import ServiceSettings
 from chassis.database.clock import ManualClock
@@ -40,17 +40,19 @@ router = APIRouter(prefix="/v1/things", tags=["things"])
 class ThingError(Exception):
     """Root of the sample's errors."""
 
-    status: ClassVar[int] = 409
-    slug: ClassVar[str] = "thing-taken"
-    title: ClassVar[str] = "Thing taken"
     field: ClassVar[str | None] = "firstName"
 
 
 class StaleError(ThingError):
     """It has changed."""
 
-    status: ClassVar[int] = 412
     field: ClassVar[str | None] = "If-Match"
+
+
+PROBLEMS: Problems = {
+    ThingError: ProblemType(409, "thing-taken", "Thing taken"),
+    StaleError: ProblemType(412, "thing-taken", "Thing taken"),
+}
 
 
 class PartBody(RequestModel):
@@ -136,7 +138,7 @@ def _client(settings: ServiceSettings, database: Database, readiness: Readiness 
     app = create_app(
         "sample",
         routers=(router,),
-        service_error=ThingError,
+        problems=PROBLEMS,
         keys=settings.api_keys,
         readiness=readiness or Readiness(),
         database=database,
@@ -475,7 +477,7 @@ async def test_a_process_without_the_api_role_answers_health_alone(settings: Ser
     app = create_app(
         "sample",
         routers=(),
-        service_error=ThingError,
+        problems=PROBLEMS,
         keys=settings.api_keys,
         readiness=Readiness(),
         database=db,

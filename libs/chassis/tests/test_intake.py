@@ -104,7 +104,7 @@ def app(settings: ServiceSettings, db: Database) -> FastAPI:
     return create_app(
         "sample",
         routers=(router,),
-        service_error=None,
+        problems={},
         keys=settings.api_keys,
         readiness=Readiness(),
         database=db,

@@ -102,7 +102,7 @@ async def test_a_process_records_again_and_again_and_once_more_at_its_end(db: Da
 async def client(settings: ServiceSettings) -> AsyncIterator[httpx.AsyncClient]:
     async with open_runtime(settings, name="test") as runtime:
         app = create_app(
-            "test", routers=[APIRouter()], service_error=None, keys=settings.api_keys, readiness=runtime.readiness,
+            "test", routers=[APIRouter()], problems={}, keys=settings.api_keys, readiness=runtime.readiness,
             database=runtime.database, clock=runtime.clock, outbox=runtime.outbox, cache=runtime.cache,
         )  # fmt: skip
         transport = httpx.ASGITransport(app=app)

@@ -47,7 +47,7 @@ async def main() -> None:
     app = create_app(
         "sample",
         routers=(router,),
-        service_error=None,
+        problems={},
         keys=[ApiKey(name="k", sha256=hashlib.sha256(b"key").hexdigest(), scopes=frozenset({"read"}))],
         readiness=Readiness(),
         database=Database(settings.database_url.get_secret_value()),

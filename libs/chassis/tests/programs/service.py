@@ -25,7 +25,7 @@ SERVICE = Service(
     name="sample-service",
     settings=ServiceSettings,
     migrations=Path(os.environ["SAMPLE_MIGRATIONS"]),
-    error=LookupError,
+    problems={},
     routers=(),
     roles={"waiter": waiter},
 )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from analytics_service.api import alerts, costs, endpoints, engagement, exports, metrics, silences, timelines
-from analytics_service.domain.errors import AnalyticsServiceError
+from analytics_service.api.problems import PROBLEMS
 from analytics_service.roles import alerter, console, consumer, state
 from analytics_service.settings import Settings
 from chassis.api import status
@@ -13,7 +13,7 @@ SERVICE = Service(
     name="analytics-service",
     settings=Settings,
     migrations=Path(__file__).parents[2] / "migrations",
-    error=AnalyticsServiceError,
+    problems=PROBLEMS,
     routers=(
         metrics.router,
         endpoints.router,

@@ -9,7 +9,9 @@ import pytest
 from pydantic import BaseModel
 
 from analytics_service.adapters.peers import Peer
+from analytics_service.api.problems import PROBLEMS
 from analytics_service.domain.errors import PeerAwayError, PeerError, PeerRefusedError, PeerUnknownError
+from chassis.api.problems import ProblemType
 from local_stack import ports
 from testkit import Answer, Receiver
 
@@ -74,7 +76,7 @@ async def test_a_refused_key_is_our_fault_where_it_is_ours_and_theirs_where_it_i
     receiver.answer(_problem(403, title="Scope missing"), _problem(403, title="Scope missing"))
     with pytest.raises(PeerError, match="refused the key of this service") as ours:
         await open_peer().request("GET", "/v1/things")
-    assert ours.value.status == 502
+    assert PROBLEMS[type(ours.value)] == ProblemType(502, "service-failed", "Another service failed")
     with pytest.raises(PeerRefusedError, match="Scope missing") as theirs:
         await open_peer().request("GET", "/v1/things", key="theirs")
     assert theirs.value.status == 403

@@ -5,7 +5,7 @@ from pathlib import Path
 from chassis.service.service import Service
 from contracts.vocabulary import Priority
 from delivery_service.api import dead_letters, deliveries, endpoints, status
-from delivery_service.domain.errors import DeliveryServiceError
+from delivery_service.api.problems import PROBLEMS
 from delivery_service.roles import consumer, state, workers
 from delivery_service.settings import Settings
 
@@ -15,7 +15,7 @@ SERVICE = Service(
     name="delivery-service",
     settings=Settings,
     migrations=Path(__file__).parents[2] / "migrations",
-    error=DeliveryServiceError,
+    problems=PROBLEMS,
     routers=(endpoints.router, deliveries.router, dead_letters.router, status.router),
     roles={"worker": workers(*Priority), "consumer": consumer},
     state=state,

@@ -5,7 +5,7 @@ from pathlib import Path
 from chassis.api.imports import progress_router
 from chassis.service.service import Service
 from event_service.api import broadcasts, calendar_feeds, events, forecast, imports, schedules, status
-from event_service.domain.errors import EventServiceError
+from event_service.api.problems import PROBLEMS
 from event_service.roles import consumer, maintenance, prepare, replay, scheduler, state
 from event_service.settings import Settings
 
@@ -13,7 +13,7 @@ SERVICE = Service(
     name="event-service",
     settings=Settings,
     migrations=Path(__file__).parents[2] / "migrations",
-    error=EventServiceError,
+    problems=PROBLEMS,
     routers=(
         broadcasts.router,
         calendar_feeds.router,

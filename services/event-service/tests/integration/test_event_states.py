@@ -47,7 +47,7 @@ from event_service.application.outcomes import sweep_missed
 from event_service.application.schedule_requests import NewSchedule
 from event_service.application.schedules import create_schedule
 from event_service.domain.business_days import BusinessDays
-from event_service.domain.errors import EventServiceError
+from event_service.domain.errors import EventServiceError, EventStateError, ImpossibleTimeError
 from event_service.domain.events import Event
 from event_service.domain.one_offs import When
 from event_service.domain.patterns import Kind, PatternParts
@@ -391,7 +391,7 @@ class EventStates(RuleBasedStateMachine):
         try:
             await ask(row.id)
         except EventServiceError as error:
-            assert error.status in (409, 422)
+            assert isinstance(error, EventStateError | ImpossibleTimeError)
             return None
         return row
 

@@ -9,8 +9,8 @@ from chassis.messaging.erasures import Eraser
 from chassis.service.runtime import Runtime
 from chassis.service.service import Service
 from user_service.api import anniversaries, erasures, imports, users
+from user_service.api.problems import PROBLEMS
 from user_service.application.erasures import erase, report_own
-from user_service.domain.errors import UserServiceError
 from user_service.settings import Settings
 from user_service.subscribers.erasures import erasure_handler
 
@@ -33,7 +33,7 @@ SERVICE = Service(
     name="user-service",
     settings=Settings,
     migrations=Path(__file__).parents[2] / "migrations",
-    error=UserServiceError,
+    problems=PROBLEMS,
     routers=(users.router, anniversaries.router, imports.router, erasures.router, status.router),
     roles={"consumer": consumer},
 )

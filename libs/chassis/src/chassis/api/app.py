@@ -15,7 +15,7 @@ from chassis.api.auth import Keyring, public_paths
 from chassis.api.docs import mount_docs
 from chassis.api.intake import KNOWN, STORABLE, Intake
 from chassis.api.openapi import document
-from chassis.api.problems import documented, install_handlers
+from chassis.api.problems import Problems, documented, install_handlers
 from chassis.core.lifecycle import Stopping
 from chassis.core.settings import ApiKey
 from chassis.database.clock import Clock
@@ -31,7 +31,7 @@ def create_app(
     title: str,
     *,
     routers: Sequence[APIRouter],
-    service_error: type[Exception] | None,
+    problems: Problems,
     keys: Sequence[ApiKey],
     readiness: health.Readiness,
     database: Database,
@@ -45,7 +45,7 @@ def create_app(
     Args:
         routers: the service's own; what every service has is added. None: only health and metrics.
         state: what those routers ask for beyond what every service has.
-        service_error: root of the service's error tree, see :class:`chassis.core.errors.Problem`.
+        problems: how the service's own errors are answered.
     """
     app = FastAPI(
         title=f"Almanac {title}",
@@ -64,7 +64,7 @@ def create_app(
     app.state.stopping = Stopping()
     for name, value in state.items():
         setattr(app.state, name, value)
-    install_handlers(app, service_error)
+    install_handlers(app, problems)
     app.include_router(health.router(readiness))
     if routers:
         for router in (*routers, dead_letters.router, usage.router):

@@ -1,9 +1,11 @@
 """Errors as RFC 9457 ``application/problem+json``: each names the field at fault, and nothing was changed."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 from fastapi import FastAPI, Request
@@ -16,7 +18,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from chassis.api.fault_limits import MAX_FAULTS
-from chassis.core.errors import Problem, ProblemError, ServiceUnavailableError
+from chassis.core.errors import ProblemError, ServiceUnavailableError
 from chassis.database.database import is_outage
 from chassis.telemetry import tracing
 from chassis.telemetry.tracing import current_trace_id
@@ -32,6 +34,26 @@ MAX_FAULT_BYTES = 320
 MAX_DETAIL_BYTES = 1600
 """Of a problem's texts, which may quote what the client sent. With ten faults an answer stays below 10 kB."""
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """How errors of one class are answered."""
+
+    status: int
+    """HTTP status."""
+    slug: str
+    """Last part of the problem type's URN; published, so it stays."""
+    title: str
+    """The problem type in words, the same for every occurrence."""
+
+
+Problems: TypeAlias = Mapping[type[Exception], ProblemType | Callable[[Any], ProblemType]]
+"""How a service answers its errors, by class. A subclass that is not listed is answered as its base.
+
+``str(error)`` is the problem's detail. An attribute ``field`` names the field at fault; an attribute ``faults`` has
+several of them, each with the rule that was broken.
+"""
 
 
 class FieldError(BaseModel):
@@ -112,13 +134,13 @@ def problem_response(
     return Response(content, status, dict(headers or {}), media_type=MEDIA_TYPE)
 
 
-def install_handlers(app: FastAPI, service_error: type[Exception] | None) -> None:
-    """Answer every error as a problem. ``service_error`` is the root of the service's own tree (a :class:`Problem`)."""
+def install_handlers(app: FastAPI, problems: Problems) -> None:
+    """Answer every error as a problem, the service's own as ``problems`` has them."""
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(ProblemError, _problem)
-    if service_error is not None:
-        app.add_exception_handler(service_error, _problem)
+    for error, kind in problems.items():
+        app.add_exception_handler(error, partial(_service_problem, kind))
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -132,20 +154,33 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def problem_of(error: Problem | ProblemError) -> Response:
-    """The answer to an error of a tree."""
-    detail = str(error) or error.title
-    faults = getattr(error, "faults", None) or ([(error.field, detail)] if error.field else [])
-    errors = [FieldError(field=field, detail=rule) for field, rule in faults]
-    if isinstance(error, InvalidRequestError):
-        errors = list(error.errors)
-    return problem_response(error.status, error.slug, error.title, detail, errors, getattr(error, "headers", None))
+def problem_of(error: ProblemError) -> Response:
+    """Return the answer to an error of the chassis."""
+    errors = list(error.errors) if isinstance(error, InvalidRequestError) else None
+    return _answer(error, ProblemType(error.status, error.slug, error.title), errors, error.headers)
 
 
 async def _problem(_: Request, error: Exception) -> Response:
-    if not isinstance(error, Problem):
+    if not isinstance(error, ProblemError):
         raise error
     return problem_of(error)
+
+
+async def _service_problem(kind: ProblemType | Callable[[Any], ProblemType], _: Request, error: Exception) -> Response:
+    return _answer(error, kind if isinstance(kind, ProblemType) else kind(error))
+
+
+def _answer(
+    error: Exception,
+    kind: ProblemType,
+    errors: Sequence[FieldError] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    detail, field = str(error) or kind.title, getattr(error, "field", None)
+    if errors is None:
+        faults = getattr(error, "faults", None) or ([(field, detail)] if field else [])
+        errors = [FieldError(field=name, detail=rule) for name, rule in faults]
+    return problem_response(kind.status, kind.slug, kind.title, detail, errors, headers)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

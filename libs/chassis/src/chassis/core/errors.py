@@ -12,35 +12,23 @@
     ├── IdempotencyKeyReusedError     422
     └── ServiceUnavailableError       503
 
-A service's own tree starts at one class in its ``domain/errors.py`` with the same four attributes (:class:`Problem`).
-The domain imports nothing, so the shape is a protocol and not a base class. An error with several fields at fault has
-them, each with the rule that was broken, in an attribute ``faults``.
+The errors of a service know no HTTP: their statuses are in its ``api/problems.py``.
 """
 
-from typing import ClassVar, Protocol, runtime_checkable
-
-
-@runtime_checkable
-class Problem(Protocol):
-    """What an exception needs to be answered as RFC 9457 ``application/problem+json``."""
-
-    status: int
-    """HTTP status."""
-    slug: str
-    """Last part of the problem type's URI, stable for ever."""
-    title: str
-    """The problem type in words, the same for every occurrence."""
-    field: str | None
-    """The request's field that is at fault, as the client spells it, or None."""
+from typing import ClassVar
 
 
 class ProblemError(Exception):
     """Base of the tree. ``str(error)`` is the problem's detail."""
 
     status: int = 500
+    """HTTP status."""
     slug: str = "internal"
+    """Last part of the problem type's URN; published, so it stays."""
     title: str = "Internal error"
+    """The problem type in words, the same for every occurrence."""
     field: str | None = None
+    """The request's field that is at fault, as the client spells it, or None."""
     headers: ClassVar[dict[str, str]] = {}
 
 

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from chassis.api.app import create_app
+from chassis.api.problems import Problems
 from chassis.api.server import HttpServer
 from chassis.api.unready import stay_unready
 from chassis.core.gc_tuning import collect_rarely
@@ -59,6 +60,7 @@ class Service(Generic[S]):
     """What differs between services.
 
     ``roles`` maps a role's name to what it runs; ``api`` and ``relay`` are the chassis' own and always there.
+    ``problems`` says how its errors are answered over HTTP.
     ``parts`` are roles that run a part of another one: only where they are named.
     ``sites`` are roles that answer browsers: each mounts what it serves on the process's application, with
     :func:`chassis.api.sites.mount_site`, and returns what runs beside it.
@@ -70,7 +72,7 @@ class Service(Generic[S]):
     name: str
     settings: type[S]
     migrations: Path
-    error: type[Exception]
+    problems: Problems
     routers: Sequence[APIRouter]
     roles: Mapping[str, Callable[[Runtime[S]], Sequence[Role]]]
     parts: Mapping[str, Callable[[Runtime[S]], Sequence[Role]]] = field(default_factory=dict)
@@ -89,7 +91,7 @@ class Service(Generic[S]):
         return create_app(
             self.name,
             routers=self.routers if with_api else (),
-            service_error=self.error,
+            problems=self.problems,
             keys=runtime.settings.api_keys,
             readiness=runtime.readiness,
             database=runtime.database,

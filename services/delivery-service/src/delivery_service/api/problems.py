@@ -1,0 +1,46 @@
+"""How the errors of delivery-service are answered: HTTP status, problem type and title."""
+
+from chassis.api.problems import Problems, ProblemType
+from delivery_service.domain.errors import (
+    ContactNeededError,
+    DeadLetterNotFoundError,
+    DeadLetterNotOpenError,
+    DeliveryEndedError,
+    DeliveryInHandError,
+    DeliveryNotFoundError,
+    EndpointNotFoundError,
+    HeaderRefusedError,
+    NotOfThisKindError,
+    NotRedrivableError,
+    ReasonWhileEnabledError,
+    RedriveEndedError,
+    RedriveNotFoundError,
+    SecretRefusedError,
+    SecretsUnreadableError,
+    StaleVersionError,
+    TextTooLongError,
+    TooManySecretsError,
+    UrlRefusedError,
+)
+
+PROBLEMS: Problems = {
+    EndpointNotFoundError: ProblemType(404, "endpoint-not-found", "Endpoint not found"),
+    DeliveryNotFoundError: ProblemType(404, "delivery-not-found", "Delivery not found"),
+    StaleVersionError: ProblemType(412, "stale-version", "Changed in the meantime"),
+    UrlRefusedError: ProblemType(422, "url-refused", "URL refused"),
+    TooManySecretsError: ProblemType(409, "too-many-secrets", "Too many secrets"),
+    SecretRefusedError: ProblemType(422, "secret-refused", "Secret refused"),
+    HeaderRefusedError: ProblemType(422, "header-refused", "Header refused"),
+    NotOfThisKindError: ProblemType(422, "not-of-this-kind", "Not of this kind"),
+    TextTooLongError: ProblemType(422, "text-too-long", "Text too long"),
+    ContactNeededError: ProblemType(422, "contact-needed", "Contact needed"),
+    SecretsUnreadableError: ProblemType(503, "secrets-unreadable", "Secrets cannot be decrypted"),
+    ReasonWhileEnabledError: ProblemType(422, "reason-while-enabled", "Reason without disabling"),
+    DeadLetterNotFoundError: ProblemType(404, "dead-letter-not-found", "Dead letter not found"),
+    DeadLetterNotOpenError: ProblemType(409, "dead-letter-not-open", "Dead letter not open"),
+    NotRedrivableError: ProblemType(409, "not-redrivable", "Cannot be redriven now"),
+    DeliveryInHandError: ProblemType(409, "delivery-in-hand", "Delivery in hand"),
+    DeliveryEndedError: ProblemType(409, "delivery-ended", "Delivery ended"),
+    RedriveNotFoundError: ProblemType(404, "redrive-not-found", "Redrive not found"),
+    RedriveEndedError: ProblemType(409, "redrive-ended", "Redrive ended"),
+}
