@@ -69,6 +69,9 @@ def test_the_rules_hold(house: Path) -> None:
         ("delivery_service/application/breach.py", "delivery_service.settings"),
         ("delivery_service/application/breach.py", "sqlalchemy"),
         ("analytics_service/domain/breach.py", "pydantic"),
+        ("event_service/domain/breach.py", "chassis.database.clock"),
+        ("event_service/domain/breach.py", "chassis.core.settings"),
+        ("delivery_service/domain/breach.py", "contracts.messages.event"),
     ],
 )
 def test_a_planted_breach_is_found(house: Path, module: str, imports: str) -> None:

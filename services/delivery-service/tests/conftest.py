@@ -19,6 +19,7 @@ from chassis.core.settings import ApiKey, Scope
 from chassis.database.database import Database
 from chassis.service.runtime import Runtime, open_runtime
 from chassis.telemetry.tracing import start_tracing
+from contracts.vocabulary import Channel
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.secret_cipher import Confidential
@@ -26,7 +27,6 @@ from delivery_service.adapters.signatures import generate_secret
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.domain.attempts import Reply
 from delivery_service.domain.deliveries import Dispatch, Lease, Target
-from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.signing import KEY_BYTES, Secret
 from delivery_service.main import SERVICE
 from delivery_service.settings import Settings
@@ -115,7 +115,7 @@ def attempt() -> Callable[..., Awaitable[Reply]]:
         sealed = CIPHER.encrypt(
             endpoint_id, Confidential(tuple(secrets) or (Secret(generate_secret()),), headers or {})
         )
-        target = Target(endpoint_id, 1, Kind.WEBHOOK, url, sealed, timeout_seconds)
+        target = Target(endpoint_id, 1, Channel.WEBHOOK, url, sealed, timeout_seconds)
         dispatch = Dispatch(
             delivery_id=uuid4(),
             event_id=uuid4(),

@@ -87,7 +87,9 @@ class FailureReason(StrEnum):
     NO_CONTACT = "no_contact"
     NO_ENDPOINT = "no_endpoint"
     DISABLED = "disabled"
+    """Its endpoint was disabled while it waited; once that is enabled again, a redrive can send it."""
     CANCELLED = "cancelled"
+    """A client cancelled it, or its endpoint or its user was deleted."""
     POISON = "poison"
 
 

@@ -12,7 +12,7 @@ from chassis.messaging.aws import AwsAccess
 from chassis.messaging.erasures import Eraser
 from chassis.service.runtime import Runtime
 from contracts.messages.spec import MessageType
-from contracts.vocabulary import Priority
+from contracts.vocabulary import Channel, Priority
 from delivery_service.adapters.aws import AwsCaller
 from delivery_service.adapters.email import EmailSender
 from delivery_service.adapters.guard import Guard
@@ -38,7 +38,6 @@ from delivery_service.application.standing import read_standing
 from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.dead_letters import HORIZON_SECONDS
 from delivery_service.domain.disabling import DisablePolicy
-from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.retries import RetryPolicy
 from delivery_service.settings import Settings
 from delivery_service.subscribers.due_events import due_event_handler
@@ -96,11 +95,11 @@ def open_channels(settings: Settings, usage: Usage, *, connections: int) -> Chan
         for each in (poster, guard, ses, sns):
             await each.aclose()
 
-    senders: dict[Kind, Sender] = {
-        Kind.WEBHOOK: WebhookSender(poster, cipher),
-        Kind.SLACK: SlackSender(poster, cipher),
-        Kind.EMAIL: EmailSender(ses, sender=settings.email_from),
-        Kind.SMS: SmsSender(sns, sender_id=settings.sms_sender_id),
+    senders: dict[Channel, Sender] = {
+        Channel.WEBHOOK: WebhookSender(poster, cipher),
+        Channel.SLACK: SlackSender(poster, cipher),
+        Channel.EMAIL: EmailSender(ses, sender=settings.email_from),
+        Channel.SMS: SmsSender(sns, sender_id=settings.sms_sender_id),
     }
     return Channels(senders, close=close)
 

@@ -7,7 +7,7 @@ import pytest
 from delivery_scene import Scene, due_event, receive
 from standardwebhooks import Webhook
 
-from delivery_service.domain.endpoints import Kind
+from contracts.vocabulary import Channel
 from testkit import Answer, Receiver
 
 
@@ -51,7 +51,7 @@ async def test_a_test_of_a_channel_to_persons_says_to_whom(
     api_scene: Scene,
     api: httpx.AsyncClient,
 ) -> None:
-    sms, _ = await api_scene.endpoint(kind=Kind.SMS, url=None)
+    sms, _ = await api_scene.endpoint(kind=Channel.SMS, url=None)
     nobody = await api.post(f"/v1/endpoints/{sms}/test", json={"email": "ada@example.org"})
     assert (nobody.status_code, nobody.json()["errors"][0]["field"]) == (422, "phone")
     told = (await api.post(f"/v1/endpoints/{sms}/test", json={"phone": "+4915112345678"})).json()

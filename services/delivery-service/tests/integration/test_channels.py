@@ -25,7 +25,6 @@ from delivery_service.adapters.sms import SmsSender
 from delivery_service.application.sending import Channels
 from delivery_service.domain.attempts import Fault, Verdict, judge
 from delivery_service.domain.deliveries import Target
-from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.signing import KEY_BYTES
 from delivery_service.domain.templates import TEST_MESSAGE, Template
 from delivery_service.roles import open_channels
@@ -37,7 +36,7 @@ ADA = Contact(email="ada@example.org", phone="+4915112345678")
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def target(kind: Kind, *, url: str | None = None, template: Template | None = None) -> Target:
+def target(kind: Channel, *, url: str | None = None, template: Template | None = None) -> Target:
     endpoint_id = uuid4()
     sealed = CIPHER.encrypt(endpoint_id, Confidential(url=url))
     return Target(endpoint_id, 1, kind, None, sealed, 30, template=template or Template())
@@ -67,9 +66,9 @@ async def test_an_event_reaches_a_person_by_every_channel_that_has_an_address(
 ) -> None:
     webhook, _ = await api_scene.endpoint()
     email, _ = await api_scene.endpoint(
-        kind=Kind.EMAIL, url=None, subject="{eventType}", html="<h1>{message}</h1>", text="{message}!"
+        kind=Channel.EMAIL, url=None, subject="{eventType}", html="<h1>{message}</h1>", text="{message}!"
     )
-    sms, _ = await api_scene.endpoint(kind=Kind.SMS, url=None)
+    sms, _ = await api_scene.endpoint(kind=Channel.SMS, url=None)
     async with api_scene.pool(sender=channels) as pool:
         await receive(pool, due_event(deliveryPayload={"message": "Hey, Zoë <3"}))
         [item] = await api_scene.ended()
@@ -87,7 +86,7 @@ async def test_an_event_reaches_a_person_by_every_channel_that_has_an_address(
 
 
 async def test_a_text_message_goes_to_the_persons_phone(channels: Channels) -> None:
-    reply = await channels.test(target(Kind.SMS), ADA, TRACEPARENT)
+    reply = await channels.test(target(Channel.SMS), ADA, TRACEPARENT)
     assert (reply.http_status, judge(reply)) == (200, Verdict.SUCCEEDED)
     assert reply.excerpt
 
@@ -95,7 +94,7 @@ async def test_a_text_message_goes_to_the_persons_phone(channels: Channels) -> N
 @pytest.mark.usefixtures("runtime")
 async def test_text_message_that_outgrows_its_limit_is_refused_without_a_call(receiver: Receiver) -> None:
     sns = AwsCaller("sns", AwsAccess("us-east-1", f"http://127.0.0.1:{receiver.port}", 1, 1), Usage())
-    wanted = target(Kind.SMS, template=Template(text="{message}" * 30))
+    wanted = target(Channel.SMS, template=Template(text="{message}" * 30))
     reply = await SmsSender(sns, sender_id=None).test(wanted, ADA, TRACEPARENT)
     await sns.aclose()
     length = 30 * len(TEST_MESSAGE)
@@ -108,14 +107,14 @@ async def test_text_message_that_outgrows_its_limit_is_refused_without_a_call(re
 
 async def test_what_people_are_sent_is_counted_for_the_costs(channels: Channels, runtime: Runtime[Settings]) -> None:
     runtime.bus.usage.take()
-    await channels.test(target(Kind.EMAIL), ADA, TRACEPARENT)
-    await channels.test(target(Kind.SMS), ADA, TRACEPARENT)
+    await channels.test(target(Channel.EMAIL), ADA, TRACEPARENT)
+    await channels.test(target(Channel.SMS), ADA, TRACEPARENT)
     assert runtime.bus.usage.take() == {(Meter.AWS_MESSAGES, *EMAIL): 1, (Meter.AWS_MESSAGES, *SMS): 1}
 
 
 async def test_without_an_address_to_send_from_an_email_is_not_sent_and_not_lost(aws: AwsAccount) -> None:
     sender = EmailSender(AwsCaller("sesv2", AwsAccess("us-east-1", aws.endpoint_url, 1, 1), Usage()), sender=None)
-    reply = await sender.test(target(Kind.EMAIL), ADA, TRACEPARENT)
+    reply = await sender.test(target(Channel.EMAIL), ADA, TRACEPARENT)
     assert (reply.fault, judge(reply)) == (Fault.NOT_CONFIGURED, Verdict.RETRY)
 
 
@@ -144,7 +143,7 @@ async def test_a_refusal_of_aws_is_kept_without_the_persons_address(
     body = json.dumps({"message": "not verified: ada@example.org"}).encode()
     receiver.answer(Answer(status, headers={"x-amzn-ErrorType": code, "Content-Type": "application/json"}, body=body))
     ses = AwsCaller("sesv2", AwsAccess("us-east-1", f"http://127.0.0.1:{receiver.port}", 1, 1), Usage())
-    reply = await EmailSender(ses, sender="almanac@example.org").test(target(Kind.EMAIL), ADA, TRACEPARENT)
+    reply = await EmailSender(ses, sender="almanac@example.org").test(target(Channel.EMAIL), ADA, TRACEPARENT)
     await ses.aclose()
     assert (reply.http_status, reply.fault, judge(reply)) == (http_status, fault, verdict)
     assert reply.excerpt == f"{code}: not verified: [redacted]"
@@ -225,7 +224,7 @@ async def test_aws_error_is_final_only_where_the_message_is_at_fault(
         receiver.answer(Answer(statuses.get(code, 400), headers=headers, body=body.encode()))
     aws = AwsCaller(service, AwsAccess("us-east-1", f"http://127.0.0.1:{receiver.port}", 1, 1), Usage())
     sender = EmailSender(aws, sender="almanac@example.org") if service == "sesv2" else SmsSender(aws, sender_id=None)
-    wanted = target(Kind.EMAIL if service == "sesv2" else Kind.SMS)
+    wanted = target(Channel.EMAIL if service == "sesv2" else Channel.SMS)
     replies = {code: await sender.test(wanted, ADA, TRACEPARENT) for code in expected}
     await aws.aclose()
     assert {code: judge(reply) for code, reply in replies.items()} == expected
@@ -236,7 +235,7 @@ async def test_aws_error_is_final_only_where_the_message_is_at_fault(
 async def test_aws_that_is_away_is_a_connection_fault(receiver: Receiver) -> None:
     await receiver.stop()
     sns = AwsCaller("sns", AwsAccess("us-east-1", f"http://127.0.0.1:{receiver.port}", 1, 1), Usage())
-    reply = await SmsSender(sns, sender_id="Almanac").test(target(Kind.SMS), ADA, TRACEPARENT)
+    reply = await SmsSender(sns, sender_id="Almanac").test(target(Channel.SMS), ADA, TRACEPARENT)
     await sns.aclose()
     assert reply.fault is Fault.CONNECTION
 
@@ -253,7 +252,7 @@ async def slack(tmp_path: Path) -> AsyncIterator[Slack]:
 
 async def test_slack_gets_the_message_as_text_that_calls_nobody(slack: Slack) -> None:
     slack.receiver.answer(Answer(200, body=b"ok"))
-    wanted = target(Kind.SLACK, url=slack.url, template=Template(text="*{message}* <!channel>"))
+    wanted = target(Channel.SLACK, url=slack.url, template=Template(text="*{message}* <!channel>"))
     reply = await slack.sender.test(wanted, ADA, TRACEPARENT)
     assert (reply.http_status, reply.excerpt) == (200, "ok")
     [request] = slack.receiver.requests
@@ -271,7 +270,7 @@ async def test_slacks_answers_mean_what_a_webhooks_do_and_its_url_is_not_kept(
     slack: Slack, status: int, verdict: Verdict
 ) -> None:
     slack.receiver.answer(Answer(status, headers={"Retry-After": "7"}, body=f"no_service at {slack.url}".encode()))
-    reply = await slack.sender.test(target(Kind.SLACK, url=slack.url), ADA, TRACEPARENT)
+    reply = await slack.sender.test(target(Channel.SLACK, url=slack.url), ADA, TRACEPARENT)
     assert (reply.http_status, judge(reply), reply.retry_after) == (status, verdict, "7")
     assert reply.excerpt == "no_service at [redacted]"
 
@@ -279,7 +278,7 @@ async def test_slacks_answers_mean_what_a_webhooks_do_and_its_url_is_not_kept(
 @pytest.mark.parametrize("location", [PATH, PATH.lstrip("/"), f"../{TOKEN}", f"/oops?from={PATH.replace('/', '%2F')}"])
 async def test_slacks_url_in_a_location_is_not_kept(slack: Slack, location: str) -> None:
     slack.receiver.answer(Answer(302, headers={"Location": location}, body=f"moved to {location}".encode()))
-    reply = await slack.sender.test(target(Kind.SLACK, url=slack.url), ADA, TRACEPARENT)
+    reply = await slack.sender.test(target(Channel.SLACK, url=slack.url), ADA, TRACEPARENT)
     assert reply.headers is not None
     assert "[redacted]" in reply.headers["location"]
     assert "[redacted]" in (reply.excerpt or "")

@@ -10,7 +10,6 @@ from delivery_scene import Scene, due_event, receive
 from standardwebhooks import Webhook
 
 from contracts.vocabulary import Channel, EventType, OutcomeStatus, Priority
-from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.retries import RetryPolicy
 from testkit import Answer, Receiver, eventually
 
@@ -260,7 +259,7 @@ async def test_an_endpoint_switched_off_or_deleted_meanwhile_gets_nothing_more(
 
 async def test_an_outcome_says_by_which_channel_though_the_endpoint_is_deleted(scene: Scene) -> None:
     webhook, _ = await scene.endpoint()
-    sms, _ = await scene.endpoint(kind=Kind.SMS, url=None)
+    sms, _ = await scene.endpoint(kind=Channel.SMS, url=None)
     async with scene.pool(claiming=False) as pool:
         pool.close()
         await receive(pool, due_event())

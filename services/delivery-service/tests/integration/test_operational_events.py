@@ -14,7 +14,7 @@ from slack_stand_in import Slack, slack_stand_in
 from standardwebhooks import Webhook
 
 from contracts.messages.delivery import DeadLetteredItem
-from contracts.vocabulary import Priority
+from contracts.vocabulary import Channel, Priority
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.secret_cipher import SecretCipher
@@ -25,7 +25,7 @@ from delivery_service.application.sending import Channels
 from delivery_service.domain.addresses import Reach
 from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.disabling import DisablePolicy
-from delivery_service.domain.endpoints import Kind, OperationalEvent
+from delivery_service.domain.endpoints import OperationalEvent
 from delivery_service.domain.signing import KEY_BYTES
 from testkit import Answer, Receiver, eventually
 
@@ -113,7 +113,7 @@ async def test_webhook_and_slack_get_operational_events_except_about_themselves(
     slack: Slack,
 ) -> None:
     slack_id, _ = await scene.endpoint(
-        kind=Kind.SLACK,
+        kind=Channel.SLACK,
         url=slack.url,
         event_types=("REMINDER",),
         operational_events=BOTH,
@@ -146,7 +146,10 @@ async def test_webhook_and_slack_get_operational_events_except_about_themselves(
 async def _channels(slack: Slack) -> AsyncIterator[Channels]:
     """Webhooks over the network, Slack as its stand-in says."""
     network = Poster(connections=10, connect_seconds=2, guard=SECURITY.guard)
-    senders: dict[Kind, Sender] = {Kind.WEBHOOK: WebhookSender(network, SECURITY.cipher), Kind.SLACK: slack.sender}
+    senders: dict[Channel, Sender] = {
+        Channel.WEBHOOK: WebhookSender(network, SECURITY.cipher),
+        Channel.SLACK: slack.sender,
+    }
     yield Channels(senders, close=network.aclose)
     await network.aclose()
 

@@ -13,10 +13,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from chassis.database.clock import ManualClock
 from chassis.telemetry import tracing
 from contracts.messages.user import Contact
+from contracts.vocabulary import Channel
 from delivery_service.application.sending import attempt
 from delivery_service.domain.attempts import Reply
 from delivery_service.domain.deliveries import Dispatch, Lease, Target
-from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.retries import RetryPolicy
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -42,7 +42,7 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
 
 
 async def _attributes(
-    spans: InMemorySpanExporter, policy: RetryPolicy, *, kind: Kind, url: str | None, tries: int
+    spans: InMemorySpanExporter, policy: RetryPolicy, *, kind: Channel, url: str | None, tries: int
 ) -> Mapping[str, Any]:
     target = Target(uuid4(), 1, kind, url, "", 30)
     dispatch = Dispatch(uuid4(), uuid4(), Lease.begin(90), tries, "", datetime.now(UTC), TRACEPARENT, target)
@@ -59,18 +59,18 @@ def policy() -> RetryPolicy:
 
 async def test_a_post_names_its_server_and_not_the_path(spans: InMemorySpanExporter, policy: RetryPolicy) -> None:
     url = "https://hooks.example.org/services/SECRET?token=SECRET"
-    found = await _attributes(spans, policy, kind=Kind.WEBHOOK, url=url, tries=0)
+    found = await _attributes(spans, policy, kind=Channel.WEBHOOK, url=url, tries=0)
     assert found["http.request.method"] == "POST"
     assert (found["server.address"], found["server.port"]) == ("hooks.example.org", 443)
     assert found["http.response.status_code"] == 200
     assert "SECRET" not in str(dict(found))
-    found = await _attributes(spans, policy, kind=Kind.SLACK, url="http://10.0.0.1:8080/x", tries=0)
+    found = await _attributes(spans, policy, kind=Channel.SLACK, url="http://10.0.0.1:8080/x", tries=0)
     assert (found["server.address"], found["server.port"]) == ("10.0.0.1", 8080)
 
 
 async def test_only_a_retry_has_a_resend_count(spans: InMemorySpanExporter, policy: RetryPolicy) -> None:
-    first = await _attributes(spans, policy, kind=Kind.WEBHOOK, url="https://example.org/", tries=0)
-    again = await _attributes(spans, policy, kind=Kind.WEBHOOK, url="https://example.org/", tries=2)
+    first = await _attributes(spans, policy, kind=Channel.WEBHOOK, url="https://example.org/", tries=0)
+    again = await _attributes(spans, policy, kind=Channel.WEBHOOK, url="https://example.org/", tries=2)
     assert "http.request.resend_count" not in first
     assert again["http.request.resend_count"] == 2
 
@@ -78,5 +78,5 @@ async def test_only_a_retry_has_a_resend_count(spans: InMemorySpanExporter, poli
 async def test_what_is_no_request_of_ours_has_no_http_attributes(
     spans: InMemorySpanExporter, policy: RetryPolicy
 ) -> None:
-    found = await _attributes(spans, policy, kind=Kind.EMAIL, url=None, tries=0)
+    found = await _attributes(spans, policy, kind=Channel.EMAIL, url=None, tries=0)
     assert not [name for name in found if name.startswith(("http.request", "server.", "url."))]

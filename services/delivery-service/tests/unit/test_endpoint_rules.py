@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from contracts.vocabulary import Channel, FailureReason
 from delivery_service.adapters.destinations import parse_destination
-from delivery_service.domain.deliveries import Reason
-from delivery_service.domain.endpoints import EndpointConfig, Kind, check_url, host_and_port
+from delivery_service.domain.endpoints import EndpointConfig, check_url, host_and_port
 from delivery_service.domain.errors import ReasonWhileEnabledError, TextTooLongError
 from delivery_service.domain.hosts import ascii_host
 from delivery_service.domain.templates import MAX_SMS
@@ -107,8 +106,8 @@ def test_a_reason_is_only_for_what_is_not_enabled() -> None:
 
 
 def test_sms_text_over_the_limit_is_refused_only_when_it_changes() -> None:
-    assert EndpointConfig(None, kind=Kind.SMS, text="a" * MAX_SMS).checked().text == "a" * MAX_SMS
-    old = EndpointConfig(None, kind=Kind.SMS, text="a" * (MAX_SMS + 1))
+    assert EndpointConfig(None, kind=Channel.SMS, text="a" * MAX_SMS).checked().text == "a" * MAX_SMS
+    old = EndpointConfig(None, kind=Channel.SMS, text="a" * (MAX_SMS + 1))
     with pytest.raises(TextTooLongError, match="at most 1600 characters where kind is sms, it has 1601"):
         old.checked()
     # It was stored before the limit was: the endpoint can still be disabled.
@@ -116,12 +115,12 @@ def test_sms_text_over_the_limit_is_refused_only_when_it_changes() -> None:
     with pytest.raises(TextTooLongError):
         old.merged({"text": "b" * (MAX_SMS + 1)})
     # Slack and e-mail carry more.
-    assert EndpointConfig(None, kind=Kind.EMAIL, text="a" * 5_000).checked().text == "a" * 5_000
+    assert EndpointConfig(None, kind=Channel.EMAIL, text="a" * 5_000).checked().text == "a" * 5_000
 
 
 def test_every_kind_is_a_channel_that_others_know() -> None:
-    assert {kind.value for kind in Kind} == {channel.value for channel in Channel}
+    assert {kind.value for kind in Channel} == {channel.value for channel in Channel}
 
 
 def test_every_reason_is_one_that_others_know() -> None:
-    assert {reason.value for reason in Reason} <= {reason.value for reason in FailureReason}
+    assert {reason.value for reason in FailureReason} <= {reason.value for reason in FailureReason}

@@ -10,9 +10,10 @@ import pytest
 from delivery_scene import due_event
 
 from chassis.database.clock import ManualClock
+from contracts.vocabulary import Channel
 from delivery_service.application.send_windows import STOPPED_SECONDS, held_back, inside_window, opening
 from delivery_service.domain.deliveries import DeliveryStatus, Dispatch, Lease, Result, Target
-from delivery_service.domain.endpoints import Kind, keeps_to_send_window
+from delivery_service.domain.endpoints import keeps_to_send_window
 
 NIGHT = datetime(2026, 11, 24, 2, tzinfo=UTC)  # three in the morning in Berlin
 DAYS = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
@@ -31,7 +32,7 @@ class LapsedClock(ManualClock):
 
 
 def _dispatch(
-    window: dict[str, Any] | None, kind: Kind, *, operational: bool = False, respect: bool | None = None
+    window: dict[str, Any] | None, kind: Channel, *, operational: bool = False, respect: bool | None = None
 ) -> tuple[Dispatch, Target]:
     metadata: dict[str, Any] = {} if window is None else {"sendWindow": window}
     due = json.dumps(due_event(**metadata))
@@ -41,16 +42,16 @@ def _dispatch(
     return Dispatch(uuid4(), uuid4(), lease, 0, due, expires_at, None, target, operational), target
 
 
-@pytest.mark.parametrize("kind", [Kind.EMAIL, Kind.SMS])
-def test_delivery_to_a_person_at_night_waits_for_the_window_without_a_try(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [Channel.EMAIL, Channel.SMS])
+def test_delivery_to_a_person_at_night_waits_for_the_window_without_a_try(kind: Channel) -> None:
     dispatch, target = _dispatch(WINDOW, kind)
     waits = held_back(dispatch, target, ManualClock(NIGHT))
     assert waits == Result(dispatch, DeliveryStatus.PENDING, retry_in=FIVE_HOURS)
     assert held_back(dispatch, target, ManualClock(NIGHT + timedelta(hours=6))) is None
 
 
-@pytest.mark.parametrize("kind", [Kind.WEBHOOK, Kind.SLACK])
-def test_delivery_to_a_machine_waits_for_the_window_only_where_its_endpoint_asks_for_it(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [Channel.WEBHOOK, Channel.SLACK])
+def test_delivery_to_a_machine_waits_for_the_window_only_where_its_endpoint_asks_for_it(kind: Channel) -> None:
     for silent in (None, False):
         assert held_back(*_dispatch(WINDOW, kind, respect=silent), ManualClock(NIGHT)) is None
     waits = held_back(*_dispatch(WINDOW, kind, respect=True), ManualClock(NIGHT))
@@ -59,16 +60,16 @@ def test_delivery_to_a_machine_waits_for_the_window_only_where_its_endpoint_asks
 
 
 def test_delivery_without_a_window_is_sent_at_any_time() -> None:
-    assert held_back(*_dispatch(None, Kind.EMAIL), ManualClock(NIGHT)) is None
+    assert held_back(*_dispatch(None, Channel.EMAIL), ManualClock(NIGHT)) is None
 
 
 def test_operational_message_is_sent_at_any_time() -> None:
-    dispatch = _dispatch(WINDOW, Kind.WEBHOOK, operational=True, respect=True)
+    dispatch = _dispatch(WINDOW, Channel.WEBHOOK, operational=True, respect=True)
     assert held_back(*dispatch, ManualClock(NIGHT)) is None
 
 
 def test_retry_that_would_come_at_night_comes_when_the_window_opens() -> None:
-    dispatch, target = _dispatch(WINDOW, Kind.SMS)
+    dispatch, target = _dispatch(WINDOW, Channel.SMS)
     late = NIGHT - timedelta(hours=7, seconds=10)  # ten seconds before 20:00
     result = Result(dispatch, DeliveryStatus.PENDING, retry_in=60.0)
     moved = inside_window(result, target, ManualClock(late))
@@ -77,20 +78,20 @@ def test_retry_that_would_come_at_night_comes_when_the_window_opens() -> None:
 
 
 def test_ended_delivery_stays_as_it_is() -> None:
-    dispatch, target = _dispatch(WINDOW, Kind.SMS)
+    dispatch, target = _dispatch(WINDOW, Channel.SMS)
     ended = Result(dispatch, DeliveryStatus.SUCCEEDED)
     assert inside_window(ended, target, ManualClock(NIGHT)) is ended
 
 
 def test_wait_for_the_window_is_in_real_seconds_of_a_lapsed_clock() -> None:
-    dispatch, target = _dispatch(WINDOW, Kind.EMAIL)
+    dispatch, target = _dispatch(WINDOW, Channel.EMAIL)
     waits = held_back(dispatch, target, LapsedClock(NIGHT))
     assert waits is not None
     assert waits.retry_in == 50.0
 
 
 def test_retry_is_judged_by_what_a_lapsed_clock_will_show() -> None:
-    dispatch, target = _dispatch(WINDOW, Kind.EMAIL)
+    dispatch, target = _dispatch(WINDOW, Channel.EMAIL)
     soon, later = (Result(dispatch, DeliveryStatus.PENDING, retry_in=seconds) for seconds in (20.0, 55.0))
     assert inside_window(soon, target, LapsedClock(NIGHT)).retry_in == 50.0
     assert inside_window(later, target, LapsedClock(NIGHT)) is later
@@ -98,7 +99,7 @@ def test_retry_is_judged_by_what_a_lapsed_clock_will_show() -> None:
 
 def test_window_that_opens_after_the_clock_has_stopped_is_looked_at_again_each_minute() -> None:
     afternoon = {**WINDOW, "hours": [{"days": DAYS, "from": "15:00:00", "until": "20:00:00"}]}
-    dispatch, target = _dispatch(afternoon, Kind.EMAIL)
+    dispatch, target = _dispatch(afternoon, Channel.EMAIL)
     waits = held_back(dispatch, target, LapsedClock(NIGHT))
     assert waits is not None
     assert waits.retry_in == STOPPED_SECONDS
@@ -107,5 +108,5 @@ def test_window_that_opens_after_the_clock_has_stopped_is_looked_at_again_each_m
 
 
 def test_zone_that_is_not_known_closes_nothing() -> None:
-    dispatch, target = _dispatch({**WINDOW, "timezone": "Mars/Olympus"}, Kind.EMAIL)
+    dispatch, target = _dispatch({**WINDOW, "timezone": "Mars/Olympus"}, Channel.EMAIL)
     assert opening(dispatch, target, NIGHT) is None

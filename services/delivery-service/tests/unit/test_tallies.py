@@ -6,10 +6,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from contracts.vocabulary import Channel, FailureReason
 from delivery_service.domain.attempts import UNRELATED_FAULTS, Attempt, Fault, Verdict
 from delivery_service.domain.circuits import EndpointVersion, Tally, UnreportedSuccesses, tally
-from delivery_service.domain.deliveries import DeliveryStatus, Dispatch, Lease, Reason, Result, Target
-from delivery_service.domain.endpoints import Kind
+from delivery_service.domain.deliveries import DeliveryStatus, Dispatch, Lease, Result, Target
 
 
 def attempt(verdict: Verdict, fault: Fault | None = None, *, seconds: float = 0.1) -> Attempt:
@@ -19,7 +19,7 @@ def attempt(verdict: Verdict, fault: Fault | None = None, *, seconds: float = 0.
 def result(
     endpoint_id: UUID, made: Attempt | None, *, version: int = 1, generation: int = 0, probe: bool = False
 ) -> Result:
-    target = Target(endpoint_id, version, Kind.WEBHOOK, "https://example.org/", "", 30)
+    target = Target(endpoint_id, version, Channel.WEBHOOK, "https://example.org/", "", 30)
     dispatch = Dispatch(
         delivery_id=uuid4(),
         event_id=uuid4(),
@@ -28,7 +28,7 @@ def result(
         due="",
         expires_at=datetime.now(UTC),
         traceparent=None,
-        target=target if made else Reason.EXPIRED,
+        target=target if made else FailureReason.EXPIRED,
         generation=generation,
         probe_of=endpoint_id if probe else None,
     )

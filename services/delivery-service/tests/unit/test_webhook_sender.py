@@ -10,13 +10,14 @@ import pytest
 from delivery_scene import due_event
 from standardwebhooks import Webhook
 
+from contracts.vocabulary import Channel
 from delivery_service.adapters.posting import HEADER_LENGTH
 from delivery_service.adapters.secret_cipher import Confidential, SecretCipher
 from delivery_service.adapters.signatures import generate_secret
 from delivery_service.application.endpoints import SecuredEndpoint, Signing
 from delivery_service.domain.attempts import Reply
 from delivery_service.domain.deliveries import Dispatch, Lease, Target
-from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind
+from delivery_service.domain.endpoints import Endpoint, EndpointConfig
 from delivery_service.domain.signing import KEY_BYTES, Secret
 from testkit import Answer, Receiver
 
@@ -58,7 +59,7 @@ def test_what_is_confidential_is_no_part_of_what_is_shown_of_an_endpoint() -> No
     config = EndpointConfig("https://hooks.slack.com/services/very-secret", headers=headers)
     endpoint = Endpoint.new(uuid4(), config, (Secret(secret),), datetime.now(UTC))
     sealed = CIPHER.encrypt(endpoint.id, Confidential(endpoint.secrets, headers, config.url))
-    target = Target(endpoint.id, 1, Kind.WEBHOOK, None, sealed, 5)
+    target = Target(endpoint.id, 1, Channel.WEBHOOK, None, sealed, 5)
     dispatch = Dispatch(
         delivery_id=uuid4(),
         event_id=uuid4(),

@@ -10,9 +10,9 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from chassis.database.database import Transaction
-from contracts.vocabulary import Priority
+from contracts.vocabulary import FailureReason, Priority
 from delivery_service.adapters.endpoints import TARGET, ended_by, target
-from delivery_service.domain.deliveries import Dispatch, Lease, Reason, Result, Target
+from delivery_service.domain.deliveries import Dispatch, Lease, Result, Target
 
 PROBE_SECONDS = 60.0
 """After that a probe counts as lost, with the worker that made it, and another may be made."""
@@ -170,7 +170,7 @@ WITH given AS (
             duration, trace_id, detail)
 ), result AS (
     SELECT *, CASE WHEN too_late THEN 'FAILED' ELSE status END AS becomes,
-           CASE WHEN too_late THEN '{Reason.EXPIRED}' ELSE reason END AS because,
+           CASE WHEN too_late THEN '{FailureReason.EXPIRED}' ELSE reason END AS because,
            CASE WHEN verdict IS NULL THEN 0 ELSE 1 END AS made
     FROM given
 ), updated AS (
@@ -327,9 +327,9 @@ async def claim(
         abandoned += lost
         if lost_again:
             abandoned_again.append(id)
-        where: Target | Reason
+        where: Target | FailureReason
         if late:
-            where = Reason.EXPIRED
+            where = FailureReason.EXPIRED
         elif not enabled:
             where = ended_by(found=enabled is not None)
         else:
@@ -363,7 +363,7 @@ async def expired(
             "lease_seconds": lease.seconds,
         },
     )
-    return [to_dispatch(row, lease, Reason.EXPIRED) for row in rows]
+    return [to_dispatch(row, lease, FailureReason.EXPIRED) for row in rows]
 
 
 async def record(tx: Transaction, results: Sequence[Result]) -> list[Recorded]:
@@ -415,10 +415,12 @@ async def seize(tx: Transaction, delivery_id: UUID, lease: Lease) -> Dispatch | 
     row = (await tx.execute(_SEIZE, values)).one_or_none()
     if row is None:
         return None
-    return to_dispatch(row, lease, Reason.CANCELLED)
+    return to_dispatch(row, lease, FailureReason.CANCELLED)
 
 
-async def seize_ended(tx: Transaction, endpoint_id: UUID, limit: int, lease: Lease) -> list[tuple[Dispatch, Reason]]:
+async def seize_ended(
+    tx: Transaction, endpoint_id: UUID, limit: int, lease: Lease
+) -> list[tuple[Dispatch, FailureReason]]:
     """Take up to ``limit`` deliveries that wait for an endpoint that is disabled or deleted, each with how it ends."""
     values = {
         "endpoint_id": endpoint_id,
@@ -431,7 +433,7 @@ async def seize_ended(tx: Transaction, endpoint_id: UUID, limit: int, lease: Lea
     return [(to_dispatch(row, lease, reason), reason) for row, reason in ends]
 
 
-def to_dispatch(row: Row[Any], lease: Lease, where: Reason) -> Dispatch:
+def to_dispatch(row: Row[Any], lease: Lease, where: FailureReason) -> Dispatch:
     """A delivery that is taken to be ended, and not to be sent."""
     return Dispatch(
         delivery_id=row.delivery_id,

@@ -9,9 +9,10 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database.database import Transaction
+from contracts.vocabulary import Channel, FailureReason
 from delivery_service.adapters.secret_cipher import Confidential, SecretCipher
-from delivery_service.domain.deliveries import Reason, Target
-from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind, keeps_to_send_window
+from delivery_service.domain.deliveries import Target
+from delivery_service.domain.endpoints import Endpoint, EndpointConfig, keeps_to_send_window
 from delivery_service.domain.errors import SecretsUnreadableError
 from delivery_service.domain.templates import Template
 
@@ -83,15 +84,15 @@ async def find_target(connection: AsyncConnection, endpoint_id: UUID) -> Target 
     return target(row) if row else None
 
 
-async def changed(connection: AsyncConnection, versions: Mapping[UUID, int]) -> dict[UUID, Target | Reason]:
+async def changed(connection: AsyncConnection, versions: Mapping[UUID, int]) -> dict[UUID, Target | FailureReason]:
     """Those of the endpoints that are no longer of this version and enabled: as they are, or why nothing is sent."""
     rows = await connection.execute(_CHANGED, {"ids": list(versions), "versions": list(versions.values())})
     return {row.endpoint_id: target(row) if row.enabled else ended_by(found=row.found) for row in rows}
 
 
-def ended_by(*, found: bool) -> Reason:
+def ended_by(*, found: bool) -> FailureReason:
     """Why the deliveries of an endpoint that is not enabled, or not even ``found``, end."""
-    return Reason.DISABLED if found else Reason.CANCELLED
+    return FailureReason.DISABLED if found else FailureReason.CANCELLED
 
 
 async def lock(tx: Transaction, cipher: SecretCipher, endpoint_id: UUID) -> Endpoint | None:
@@ -153,7 +154,7 @@ def target(row: Row[Any]) -> Target:
     return Target(
         endpoint_id=row.endpoint_id,
         version=row.version,
-        kind=Kind(row.kind),
+        kind=Channel(row.kind),
         url=row.url,
         sealed=row.sealed,
         timeout_seconds=row.timeout_seconds,
@@ -161,14 +162,14 @@ def target(row: Row[Any]) -> Target:
         concurrency=row.concurrency,
         retry_schedule=None if row.retry_schedule is None else tuple(row.retry_schedule),
         template=Template(row.subject, row.text, row.html),
-        respect_send_window=keeps_to_send_window(Kind(row.kind), row.respect_send_window),
+        respect_send_window=keeps_to_send_window(Channel(row.kind), row.respect_send_window),
     )
 
 
 def _values(endpoint: Endpoint, cipher: SecretCipher) -> dict[str, Any]:
     config = endpoint.config
     # Whoever knows the URL of Slack's incoming webhook may write there.
-    secret_url = config.url if config.kind is Kind.SLACK else None
+    secret_url = config.url if config.kind is Channel.SLACK else None
     return {
         "id": endpoint.id,
         "version": endpoint.version,
@@ -197,7 +198,7 @@ def _endpoint(row: Row[Any], cipher: SecretCipher) -> Endpoint:
         id=row.id,
         version=row.version,
         config=EndpointConfig(
-            kind=Kind(row.kind),
+            kind=Channel(row.kind),
             url=confidential.url or row.url,
             description=row.description,
             event_types=tuple(row.event_types or ()),

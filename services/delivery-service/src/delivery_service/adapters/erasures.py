@@ -6,8 +6,9 @@ from uuid import UUID
 from sqlalchemy import text
 
 from chassis.database.database import Transaction
+from contracts.vocabulary import FailureReason
 from delivery_service.adapters.claims import to_dispatch
-from delivery_service.domain.deliveries import Dispatch, Lease, Reason
+from delivery_service.domain.deliveries import Dispatch, Lease
 
 NOTE = "the user was deleted"
 
@@ -59,7 +60,7 @@ _ON_THEIR_WAY = text(
 async def seize_of_users(tx: Transaction, user_ids: Collection[UUID], limit: int, lease: Lease) -> list[Dispatch]:
     """Take up to ``limit`` deliveries of the users that wait out of every worker's reach, to be cancelled."""
     values = {"user_ids": list(user_ids), "limit": limit, "lease": lease.token, "lease_seconds": lease.seconds}
-    return [to_dispatch(row, lease, Reason.CANCELLED) for row in await tx.execute(_SEIZE, values)]
+    return [to_dispatch(row, lease, FailureReason.CANCELLED) for row in await tx.execute(_SEIZE, values)]
 
 
 async def expire(tx: Transaction, user_ids: Collection[UUID]) -> None:

@@ -13,9 +13,10 @@ from uuid import UUID
 from sqlalchemy import text
 
 from chassis.database.database import Transaction
+from contracts.vocabulary import FailureReason
 from delivery_service.adapters.claims import Capacity
 from delivery_service.adapters.endpoints import TARGET, target
-from delivery_service.domain.deliveries import Arrival, Dispatch, Lease, Reason, Target
+from delivery_service.domain.deliveries import Arrival, Dispatch, Lease, Target
 
 # The tags come as the text of a JSON array, for an array of arrays must be rectangular. It is parsed once for an event,
 # and not once for each endpoint.
@@ -63,7 +64,7 @@ WITH arrival AS MATERIALIZED ({_ARRIVAL}), alike AS MATERIALIZED (
     INSERT INTO deliveries (id, event_id, endpoint_id, channel, priority, status, reason, lease, due_at, finished_at)
     SELECT new_id(), w.id, w.endpoint_id, w.kind, w.priority,
            CASE WHEN w.endpoint_id IS NULL THEN 'FAILED' ELSE 'PENDING' END,
-           CASE WHEN w.endpoint_id IS NULL THEN '{Reason.NO_ENDPOINT}' END,
+           CASE WHEN w.endpoint_id IS NULL THEN '{FailureReason.NO_ENDPOINT}' END,
            CASE WHEN x.held THEN CAST(:lease AS uuid) END,
            clock_timestamp() + CASE WHEN x.held THEN make_interval(secs => :lease_seconds) ELSE interval '0' END,
            CASE WHEN w.endpoint_id IS NULL THEN clock_timestamp() END
@@ -185,7 +186,11 @@ async def insert(tx: Transaction, arrivals: Mapping[UUID, Arrival], lease: Lease
             inserted.waiting.add(endpoint_id)
             continue
         arrival = arrivals[event_id]
-        where = Reason.EXPIRED if expired else targets.get(endpoint_id) or targets.setdefault(endpoint_id, target(row))
+        where = (
+            FailureReason.EXPIRED
+            if expired
+            else targets.get(endpoint_id) or targets.setdefault(endpoint_id, target(row))
+        )
         inserted.dispatches.append(
             Dispatch(
                 delivery_id=delivery_id,

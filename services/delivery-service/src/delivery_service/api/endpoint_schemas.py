@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from chassis.api.wire import NOT_SENT, WHOLE_NUMBER, PatchModel, PlainText, RequestModel, WireModel
 from contracts.messages.user import Contact
-from contracts.vocabulary import EventType, Priority
+from contracts.vocabulary import Channel, EventType, Priority
 from delivery_service.api.schemas import AttemptBody
 from delivery_service.application.endpoints import SecuredEndpoint, Signing, View
 from delivery_service.domain.circuits import CircuitState
@@ -28,7 +28,6 @@ from delivery_service.domain.endpoints import (
     MAX_URL,
     TIMEOUT_SECONDS,
     EndpointConfig,
-    Kind,
     OperationalEvent,
     check_url,
     keeps_to_send_window,
@@ -155,7 +154,7 @@ SecretText = Annotated[
 class CreateEndpoint(RequestModel):
     """A new endpoint."""
 
-    kind: Kind = Kind.WEBHOOK
+    kind: Channel = Channel.WEBHOOK
     url: EndpointUrl | None = None
     description: Description | None = None
     event_types: EventTypes = None
@@ -256,7 +255,7 @@ class EndpointBody(WireModel):
 
     id: UUID
     version: int
-    kind: Kind
+    kind: Channel
     url: Annotated[str | None, Field(description="Only its beginning where it is a secret itself, as Slack's are.")]
     description: str | None
     event_types: Sequence[EventType]
@@ -299,7 +298,7 @@ class EndpointBody(WireModel):
             id=endpoint.id,
             version=endpoint.version,
             kind=config.kind,
-            url=_shortened(config.url) if config.url and config.kind is Kind.SLACK else config.url,
+            url=_shortened(config.url) if config.url and config.kind is Channel.SLACK else config.url,
             description=config.description,
             event_types=[EventType(each) for each in config.event_types],
             priorities=[Priority(each) for each in config.priorities],

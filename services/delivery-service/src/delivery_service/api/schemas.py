@@ -9,10 +9,9 @@ from pydantic import Field
 from chassis.api.pages import Cursor, Limit, decode_cursor
 from chassis.api.wire import Instant, RequestModel, WireModel
 from chassis.core.errors import InvalidParameterError
-from contracts.vocabulary import Priority
+from contracts.vocabulary import Channel, Priority
 from delivery_service.domain.attempts import Attempt, Verdict
 from delivery_service.domain.deliveries import Delivery, DeliveryStatus, Search
-from delivery_service.domain.endpoints import Kind
 
 
 class PageQuery(RequestModel):
@@ -63,7 +62,7 @@ class DeliveryBody(WireModel):
     user_id: Annotated[UUID | None, Field(description="Null for an operational event.")]
     event_type: Annotated[str, Field(description="An event type, or an operational event as `endpoint.disabled`.")]
     endpoint_id: Annotated[UUID | None, Field(description="Null where no endpoint wanted the event.")]
-    channel: Annotated[Kind | None, Field(description="The endpoint's kind, also once it is deleted.")]
+    channel: Annotated[Channel | None, Field(description="The endpoint's kind, also once it is deleted.")]
     priority: Priority
     status: DeliveryStatus
     reason: Annotated[str | None, Field(description="Why it failed.")]
@@ -84,7 +83,7 @@ class DeliveryBody(WireModel):
             user_id=delivery.user_id,
             event_type=delivery.event_type,
             endpoint_id=delivery.endpoint_id,
-            channel=None if delivery.channel is None else Kind(delivery.channel),
+            channel=None if delivery.channel is None else Channel(delivery.channel),
             priority=Priority(delivery.priority),
             status=delivery.status,
             reason=delivery.reason,

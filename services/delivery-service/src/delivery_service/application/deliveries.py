@@ -8,10 +8,11 @@ import structlog
 from chassis.database.database import Database, is_outage
 from chassis.messaging import erasures
 from chassis.messaging.outbox import Outbox
+from contracts.vocabulary import FailureReason
 from delivery_service.adapters import claims, dead_letters, deliveries, intake, redrives
 from delivery_service.application.recording import record_within
 from delivery_service.domain.attempts import Attempt
-from delivery_service.domain.deliveries import Delivery, DeliveryStatus, Lease, Reason, Search, hindered
+from delivery_service.domain.deliveries import Delivery, DeliveryStatus, Lease, Search, hindered
 from delivery_service.domain.errors import (
     DeliveryEndedError,
     DeliveryInHandError,
@@ -103,7 +104,7 @@ async def cancel_delivery(database: Database, outbox: Outbox, delivery_id: UUID)
     async with database.transaction() as tx:
         dispatch = await claims.seize(tx, delivery_id, Lease.begin(LEASE_SECONDS))
         if dispatch is not None:
-            await record_within(tx, outbox, [hindered(dispatch, Reason.CANCELLED)])
+            await record_within(tx, outbox, [hindered(dispatch, FailureReason.CANCELLED)])
     delivery, _ = await find_delivery(database, delivery_id)
     if dispatch is None:
         if delivery.status is DeliveryStatus.PENDING:

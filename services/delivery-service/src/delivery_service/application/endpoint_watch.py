@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from delivery_service.domain.deliveries import Reason, Target
+from contracts.vocabulary import FailureReason
+from delivery_service.domain.deliveries import Target
 
 MAX_AGE_SECONDS = 0.5
 """Age of an endpoint's configuration with which an attempt may begin; older, it is read again first."""
@@ -17,13 +18,13 @@ MIN_SEND_SECONDS = 0.25
 WATCH_SECONDS = 0.25
 """How often the endpoints of deliveries that wait for a slot are read again, so that attempts seldom have to wait."""
 
-FindChanged = Callable[[Mapping[UUID, int]], Awaitable[Mapping[UUID, Target | Reason]]]
+FindChanged = Callable[[Mapping[UUID, int]], Awaitable[Mapping[UUID, Target | FailureReason]]]
 """From endpoints and the versions known of them to those that are otherwise now: as they are, or why not to send."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    where: Target | Reason
+    where: Target | FailureReason
     read_at: float
 
 
@@ -50,12 +51,12 @@ class EndpointWatch:
         """Forget all other endpoints."""
         self._known = {each: known for each, known in self._known.items() if each in endpoint_ids}
 
-    def known(self, endpoint_id: UUID) -> Target | Reason | None:
+    def known(self, endpoint_id: UUID) -> Target | FailureReason | None:
         """What is known of an endpoint, however old; None where nothing is."""
         known = self._known.get(endpoint_id)
         return None if known is None else known.where
 
-    async def current(self, target: Target, read_at: float) -> Target | Reason:
+    async def current(self, target: Target, read_at: float) -> Target | FailureReason:
         """Return the endpoint, read less than ``MAX_AGE_SECONDS`` before the call or by a statement after it.
 
         ``read_at`` is when ``target`` was read. Raises what the statement raises.
@@ -65,7 +66,7 @@ class EndpointWatch:
             self.note(target, read_at)
             known = self._known[target.endpoint_id]
             # What has ended needs no second look: were it enabled again, a claim would have said so.
-            if isinstance(known.where, Reason):
+            if isinstance(known.where, FailureReason):
                 return known.where
             if known.read_at >= oldest:
                 send_by = max(known.read_at + SEND_WITHIN_SECONDS, time.monotonic() + MIN_SEND_SECONDS)

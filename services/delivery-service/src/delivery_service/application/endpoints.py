@@ -14,12 +14,13 @@ from chassis.database.clock import Clock
 from chassis.database.database import Database, Transaction
 from chassis.database.idempotency import IdempotencyKey
 from chassis.messaging.outbox import Outbox
+from contracts.vocabulary import Channel
 from delivery_service.adapters import circuits, endpoints, statistics
 from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.adapters.signatures import generate_secret, public_key
 from delivery_service.application.deliveries import end_deliveries_of
-from delivery_service.domain.endpoints import Endpoint, EndpointConfig, Kind
+from delivery_service.domain.endpoints import Endpoint, EndpointConfig
 from delivery_service.domain.errors import (
     EndpointNotFoundError,
     NotOfThisKindError,
@@ -253,8 +254,8 @@ async def _check_url(guard: Guard, config: EndpointConfig) -> None:
         await guard.check(config.url, seconds=CHECK_SECONDS)
 
 
-def _new_secret(kind: Kind, signing: Signing) -> str | None:
-    if kind is Kind.WEBHOOK:
+def _new_secret(kind: Channel, signing: Signing) -> str | None:
+    if kind is Channel.WEBHOOK:
         return _checked_secret(signing.algorithm or Algorithm.HMAC_SHA256, signing.secret)
     for field_name, value in (("secret", signing.secret), ("signatureAlgorithm", signing.algorithm)):
         if value is not None:

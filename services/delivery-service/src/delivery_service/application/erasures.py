@@ -9,10 +9,11 @@ from chassis.messaging import erasures as requests
 from chassis.messaging.domain import ReceivedItem
 from chassis.messaging.outbox import Outbox
 from contracts.messages.user import UserDeletedItem
+from contracts.vocabulary import FailureReason
 from delivery_service.adapters import erasures
 from delivery_service.application.deliveries import LEASE_SECONDS
 from delivery_service.application.recording import record_within
-from delivery_service.domain.deliveries import Lease, Reason, hindered
+from delivery_service.domain.deliveries import Lease, hindered
 
 CANCELLED_AT_ONCE = 1_000
 """Deliveries that one transaction cancels. What is left is cancelled by the next round."""
@@ -48,4 +49,4 @@ async def _cancel_waiting(tx: Transaction, outbox: Outbox, user_ids: Collection[
     seized = await erasures.seize_of_users(tx, user_ids, CANCELLED_AT_ONCE, Lease.begin(LEASE_SECONDS))
     await erasures.expire(tx, user_ids)
     if seized:
-        await record_within(tx, outbox, [hindered(each, Reason.CANCELLED) for each in seized])
+        await record_within(tx, outbox, [hindered(each, FailureReason.CANCELLED) for each in seized])

@@ -12,10 +12,10 @@ from chassis.database.database import Transaction
 from chassis.messaging.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem, EndpointOutcome
 from contracts.messages.spec import MessageType
-from contracts.vocabulary import Channel, EventType, OutcomeStatus, Priority
+from contracts.vocabulary import Channel, EventType, FailureReason, OutcomeStatus, Priority
 from delivery_service.adapters import deliveries
 from delivery_service.adapters.deliveries import Outcome
-from delivery_service.domain.deliveries import Arrival, Reason
+from delivery_service.domain.deliveries import Arrival
 
 _TYPES = {
     OutcomeStatus.SUCCEEDED: MessageType.DELIVERY_SUCCEEDED,
@@ -46,7 +46,7 @@ async def announce_cancelled(tx: Transaction, outbox: Outbox, arrivals: Sequence
             attempt=each.attempt,
             target_timestamp_utc=each.target_at,
             status=OutcomeStatus.FAILED,
-            reason=Reason.CANCELLED,
+            reason=FailureReason.CANCELLED,
             endpoints=[],
             received_at=now,
             finished_at=now,

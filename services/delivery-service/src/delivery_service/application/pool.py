@@ -17,7 +17,7 @@ from chassis.core.batching import Batcher
 from chassis.database.clock import Clock
 from chassis.database.database import Database, is_outage
 from chassis.messaging.outbox import Outbox
-from contracts.vocabulary import Priority
+from contracts.vocabulary import FailureReason, Priority
 from delivery_service.adapters import endpoints
 from delivery_service.application import measures, sending
 from delivery_service.application.bulkheads import Bulkheads, Slot
@@ -34,7 +34,6 @@ from delivery_service.domain.deliveries import (
     ConfigurationExpiredError,
     Dispatch,
     Lease,
-    Reason,
     Result,
     Target,
     hindered,
@@ -153,7 +152,7 @@ class DeliveryPool:
             await self._watch.refresh()
             for endpoint_id in self._bulkheads.waiting:
                 match self._watch.known(endpoint_id):
-                    case Reason() as reason:
+                    case FailureReason() as reason:
                         for dispatch in self._bulkheads.take_waiting([endpoint_id]):
                             self._begin(replace(dispatch, target=reason), None)
                     case Target(concurrency=cap):
@@ -186,7 +185,7 @@ class DeliveryPool:
         measures.in_hand(self.priority, len(dispatches))
         for dispatch in dispatches:
             target = dispatch.target
-            if isinstance(target, Reason):
+            if isinstance(target, FailureReason):
                 # It needs no slot: nothing is sent.
                 self._begin(dispatch, None)
             else:
@@ -274,7 +273,7 @@ class DeliveryPool:
         while True:
             if isinstance(dispatch.target, Target):
                 dispatch = replace(dispatch, target=await self._current(dispatch.target, dispatch.lease))
-            if isinstance(dispatch.target, Reason):
+            if isinstance(dispatch.target, FailureReason):
                 return hindered(dispatch, dispatch.target)
             if time.monotonic() + dispatch.target.timeout_seconds + RECORD_SECONDS > dispatch.lease.until:
                 # It waited too long for a slot: begun now, it could outlive its lease and be sent twice.
@@ -285,7 +284,7 @@ class DeliveryPool:
             with suppress(ConfigurationExpiredError):
                 return await sending.attempt(self._sender, dispatch, dispatch.target, self._policy, self._clock)
 
-    async def _current(self, target: Target, lease: Lease) -> Target | Reason:
+    async def _current(self, target: Target, lease: Lease) -> Target | FailureReason:
         """The endpoint as it is now, or why nothing is sent there any more. While the database is away it waits."""
         while True:
             try:
@@ -295,7 +294,7 @@ class DeliveryPool:
                     raise
                 await self._database.wait_available()
 
-    async def _find_changed(self, versions: Mapping[UUID, int]) -> Mapping[UUID, Target | Reason]:
+    async def _find_changed(self, versions: Mapping[UUID, int]) -> Mapping[UUID, Target | FailureReason]:
         async with self._connections, self._database.read() as connection:
             return await endpoints.changed(connection, versions)
 

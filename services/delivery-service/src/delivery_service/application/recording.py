@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from chassis.database.database import Database, Transaction
 from chassis.messaging.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem
+from contracts.vocabulary import FailureReason
 from delivery_service.adapters import claims
 from delivery_service.adapters.circuits import Counted, count
 from delivery_service.adapters.claims import Recorded
@@ -13,7 +14,7 @@ from delivery_service.application.dead_letters import bury_deliveries
 from delivery_service.application.health import watch
 from delivery_service.application.outcomes import announce
 from delivery_service.domain.circuits import CircuitPolicy, Tally
-from delivery_service.domain.deliveries import Dispatch, Reason, Result
+from delivery_service.domain.deliveries import Dispatch, Result
 
 DEFAULT_CIRCUITS = CircuitPolicy()
 
@@ -51,7 +52,7 @@ async def record(
 async def record_within(tx: Transaction, outbox: Outbox, results: Sequence[Result]) -> RecordedBatch:
     """The same in a transaction of the caller's."""
     recorded = await claims.record(tx, results)
-    dead = [each.delivery_id for each in recorded if each.reason not in (None, Reason.CANCELLED)]
+    dead = [each.delivery_id for each in recorded if each.reason not in (None, FailureReason.CANCELLED)]
     await bury_deliveries(tx, outbox, dead)
     finished = {each.event_id for each in recorded if each.finished}
     return RecordedBatch(recorded, await announce(tx, outbox, list(finished)))

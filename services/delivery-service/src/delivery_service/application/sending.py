@@ -18,11 +18,12 @@ from chassis.database.clock import Clock
 from chassis.telemetry import tracing
 from contracts.messages.user import Contact
 from contracts.trace import trace_id
+from contracts.vocabulary import Channel
 from delivery_service.application.ports import Sender
 from delivery_service.application.send_windows import inside_window
 from delivery_service.domain.attempts import Attempt, Fault, Reply, Verdict, judge
 from delivery_service.domain.deliveries import ConfigurationExpiredError, Dispatch, Result, Target, conclude
-from delivery_service.domain.endpoints import ADDRESSED, Kind
+from delivery_service.domain.endpoints import ADDRESSED
 from delivery_service.domain.retries import RetryPolicy, parse_retry_after
 
 log = structlog.get_logger(__name__)
@@ -31,7 +32,7 @@ log = structlog.get_logger(__name__)
 class Channels:
     """A sender for each kind of endpoint. ``close`` closes what they send with."""
 
-    def __init__(self, senders: Mapping[Kind, Sender], *, close: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, senders: Mapping[Channel, Sender], *, close: Callable[[], Awaitable[None]]) -> None:
         self._senders = senders
         self.aclose = close
 

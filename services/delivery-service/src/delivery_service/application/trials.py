@@ -9,10 +9,10 @@ from opentelemetry.trace import SpanKind
 from chassis.database.database import Database
 from chassis.telemetry import tracing
 from contracts.messages.user import Contact
+from contracts.vocabulary import Channel
 from delivery_service.adapters import endpoints
 from delivery_service.application.sending import Channels, attempt_of, reply_of
 from delivery_service.domain.attempts import Attempt, judge
-from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.errors import ContactNeededError, EndpointNotFoundError
 
 
@@ -29,7 +29,7 @@ async def try_endpoint(
         target = await endpoints.find_target(connection, endpoint_id)
     if target is None:
         raise EndpointNotFoundError(f"there is no endpoint {endpoint_id}")
-    for kind, field, address in ((Kind.EMAIL, "email", contact.email), (Kind.SMS, "phone", contact.phone)):
+    for kind, field, address in ((Channel.EMAIL, "email", contact.email), (Channel.SMS, "phone", contact.phone)):
         if target.kind is kind and address is None:
             raise ContactNeededError(field, f"a test of an endpoint of kind {kind} needs an address to write to")
     channels = open_channels()

@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
+from contracts.vocabulary import Channel, FailureReason
 from delivery_service.domain.attempts import Attempt, Fault, Verdict
-from delivery_service.domain.endpoints import Kind
 from delivery_service.domain.retries import RetryPolicy
 from delivery_service.domain.templates import Template
 
@@ -18,21 +18,6 @@ class DeliveryStatus(StrEnum):
     PENDING = "PENDING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
-
-
-class Reason(StrEnum):
-    """Why a delivery failed."""
-
-    EXHAUSTED = "exhausted"
-    EXPIRED = "expired"
-    REJECTED = "rejected"
-    GONE = "gone"
-    NO_CONTACT = "no_contact"
-    NO_ENDPOINT = "no_endpoint"
-    DISABLED = "disabled"
-    """Its endpoint was switched off while it waited; switched on again, it can be sent by a redrive."""
-    CANCELLED = "cancelled"
-    """Nobody is to be sent it: somebody said so, or its endpoint is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +72,7 @@ class Target:
 
     endpoint_id: UUID
     version: int
-    kind: Kind
+    kind: Channel
     url: str | None
     sealed: str = field(repr=False)
     timeout_seconds: int
@@ -119,7 +104,7 @@ class Dispatch:
     due: str = field(repr=False)
     expires_at: datetime
     traceparent: str | None
-    target: Target | Reason
+    target: Target | FailureReason
     operational: bool = False
     generation: int = 0
     failing: bool = False
@@ -135,12 +120,12 @@ class Result:
 
     dispatch: Dispatch
     status: DeliveryStatus
-    reason: Reason | None = None
+    reason: FailureReason | None = None
     retry_in: float | None = None
     attempt: Attempt | None = None
 
 
-def hindered(dispatch: Dispatch, reason: Reason) -> Result:
+def hindered(dispatch: Dispatch, reason: FailureReason) -> Result:
     """The end of a delivery that must not be sent any more."""
     return Result(dispatch, DeliveryStatus.FAILED, reason)
 
@@ -151,15 +136,15 @@ def conclude(dispatch: Dispatch, attempt: Attempt, policy: RetryPolicy, retry_af
         case Verdict.SUCCEEDED:
             return Result(dispatch, DeliveryStatus.SUCCEEDED, attempt=attempt)
         case Verdict.REJECTED:
-            reason = Reason.NO_CONTACT if attempt.fault == Fault.NO_CONTACT else Reason.REJECTED
+            reason = FailureReason.NO_CONTACT if attempt.fault == Fault.NO_CONTACT else FailureReason.REJECTED
             return Result(dispatch, DeliveryStatus.FAILED, reason, attempt=attempt)
         case Verdict.GONE:
-            return Result(dispatch, DeliveryStatus.FAILED, Reason.GONE, attempt=attempt)
+            return Result(dispatch, DeliveryStatus.FAILED, FailureReason.GONE, attempt=attempt)
         case Verdict.RETRY:
-            schedule = None if isinstance(dispatch.target, Reason) else dispatch.target.retry_schedule
+            schedule = None if isinstance(dispatch.target, FailureReason) else dispatch.target.retry_schedule
             retry_in = policy.delay(dispatch.tries + 1, retry_after, schedule)
             if retry_in is None:
-                return Result(dispatch, DeliveryStatus.FAILED, Reason.EXHAUSTED, attempt=attempt)
+                return Result(dispatch, DeliveryStatus.FAILED, FailureReason.EXHAUSTED, attempt=attempt)
             return Result(dispatch, DeliveryStatus.PENDING, retry_in=retry_in, attempt=attempt)
 
 

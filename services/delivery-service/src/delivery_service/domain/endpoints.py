@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from contracts.vocabulary import Channel
 from delivery_service.domain.errors import (
     HeaderRefusedError,
     NotOfThisKindError,
@@ -100,32 +101,23 @@ def host_and_port(url: str) -> tuple[str, int]:
     return ascii_host(parts.hostname or ""), parts.port or (443 if parts.scheme == "https" else 80)
 
 
-class Kind(StrEnum):
-    """How an endpoint is reached: the channel of its deliveries."""
-
-    WEBHOOK = "webhook"
-    EMAIL = "email"
-    SMS = "sms"
-    SLACK = "slack"
-
-
-ADDRESSED = (Kind.WEBHOOK, Kind.SLACK)
+ADDRESSED = (Channel.WEBHOOK, Channel.SLACK)
 """Those with a URL: a place of their own, which a message reaches whoever it is about. We POST to it."""
 
-PERSONAL = (Kind.EMAIL, Kind.SMS)
+PERSONAL = (Channel.EMAIL, Channel.SMS)
 """Those that reach a person, always inside the event's send window. The others reach a machine or a team."""
 
 
-def keeps_to_send_window(kind: Kind, respect: bool | None) -> bool:
+def keeps_to_send_window(kind: Channel, respect: bool | None) -> bool:
     """Return whether deliveries by this channel wait for the send window; ``respect`` is what the client says of it."""
     return kind in PERSONAL if respect is None else respect
 
 
 _KINDS_WITH = {
-    "headers": {Kind.WEBHOOK},
-    "subject": {Kind.EMAIL},
-    "html": {Kind.EMAIL},
-    "text": {Kind.EMAIL, Kind.SMS, Kind.SLACK},
+    "headers": {Channel.WEBHOOK},
+    "subject": {Channel.EMAIL},
+    "html": {Channel.EMAIL},
+    "text": {Channel.EMAIL, Channel.SMS, Channel.SLACK},
 }
 
 
@@ -151,7 +143,7 @@ class EndpointConfig:
     """
 
     url: str | None = field(repr=False)
-    kind: Kind = Kind.WEBHOOK
+    kind: Channel = Channel.WEBHOOK
     description: str | None = None
     event_types: tuple[str, ...] = ()
     priorities: tuple[int, ...] = ()
@@ -181,7 +173,7 @@ class EndpointConfig:
             raise SecretsUnreadableError(
                 "headers cannot be changed: a key that decrypts them is missing in SECRET_KEYS"
             )
-        if self.unreadable and self.kind is Kind.SLACK and patch.get("url") is not None:
+        if self.unreadable and self.kind is Channel.SLACK and patch.get("url") is not None:
             # It is the only encrypted field of this kind, so with a new one the endpoint is readable again.
             patch = {**patch, "unreadable": False}
         if "headers" in patch:
@@ -200,11 +192,11 @@ class EndpointConfig:
             HeaderRefusedError, ReasonWhileEnabledError
         """
         addressed = self.kind in ADDRESSED
-        unknown = self.unreadable and self.kind is Kind.SLACK
+        unknown = self.unreadable and self.kind is Channel.SLACK
         if addressed != (self.url is not None) and not unknown:
             rule = "needs a URL" if addressed else "has no URL: it writes to the user's own address"
             raise NotOfThisKindError("url", f"an endpoint of kind {self.kind} {rule}")
-        if self.kind is Kind.SLACK and not unknown and not (self.url or "").startswith("https://"):
+        if self.kind is Channel.SLACK and not unknown and not (self.url or "").startswith("https://"):
             raise NotOfThisKindError("url", "an incoming webhook of Slack begins with https://")
         for name, kinds in _KINDS_WITH.items():
             if getattr(self, name) and self.kind not in kinds:
@@ -216,7 +208,7 @@ class EndpointConfig:
             rule = f"must be true where kind is {self.kind}: it writes to a person"
             raise NotOfThisKindError("respectSendWindow", rule)
         new_text = self.text if before is None or before.text != self.text else None
-        if self.kind is Kind.SMS and new_text is not None and len(new_text) > MAX_SMS:
+        if self.kind is Channel.SMS and new_text is not None and len(new_text) > MAX_SMS:
             rule = f"must have at most {MAX_SMS} characters where kind is sms, it has {len(new_text)}"
             raise TextTooLongError(rule)
         check_headers(self.headers)
