@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from bench.delivery.worker import add_due, add_endpoint, all_recorded, running_pool, service_database
 from bench.peers.worker import IN_FLIGHT, INSERT_BATCH, Drain, Order, main
-from chassis.garbage import collect_rarely
+from chassis.core.gc_tuning import collect_rarely
 from contracts.vocabulary import Priority
 
 # One endpoint may hold half the slots.
