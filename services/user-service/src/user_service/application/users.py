@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from datetime import timezone as dt_timezone
 from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from chassis.core.zones import zone
+from chassis.core.zones import is_zone, zone
 from chassis.database import idempotency
 from chassis.database.clock import Clock
 from chassis.database.database import Database, Transaction
@@ -203,6 +204,9 @@ def _found(user: User | None, user_id: UUID) -> User:
     return user
 
 
+_EASTERNMOST = dt_timezone(timedelta(hours=14))
+
+
 def today(now: datetime, timezone: str) -> date:
-    """The date that it is in a zone."""
-    return now.astimezone(zone(timezone)).date()
+    """The date that it is in a zone; the latest anywhere, where that is one that tzdata has dropped."""
+    return now.astimezone(zone(timezone) if is_zone(timezone) else _EASTERNMOST).date()
