@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
@@ -15,6 +16,8 @@ from chassis.messaging.consumer import ReceivedMessage, Rejection
 from chassis.messaging.dead_letters import ERASED_BODY
 from chassis.messaging.erasures import Eraser
 from chassis.messaging.outbox import Outbox
+from chassis.runtime.runtime import Sweep
+from chassis.core.settings import ServiceSettings
 from contracts.messages.spec import MessageType
 from contracts.messages.user import Contact, UserDeletedItem, UserItem
 
@@ -133,6 +136,16 @@ async def test_dead_letters_lose_the_body_that_names_a_deleted_user_whenever_the
     assert bodies["m1"] == bodies["m4"] == ERASED_BODY
     assert MARKER in bodies["m2"]
     assert MARKER in bodies["m3"]
+
+
+async def test_dead_letters_are_deleted_after_90_days(db: Database, url: str) -> None:
+    keep = dead_letters.keeper(db, "bday-analytics")
+    for name in ("old", "young"):
+        await keep([Rejection(ReceivedMessage(name, MARKER, {}, "handle", 1, 0.0), "poison", "no")])
+    await execute(db, "UPDATE dead_letters SET created_at = now() - interval '89.9 days'")
+    await execute(db, "UPDATE dead_letters SET created_at = now() - interval '91 days' WHERE message_id = 'old'")
+    await Sweep(db, ServiceSettings(database_url=SecretStr(url))).step()
+    assert [row.message_id for row in await rows(db, "SELECT message_id FROM dead_letters")] == ["young"]
 
 
 async def test_those_who_were_not_deleted_are_not_requested(db: Database, outbox: Outbox) -> None:
