@@ -155,6 +155,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "DatabaseLatencyHigh": _gauge("aws_rds_write_latency_average", 0.03, 0.01),
     "ReplicationLagHigh": _gauge('almanac_replication_lag_seconds{job="user-service"}', 1.5, 0.5),
     "ZoneDropped": _gauge("almanac_zones_dropped", 1, 0),
+    "CalendarDropped": _gauge("almanac_calendars_dropped", 1, 0),
     "IndexBloatHigh": _gauge("almanac_index_bloat", 0.6, 0.4, LASTING["IndexBloatHigh"]),
     "CriticalQueueDepthCritical": _depth("critical", 1001, 1000),
     "QueueDepthCritical": _depth("low", 10_001, 10_000),

@@ -10,14 +10,14 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
+from chassis.core.settings import ServiceSettings
 from chassis.database.database import Database, Transaction
 from chassis.messaging import dead_letters, erasures
 from chassis.messaging.consumer import ReceivedMessage, Rejection
 from chassis.messaging.dead_letters import ERASED_BODY
 from chassis.messaging.erasures import Eraser
 from chassis.messaging.outbox import Outbox
-from chassis.runtime.runtime import Sweep
-from chassis.core.settings import ServiceSettings
+from chassis.service.runtime import Sweep
 from contracts.messages.spec import MessageType
 from contracts.messages.user import Contact, UserDeletedItem, UserItem
 

@@ -1,11 +1,12 @@
 """The service in this process, on a database and an AWS account of the test's own."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 from event_scenario import RULES, Scenario, open_without_bus
+from holiday_releases import HolidayReleases
 from pydantic import SecretStr
 from reminders import Reminders
 
@@ -88,3 +89,11 @@ async def reminders(scenario: Scenario, editor: httpx.AsyncClient) -> Reminders:
     await scenario.receive(user)
     await scenario.announced()
     return Reminders(scenario, editor, user.user_id)
+
+
+@pytest.fixture
+def holiday_releases(monkeypatch: pytest.MonkeyPatch) -> Iterator[HolidayReleases]:
+    """The releases of the holidays package that this process has, one after the other."""
+    releases = HolidayReleases(monkeypatch)
+    yield releases
+    releases.restore()

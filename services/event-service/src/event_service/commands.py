@@ -8,12 +8,15 @@ from rich.console import Console
 from rich.table import Table
 
 from chassis.core.zones import TZDATA_VERSION
+from chassis.service.runtime import Runtime
 from chassis.service.service import execute
 from event_service.application import calendar_changes, zone_changes
+from event_service.application.calendar_days import dropped
 from event_service.application.recomputing import Report
-from event_service.domain.business_days import RELEASE
+from event_service.domain.calendars import RELEASE, Calendar
 from event_service.main import SERVICE
 from event_service.roles import rulebook
+from event_service.settings import Settings
 
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would move; change nothing.")]
 
@@ -35,13 +38,17 @@ def add_commands(app: typer.Typer) -> None:
     @app.command()
     def holidays(dry_run: _DryRun = False) -> None:
         """Move what keeps to working days that are others in the installed holidays package."""
-        report = execute(
-            SERVICE,
-            lambda runtime: calendar_changes.recompute(
+
+        async def work(runtime: Runtime[Settings]) -> tuple[Report, list[Calendar]]:
+            report = await calendar_changes.recompute(
                 runtime.database, runtime.outbox, rulebook(runtime.settings), dry_run=dry_run
-            ),
-        )
+            )
+            return report, await dropped(runtime.database)
+
+        report, gone = execute(SERVICE, work)
         _show(report, f"holidays {RELEASE}", "calendar", dry_run=dry_run)
+        for calendar in gone:
+            typer.echo(f"holidays {RELEASE} does not have {calendar.name}: its last known days are used")
 
 
 def _show(report: Report, release: str, what: str, *, dry_run: bool) -> None:

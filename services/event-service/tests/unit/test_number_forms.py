@@ -58,3 +58,9 @@ def test_invalid_form_is_refused_with_the_rule(template: str, rule: str) -> None
 )
 def test_translation_is_that_of_the_tag_or_of_its_parent(locale: str | None, found: str | None) -> None:
     assert translation({"de": "de", "de-AT": "at"}, locale) == found
+
+
+def test_locale_that_cldr_no_longer_has_is_written_as_its_language() -> None:
+    """One that was stored under another release of the data."""
+    assert cardinal(1000, "de-ZZ") == "1.000"
+    assert ordinal(22, "xx-YY") == "22nd"

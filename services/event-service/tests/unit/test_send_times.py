@@ -1,10 +1,12 @@
 """When events are sent: spread, moved into send windows and onto working days, and coalesced where they meet."""
 
+import hashlib
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice, pairwise
 from uuid import UUID, uuid5
 
+import holidays
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from chassis.core.zones import zone
 from contracts.send_window import SendWindow, Span
 from event_service.domain.adjusted import Adjusted
 from event_service.domain.business_days import Adjust, BusinessDays
+from event_service.domain.calendars import Calendar, Days
 from event_service.domain.errors import InvalidRuleError
 from event_service.domain.local_time import Applied
 from event_service.domain.recurrence import Occurrence, Once, Policies, Recurring, Rule, Yearly, upcoming
@@ -298,11 +301,30 @@ def test_working_day_and_send_window_go_together() -> None:
 )
 def test_unknown_calendar_is_refused_by_field(country: str, part: str | None, field: str) -> None:
     with pytest.raises(InvalidRuleError) as refused:
-        BusinessDays(country, part)
+        BusinessDays(country, part).calendar.check()
     assert refused.value.field == field
 
 
-def test_fingerprint_changes_with_the_days_of_a_calendar_alone() -> None:
-    first, last = date(2026, 1, 1), date(2027, 12, 31)
-    assert BusinessDays("DE", "BY").fingerprint(first, last) != BusinessDays("DE", "BE").fingerprint(first, last)
-    assert GERMANY.fingerprint(first, last) == BusinessDays("DE", "BE", Adjust.SKIP).fingerprint(first, last)
+def test_fingerprint_is_that_of_the_closed_days_of_forty_years() -> None:
+    """Releases that are remembered were compared by this digest."""
+    bavaria, berlin = Calendar("DE", "BY").days(), Calendar("DE", "BE").days()
+    assert bavaria.fingerprint() != berlin.fingerprint()
+    assert Days(berlin.closed).fingerprint() == berlin.fingerprint()
+    first = date(2020, 1, 1)
+    days = [first + timedelta(days=number) for number in range((date(2060, 12, 31) - first).days + 1)]
+    closed = ",".join(day.isoformat() for day in days if not GERMANY.is_working(day))
+    assert hashlib.sha256(closed.encode()).hexdigest() == berlin.fingerprint()
+
+
+@pytest.mark.parametrize("country", ["DE", "SA", "NP"], ids=["two-days", "friday-and-saturday", "one-day"])
+def test_kept_days_are_those_of_the_release_and_weekends_outside_of_its_years(country: str) -> None:
+    calendar = Calendar(country)
+    kept = calendar.days()
+    for number in range(366):
+        day = date(2024, 1, 1) + timedelta(days=number)
+        assert kept.is_working(day) == calendar.is_working(day)
+    later = (date(2061, 1, 3) + timedelta(days=each) for each in range(7))
+    assert {day.weekday() for day in later if not kept.is_working(day)} == set(
+        holidays.country_holidays(country).weekend
+    )
+    assert len(kept.closed) == 1872

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chassis import zones
+from chassis.core import zones
 
 DROPPED = "Asia/Calcutta"
 

@@ -106,4 +106,13 @@ EVENTS: Final = (
         for_seconds=5 * MINUTE,
         promql="max(almanac_zones_dropped{$own}) > $threshold",
     ),
+    Alert(
+        name="CalendarDropped",
+        severity=Severity.WARNING,
+        meaning="Calendars of working days in use that the holidays package no longer has.",
+        summary="{value:.0f} calendars are no longer in the holidays package; their last known days are used",
+        threshold=0,
+        for_seconds=5 * MINUTE,
+        promql="max(almanac_calendars_dropped{$own}) > $threshold",
+    ),
 )

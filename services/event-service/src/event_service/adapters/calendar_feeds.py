@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from chassis.database.database import Database, Reader, Transaction
-from event_service.adapters.schedules import COLUMNS, to_schedule
+from event_service.adapters import schedules
+from event_service.adapters.schedules import COLUMNS
 from event_service.domain.calendar_feeds import CalendarFeed
 from event_service.domain.schedules import Schedule
 
@@ -91,10 +92,10 @@ async def users_of_tag(reader: Reader, tag: str, limit: int) -> list[UUID]:
 async def schedules_of(reader: Reader, user_ids: Collection[UUID], until: datetime, limit: int) -> list[Schedule]:
     """Active schedules of these users with their next event before ``until``, the earliest first."""
     rows = await reader.execute(_OF_USERS, {"ids": list(user_ids), "until": until, "limit": limit})
-    return [to_schedule(row) for row in rows]
+    return await schedules.read(reader, rows)
 
 
 async def schedule(reader: Reader, schedule_id: UUID, until: datetime) -> list[Schedule]:
     """The schedule where it is active, with its next event before ``until``."""
     rows = await reader.execute(_OF_ID, {"ids": [schedule_id], "until": until, "limit": 1})
-    return [to_schedule(row) for row in rows]
+    return await schedules.read(reader, rows)

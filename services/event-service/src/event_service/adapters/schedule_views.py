@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
-from chassis.database.database import Reader, Transaction
+from chassis.database.database import Reader, Rows, Transaction
 from contracts.vocabulary import EventType
-from event_service.adapters.schedules import COLUMNS, to_schedule
+from event_service.adapters import schedules
+from event_service.adapters.schedules import COLUMNS
 from event_service.domain.schedules import Schedule, Status
 
 Position = tuple[datetime, UUID]
@@ -54,8 +54,8 @@ class ScheduleView:
 
 
 async def find(reader: Reader | Transaction, schedule_id: UUID) -> ScheduleView | None:
-    row = (await reader.execute(_FIND, {"id": schedule_id})).one_or_none()
-    return _to_view(row) if row else None
+    found = await _views(reader, await reader.execute(_FIND, {"id": schedule_id}))
+    return found[0] if found else None
 
 
 async def search(
@@ -73,8 +73,10 @@ async def search(
         rows = await reader.execute(_OF_USER, {**values, "user_id": wanted.user_id})
     else:
         rows = await reader.execute(_BY_KIND, values)
-    return [_to_view(row) for row in rows]
+    return await _views(reader, rows)
 
 
-def _to_view(row: Row[Any]) -> ScheduleView:
-    return ScheduleView(to_schedule(row), row.created_at, row.updated_at)
+async def _views(reader: Reader | Transaction, found: Rows) -> list[ScheduleView]:
+    rows = found.all()
+    read = await schedules.read(reader, rows)
+    return [ScheduleView(each, row.created_at, row.updated_at) for each, row in zip(read, rows, strict=True)]

@@ -1,6 +1,6 @@
 """Schedules in PostgreSQL. Whoever changes a schedule or its event locks the schedule first, always in order of id."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,8 +9,8 @@ from uuid import UUID
 from pydantic_core import to_json
 from sqlalchemy import Row, text
 
-from chassis.database.database import Transaction
-from event_service.adapters import patterns
+from chassis.database.database import Reader, Transaction
+from event_service.adapters import calendar_rules, patterns
 from event_service.adapters.events import copied
 from event_service.adapters.send_windows import read_window
 from event_service.domain.business_days import Adjust, BusinessDays
@@ -77,14 +77,14 @@ _DELETE = text("DELETE FROM schedules WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 async def lock(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Schedule]:
     """Lock those of ``ids`` that exist."""
-    return {row.id: to_schedule(row) for row in await tx.execute(_LOCK, {"ids": list(ids)})}
+    return {each.id: each for each in await read(tx, await tx.execute(_LOCK, {"ids": list(ids)}))}
 
 
 async def lock_of_users(tx: Transaction, user_ids: Collection[UUID]) -> list[Schedule]:
     """Lock all schedules of the users."""
     if not user_ids:
         return []
-    return [to_schedule(row) for row in await tx.execute(_LOCK_OF_USERS, {"user_ids": list(user_ids)})]
+    return await read(tx, await tx.execute(_LOCK_OF_USERS, {"user_ids": list(user_ids)}))
 
 
 async def lock_live(tx: Transaction, event_ids: Collection[UUID]) -> dict[UUID, Schedule]:
@@ -94,13 +94,13 @@ async def lock_live(tx: Transaction, event_ids: Collection[UUID]) -> dict[UUID, 
     """
     if not event_ids:
         return {}
-    rows = await tx.execute(_LOCK_LIVE, {"event_ids": list(event_ids)})
-    return {row.live_event_id: to_schedule(row) for row in rows}
+    held = await read(tx, await tx.execute(_LOCK_LIVE, {"event_ids": list(event_ids)}))
+    return {each.live_event_id: each for each in held if each.live_event_id is not None}
 
 
 async def take_waiting(tx: Transaction, before: datetime, limit: int) -> list[Schedule]:
     """Lock schedules whose next occurrence, before the given instant, has no event yet: the nearest first."""
-    return [to_schedule(row) for row in await tx.execute(_TAKE_WAITING, {"before": before, "limit": limit})]
+    return await read(tx, await tx.execute(_TAKE_WAITING, {"before": before, "limit": limit}))
 
 
 async def still_named(tx: Transaction, event_ids: Collection[UUID]) -> set[UUID]:
@@ -147,7 +147,21 @@ async def delete(tx: Transaction, ids: Collection[UUID]) -> None:
         await tx.execute(_DELETE, {"ids": list(ids)})
 
 
-def to_schedule(row: Row[Any]) -> Schedule:
+async def read(reader: Reader, found: Iterable[Row[Any]]) -> list[Schedule]:
+    """Return the schedules of rows that have ``COLUMNS``.
+
+    One that keeps to a calendar which this release of ``holidays`` does not have is read as any other: the last known
+    days of the calendar are loaded first.
+    """
+    rows = list(found)
+    named = {_business_days(row.business_days) for row in rows if row.business_days is not None}
+    dropped = {days.calendar for days in named if days is not None and not days.calendar.is_known}
+    if dropped:
+        await calendar_rules.load_last_known(reader, dropped)
+    return [_to_schedule(row) for row in rows]
+
+
+def _to_schedule(row: Row[Any]) -> Schedule:
     return Schedule(
         id=row.id,
         user_id=row.user_id,

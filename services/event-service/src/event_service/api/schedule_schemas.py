@@ -90,7 +90,10 @@ class BusinessDaysInput(RequestModel):
     adjust: Adjust = Adjust.NEXT
 
     def business_days(self) -> BusinessDays:
-        return BusinessDays(self.country, self.subdivision, self.adjust)
+        """Raises InvalidRuleError where this release of the holidays package does not have the calendar."""
+        days = BusinessDays(self.country, self.subdivision, self.adjust)
+        days.calendar.check()
+        return days
 
 
 class RuleInput(RequestModel):

@@ -1,30 +1,28 @@
 """When a release of public holidays differs from the one before, what waits for working days moves with it.
 
-Companion of :mod:`event_service.application.zone_changes`, which does the same for the rules of zones.
+A calendar that a release drops keeps its last known days (ADR 32): nothing moves then. Companion of
+:mod:`event_service.application.zone_changes`, which does the same for the rules of zones.
 """
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from uuid import UUID
 
-import structlog
 from opentelemetry import metrics
+from opentelemetry.metrics import CallbackOptions, Observation
 
 from chassis.database.database import Database, Transaction
 from chassis.database.leases import Lease
 from chassis.messaging.outbox import Outbox
 from event_service.adapters import calendar_rules, events, recipients, schedules
-from event_service.adapters.calendar_rules import Calendar
 from event_service.adapters.recomputes import Shifts
+from event_service.application.calendar_days import remember_in_use
 from event_service.application.planning import Changes, lock_live_events
 from event_service.application.recomputing import BATCH, EVERY_SECONDS, Report, add, log_report, plan_again, transaction
-from event_service.domain.business_days import RELEASE, BusinessDays
-from event_service.domain.errors import InvalidRuleError
+from event_service.domain import calendars
 from event_service.domain.events import Event
 from event_service.domain.type_rules import Rulebook
 
-log = structlog.get_logger(__name__)
 _moved = metrics.get_meter("almanac.events").create_counter(
     "almanac_events_moved_by_holidays",
     description="Waiting events that a new release of public holidays has moved or replaced, by calendar",
@@ -34,24 +32,18 @@ HOLIDAYS_CHANGED = "public holidays changed"
 _FIRST = UUID(int=0)
 
 
-async def remember(database: Database, known: set[str]) -> None:
-    """Keep what this release says of the calendars in use, but for those ``known`` to be kept; they are added."""
-    found = await calendar_rules.in_use(database)
-    fresh = {name: found[name] for name in found.keys() - known}
-    if fresh:
-        # Forty years of a calendar take a moment.
-        await calendar_rules.remember(database, RELEASE, await asyncio.to_thread(_fingerprints, fresh))
-        known |= fresh.keys()
+_dropped: set[str] = set()
 
 
-def _fingerprints(calendars: dict[str, Calendar]) -> dict[str, str]:
-    digests: dict[str, str] = {}
-    for name, (country, subdivision) in calendars.items():
-        try:
-            digests[name] = BusinessDays(country, subdivision).fingerprint()
-        except InvalidRuleError:
-            log.exception("calendar is not in this release of holidays", calendar=name, release=RELEASE)
-    return digests
+def _observe_dropped(_: CallbackOptions) -> Iterable[Observation]:
+    yield Observation(len(_dropped))
+
+
+metrics.get_meter("almanac.events").create_observable_gauge(
+    "almanac_calendars_dropped",
+    [_observe_dropped],
+    description="Calendars of schedules that the holidays package no longer has, and whose last known days are used",
+)
 
 
 async def recompute(
@@ -68,16 +60,13 @@ async def recompute(
     Each batch is a transaction of its own. ``dry_run`` changes nothing: every batch is rolled back. ``going_on`` is
     asked after each; where it says no, the rest is left to others.
     """
-    await remember(database, set())
     report: Report = {}
-    calendars = await calendar_rules.in_use(database)
-    changed = (await calendar_rules.state(database, RELEASE)).changed
-    run = None if dry_run or not changed else await calendar_rules.RECORDS.begin(database, RELEASE)
+    used = {each.name: each for each in await remember_in_use(database)}
+    changed = (await calendar_rules.state(database, calendars.RELEASE)).changed
+    run = None if dry_run or not changed else await calendar_rules.RECORDS.begin(database, calendars.RELEASE)
     for name in changed:
         after = _FIRST
-        while name in calendars and (
-            page := await calendar_rules.following(database, calendars[name], after=after, limit=batch)
-        ):
+        while name in used and (page := await calendar_rules.following(database, used[name], after=after, limit=batch)):
             after = page[-1].schedule_id or after
             done: Report = defaultdict(Shifts)
             async with transaction(database, dry_run=dry_run) as tx:
@@ -124,12 +113,13 @@ class CalendarWatch:
         self._outbox = outbox
         self._rules = rules
         self._lease = Lease(database, "calendar-recompute", seconds=3 * EVERY_SECONDS)
-        self._known: set[str] = set()
 
     async def step(self) -> float:
-        await remember(self._database, self._known)
-        state = await calendar_rules.state(self._database, RELEASE)
-        if state.newest == RELEASE and state.wanted and await self._lease.held():
+        used = await remember_in_use(self._database)
+        _dropped.clear()
+        _dropped.update(each.name for each in used if not each.is_supported)
+        state = await calendar_rules.state(self._database, calendars.RELEASE)
+        if state.newest == calendars.RELEASE and state.wanted and await self._lease.held():
             report = await recompute(self._database, self._outbox, self._rules, going_on=self._lease.held)
-            log_report(HOLIDAYS_CHANGED, "calendar", report, release=RELEASE)
+            log_report(HOLIDAYS_CHANGED, "calendar", report, release=calendars.RELEASE)
         return EVERY_SECONDS

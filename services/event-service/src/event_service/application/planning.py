@@ -11,7 +11,7 @@ from chassis.core.zones import zone
 from chassis.database.database import Transaction
 from chassis.messaging.outbox import Outbox
 from event_service.adapters import broadcasts, events, recipients, schedules
-from event_service.application import notices
+from event_service.application import calendar_days, notices
 from event_service.application.notices import Notice
 from event_service.application.occurrences import event_of, first_from, person_of, rule_of, settle
 from event_service.application.revivals import Revival, revive
@@ -379,6 +379,8 @@ class Changes:
                 *cancelled,
             ],
         )
+        # At the end: two that are the first to name a calendar wait for each other, and must not hold each other up.
+        await calendar_days.remember_of(tx, [*self.stored, *self.fresh])
 
 
 async def reconcile(

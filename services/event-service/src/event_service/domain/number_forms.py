@@ -1,6 +1,8 @@
 """Numbers as languages write and inflect them, by CLDR's data (the ``babel`` package)."""
 
-from babel import Locale
+from functools import lru_cache
+
+from babel import Locale, UnknownLocaleError
 from babel.numbers import format_decimal
 
 ENGLISH = "en"
@@ -86,5 +88,12 @@ def ordinal(number: int, tag: str | None) -> NumberText:
     return NumberText(digits + marks.get(category, marks.get("other", "")), category)
 
 
+@lru_cache(maxsize=1024)
 def _locale(tag: str | None) -> Locale:
-    return Locale.parse(tag or ENGLISH, sep="-")
+    # A locale may be stored that this release of babel does not have: the numbers of its language are next best.
+    while tag:
+        try:
+            return Locale.parse(tag, sep="-")
+        except UnknownLocaleError:
+            tag = tag.rpartition("-")[0]
+    return Locale.parse(ENGLISH)
