@@ -111,7 +111,7 @@ test-kills: install ## Schedulers are killed at random while many events come du
 	KILL_EVENTS=$(KILL_EVENTS) $(BIN)/pytest services/event-service/tests/integration/test_killed_schedulers.py
 
 STATE_EXAMPLES ?= 1000
-test-states: install ## Whatever befalls events, in many orders: make test-states [STATE_EXAMPLES=1000]
+test-states: install ## Generated orders of everything that can happen to events: make test-states [STATE_EXAMPLES=1000]
 	STATE_EXAMPLES=$(STATE_EXAMPLES) STATE_STEPS=50 $(BIN)/pytest services/event-service/tests/integration/test_event_states.py
 
 MIGRATION_USERS ?= 100000
@@ -209,7 +209,7 @@ bench-api: install ## 200 requests a second to user-service's API, while everyth
 bench-broadcast: install ## A broadcast to N recipients, until all have their events: make bench-broadcast N=200000
 	@$(BIN)/python -m bench.broadcast --n $(N)
 
-bench-claim: install ## Claims where so many events wait, at one size or several: make bench-claim ROWS="1000000 10000000"
+bench-claim: install ## Claims with this many pending events, at one size or several: make bench-claim ROWS="1000000 10000000"
 	@$(BIN)/python -m bench.claims --rows $(ROWS)
 
 SECONDS_DUE ?= 60
@@ -217,13 +217,13 @@ bench-lateness: install ## Random arrivals at 25,000 an hour through everything:
 	@$(BIN)/python -m bench.lateness --seconds $(SECONDS_DUE)
 
 STORM ?= 25000
-bench-storm: install ## So many events due at one instant, 1,000 of them critical: make bench-storm [STORM=25000]
+bench-storm: install ## This many events due at one instant, 1,000 of them critical: make bench-storm [STORM=25000]
 	@$(BIN)/python -m bench.storm --n $(STORM)
 
 bench-delivery: install ## Our worker alone beside job queues and a bare client: make bench-delivery N=5000
 	@$(BIN)/python -m bench.delivery --n $(N)
 
-bench-isolation: install ## Deliveries beside endpoints in trouble, and critical ones in a flood
+bench-isolation: install ## Deliveries beside failing endpoints, and critical ones in a flood
 	@$(BIN)/python -m bench.delivery.isolation
 
 bench-analytics: N = 200000
@@ -231,7 +231,7 @@ bench-analytics: install ## N items straight into analytics' consumer: make benc
 	@$(BIN)/python -m bench.analytics --n $(N)
 
 ROLLED_UP ?= 10000000
-bench-rollups: install ## What pages ask of a year's rollups of so many events: make bench-rollups [ROLLED_UP=10000000]
+bench-rollups: install ## The console's queries on a year's rollups of this many events: make bench-rollups [ROLLED_UP=10000000]
 	@$(BIN)/python -m bench.rollups --events $(ROLLED_UP)
 
 bench-bus: install ## What SNS and SQS calls cost on the emulator

@@ -72,7 +72,7 @@ class FeedResult:
 
 
 def _story(number: int, start: datetime) -> Iterator[tuple[MessageType, Item]]:
-    """What is said of one event that goes well."""
+    """The items of one successful event."""
     event_type = (EventType.BIRTHDAY, EventType.ANNIVERSARY, *[EventType.REMINDER] * 3, *[EventType.NOTIFICATION] * 50)[
         number % 55
     ]
@@ -141,7 +141,7 @@ def _story(number: int, start: datetime) -> Iterator[tuple[MessageType, Item]]:
 
 
 def write_messages(items: int, file: IO[str], start: datetime) -> None:
-    """So many items, packed by type as relays do, one message a line."""
+    """This many items, packed by type as relays do, one message per line."""
     packed: dict[MessageType, list[str]] = {}
     stories = (each for number in range(items) for each in _story(number, start))
 

@@ -1,6 +1,6 @@
 """User-service's API under an even load: `python -m bench.api --rate 200 --seconds 30`.
 
-Requests of the kinds that product teams make come at random (Poisson) and wait for nobody, through the whole stack, on
+A realistic mix of requests arrives at random (Poisson), independent of responses, through the whole stack, in
 real time. The last line gives the 95th percentile of all, in ms from when a request was due to the end of its answer.
 """
 
@@ -53,7 +53,7 @@ class ApiResult:
 
 
 class Mix:
-    """Calls as product teams make them: most look somebody up, some change or create a user, some show a list."""
+    """Calls as product teams make them: most read a user, some change or create one, some show a list."""
 
     def __init__(self, url: str, users: Sequence[Mapping[str, Any]], chance: random.Random) -> None:
         self._users_url = URL(f"{url}/v1/users")
@@ -67,7 +67,7 @@ class Mix:
         }  # fmt: skip
 
     def arrivals(self, seconds: float, rate: float) -> Iterator[Call]:
-        """`rate` calls a second for so many seconds, at random. ValueError where there are too few users for that."""
+        """`rate` calls a second for this many seconds, at random. ValueError where there are too few users for that."""
         at = 0.0
         while (at := at + self._chance.expovariate(rate)) < seconds:
             [make] = self._chance.choices(list(self._makers), list(self._makers.values()))
@@ -115,7 +115,7 @@ class Mix:
 async def run_api(
     rate: float, seconds: float, users: int = USERS, profile: str | None = None, data: Path = DATA
 ) -> ApiResult:
-    """Bring everything up on fresh data with so many users, send `rate` requests a second, and take it down.
+    """Start the stack on new data with this many users, send `rate` requests a second, and stop it.
 
     `profile` names a service to sample into `profile_file`. Raises PipelineError if the users cannot be made;
     StartupError if the stack does not come up.
@@ -197,7 +197,7 @@ async def main(rate: float, seconds: float, profile: str | None) -> None:
     if profile is not None:
         show_profile(profile, profile_file(profile, DATA))
     if result.faults:
-        # Told with the table: an overloaded machine looks different from a wrong answer.
+        # Printed with the table: an overloaded machine looks different from a wrong answer.
         raise PipelineError(
             f"{len(result.faults)} of {result.all.count} answers were wrong, such as {result.faults[0]}"
         )

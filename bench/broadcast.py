@@ -1,6 +1,6 @@
 """A broadcast to N recipients: `python -m bench.broadcast --n 200000`.
 
-The service's own loop works off one broadcast to everybody, at a local time, until it is scheduled, then cancels it.
+The service's own loop processes one broadcast to all users, at a local time, until it is scheduled, then cancels it.
 The last line gives how many recipients a second became events, notices in the outbox included.
 """
 
@@ -49,7 +49,7 @@ FROM generate_series(1, $1::int) AS n
 
 
 class BroadcastError(Exception):
-    """Not everybody got an event, or not all were taken back."""
+    """Not every user got an event, or not all were cancelled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ async def run_claims(
     database = Database(url, pool_size=CLAIMERS + 1)
     connection = await asyncpg.connect(url, timeout=30)
     try:
-        # The clock stands still, so that what is due stays fresh however long the filling takes.
+        # The clock is frozen, so that due events stay fresh however long the filling takes.
         async with database.transaction() as tx:
             await write_clock_map(tx, ClockMap(NOW, NOW, speed=0))
         results, there = [], 0

@@ -40,7 +40,7 @@ SETTLE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What is to come, and when (Unix seconds)."""
+    """The coming events, and when they are due (Unix seconds)."""
 
     id: UUID
     at: float
@@ -59,7 +59,7 @@ class DueResult:
 
 
 Coming = Callable[[float], list[Due]]
-"""Given a time, what comes due from a while after it on."""
+"""Given a time, the events due from a while after it on."""
 
 
 class Arrivals:
@@ -113,7 +113,7 @@ class Arrivals:
             await self._almanac.delete_endpoint(str(endpoint["id"]))
         await self._almanac.create_endpoint(self._sink.url, "The benchmark's sink")
         await self._sink.reset()
-        # Born half a year from now, so that nobody is greeted meanwhile.
+        # Born half a year from now, so that no birthday fires during the run.
         born = datetime.fromtimestamp(time.time() + 180 * 86_400, UTC).date().replace(year=1990, day=15)
         user = {"firstName": "Ada", "lastName": "Lovelace", "dateOfBirth": born.isoformat(), "timezone": "UTC"}
         user_id = UUID(await self._almanac.create_user(user, "the user"))

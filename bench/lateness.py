@@ -22,7 +22,7 @@ MIX = {Priority.CRITICAL: 1, Priority.HIGH: 1, Priority.NORMAL: 3, Priority.LOW:
 
 
 def poisson(start: float, seconds: float, an_hour: float) -> list[Due]:
-    """Arrivals of `an_hour` an hour for so many seconds from `start` on; the pattern is the same in every run."""
+    """Arrivals of `an_hour` an hour for this many seconds from `start` on; the pattern is the same in every run."""
     chance, at, coming = random.Random(an_hour), start, list[Due]()
     while (at := at + chance.expovariate(an_hour / 3600)) < start + seconds:
         coming.append(due(at, chance.choices(list(MIX), list(MIX.values()))[0]))

@@ -15,7 +15,7 @@ TIMEOUT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, due so many seconds after the start, and what its answer must be: a status, and text that it holds."""
+    """A request, due this many seconds after the start, and the expected response: a status, and text that it holds."""
 
     at: float
     kind: str

@@ -1,6 +1,6 @@
 """What pages ask of a year of rollups: `python -m bench.rollups --events 10000000`.
 
-The tables are filled as so many events of a year, all days alike, would leave them, each grain as far back as it is
+The tables are filled as if a year of events, all days alike, had been recorded, each grain as far back as it is
 kept. Each question is asked over the API's own application, in this process. The last line gives the overview's p95.
 """
 
@@ -82,7 +82,7 @@ _TAGS = (
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a page asks, so many times."""
+    """A page's query, repeated this many times."""
 
     name: str
     path: str
@@ -127,7 +127,7 @@ def questions(now: datetime) -> list[Question]:
 
 
 async def fill(url: str, events: int, now: datetime, users: int = USERS) -> dict[str, int]:
-    """The tables as so many events of a year would leave them; how many rows each then has."""
+    """The tables after this many events in a year; how many rows each then has."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("SET synchronous_commit = off")

@@ -1,6 +1,6 @@
 """A webhook sink: a child process that answers every POST with 204 at once and keeps when each webhook first came.
 
-Routes: `POST /reset` forgets everything; `GET /stats` counts; `GET /receipts` maps id → first receipt;
+Routes: `POST /reset` deletes everything; `GET /stats` counts; `GET /receipts` maps id → first receipt;
 `GET /wait?count=N&timeout=S` answers with the stats once N different ids are in, or S seconds have passed; any other
 POST is a webhook, known by its `webhook-id` (Standard Webhooks) or `x-bench-id` header. Times are Unix seconds.
 """
@@ -75,7 +75,7 @@ class Receipts:
         return SinkStats(self.received, len(self.first_seen), first_at, self.last_at)
 
     def reset(self) -> None:
-        """Forget every receipt; waiters go on waiting."""
+        """Delete every receipt; waiters go on waiting."""
         self.first_seen = {}
         self.received = 0
         self.last_at = None
@@ -214,7 +214,7 @@ class Sink:
         await asyncio.to_thread(self._process.stop, 10)
 
     async def reset(self) -> None:
-        """Forget every receipt."""
+        """Delete every receipt."""
         async with self._session.post("/reset") as response:
             response.raise_for_status()
 

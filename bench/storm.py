@@ -16,13 +16,13 @@ from contracts.vocabulary import Priority
 
 DATA = Path(".almanac/bench-storm")
 LEAD_SECONDS = 10.0
-# What inserting and vacuuming so many takes on a slow machine.
+# The time that inserting and vacuuming them takes on a slow machine.
 LEAD_EACH = 0.001
 OTHERS = {Priority.HIGH: 0.05, Priority.NORMAL: 0.15, Priority.LOW: 0.8}
 
 
 def storm(at: float, events: int, critical: int) -> list[Due]:
-    """So many events, due at one instant, the least urgent first."""
+    """This many events, due at one instant, the least urgent first."""
     counts = {priority: int((events - critical) * share) for priority, share in OTHERS.items()}
     counts[Priority.CRITICAL] = critical
     counts[Priority.LOW] += events - sum(counts.values())

@@ -118,7 +118,7 @@ class Phases:
                 if cost.messages >= messages:
                     done.set()
 
-        # Receivers are never cancelled: the emulator goes on with an abandoned poll, and hides what it finds for the
+        # Receivers are never cancelled: the emulator continues an abandoned poll, and hides what it finds for the
         # visibility timeout. They end when their last poll comes back, which is not measured.
         async with asyncio.TaskGroup() as group, self._metered(cost):
             for queue in self.route.queues:

@@ -71,7 +71,7 @@ class Worker:
 
 
 async def flooded(postgres: Cluster, sink: Sink, flood: int) -> Flooded:
-    """Publish so many LOW events, start a worker, and publish a hundred critical ones once LOW flows."""
+    """Publish this many LOW events, start a worker, and publish a hundred critical ones once LOW flows."""
     await sink.reset()
     dsn = await postgres.server.create_database("flood")
     with tempfile.TemporaryDirectory(prefix="almanac-bench-") as folder:

@@ -1,4 +1,4 @@
-"""`python -m bench.delivery.isolation`: what endpoints in trouble, and a flood of LOW, do to the others' deliveries.
+"""`python -m bench.delivery.isolation`: the effect of failing endpoints, and of a flood of LOW, on other deliveries.
 
 A healthy endpoint gets events at an even rate, alone and beside hanging endpoints (30 s until each attempt times out),
 which all got three events just before and get one more every ten seconds. Then it gets as many events as it can take.
@@ -41,7 +41,7 @@ _OPEN = text("SELECT count(*) FROM circuits WHERE state <> 'CLOSED'")
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point of the curve: the healthy endpoint beside so many hanging ones.
+    """One point of the curve: the healthy endpoint beside this many hanging ones.
 
     ``per_second`` is its rate with as many events as it can take; ``rss`` in bytes, of this process, at most so far.
     """

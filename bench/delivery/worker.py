@@ -113,7 +113,7 @@ async def add_due(database: Database, indices: Sequence[int], priority: Priority
 
 
 async def all_recorded(database: Database, priority: Priority) -> None:
-    """Return once nothing of a priority waits or is in hand any more."""
+    """Return once no delivery of a priority waits or is in flight."""
     while True:
         async with database.read() as connection:
             if not (await connection.execute(_LEFT, {"priority": priority})).scalar_one():

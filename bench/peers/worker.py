@@ -1,4 +1,4 @@
-"""The child side of a peer: fill the queue, say so, work it off on command, and say what it cost.
+"""The child side of a peer: fill the queue, report it, process it on command, and report its cost.
 
 On standard output: one line `ready` when the jobs are in, then one JSON line when all are done. On standard input: one
 line that starts the work.
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import uvloop
 
-# Jobs in hand at once, and so HTTP connections: enough to keep one core busy, for every peer alike.
+# Concurrent jobs, and so HTTP connections: enough to keep one core busy, for every peer alike.
 IN_FLIGHT = 100
 INSERT_BATCH = 1000
 

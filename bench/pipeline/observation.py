@@ -31,7 +31,7 @@ async def read(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
 async def until(look: Callable[[], Awaitable[Mapping[str, int]]], wanted: Mapping[str, int], timeout: float) -> float:
     """Look until all `wanted` counts are there, and return when that was seen (Unix seconds).
 
-    Raises PipelineError, with what was there instead, after `timeout` seconds.
+    Raises PipelineError, with the actual state, after `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
     while True:

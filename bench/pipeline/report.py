@@ -1,4 +1,4 @@
-"""How a run is told: tables."""
+"""How a run is reported: tables."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def say(line: str) -> None:
 
 
 def settings() -> StackSettings:
-    """Ports that nobody has, so that a stack that runs already need not stop."""
+    """Free ports, so that a running stack need not stop."""
     free: set[int] = set()
     while len(free) < len(PORTS):
         free.add(ports.free_port())

@@ -70,7 +70,7 @@ class Profile:
         return self._shares([function for function, _ in self.own.most_common(rows)])
 
     def by_total(self, rows: int) -> list[tuple[str, float, float]]:
-        """As `by_own`, by all samples; without what is in nearly every one, such as the event loop."""
+        """As `by_own`, by all samples; without frames that are in nearly every one, such as the event loop."""
         telling = [name for name, samples in self.total.most_common() if samples <= UBIQUITOUS * self.samples]
         return self._shares(telling[:rows])
 

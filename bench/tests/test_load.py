@@ -14,7 +14,7 @@ TOGETHER = 5
 
 @pytest.fixture
 async def url() -> AsyncIterator[URL]:
-    """Of a server that answers nobody before so many have asked; then with what they sent, a status among it."""
+    """A server that answers no request before this many have arrived; then with what they sent, a status among it."""
     asked = asyncio.Semaphore(0)
     all_asked = asyncio.Event()
 

@@ -37,7 +37,7 @@ for _ in sys.stdin:
 
 @asynccontextmanager
 async def spinner() -> AsyncIterator[tuple[int, Callable[[], Awaitable[None]]]]:
-    """A process that spins for a while when it is told to."""
+    """A process that spins for a while on command."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", SPIN, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
@@ -96,7 +96,7 @@ async def test_looking_ends_once_all_counts_are_as_wanted() -> None:
     assert list(counts) == []
 
 
-async def test_looking_in_vain_is_an_error_that_says_what_was_there() -> None:
+async def test_observation_timeout_is_an_error_with_the_actual_state() -> None:
     async def look() -> dict[str, int]:
         return {"pending": 4, "failed": 1}
 
@@ -134,7 +134,7 @@ async def test_sampling_a_process_that_is_not_there_says_why(tmp_path: Path) -> 
             pass
 
 
-def test_the_peak_of_memory_is_no_less_than_what_is_in_use() -> None:
+def test_memory_peak_is_at_least_the_memory_in_use() -> None:
     assert peak_rss(os.getpid()) > 2**20
 
 

@@ -46,7 +46,7 @@ async def test_a_post_without_an_id_is_refused_and_not_counted(sink: Sink) -> No
     assert (await sink.stats()).received == 0
 
 
-async def test_a_reset_forgets_everything(sink: Sink) -> None:
+async def test_reset_deletes_all_receipts(sink: Sink) -> None:
     await post(sink, "a")
     await sink.reset()
     stats = await sink.stats()
@@ -59,7 +59,7 @@ async def test_waiting_ends_with_the_last_webhook_that_was_awaited(sink: Sink) -
     assert (await waiting).unique == 2
 
 
-async def test_waiting_in_vain_is_a_timeout_that_says_how_many_came(sink: Sink) -> None:
+async def test_wait_timeout_reports_how_many_arrived(sink: Sink) -> None:
     await post(sink, "a")
     with pytest.raises(TimeoutError, match="1 of 2"):
         await sink.wait_for(2, timeout=0.05)

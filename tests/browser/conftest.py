@@ -98,13 +98,13 @@ async def page(open_page: OpenPage) -> Page:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def signed_in(page: Page) -> Page:
-    """A tab of somebody who may do everything."""
+    """A tab of a read-write session."""
     return await sign_in(page, KEY)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def reader(open_page: OpenPage) -> Page:
-    """A tab of somebody who may look and not act."""
+    """A tab of a read-only session."""
     return await sign_in(await open_page(), READ_KEY)
 
 
@@ -123,6 +123,6 @@ async def live(stack: RunningStack, http: httpx.AsyncClient) -> LiveStack:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def receiver() -> AsyncIterator[Receiver]:
-    """A webhook endpoint that does as told, in the loop of the browser."""
+    """A webhook endpoint with scripted responses, in the loop of the browser."""
     async with Receiver() as running:
         yield running

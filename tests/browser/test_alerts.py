@@ -1,4 +1,4 @@
-"""An alert that fires is acknowledged and silenced by whoever may act, and seen by everybody else."""
+"""A read-write session acknowledges and silences a firing alert; other sessions see it."""
 
 import re
 
@@ -26,7 +26,7 @@ async def trouble(live: LiveStack, receiver: Receiver) -> None:
     await live.delete_endpoint(endpoint)
 
 
-async def test_an_alert_is_acknowledged_silenced_and_told_of_again(signed_in: Page, trouble: None) -> None:
+async def test_alert_is_acknowledged_silenced_and_notified_again(signed_in: Page, trouble: None) -> None:
     page = await visit(signed_in, "/alerts")
     alert = page.locator(FIRING).first
     await expect(alert).to_contain_text("rejected", timeout=FIRES_MS)

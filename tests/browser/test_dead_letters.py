@@ -1,4 +1,4 @@
-"""What was given up is found, looked into, sent again and let go."""
+"""Dead letters are found, inspected, redriven and discarded."""
 
 import re
 from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ async def given_up(live: LiveStack, receiver: Receiver) -> AsyncIterator[GivenUp
     await live.delete_endpoint(endpoint)
 
 
-async def test_search_finds_by_each_filter_and_says_so_where_nothing_does(signed_in: Page, given_up: GivenUp) -> None:
+async def test_search_finds_by_each_filter_and_shows_when_it_is_empty(signed_in: Page, given_up: GivenUp) -> None:
     page = await visit(signed_in, "/dead-letters")
     await page.get_by_label("Endpoint").select_option(label="Had a bad day")
     await page.get_by_label("Type").select_option("REMINDER")

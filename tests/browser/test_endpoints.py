@@ -1,4 +1,4 @@
-"""What an operator does to an endpoint, and what somebody who may only look cannot."""
+"""Actions on an endpoint, and their absence in a read-only session."""
 
 import httpx
 import pytest_asyncio
@@ -12,7 +12,7 @@ from testkit.full_stack import READ_KEY
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def endpoint(live: LiveStack, receiver: Receiver) -> str:
-    """An endpoint that gets no events, since nobody has its tag."""
+    """An endpoint that gets no events, because no user has its tag."""
     return await live.create_endpoint(receiver.url, description="Nobody's", tags=["nobody"])
 
 
@@ -33,7 +33,7 @@ async def test_the_list_leads_to_an_endpoint_that_can_be_disabled_and_enabled(si
     await expect(page.locator("#content")).not_to_contain_text("its owner is away")
 
 
-async def test_the_keyboard_and_what_is_selected_stay_where_they_are_when_the_list_is_shown_anew(
+async def test_focus_and_selection_stay_when_the_list_is_refreshed(
     signed_in: Page, live: LiveStack, endpoint: str
 ) -> None:
     page = await visit(signed_in, "/endpoints")
@@ -62,14 +62,12 @@ async def test_a_question_that_is_not_answered_changes_nothing(signed_in: Page, 
     assert found["enabled"]
 
 
-async def test_a_test_event_is_sent_and_what_came_of_it_is_shown(
-    signed_in: Page, endpoint: str, receiver: Receiver
-) -> None:
+async def test_event_is_sent_and_its_result_is_shown(signed_in: Page, endpoint: str, receiver: Receiver) -> None:
     receiver.always(503)
     page = await visit(signed_in, f"/endpoints/{endpoint}")
     await page.get_by_role("button", name="Send a test event").click()
     await page.get_by_role("dialog").get_by_role("button", name="Send").click()
-    result = page.get_by_role("region", name="What came of the test")
+    result = page.get_by_role("region", name="Test result")
     await expect(result).to_contain_text("503")
     assert len(receiver.requests) == 1
 

@@ -1,4 +1,4 @@
-"""Events are found, followed, called off and moved; whoever may only look sees the same and changes nothing."""
+"""Events are found, followed, called off and moved; a read-only session sees the same and changes nothing."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ async def test_a_search_finds_a_users_events_and_leads_to_the_way_of_one(signed_
     await expect(found.locator("tbody tr")).to_have_count(1)
     await found.get_by_role("rowheader").get_by_role("link").click()
     await expect(page).to_have_url(f"/events/{event}")
-    waterfall = page.get_by_role("table", name="What happened to the event")
+    waterfall = page.get_by_role("table", name="Steps of the event")
     await expect(waterfall.get_by_role("row").filter(has_text="attempt 1")).to_contain_text("HTTP 204")
     await expect(page.get_by_role("table", name="History")).to_contain_text("Completed")
     assert await serious_violations(page) == []
@@ -46,12 +46,12 @@ async def test_an_event_to_come_is_moved_and_then_called_off(signed_in: Page, li
     assert (told["status"], told["targetTimestampUTC"]) == ("CANCELLED", f"{day}T15:30:00Z")
 
 
-async def test_whoever_may_only_look_is_offered_nothing_to_do(reader: Page, live: LiveStack) -> None:
+async def test_read_only_session_has_no_actions(reader: Page, live: LiveStack) -> None:
     day = datetime.now(UTC).date() + timedelta(days=2)
     [event] = await live.notify(await live.person(), at=f"{day}T12:00:00Z")
     page = await visit(reader, f"/events/{event}")
     await expect(page.locator("#content")).to_contain_text("Hey, Ada there is cake")
     await expect(page.get_by_role("group", name="Actions")).to_have_count(0)
-    # And what becomes of it, without asking again.
+    # And its later state, without a reload.
     await live.call("POST", f"{live.stack.event}/v1/events/{event}/cancel")
     await expect(page.get_by_role("table", name="History")).to_contain_text("Cancelled", timeout=FOLLOWS_MS)

@@ -1,4 +1,4 @@
-"""The inbox dies and comes back, and an operator sees it, is told, and mends it, from the console alone."""
+"""The inbox stops and restarts: an operator sees it, gets an alert, and repairs the damage, using only the console."""
 
 import pytest
 from live_stack import LiveStack, killed_inbox
@@ -10,7 +10,7 @@ CLEAR_SECONDS = 300
 
 
 @pytest.mark.timeout(600)
-async def test_an_outage_is_told_within_a_minute_and_mended_from_the_console(signed_in: Page, live: LiveStack) -> None:
+async def test_outage_is_shown_within_a_minute_and_repaired_from_the_console(signed_in: Page, live: LiveStack) -> None:
     page = signed_in
     endpoint, person = await live.inbox_endpoint(), await live.person()
     # Once only: an open circuit holds further tries back, for longer than a test may take.

@@ -1,4 +1,4 @@
-"""Every page: it lives, in light and dark, on a desk and on a phone, for whoever sees it and whoever hears it."""
+"""Every page: it updates, in light and dark, on desktop and phone, for sighted users and screen readers."""
 
 import re
 from collections.abc import AsyncIterator
@@ -71,7 +71,7 @@ async def busy(live: LiveStack) -> AsyncIterator[Busy]:
 
 @EVERY_PAGE
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_it_shows_live_data_and_can_be_used_by_everybody(
+async def test_page_shows_live_data_and_is_accessible(
     shown: Shown, scheme: Scheme, busy: Busy, open_page: OpenPage, pytestconfig: pytest.Config
 ) -> None:
     page = await sign_in(await open_page(scheme), KEY)

@@ -80,7 +80,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 def cloudwatch_names(configuration: Path = OBSERVABILITY / "cloudwatch-exporter" / "config.yaml") -> set[str]:
-    """What yet-another-cloudwatch-exporter calls the metrics that it is told to read (its pkg/promutil/migrate.go)."""
+    """The names that yet-another-cloudwatch-exporter gives to its configured metrics (its pkg/promutil/migrate.go)."""
     jobs = yaml.safe_load(configuration.read_text())["discovery"]["jobs"]
     return {
         f"{job['type'].lower().replace('/', '_')}_{_snake(metric['name'])}_{_snake(statistic)}"

@@ -100,7 +100,7 @@ def taken_away(before: Schema, after: Schema) -> set[str]:
     for name, rule in after.rules.items():
         former = before.rules.get(name)
         known = {column for column in rule.columns if (rule.table, column) in before.columns}
-        # What is about new columns alone binds nobody who does not know them.
+        # Constraints on new columns alone do not affect older code.
         if rule.table in kept and (former is None or former.text != rule.text) and (known or not rule.columns):
             missing.add(f"rows of {rule.table} against {name}")
     for name, rule in before.rules.items():

@@ -1,4 +1,4 @@
-"""Who is told what: Alertmanager's own tool reads the configuration and routes alerts by it."""
+"""The recipients of alerts: Alertmanager's own tool reads the configuration and routes alerts by it."""
 
 import shutil
 import subprocess
@@ -45,7 +45,7 @@ def test_paging_is_pagerduty_and_writing_is_slack_and_mail() -> None:
     assert {Path(file).name for file in files} == {each.name for each in here.iterdir()}
 
 
-def test_everybody_who_is_told_gets_the_link_to_what_to_do() -> None:
+def test_every_recipient_gets_the_runbook_link() -> None:
     receivers = {each["name"]: each for each in yaml.safe_load(CONFIGURATION.read_text())["receivers"]}
     (page,), (slack,) = receivers["on-call"]["pagerduty_configs"], receivers["team"]["slack_configs"]
     annotation = ".Annotations.runbook_url }}"

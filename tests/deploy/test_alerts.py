@@ -333,7 +333,7 @@ def test_evaluator_and_prometheus_judge_an_alert_by_one_threshold_and_duration()
             assert float(asked[1]) == judged[name].threshold, name
 
 
-def test_every_alert_is_judged_by_somebody_and_compares_with_its_threshold() -> None:
+def test_every_alert_has_an_evaluator_and_compares_with_its_threshold() -> None:
     for alert in ALERTS.values():
         assert alert.promql or alert.evaluated or alert.cloudwatch, alert.name
         if alert.promql:
@@ -341,7 +341,7 @@ def test_every_alert_is_judged_by_somebody_and_compares_with_its_threshold() -> 
             assert (comparison in alert.promql) is (alert.threshold is not None), alert.name
 
 
-def test_whoever_tells_of_alerts_links_to_the_same_page_by_default() -> None:
+def test_all_notifications_link_to_the_same_page_by_default() -> None:
     assert {RUNBOOKS, Deployment("1m").runbook_url, contracts.alerts.RUNBOOK} == {notices.RUNBOOKS}
 
 
@@ -391,7 +391,7 @@ SECOND = Release("almanac-two", "production")
 @needs_promtool
 @pytest.mark.thorough
 def test_every_alert_fires_for_the_release_that_it_is_about_and_for_no_other(tmp_path: Path) -> None:
-    """Two releases and strangers in one Prometheus; in the second release all is just well."""
+    """Two releases and other applications in one Prometheus; in the second release all is just well."""
     low_memory = [("DatabaseMemoryLow", _free_memory(size, 0.19 * of, 0.21 * of)) for size, of in MEMORY]
     cases = [*CASES.items(), ("RoleDown", WITHOUT_PODS), *low_memory]
     tests = [
@@ -408,7 +408,7 @@ def test_every_alert_fires_for_the_release_that_it_is_about_and_for_no_other(tmp
 
 
 @needs_promtool
-def test_releases_do_not_hide_each_other_and_strangers_fire_nothing(tmp_path: Path) -> None:
+def test_releases_do_not_hide_each_other_and_other_applications_fire_nothing(tmp_path: Path) -> None:
     available = 'almanac_database_available{job="user-service"}'
     dead, alive = {available: f"0x{MINUTES}"}, {available: f"1x{MINUTES}"}
     # A name that another's begins with, in one namespace; the same name in two namespaces.
@@ -449,7 +449,7 @@ def test_a_component_that_cannot_scale_is_at_no_ceiling(tmp_path: Path) -> None:
 
 
 @needs_promtool
-def test_one_failed_request_of_a_quiet_hour_pages_nobody(tmp_path: Path) -> None:
+def test_one_failed_request_of_a_quiet_hour_does_not_page(tmp_path: Path) -> None:
     name = "http_server_request_duration_seconds_count"
     labels = 'job="user-service", component="user-api", http_route="/v1/users"'
     quiet = {

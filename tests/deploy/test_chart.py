@@ -91,7 +91,7 @@ def test_what_is_rendered_is_what_was_reviewed(name: str, pytestconfig: pytest.C
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_linter_has_nothing_to_say_of_a_profile(profile: str) -> None:
     report = helm.lint(CHART, profile_values(profile), strict=True, namespace="almanac", kube_version="v1.30.0")
-    # An icon is the one thing that it would like, and says so at the level of information.
+    # Its only remark, at the level of information, is a missing icon.
     assert [each for each in report["messages"] if each["severity"] > 1] == []
     assert report["errors"] == []
 
@@ -247,7 +247,7 @@ def test_every_role_has_all_that_keeps_it_running(rendered: list[dict[str, Any]]
         assert template["spec"]["serviceAccountName"] == f"almanac-{what['service']}"
 
 
-def test_whoever_scales_leaves_replicas_to_the_scaler(rendered: list[dict[str, Any]]) -> None:
+def test_scaled_components_leave_replicas_to_the_scaler(rendered: list[dict[str, Any]]) -> None:
     scaled = {
         each["spec"]["scaleTargetRef"]["name"]
         for each in rendered
@@ -474,7 +474,7 @@ def test_what_the_dev_profile_needs_is_there_to_apply() -> None:
 
 
 @pytest.mark.parametrize("paper", ["docs/how-to/go-to-production.md", "docs/operations.md", "deploy/k8s/README.md"])
-def test_commands_in_the_papers_name_what_there_is(paper: str, pytestconfig: pytest.Config) -> None:
+def test_commands_in_documents_name_existing_resources(paper: str, pytestconfig: pytest.Config) -> None:
     root = pytestconfig.rootpath
     written = (root / paper).read_text()
     documents = manifests(profile_values("dev"))

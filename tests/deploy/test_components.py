@@ -46,7 +46,7 @@ def test_every_queue_scales_the_component_of_its_owner(components: dict[str, dic
     }
 
 
-def test_a_fleet_at_its_ceiling_has_in_hand_what_the_contracts_allow(
+def test_fleet_at_its_maximum_has_the_concurrency_of_the_contracts(
     values: dict[str, Any], components: dict[str, dict[str, Any]]
 ) -> None:
     declared = build_topology()

@@ -64,7 +64,7 @@ def test_every_component_of_the_chart_runs_here_too(
 
 
 @pytest.mark.parametrize("stack", ["light", "full"])
-def test_what_a_service_is_told_are_settings_that_it_accepts(
+def test_environment_of_a_service_has_only_accepted_settings(
     stack: str,
     services: dict[str, dict[str, Any]],
     components: dict[str, dict[str, Any]],

@@ -111,7 +111,7 @@ def test_an_image_has_its_own_service_and_no_other(service: str, tmp_path: Path)
             assert any(Path(source).match(pattern) for pattern in let_in), source
 
 
-def test_the_image_runs_as_nobody_in_particular_and_is_asked_how_it_is() -> None:
+def test_image_runs_as_an_arbitrary_user_and_has_a_health_check() -> None:
     final = DOCKERFILE.read_text().split("\nFROM ")[2]
     assert "\nUSER 10001:10001\n" in final
     assert "/healthz" in final
@@ -153,7 +153,7 @@ def _alive(port: int) -> bool:
 @pytest.mark.timeout(500)
 @pytest.mark.parametrize("service", ROLES)
 def test_what_the_image_holds_starts_each_role(service: str, tmp_path: Path) -> None:
-    """Without a database: a role that starts is alive, unready, says why, and stops when it is told to."""
+    """Without a database: a role that starts is alive, unready, reports why, and stops on SIGTERM."""
     _copy(service, tmp_path)
     subprocess.run(["sh", "deploy/images/install.sh", service], cwd=tmp_path, check=True, timeout=300)
     held = sum(file.lstat().st_size for file in tmp_path.rglob("*") if file.is_file()) / 2**20

@@ -82,7 +82,7 @@ def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 async def test_an_alert_mutes_only_what_it_explains(
     alertmanager: str, source: Labels, target: Labels, muted: bool, request: pytest.FixtureRequest
 ) -> None:
-    # What the source certainly mutes tells when Alertmanager has taken it in.
+    # The alert that the source certainly mutes shows when Alertmanager has processed it.
     control = next(other for each, other, mutes in CASES.values() if each is source and mutes)
     # Cases share an Alertmanager; each has namespaces of its own.
     case = f"case-{list(CASES).index(request.node.callspec.id)}"

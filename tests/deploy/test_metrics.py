@@ -42,7 +42,7 @@ RARE = {
 """Metrics without a series until something happens that a walk through the services does not cause."""
 OF_THE_SCRAPE = Path(__file__).parent / "exporters.yaml"
 
-# So many events of the past that their indexes are large enough to be measured.
+# Enough past events that their indexes are large enough to be measured.
 PAST = text("""
 INSERT INTO events (id, target_timestamp_utc, user_id, event_type, occurrence, status, priority, timezone, tzdata,
                     grace_until, payload, tags, contact, history)

@@ -83,7 +83,7 @@ def pod(tmp_path: Path) -> Iterator[StartPod]:
         ("analytics-service", "consumer", "DATABASE_URL"),
     ],
 )
-async def test_a_secret_that_is_missing_is_named_until_the_container_is_started_anew(
+async def test_missing_secret_is_named_until_the_container_restarts(
     service: str, role: str, lacking: str, pod: StartPod
 ) -> None:
     given = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", "SECRET_KEYS": SECRET_KEYS}
@@ -109,7 +109,7 @@ async def test_without_a_secret_a_process_ends_after_its_grace_with_the_reason(p
 
 
 @pytest.mark.thorough
-async def test_a_database_that_is_not_migrated_is_said_and_waited_for(
+async def test_unmigrated_database_is_reported_and_waited_for(
     pod: StartPod, database: DatabaseFactory, emulator: Emulator, aws: AwsAccount, tmp_path: Path
 ) -> None:
     await run_once("topology", ["chassis", "topology", "apply"], aws.environment(), tmp_path / "topology.log")
@@ -157,7 +157,7 @@ async def test_a_topic_or_queue_that_is_not_there_is_named_and_waited_for(
 
 
 @pytest.mark.thorough
-async def test_jobs_applied_before_what_they_need_wait_for_it_and_say_so(tmp_path: Path) -> None:
+async def test_jobs_applied_before_their_dependencies_wait_and_report_it(tmp_path: Path) -> None:
     """The migration before PostgreSQL and its database, the topology before the bus."""
     server = PostgresServer(tmp_path / "pg", ports.free_port(), NOT_DURABLE)
     bus = Emulator(ports.free_port())

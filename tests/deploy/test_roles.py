@@ -66,7 +66,7 @@ def _container(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _environment(golden: list[dict[str, Any]], container: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
-    """What the container is told openly, and what its Secret tells it."""
+    """The container's plain environment, and that of its Secret."""
     secret: dict[str, str] = {}
     for source in container.get("envFrom", ()):
         (found,) = (
@@ -104,7 +104,7 @@ def test_every_deployment_starts_the_role_that_it_is_named_after(
         component = manifest["metadata"]["labels"]["app.kubernetes.io/component"]
         assert started.roles == components[component]["roles"]
         assert component == f"{components[component]['service']}-{started.roles[0]}"
-        # What a container is told reaches its process: each is a setting, and it was read.
+        # A container's environment reaches its process: each is a setting, and it was read.
         for setting, value in environment.items():
             if setting not in ("POD_NAME", "OTEL_RESOURCE_ATTRIBUTES"):
                 read = getattr(started.settings, setting.lower())

@@ -118,7 +118,7 @@ async def test_a_deleted_user_is_not_greeted(people: People) -> None:
     await people.has_event(deleted, "PENDING")
     await people.delete(deleted)
     await people.has_event(deleted, "CANCELLED")
-    # Someone due later than the deleted user was: when they have been greeted, the other moment has passed.
+    # A user due later than the deleted one: when they have been greeted, the other moment has passed.
     later = await people.create(**due_in(8))
     await people.is_greeted(later)
     assert people.greetings(deleted) == []

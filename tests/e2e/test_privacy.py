@@ -31,7 +31,7 @@ def _traces_of(text: str) -> list[str]:
 
 
 async def _requests(almanac: RunningStack, http: httpx.AsyncClient) -> None:
-    """What is taken, what is refused, and what is looked for."""
+    """Accepted values, refused values, and the values searched for."""
     url = f"{almanac.user}/v1/users"
     anniversary = {"label": LABEL, "date": "2015-07-08"}
     created = await http.post(url, json={**PERSON, **BORN, "anniversaries": [anniversary]})

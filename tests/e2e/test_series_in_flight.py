@@ -1,4 +1,4 @@
-"""A series goes on while deliveries of its earlier occurrences have not ended: row by row in simulated hours."""
+"""A series continues while deliveries of its earlier occurrences have not ended: row by row in simulated hours."""
 
 import asyncio
 import json

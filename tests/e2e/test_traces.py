@@ -38,7 +38,7 @@ async def test_scheduling_and_firing_are_two_linked_trees(people: People, spans:
     await spans.wait_for(lambda span: span.kind == "CLIENT" and span.trace_id == fire.trace_id, count=2)
     _assert_tree(spans, fire.trace_id, FIRING)
     assert request.headers["traceparent"].split("-")[1] == fire.trace_id
-    # What has been delivered has next year's scheduled, and that is of the same trace.
+    # A delivered event has next year's scheduled, in the same trace.
     following = await people.has_event(user, "PENDING")
     for span in spans.trace(fire.trace_id):
         if span.kind != "PRODUCER":

@@ -1,4 +1,4 @@
-"""Alerts see the services as they are, and an endpoint that is gone is told of in time."""
+"""Alerts reflect the state of the services, and an endpoint that is gone raises an alert in time."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -49,7 +49,7 @@ async def test_what_services_tell_of_themselves_is_what_alerts_understand(
 
 
 @pytest.mark.slow
-async def test_an_endpoint_that_fails_is_told_of_within_a_minute_and_no_more_once_it_is_back(
+async def test_failing_endpoint_raises_an_alert_within_a_minute_until_it_is_back(
     almanac: RunningStack, http: httpx.AsyncClient, receiver: Receiver, people: People, alerts: Alerts
 ) -> None:
     answer = await http.get(f"{almanac.delivery}/v1/endpoints")

@@ -48,10 +48,10 @@ BEYOND_ANY_SCHEMA = {
     *("not a cursor of this list", "must have a visible character", "must not have more than"),
     *("must be an integer of 64 bits", "must be a finite number", "must be earlier than `to`"),
 }
-"""What holds of every value, and would be said a hundred times."""
+"""Findings that apply to every value and would be reported a hundred times."""
 KNOWN = {
     Service.EVENT: {"userId": USER["userId"]},
-    # Nobody listens there, so that what is sent ends on this machine.
+    # No server listens there, so that requests end on this machine.
     Service.DELIVERY: {"url": "https://127.0.0.1:1/hook"},
 }
 """What a body can name that is really there."""

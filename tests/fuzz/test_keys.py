@@ -85,7 +85,7 @@ async def test_every_route_wants_a_key_with_the_right_scope(app: FastAPI) -> Non
         assert checked > 3
 
 
-async def test_what_is_open_is_health_and_the_document(app: FastAPI) -> None:
+async def test_only_health_and_the_document_need_no_key(app: FastAPI) -> None:
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         for path in OPEN:

@@ -50,7 +50,7 @@ def test_names_follow_the_convention(created: list[Instrument]) -> None:
         assert each.kind != "histogram" or each.unit == "s", each
 
 
-def test_whoever_exports_a_metric_is_a_role_that_there_is() -> None:
+def test_exporter_of_every_metric_is_an_existing_role() -> None:
     for row in ROWS:
         if row.exported_by == EVERY_ROLE:
             continue

@@ -1,4 +1,4 @@
-"""What is installed is pinned, hashed, and comes from wherever the installer is told to look."""
+"""Requirements are pinned, hashed, and independent of the package index."""
 
 import re
 from pathlib import Path

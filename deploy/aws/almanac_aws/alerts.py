@@ -1,4 +1,4 @@
-"""Where alarms go: a topic that wakes somebody, and one that is read in the morning."""
+"""Where alarms go: a topic that pages, and one that is read in working hours."""
 
 from typing import Final
 

@@ -50,7 +50,7 @@ class Archive(Construct):
 
     def __init__(self, scope: Construct, messaging: Messaging, *, name: str, size: Size) -> None:
         super().__init__(scope, "Archive")
-        self.key = make_key(self, f"alias/{name}-archive", "What happened in Almanac", protected=size.protected)
+        self.key = make_key(self, f"alias/{name}-archive", "Messages of Almanac", protected=size.protected)
         self.bucket = make_bucket(self, "Bucket", self.key, _lifecycle(), size)
         self.dead_letters = sqs.Queue(
             self,

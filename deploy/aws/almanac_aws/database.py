@@ -25,7 +25,7 @@ IDLE_PERCENT: Final = 50
 class Database(Construct):
     """The instance that takes writes, replicas that may be read, and from a certain size on RDS Proxy.
 
-    Everybody comes in by IAM, the proxy too: no password is kept anywhere but the administrator's, which RDS makes.
+    All logins use IAM, the proxy's too: no password is kept anywhere but the administrator's, which RDS makes.
     """
 
     def __init__(self, scope: Construct, network: Network, *, name: str, size: Size) -> None:
@@ -178,7 +178,7 @@ class Proxy(Construct):
 
 
 def _tell_memory(instance: Construct, kind: str) -> None:
-    # CloudWatch tells what is free of an instance's memory, and not how much it has.
+    # CloudWatch reports an instance's free memory, and not its total.
     cdk.Tags.of(instance).add("memory_gib", str(MEMORY_GIB[kind]), include_resource_types=["AWS::RDS::DBInstance"])
 
 

@@ -1,4 +1,4 @@
-"""What is asked for: the stage and the choices around it, as they come from the context of ``cdk``."""
+"""The options of a deployment: the stage and the choices around it, as they come from the context of ``cdk``."""
 
 import re
 from collections.abc import Mapping
@@ -85,7 +85,7 @@ class Deployment:
 
 
 def parse_deployment(context: Mapping[str, Any]) -> Deployment:
-    """The deployment that a context asks for. Empty values count as not given; ``cdk``'s own keys are left alone.
+    """The deployment that a context asks for. Empty values count as not given; ``cdk``'s own keys are ignored.
 
     Raises:
         DeploymentError: a value is wrong, unknown, or needs another one.

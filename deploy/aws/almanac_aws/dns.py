@@ -94,7 +94,7 @@ class Dns(Construct):
             health_check_config=route53.CfnHealthCheck.HealthCheckConfigProperty(
                 type="CLOUDWATCH_METRIC",
                 alarm_identifier=route53.CfnHealthCheck.AlarmIdentifierProperty(name=switch_name(name), region=region),
-                # A region that was switched to stays switched to, though nobody repeats it each minute.
+                # The switch to a region persists without being repeated each minute.
                 insufficient_data_health_status="LastKnownStatus",
             ),
         )

@@ -6,7 +6,8 @@ from constructs import Construct
 
 
 def make_key(scope: Construct, alias: str, description: str, *, protected: bool) -> kms.Key:
-    """A key that renews itself yearly. Who may use it is said in the policies of roles, or by those it is handed to."""
+    """A key that renews itself yearly. The policies of roles, and the services that receive it, define who may use
+    it."""
     return kms.Key(
         scope,
         "Key",

@@ -1,4 +1,4 @@
-"""Log groups, made before whoever writes to them would make them without an end."""
+"""Log groups, created before their writers would create them without a retention."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_logs as logs

@@ -1,4 +1,4 @@
-"""What things are called and where they are, for whoever must agree on it: stacks, the chart, tests."""
+"""Names and locations that several components must agree on: stacks, the chart, tests."""
 
 from typing import Final
 

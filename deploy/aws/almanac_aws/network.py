@@ -43,7 +43,7 @@ class Network(Construct):
             cdk.Tags.of(subnet).add("kubernetes.io/role/elb", "1")
         self.nat_gateway = self.vpc.public_subnets[0].node.find_child("NATGateway").ref
         self.data = ec2.SubnetSelection(subnet_group_name="data")
-        # Without it pods that pull their images, and whoever copies backups, would pay the NAT gateway for each byte.
+        # Without it, image pulls and copies of backups would pay the NAT gateway for each byte.
         self.vpc.add_gateway_endpoint(
             "S3",
             service=ec2.GatewayVpcEndpointAwsService.S3,
@@ -55,7 +55,8 @@ class Network(Construct):
         cdk.CfnOutput(self, "PublicSubnets", value=",".join(subnet.subnet_id for subnet in self.vpc.public_subnets))
 
     def guard(self, scope: Construct, name: str, port: int, description: str) -> ec2.SecurityGroup:
-        """A security group, in ``scope``, that pods may reach on ``port``, and that reaches nobody itself."""
+        """A security group, in ``scope``, that pods may connect to on ``port``, and that allows no outgoing
+        connection."""
         group = ec2.SecurityGroup(scope, name, vpc=self.vpc, description=description, allow_all_outbound=False)
         group.add_ingress_rule(ec2.Peer.ipv4(pod_range(self.seat)), ec2.Port.tcp(port), "pods")
         return group
@@ -76,7 +77,7 @@ class Network(Construct):
 
 
 def _services() -> Iterator[tuple[str, ec2.InterfaceVpcEndpointAwsService]]:
-    """The bus, and how pods come by the right to speak to it; RDS' API. (PostgreSQL itself is inside the network.)"""
+    """The bus, and the services by which pods get access to it; RDS' API. (PostgreSQL itself is inside the network.)"""
     yield "Sqs", ec2.InterfaceVpcEndpointAwsService.SQS
     yield "Sns", ec2.InterfaceVpcEndpointAwsService.SNS
     yield "Sts", ec2.InterfaceVpcEndpointAwsService.STS

@@ -117,7 +117,7 @@ class Region:
 
 
 def make_stack(app: cdk.App, deployment: Deployment, name: str, region: str, noun: str) -> cdk.Stack:
-    """An empty stack with what all have: its place, and the tags by which costs are told apart."""
+    """An empty stack with what all have: its place, and the tags for cost allocation."""
     stack = cdk.Stack(
         app,
         name,

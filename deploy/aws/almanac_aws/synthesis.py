@@ -38,7 +38,7 @@ def synthesize(context: Mapping[str, Any], outdir: Path) -> list[Path]:
     """
     deployment = parse_deployment(context)
     if (outdir / "cdk.out").exists():
-        shutil.rmtree(outdir)  # lest what an earlier one wrote be taken for this one's
+        shutil.rmtree(outdir)  # so that output of an earlier run is not taken for this one's
     choose_node()
     # Loaded here: it starts a Node process, and who only asks what a context means needs none.
     import aws_cdk as cdk

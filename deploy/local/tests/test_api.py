@@ -1,4 +1,4 @@
-"""The stack's client of the APIs: what is refused is said, what is away is tried again."""
+"""The stack's client of the APIs: refusals are reported, unavailable services are retried."""
 
 import json
 
@@ -50,7 +50,7 @@ async def test_a_refusal_without_fields_says_its_detail_or_its_status(receiver: 
         await _create(receiver)
 
 
-async def test_a_service_that_is_away_is_tried_again_with_the_same_key(receiver: Receiver) -> None:
+async def test_unavailable_service_is_retried_with_the_same_key(receiver: Receiver) -> None:
     receiver.answer(503, Answer(abort=True), _created(id="u1"))
     assert await _create(receiver) == "u1"
     assert {request.headers["idempotency-key"] for request in receiver.requests} == {"line-2"}

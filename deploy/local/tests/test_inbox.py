@@ -100,7 +100,7 @@ async def test_repeated_webhook_ids_are_counted(client: httpx.AsyncClient) -> No
     assert (await client.get("/counts")).json() == {"received": 4, "unverified": 0, "repeated": 2}
 
 
-async def test_a_restarted_inbox_goes_on_where_its_file_ends(folder: Path) -> None:
+async def test_restarted_inbox_continues_where_its_file_ends(folder: Path) -> None:
     for expected in (1, 2):
         async with _client(folder) as client:
             await client.post("/hooks", content=BODY.encode(), headers=_signed("same"))

@@ -31,7 +31,7 @@ def test_a_target_maps_to_the_real_instant_at_which_the_clock_shows_it() -> None
     assert CLOCK.shows(BEGAN + timedelta(seconds=10)) == START + timedelta(hours=10)
 
 
-def test_what_was_due_before_the_clock_ran_is_late_since_it_ran() -> None:
+def test_event_due_before_the_clock_started_is_late_since_the_start() -> None:
     assert CLOCK.real(START - timedelta(hours=1)) == BEGAN
 
 
@@ -79,7 +79,7 @@ def test_the_date_is_that_of_the_users_zone() -> None:
     assert tally.delivered == 1
 
 
-def test_a_greeting_for_a_wrong_instant_or_of_someone_not_due_spoils_the_run() -> None:
+def test_greeting_at_a_wrong_instant_or_to_a_user_not_due_fails_the_run() -> None:
     tally = _tally("a")
     tally.add(_receipt("a"))
     tally.add(_receipt("b"))
@@ -88,7 +88,7 @@ def test_a_greeting_for_a_wrong_instant_or_of_someone_not_due_spoils_the_run() -
     assert not tally.perfect(refused=0)
 
 
-def test_a_run_with_nobody_due_or_with_refused_rows_is_not_perfect() -> None:
+def test_run_without_due_users_or_with_refused_rows_is_not_perfect() -> None:
     assert not _tally().perfect(refused=0)
     assert _tally().report(0, 0)["latenessMs"] == {"p50": None, "p95": None, "p99": None}
     tally = _tally("a")

@@ -70,7 +70,7 @@ def test_a_move_concerns_one_occurrence() -> None:
     assert sorted(_shown(series)) == ["01-02T09:00", "01-03T04:07", "01-03T09:00", "01-04T09:00"]
 
 
-def test_an_hourly_series_goes_on_at_the_next_hour_wherever_its_user_moves() -> None:
+def test_hourly_series_continues_at_the_next_hour_after_a_change_of_zone() -> None:
     series = Series("hourly", Kind.HOURLY, "Asia/Tokyo", date(2026, 12, 20), time(0))
     now = _run(series, NEW_YEAR, 0.1)
     series.change(now, zone="America/Los_Angeles")

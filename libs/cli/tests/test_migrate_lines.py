@@ -121,7 +121,7 @@ def test_mapping_file_replaces_what_it_names(tmp_path: Path) -> None:
     ],
     ids=["unknown", "twice", "type", "syntax"],
 )
-def test_mapping_file_that_cannot_be_used_is_refused_by_what_is_wrong(tmp_path: Path, text: str, named: str) -> None:
+def test_invalid_mapping_file_is_refused_with_its_error(tmp_path: Path, text: str, named: str) -> None:
     file = tmp_path / "mapping.toml"
     file.write_text(text)
     with pytest.raises(MappingError, match=named):

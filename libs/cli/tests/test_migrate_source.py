@@ -37,7 +37,7 @@ async def _execute(url: str, sql: str, *values: object) -> None:
     await connection.close()
 
 
-async def test_plan_counts_users_and_events_by_what_becomes_of_them(old: str) -> None:
+async def test_plan_counts_users_and_events_by_their_result(old: str) -> None:
     await _execute(old, "UPDATE events SET status = 'PROCESSING' WHERE id = (SELECT min(id::text)::uuid FROM events)")
     async with open_source(old, OldSystem()) as source:
         plan = await make_plan(source)

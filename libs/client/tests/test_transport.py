@@ -89,13 +89,13 @@ async def test_problem_becomes_an_error_with_its_faults(open_almanac: Open) -> N
     assert error.faults == [("firstName", "Field required")]
 
 
-async def test_answer_that_is_no_problem_is_told_by_its_status(open_almanac: Open) -> None:
+async def test_response_without_a_problem_is_described_by_its_status(open_almanac: Open) -> None:
     almanac, _ = open_almanac(httpx.Response(413, text="too large"))
     with pytest.raises(ApiError, match="413 unknown: too large"):
         await almanac.users.put("a", {})
 
 
-async def test_service_that_is_away_is_asked_again(open_almanac: Open) -> None:
+async def test_unavailable_service_is_retried(open_almanac: Open) -> None:
     almanac, script = open_almanac(
         httpx.ConnectError("refused"), httpx.Response(503), problem(429, "busy"), httpx.Response(200, json=ADA)
     )

@@ -79,7 +79,7 @@ def test_rules_of_two_releases_differ_only_in_namespace_and_release() -> None:
 
 
 def test_every_metric_of_a_rule_is_selected_by_its_namespace() -> None:
-    """A selector without one would read other releases and strangers; kube-state-metrics itself is the cluster's."""
+    """A selector without one would read other releases and applications; kube-state-metrics itself is the cluster's."""
     text = "".join(rule_files(Release()).values()).replace('up{job=~"(.*-)?kube-state-metrics"}', "")
     for match in re.finditer(r"\b(?:almanac|aws|pg|http_server)[a-z0-9_:]+|\bup\b(?={)", text):
         if text[: match.start()].endswith("record: "):

@@ -69,7 +69,7 @@ def test_bytes_and_text_are_packed_alike() -> None:
     assert list(pack_items(texts)) == list(pack_items([text.encode() for text in texts])) == expected
 
 
-def test_the_header_of_a_message_stays_below_what_is_kept_free_for_it() -> None:
+def test_message_header_fits_into_its_reserved_size() -> None:
     assert len(envelope(["1"], longest=True)) - 1 <= ENVELOPE_BYTES
 
 

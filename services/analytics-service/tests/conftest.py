@@ -57,7 +57,7 @@ async def runtime(settings: Settings) -> AsyncIterator[Runtime[Settings]]:
 
 @pytest.fixture
 async def client(runtime: Runtime[Settings]) -> AsyncIterator[httpx.AsyncClient]:
-    """Speaks to the API with a key of scope `read`."""
+    """Calls the API with a key of scope `read`."""
     transport = httpx.ASGITransport(app=SERVICE.app(runtime))
     async with httpx.AsyncClient(
         transport=transport, base_url="http://test", headers={"Authorization": "Bearer reader"}
@@ -96,7 +96,7 @@ def open_beside(runtime: Runtime[Settings]) -> Callable[..., AbstractAsyncContex
 
 
 def _stand_in(name: str, answers: Answers) -> Peer:
-    """What it was not told is not found."""
+    """Anything else is not found."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         found = answers.get(request.url.path, 404)

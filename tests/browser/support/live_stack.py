@@ -1,4 +1,4 @@
-"""A running stack with something going on in it, made over the public APIs."""
+"""A running stack with activity, driven over the public APIs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ class LiveStack:
         return str(user["id"])
 
     async def notify(self, user_id: str, count: int = 1, event_type: str = "NOTIFICATION", **fields: Any) -> list[str]:
-        """So many events that are due now; returns their ids."""
+        """This many events that are due now; returns their ids."""
         event = {"userId": user_id, "eventType": event_type, "at": "now", "message": "Hey, {first_name} there is cake"}
         items = [{**event, **fields} for _ in range(count)]
         made = await self.call("POST", f"{self.stack.event}/v1/events/batch", {"items": items})
@@ -45,7 +45,7 @@ class LiveStack:
 
     @asynccontextmanager
     async def flowing(self, user_id: str, per_batch: int = 5) -> AsyncIterator[None]:
-        """Events go on coming due while the block lasts, so many every half second."""
+        """Events keep coming due while the block lasts, this many every half second."""
 
         enough = asyncio.Event()
 
@@ -85,7 +85,7 @@ class LiveStack:
         return items
 
     async def has_dead_letters(self, count: int, **filters: str) -> list[dict[str, Any]]:
-        """Wait until so many are there, and return them."""
+        """Wait until this many exist, and return them."""
 
         async def enough() -> list[dict[str, Any]]:
             found = await self.dead_letters(**filters)
@@ -112,7 +112,7 @@ class LiveStack:
 
 @asynccontextmanager
 async def killed_inbox(stack: RunningStack) -> AsyncIterator[None]:
-    """The stack's inbox is dead while the block lasts, and its port turns everybody away.
+    """The stack's inbox is dead while the block lasts, and its port refuses connections.
 
     The stack starts again what dies: it cannot, because the port is taken, and does as soon as the block ends.
     """

@@ -81,7 +81,7 @@ async def visit(page: Page, path: str) -> Page:
 
 
 async def serious_violations(page: Page) -> list[str]:
-    """What makes the page hard to use for somebody who cannot see, hear or point: each with where it is."""
+    """Accessibility violations of the page: each with where it is."""
     await page.evaluate(_SETTLED)
     results = await Axe().run(page)
     return [

@@ -35,7 +35,7 @@ def test_it_is_encrypted_private_and_asks_for_tls_and_iam(each_stage: Synthesize
     for instance in each_stage.resources("database", "AWS::RDS::DBInstance").values():
         assert instance["PubliclyAccessible"] is False
         assert instance["EnableIAMDatabaseAuthentication"] is True
-        # A replica is encrypted as its source is, and may not say so.
+        # A replica inherits the encryption of its source, and must not set it.
         assert instance.get("StorageEncrypted", "SourceDBInstanceIdentifier" in instance) is True
         assert instance["DeletionProtection"] is (each_stage.deployment.stage != "dev")
     (parameters,) = each_stage.resources("database", "AWS::RDS::DBParameterGroup").values()
@@ -77,7 +77,7 @@ def test_the_proxy_pools_as_it_should_and_lets_in_by_iam_alone(synthesized: Any,
     assert "SecretArn" not in json.dumps(proxy)
 
 
-def test_the_proxy_may_go_on_to_the_instance_as_each_service_and_as_nobody_else(million: Synthesized) -> None:
+def test_proxy_may_connect_to_the_instance_only_as_a_service(million: Synthesized) -> None:
     (proxy,) = million.resources("database", "AWS::RDS::DBProxy").values()
     role = proxy["RoleArn"]["Fn::GetAtt"][0]
     (primary_id,) = (

@@ -163,7 +163,7 @@ def test_delivery_and_alerts_write_mail_from_one_identity_only_and_only_where_as
     assert not [each for each in others if each[0].startswith("ses:")]
 
 
-def test_without_a_cluster_nobody_is_trusted(synthesized: Any) -> None:
+def test_no_issuer_is_trusted_without_a_cluster(synthesized: Any) -> None:
     assert "identity" not in synthesized(stage="dev", oidcProvider="").templates
 
 

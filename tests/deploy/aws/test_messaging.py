@@ -77,7 +77,7 @@ async def _subscriptions(account: AwsAccount) -> dict[tuple[str, str], tuple[str
 
 
 async def test_made_on_the_emulator_it_is_what_provisioning_makes(cloud: Emulator, million: Synthesized) -> None:
-    """Topic by topic, queue by queue, filter by filter. The emulator forgets redrive: that is compared below."""
+    """Topic by topic, queue by queue, filter by filter. The emulator drops redrive policies: that is compared below."""
     made, provisioned = AwsAccount(cloud.url), AwsAccount(cloud.url)
     await create_stack(made.environment(), "messaging", _template(million))
     await _provision(provisioned, build_topology())
@@ -116,7 +116,7 @@ async def test_a_topic_may_send_to_the_queues_that_it_has_and_to_their_dead_lett
     assert senders == expected
 
 
-async def test_what_cannot_be_made_is_told_by_name(cloud: Emulator, tmp_path: Path) -> None:
+async def test_resource_that_cannot_be_created_is_named(cloud: Emulator, tmp_path: Path) -> None:
     template = tmp_path / "broken.template.json"
     template.write_text(json.dumps({"Resources": {"Odd": {"Type": "AWS::Nothing::AtAll", "Properties": {}}}}))
     with pytest.raises(Exception, match=r"broken\.template\.json could not be made: Odd: .*AWS::Nothing::AtAll"):
@@ -137,7 +137,7 @@ def _named(names: dict[str, str], arn: Any) -> str:
     return names[arn["Ref"] if "Ref" in arn else arn["Fn::GetAtt"][0]]
 
 
-def test_every_queue_gives_up_after_so_many_receives_as_the_contracts_say(each_stage: Synthesized) -> None:
+def test_every_queue_has_the_receive_limit_of_the_contracts(each_stage: Synthesized) -> None:
     names = _names(each_stage)
     found = {
         each["QueueName"]: (

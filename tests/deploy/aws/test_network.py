@@ -45,7 +45,7 @@ def test_the_charts_own_ranges_are_those_of_the_primary() -> None:
     assert policy["databaseCidrs"] == policy["busCidrs"] == policy["cacheCidrs"] == [data_range("primary")]
 
 
-def test_pods_and_nobody_else_reach_data_and_endpoints(two_regions: Synthesized) -> None:
+def test_only_pods_reach_data_and_endpoints(two_regions: Synthesized) -> None:
     doors = {("network", 443), ("database", 5432), ("cache", 6379)}
     for stack, port in doors:
         for group in two_regions.resources(stack, "AWS::EC2::SecurityGroup").values():
@@ -54,7 +54,7 @@ def test_pods_and_nobody_else_reach_data_and_endpoints(two_regions: Synthesized)
             assert all(each["CidrIp"] == "255.255.255.255/32" for each in group.get("SecurityGroupEgress", ()))
 
 
-def test_only_the_proxy_goes_on_to_the_database(million: Synthesized) -> None:
+def test_only_the_proxy_reaches_the_database(million: Synthesized) -> None:
     (inward,) = million.resources("database", "AWS::EC2::SecurityGroupIngress").values()
     (outward,) = million.resources("database", "AWS::EC2::SecurityGroupEgress").values()
     assert inward["FromPort"] == inward["ToPort"] == outward["FromPort"] == outward["ToPort"] == 5432

@@ -97,7 +97,7 @@ def test_every_log_is_kept_a_week_in_production_and_three_days_elsewhere(each_st
     assert f"/aws/rds/instance/{name}/postgresql" in names
 
 
-def test_costs_are_told_apart_by_tags(each_stage: Synthesized) -> None:
+def test_resources_have_cost_allocation_tags(each_stage: Synthesized) -> None:
     stage = each_stage.deployment.stage
     for stack, type in (
         ("database", "AWS::RDS::DBInstance"),
@@ -113,7 +113,7 @@ def test_costs_are_told_apart_by_tags(each_stage: Synthesized) -> None:
             }.items()  # fmt: skip
 
 
-def test_what_is_dear_outlives_its_stack_except_in_dev(each_stage: Synthesized) -> None:
+def test_data_resources_outlive_their_stack_except_in_dev(each_stage: Synthesized) -> None:
     dear = {"AWS::S3::Bucket": "Retain", "AWS::KMS::Key": "Retain", "AWS::RDS::DBInstance": "Snapshot"}
     policies = {
         (each["Type"], each["DeletionPolicy"])
@@ -162,14 +162,14 @@ def test_a_context_that_is_wrong_is_refused_by_name(context: dict[str, str], sai
         parse_deployment(context)
 
 
-def test_the_command_says_what_is_wrong_in_a_line_and_writes_nothing(tmp_path: Path) -> None:
+def test_command_reports_its_error_in_one_line_and_writes_nothing(tmp_path: Path) -> None:
     result = _app("-c", "stage=huge", CDK_OUTDIR=str(tmp_path / "out"))
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == "stage is 'huge' and should be one of dev, 10k, 100k, 1m, 5m\n"
     assert not (tmp_path / "out").exists()
 
 
-def test_cdks_own_context_is_left_alone() -> None:
+def test_cdks_own_context_is_ignored() -> None:
     assert parse_deployment({"stage": "dev", "aws:cdk:bundling-stacks": ["**"], "@aws-cdk/x": True}).stage == "dev"
 
 

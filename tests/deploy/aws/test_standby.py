@@ -1,4 +1,4 @@
-"""A second region: what waits there, what leads there, and what a promotion changes."""
+"""A second region: its resources, its DNS, and the changes of a promotion."""
 
 import json
 from typing import Any

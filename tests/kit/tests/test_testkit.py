@@ -67,7 +67,7 @@ async def test_the_receiver_can_close_a_connection_without_an_answer(receiver: R
     assert len(receiver.requests) == 1
 
 
-async def test_a_receiver_that_was_away_comes_back_on_the_same_url(receiver: Receiver) -> None:
+async def test_restarted_receiver_has_the_same_url(receiver: Receiver) -> None:
     await receiver.stop()
     async with aiohttp.ClientSession() as client:
         with pytest.raises(aiohttp.ClientConnectorError):

@@ -40,7 +40,7 @@ def demo(
     users: Annotated[str, typer.Option(help="CSV of users; a sample of 200 if not given.")] = "",
     day: Annotated[str, typer.Option(help="The calendar day, YYYY-MM-DD; today if not given.")] = "",
     speed: Annotated[str, typer.Option(help="How many times faster than real time.")] = "2880",
-    broadcast: Annotated[str, typer.Option(help="Local time, HH:MM, at which everybody is notified too.")] = "",
+    broadcast: Annotated[str, typer.Option(help="Local time, HH:MM, at which all users are notified too.")] = "",
 ) -> None:
     """Run one day in time-lapse on fresh data; the last line is the report."""
     the_day = _day(day)
@@ -62,7 +62,7 @@ def soak(
 
 
 def _run(main: Coroutine[Any, Any, int | None], *, when_stopped: int) -> int:
-    """Run until done, or until SIGINT, SIGTERM or SIGHUP cancels it; says what did not come up. Returns the status."""
+    """Run until done, or until SIGINT, SIGTERM or SIGHUP cancels it; names what did not start. Returns the status."""
 
     async def cancellable() -> int:
         task = asyncio.current_task()
@@ -97,7 +97,7 @@ def _day(text: str) -> date:
         day = date.fromisoformat(text)
     except ValueError:
         _refuse(f"DAY is {text!r} and should be a date such as 2027-02-28")
-    # PostgreSQL and Python can both go further; nobody's birthday does.
+    # PostgreSQL and Python can both go further; no user has a birthday.
     if not 1900 <= day.year <= 2200:
         _refuse(f"DAY is {text} and should be between the years 1900 and 2200")
     return day

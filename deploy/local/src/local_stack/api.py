@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-# A service that has just been restarted is away for a few seconds; this spans half a minute.
+# A service that has just been restarted is unavailable for a few seconds; this spans half a minute.
 _RETRY_DELAYS = (0.1, 0.3, 1.0, 3.0, 10.0, 15.0)
 
 
@@ -25,7 +25,7 @@ class ApiError(Exception):
 
 @dataclass(frozen=True)
 class Almanac:
-    """A client of the four APIs. A request that meets a service that is away is repeated for half a minute."""
+    """A client of the four APIs. A request to an unavailable service is retried for half a minute."""
 
     client: httpx.AsyncClient
     user_url: str
@@ -59,7 +59,7 @@ class Almanac:
         return min(int(summary["recipients"]), int(summary["pending"]) + int(summary["processing"]))
 
     async def broadcast(self, at: datetime, message: str) -> str:
-        """Have everybody notified at a local time of their own zone; returns the broadcast's id."""
+        """Notify all users at a local time of their own zone; returns the broadcast's id."""
         body = {"audience": {"all": True}, "at": at.isoformat(), "message": message}
         return str((await self.request("POST", f"{self.event_url}/v1/broadcasts", body, "broadcast"))["id"])
 

@@ -17,7 +17,7 @@ from typing import Protocol, TypedDict
 _PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 0.02
 _RESTARTS = 10
-# Loaded before any fork: the forked child may only call what is already there.
+# Loaded before any fork: the forked child may only call functions that are already loaded.
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 

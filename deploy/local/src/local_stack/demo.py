@@ -44,7 +44,7 @@ def say(line: str) -> None:
 
 @dataclass(frozen=True)
 class Day:
-    """A calendar day to run, at a speed, and the local time at which everybody is notified too (None: nobody)."""
+    """A calendar day to run, at a speed, and the local time at which all users are notified too (None: not at all)."""
 
     date: date
     speed: float
@@ -133,8 +133,8 @@ async def _projected(almanac: Almanac, users: int) -> None:
 
 
 async def _broadcast(almanac: Almanac, at: datetime, users: int) -> None:
-    """Ask for a notification for everybody, and wait until each has an event, or no more are made."""
-    broadcast = await almanac.broadcast(at, "Hey, {first_name} here is something for everybody")
+    """Create a broadcast to all users, and wait until each has an event, or no more are made."""
+    broadcast = await almanac.broadcast(at, "Hey, {first_name} here is a notification for all users")
     scheduled, moved_at = -1, time.monotonic()
     while True:
         status, now_scheduled = await almanac.broadcast_progress(broadcast)

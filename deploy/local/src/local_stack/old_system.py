@@ -2,8 +2,8 @@
 
     python -m local_stack.old_system --users 10000      # a database old_system beside those of `make run`
 
-The same number of users is always the same people. What waits is dated from now on, and nothing is due within the next
-quarter of an hour, so that what is compared does not fire meanwhile.
+The same number of users is always the same people. Pending events are dated from now on, and none is due within the
+next quarter of an hour, so that compared events do not fire meanwhile.
 """
 
 import argparse
@@ -153,7 +153,7 @@ async def create(url: str, users: int, now: datetime) -> None:
 
 
 async def create_beside(admin_url: str, name: str, users: int) -> str:
-    """Make a database ``name`` anew on a server, fill it, and return its URL."""
+    """Make a database ``name`` on a server, replacing an existing one, fill it, and return its URL."""
     connection = await asyncpg.connect(admin_url)
     try:
         await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

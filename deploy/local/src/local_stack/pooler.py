@@ -39,7 +39,7 @@ class Pooler:
             "default_pool_size": self._sessions,
             "max_client_conn": 200,
             "server_login_retry": 0.2,
-            "query_wait_timeout": 2,  # while the server is away, a client hears of it after so long, not after minutes
+            "query_wait_timeout": 2,  # seconds until a client gets an error while the server is down
         }
         lines = [
             "[databases]",

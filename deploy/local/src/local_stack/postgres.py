@@ -120,7 +120,7 @@ class PostgresServer:
         self.start()
 
     async def create_database(self, name: str, template: str | None = None) -> str:
-        """Create a database, as a clone of `template` if given (nobody may be connected to it); returns its URL."""
+        """Create a database, as a clone of `template` if given (no session may be connected to it); returns its URL."""
         # By default a clone goes through the WAL, page by page; by files it is ten times as fast.
         clause = f' TEMPLATE "{template}" STRATEGY file_copy' if template else ""
         await self._execute(f'CREATE DATABASE "{name}"{clause}')
@@ -170,7 +170,7 @@ class PostgresServer:
             return []
 
     def _end_predecessor(self) -> None:
-        """Stop an orphaned postmaster of this data directory, or forget a pid file whose process is another by now."""
+        """Stop an orphaned postmaster of this data directory, or delete a pid file whose process is another by now."""
         lines = self._pid_file()
         if not lines or not lines[0].strip().isdigit():
             return

@@ -14,7 +14,7 @@ from local_stack.child import Child, Startable, StartupError, tail
 
 _POLL_SECONDS = 0.1
 _BACKOFF_SECONDS = (0.2, 10.0)
-# A server that ran this long was well: its next death starts the backoff anew.
+# A server that ran this long was well: its next death restarts the backoff.
 _WELL_AFTER_SECONDS = 30.0
 # At the start: what a predecessor was killed with (a port, PostgreSQL's shared memory) may take a moment to be free.
 _ATTEMPTS, _RETRY_SECONDS = 3, 0.5

@@ -19,7 +19,7 @@ class TimeLapse:
     speed: float
 
     def real(self, simulated: datetime) -> datetime:
-        """The real instant at which the clock showed a simulated one; the start for what was due before it ran."""
+        """The real instant at which the clock showed a simulated one; the start for events due before it ran."""
         return self.started_at + (max(simulated, self.start) - self.start) / self.speed
 
     def shows(self, real: datetime) -> datetime:

@@ -80,7 +80,7 @@ class ServiceProcess:
 
 
 def bus_environment(emulator: Emulator) -> dict[str, str]:
-    """Where SNS and SQS are, and as whom to speak to them."""
+    """The address of SNS and SQS, and the credentials for them."""
     return {
         "AWS_ENDPOINT_URL": emulator.url,
         "AWS_REGION": REGION,
@@ -93,7 +93,8 @@ def bus_environment(emulator: Emulator) -> dict[str, str]:
 def service_environment(
     service: Service, settings: StackSettings, postgres: PostgresServer, emulator: Emulator, secret_key: str
 ) -> dict[str, str]:
-    """The whole configuration of one service. `secret_key` is what delivery-service seals endpoints' secrets with."""
+    """The whole configuration of one service. `secret_key` is the key with which delivery-service encrypts endpoints'
+    secrets."""
     keys = [
         _key("local", settings.api_key, "read", "write", "admin"),
         _key("local-read", settings.read_key, "read"),

@@ -40,7 +40,7 @@ class StackSettings(BaseSettings):
     log_level: str = "info"
     """Of the services, in `logs/<name>.log`."""
     shutdown_grace_seconds: float = Field(10, gt=0)
-    """How long a service may finish what it has in hand; a person waits for Ctrl-C, so less than in a cluster."""
+    """How long a service may finish its work at shutdown; a person waits for Ctrl-C, so less than in a cluster."""
 
     @model_validator(mode="after")
     def _each_port_once(self) -> Self:

@@ -54,7 +54,7 @@ def _addresses(stack: Stack) -> list[str]:
     documents = [f"  {f'{service.name} API':<24} {service.url}/docs" for service in stack.services]
     return [
         "",
-        "Almanac is running. Ctrl-C stops it; the next run goes on with the same data.",
+        "Almanac is running. Ctrl-C stops it; the next run continues with the same data.",
         f"  {'console':<24} {stack.services[-1].url}/ (log in with the API key)",
         f"  {'inbox':<24} {stack.inbox.url}/",
         *documents,

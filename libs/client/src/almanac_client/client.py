@@ -38,7 +38,7 @@ class Almanac:
         services: where they are.
         key: an API key; ``read`` is enough for whatever changes nothing.
         http: a client of your own, which stays open; by default one is made.
-        attempts: of a request that meets a service that is away.
+        attempts: of a request to an unavailable service.
     """
 
     def __init__(

@@ -32,7 +32,7 @@ class Endpoints:
         return await self._act(endpoint_id, "enable")
 
     async def disable(self, endpoint_id: UUID) -> Endpoint:
-        """Send nothing more to it; what waits for it ends as a dead letter."""
+        """Send nothing more to it; its waiting deliveries end as dead letters."""
         return await self._act(endpoint_id, "disable")
 
     async def _act(self, endpoint_id: UUID, action: str) -> Endpoint:

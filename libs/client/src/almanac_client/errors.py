@@ -18,7 +18,7 @@ class AlmanacError(Exception):
 
 
 class NotReachableError(AlmanacError):
-    """No answer: the service is away, or the connection broke. What was asked for may have been done."""
+    """No answer: the service is unavailable, or the connection broke. The request may have taken effect."""
 
 
 class ApiError(AlmanacError):
@@ -40,7 +40,8 @@ class ApiError(AlmanacError):
 
     @classmethod
     def of(cls, response: httpx.Response) -> Self:
-        """Of a response whose body has been read. One that is no problem, as a proxy's, is told by its status."""
+        """Of a response whose body has been read. A response that is no problem document, such as a proxy's, is
+        described by its status."""
         try:
             body: Any = response.json()
         except ValueError:

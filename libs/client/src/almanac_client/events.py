@@ -67,7 +67,7 @@ class Events:
         return await self.api.get(Summary, "/v1/events/summary")
 
     async def import_lines(self, kind: Kind, content: AsyncIterable[bytes], *, key: str) -> ImportJob:
-        """Import NDJSON of ``kind``. The same content with the same ``key`` goes on where an earlier call stopped."""
+        """Import NDJSON of ``kind``. The same content with the same ``key`` continues where an earlier call stopped."""
         path = f"/v1/imports/{kind}"
         return await self.api.upload(ImportJob, path, content, key=key, media_type="application/x-ndjson", query={})
 

@@ -1,4 +1,4 @@
-"""What the APIs answer with. Fields that a newer service adds are ignored, so that an older client goes on."""
+"""What the APIs answer with. Fields that a newer service adds are ignored, so that an older client keeps working."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
@@ -136,7 +136,7 @@ class Upcoming(Model):
 
 
 class Summary(Model):
-    """How many recipients event-service knows, and how many events wait or are in hand."""
+    """The number of recipients, of pending events and of events in flight."""
 
     recipients: int
     pending: int

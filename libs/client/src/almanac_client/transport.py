@@ -15,7 +15,7 @@ from almanac_client.models import Model
 M = TypeVar("M", bound=Model)
 
 ATTEMPTS = 5
-"""Of a request that meets a service that is away or busy (429, 502, 503, 504)."""
+"""Of a request to a service that is unavailable or busy (429, 502, 503, 504)."""
 INITIAL_INTERVAL = 0.2
 """Seconds before the second attempt; doubled before each further one, with full jitter."""
 MAXIMUM_INTERVAL = 5.0
@@ -106,8 +106,8 @@ class Api:
         """POST a body of any length once; there is no time limit on it.
 
         Raises:
-            ApiError, NotReachableError: what the service has stored by then is kept; the same body with the same key
-                goes on behind it.
+            ApiError, NotReachableError: what the service has stored by then is kept; the same body with the same
+                key continues after it.
         """
         headers = {"Idempotency-Key": key, "Content-Type": media_type}
         parameters = {name: _text(value) for name, value in query.items() if value is not None}

@@ -62,7 +62,7 @@ class Users:
         media_type: str = "application/x-ndjson",
         mode: Literal["upsert", "sync"] = "upsert",
     ) -> ImportJob:
-        """Import NDJSON or CSV. The same content with the same ``key`` goes on where an earlier call stopped."""
+        """Import NDJSON or CSV. The same content with the same ``key`` continues where an earlier call stopped."""
         return await self.api.upload(
             ImportJob, "/v1/imports", content, key=key, media_type=media_type, query={"mode": mode}
         )

@@ -1,4 +1,4 @@
-"""Writes what is made from the contracts.
+"""Writes the files generated from the contracts.
 
 ``python -m contracts export DIR``: the JSON Schemas and the AsyncAPI document.
 ``python -m contracts rules DIR DOCUMENT``: Prometheus' rule files, and the table of alerts in the operations guide.

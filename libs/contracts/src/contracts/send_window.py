@@ -32,7 +32,7 @@ _STEP = timedelta(hours=6)
 class Span:
     """The times from ``start`` to before ``until`` on some days of the week (0 is Monday).
 
-    One that ends at or before its start goes on over midnight, and belongs to the day on which it begins.
+    One that ends at or before its start continues past midnight, and belongs to the day on which it begins.
     """
 
     days: frozenset[int]
@@ -140,7 +140,7 @@ def _text(at: time) -> str:
 
 
 def _merged(spans: Sequence[Span]) -> list[tuple[int, int]]:
-    """Ranges of seconds of the week, in order and apart; what goes over the end of the week begins again at 0."""
+    """Ranges of seconds of the week, in order and apart; a part past the end of the week begins again at 0."""
     ranges: list[tuple[int, int]] = []
     for span in spans:
         start, until = _second_of_day(span.start), _second_of_day(span.until)

@@ -38,7 +38,7 @@ def _wall_clock(value: time) -> time:
 
 
 UtcInstant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-"""An instant; any offset is accepted, UTC is what is kept and written (RFC 3339 with ``Z``)."""
+"""An instant; any offset is accepted, UTC is stored and written (RFC 3339 with ``Z``)."""
 
 LocalTime = Annotated[
     time,

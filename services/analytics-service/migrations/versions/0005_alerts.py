@@ -5,7 +5,7 @@ from chassis.database.migrations import execute_script
 revision = "0005"
 down_revision = "0004"
 
-# All instants are in real time: nobody is woken by a simulated clock.
+# All instants are in real time: a simulated clock must not page an operator.
 CREATE = """
 CREATE TABLE alerts (
     id              uuid PRIMARY KEY,

@@ -84,7 +84,7 @@ def _symmetric(value: SecretStr | None) -> SecretStr | None:
 
 
 def _routes() -> dict[Severity, tuple[ChannelName, ...]]:
-    """Critical alerts page somebody, warnings are read."""
+    """Critical alerts page an operator; warnings are only read."""
     return {
         Severity.CRITICAL: ("pagerduty", "slack", "email", "webhook"),
         Severity.WARNING: ("slack", "email", "webhook"),
@@ -97,8 +97,8 @@ class Settings(ServiceSettings):
     user_service_url: Address = None
     event_service_url: Address = None
     delivery_service_url: Address = None
-    """Where the other services' APIs answer, as ``http://event-service:8000``. Timelines, costs and the console ask
-    them, and name what is missing if one is not set or does not answer."""
+    """Where the other services' APIs answer, as ``http://event-service:8000``. Timelines, costs and the console
+    call them, and name a service that is not set or does not answer."""
     services_api_key: OptionalSecret = None
     """The bearer key for those APIs, with the scope `read`."""
     services_timeout_seconds: float = Field(5.0, gt=0, le=60)

@@ -1,4 +1,4 @@
-"""Alerts and silences over HTTP: what is wrong, who has seen it, and who is left in peace."""
+"""Alerts and silences over HTTP: active alerts, acknowledgements and silences."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -27,7 +27,7 @@ See = Callable[..., Awaitable[None]]
 
 @pytest.fixture
 async def settings(settings: Settings) -> Settings:
-    """With two channels, of which one hears of warnings."""
+    """With two channels, one of which receives warnings."""
     changed = {"pagerduty_routing_key": "R0", "slack_webhook_url": "https://hooks.slack.com/services/x"}
     return Settings.model_validate(
         {**settings.model_dump(), **changed, "alert_rules": {"QueueBacklog": {"threshold": 7}}}
@@ -72,7 +72,7 @@ async def _notifications(runtime: Runtime[Settings]) -> list[tuple[str, str]]:
         return [(row.channel, row.action) for row in rows]
 
 
-async def test_what_is_wrong_is_listed_by_state_and_severity(client: httpx.AsyncClient, see: See) -> None:
+async def test_alerts_are_listed_by_state_and_severity(client: httpx.AsyncClient, see: See) -> None:
     both = replace(BROKEN["QueueBacklog"], delivery=BROKEN["CircuitOpen"].delivery)
     await see(replace(both, events=BROKEN["CriticalEventsOverdue"].events), "QueueBacklog", "CriticalEventsOverdue")
     assert set(await _rules(client)) == {"QueueBacklog", "CriticalEventsOverdue"}
@@ -119,7 +119,7 @@ async def test_who_has_seen_an_alert_is_kept_and_said(
     assert (missing.status_code, missing.json()["type"]) == (404, "urn:almanac:problem:alert-not-found")
 
 
-async def test_an_acknowledged_alert_is_not_told_again(
+async def test_acknowledged_alert_sends_no_reminder(
     client: httpx.AsyncClient, writer: httpx.AsyncClient, runtime: Runtime[Settings], see: See
 ) -> None:
     await see(BROKEN["CircuitOpen"], "CircuitOpen")
@@ -131,7 +131,7 @@ async def test_an_acknowledged_alert_is_not_told_again(
     assert [each for each in await _notifications(runtime) if each[1] == "trigger"] == [("slack", "trigger")]
 
 
-async def test_a_silence_is_made_seen_and_ended_by_somebody(
+async def test_silence_is_created_listed_and_ended(
     client: httpx.AsyncClient, writer: httpx.AsyncClient, runtime: Runtime[Settings], see: See
 ) -> None:
     until = datetime.now(UTC) + timedelta(hours=1)
@@ -181,7 +181,7 @@ def test_a_silence_can_name_whatever_an_alert_is_about() -> None:
     assert told == named
 
 
-async def test_the_rules_are_told_as_they_are_in_force(client: httpx.AsyncClient) -> None:
+async def test_rules_are_listed_as_in_force(client: httpx.AsyncClient) -> None:
     rules = {each["name"]: each for each in (await _get(client, "/v1/alerts/rules"))["rules"]}
     assert rules.keys() == set(NAMES)
     assert (rules["QueueBacklog"]["threshold"], rules["QueueBacklog"]["clearsAt"]) == (7, 7)

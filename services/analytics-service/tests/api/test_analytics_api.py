@@ -82,7 +82,7 @@ async def test_a_parameter_out_of_range_is_named(client: httpx.AsyncClient, path
     assert [each["field"] for each in answer.json()["errors"]] == [field]
 
 
-async def test_a_timeseries_counts_by_span_and_by_what_is_asked_to_be_told_apart(
+async def test_timeseries_counts_by_span_and_by_requested_dimensions(
     client: httpx.AsyncClient, runtime: Runtime[Settings]
 ) -> None:
     at = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
@@ -130,9 +130,7 @@ async def test_latency_over_time_is_percentiles_and_a_spreadsheet_gets_the_same_
     }
 
 
-async def test_endpoints_are_told_apart_by_how_their_deliveries_ended(
-    client: httpx.AsyncClient, runtime: Runtime[Settings]
-) -> None:
+async def test_endpoint_results_are_counted_by_outcome(client: httpx.AsyncClient, runtime: Runtime[Settings]) -> None:
     endpoint = uuid4()
     results = (EndpointResult(endpoint, "webhook", "succeeded", 2, 0.3),)
     failures = (EndpointResult(endpoint, "webhook", "exhausted", 3, 30.0),)
@@ -183,7 +181,7 @@ async def test_engagement_by_tag_is_listed_latest_first_and_found_by_name(
     assert (one["delivered"], one["failed"]) == (1, 0)
     answer = await client.get("/v1/engagement/tags", params={"limit": 2, "format": "csv"})
     assert answer.headers["next-cursor"] == first["nextCursor"]
-    # A spreadsheet shows what a stranger called a tag, and does not compute it.
+    # A spreadsheet shows a tag's text and does not evaluate it.
     assert {row["tag"] for row in csv.DictReader(io.StringIO(answer.text))} == {"vip", "'=cmd"}
 
 

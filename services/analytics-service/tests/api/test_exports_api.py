@@ -95,7 +95,7 @@ async def test_a_file_grows_by_row_groups_and_an_empty_one_has_its_columns(
     assert (empty.num_rows, empty.column_names) == (0, [each.name for each in COLUMNS[Dataset.FACTS]])
 
 
-async def test_the_columns_are_told(client: httpx.AsyncClient) -> None:
+async def test_export_columns_are_listed(client: httpx.AsyncClient) -> None:
     told = {each["dataset"]: each["columns"] for each in (await client.get("/v1/exports")).json()["datasets"]}
     assert told.keys() == {"facts", "counts", "latencies", "endpoint_results"}
     assert told["counts"][0] == {"name": "grain", "type": "text", "meaning": "minute, hour or day"}
@@ -109,9 +109,7 @@ async def test_the_columns_are_told(client: httpx.AsyncClient) -> None:
         ("/v1/exports/people", 422, "dataset"),
     ],
 )
-async def test_what_cannot_be_exported_is_a_problem(
-    client: httpx.AsyncClient, path: str, status: int, field: str
-) -> None:
+async def test_invalid_export_is_a_problem(client: httpx.AsyncClient, path: str, status: int, field: str) -> None:
     answer = await client.get(path)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (status, field)
     assert (await client.get(path, headers={"Authorization": "Bearer writer"})).status_code == 403

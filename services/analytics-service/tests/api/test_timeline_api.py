@@ -78,7 +78,7 @@ async def test_a_timeline_has_facts_attempts_and_traces_and_nothing_personal(
     assert "Lovelace" not in answer.text
 
 
-async def test_what_does_not_answer_is_named_and_the_rest_is_shown(
+async def test_service_that_does_not_answer_is_named_and_the_rest_is_shown(
     open_beside: Open, runtime: Runtime[Settings]
 ) -> None:
     event_id = uuid4()

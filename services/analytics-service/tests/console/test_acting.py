@@ -23,7 +23,7 @@ def logs() -> Iterator[list[structlog.typing.EventDict]]:
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the person was told to be wrong."""
+    """The error that the user saw."""
     told: list[str] = []
     monkeypatch.setattr(Visit, "say", lambda _, text, *, wrong=False: told.append(text) if wrong else None)
     return told
@@ -56,7 +56,7 @@ async def test_a_key_that_may_only_read_does_nothing_and_the_attempt_is_logged(
         (ServiceAwayError("delivery-service", "delivery-service does not answer"), None),
     ],
 )
-async def test_what_a_service_refuses_or_does_not_answer_is_told_and_logged_with_who_asked(
+async def test_refused_or_unanswered_action_is_shown_and_logged_with_its_user(
     logs: list[structlog.typing.EventDict], said: list[str], error: ServiceError, status: int | None
 ) -> None:
     async def refuse() -> int:
@@ -69,7 +69,7 @@ async def test_what_a_service_refuses_or_does_not_answer_is_told_and_logged_with
     assert str(error) in said[0]
 
 
-async def test_what_was_done_is_logged_with_who_did_it_and_without_the_key(
+async def test_action_is_logged_with_its_user_and_without_the_key(
     logs: list[structlog.typing.EventDict], said: list[str]
 ) -> None:
     async def done() -> int:

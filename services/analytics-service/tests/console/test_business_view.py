@@ -58,7 +58,7 @@ def test_the_tables_have_the_days_on_which_something_ended_newest_first() -> Non
     assert latency_rows(days) == [["2026-11-25", "–", "–", "–"], ["2026-11-23", "100 ms", "2.5 s", "3 min 20 s"]]
 
 
-def test_what_was_not_measured_is_a_gap_and_what_was_too_short_stands_on_the_scale() -> None:
+def test_missing_values_are_gaps_and_values_below_the_scale_stand_on_it() -> None:
     days = days_of(_counts(), _latency(24), START, 3)
     drawn = charts.latency([*days, Day(TODAY, {}, 0, 0, p50=0.0)])
     assert drawn["series"][0]["data"] == [None, 0.1, None, 0.001]

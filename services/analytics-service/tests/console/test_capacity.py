@@ -47,12 +47,12 @@ def _item(meter: str, roles: str, amount: float, *, minutes: float = 50, ago: fl
             "lastAt": last}  # fmt: skip
 
 
-def test_what_may_be_in_hand_and_how_long_it_takes_bounds_the_fleet_where_processes_are_plenty() -> None:
+def test_concurrency_and_webhook_duration_limit_a_fleet_with_many_processes() -> None:
     able = capacity(_status(), _day(0.5), _pace(30, 50), [Processes("delivery-service", "worker", 9.0)], 450)
     assert able.ceiling_per_hour == pytest.approx(4 * 100 / 0.5 * 3_600)
     assert able.fastest_per_hour == 3_000
     assert bound_rows(able) == [
-        ["Receivers", "400 in hand at once, 500 ms each in the median", "2,880,000"],
+        ["Receivers", "400 concurrent, 500 ms each in the median", "2,880,000"],
         ["Processes", "9 workers of delivery-service, each measured at 450 a second", "14.6 M"],
         ["Seen", "the busiest minute of the last day, kept up", "3,000"],
     ]
@@ -76,9 +76,7 @@ def test_the_ceiling_is_not_less_than_what_was_seen() -> None:
         ([Processes("event-service", "scheduler", 0.2)], "1 scheduler of event-service"),
     ],
 )
-def test_there_is_one_of_each_where_nobody_tells_and_where_one_has_just_begun_again(
-    processes: list[Processes] | None, because: str
-) -> None:
+def test_one_process_is_assumed_if_unknown_or_just_restarted(processes: list[Processes] | None, because: str) -> None:
     able = capacity(_status(), _day(None), None, processes, 450)
     assert able.ceiling_per_hour == 450 * 3_600
     assert bound_rows(able) == [["Processes", f"{because}, each measured at 450 a second", "1,620,000"]]
@@ -90,7 +88,7 @@ def test_without_a_process_of_a_role_nothing_gets_through() -> None:
     )
 
 
-def test_processes_are_told_by_their_time_and_those_that_are_gone_are_not_counted() -> None:
+def test_processes_are_counted_by_their_time_and_ended_ones_are_not() -> None:
     usage = Usage.model_validate(
         {
             "items": [

@@ -26,7 +26,7 @@ def test_an_address_gives_back_what_made_it() -> None:
     assert again == Wanted(CHOSEN, status="DISCARDED", cursor="next")
 
 
-def test_nothing_asked_for_means_what_is_open() -> None:
+def test_empty_filter_means_open_dead_letters() -> None:
     wanted = Wanted.of({"eventType": "", "from": ""})
     assert (wanted.selection, wanted.status, wanted.faults) == (Selection(), "OPEN", ())
 
@@ -40,7 +40,7 @@ def test_every_status_is_asked_for_by_naming_none() -> None:
     ("name", "value"),
     [("eventType", "PARTY"), ("endpointId", "mine"), ("reason", "boredom"), ("from", "soon"), ("status", "LOST")],
 )
-def test_what_is_not_understood_is_named_and_left_out(name: str, value: str) -> None:
+def test_invalid_filter_is_named_and_ignored(name: str, value: str) -> None:
     wanted = Wanted.of({name: value})
     assert wanted.selection == Selection()
     (fault,) = wanted.faults
@@ -57,7 +57,7 @@ def test_a_change_of_all_names_a_filter_because_the_service_wants_one() -> None:
     assert Wanted(CHOSEN).changed == CHOSEN
 
 
-def test_what_a_change_concerns_is_said_in_words() -> None:
+def test_scope_of_a_bulk_action_is_described() -> None:
     assert Wanted.of({}).words([]) == "all open dead letters, whatever they are"
     chosen = Selection(event_type="BIRTHDAY", reason="exhausted", start=CHOSEN.start)
     said = "all open dead letters of type BIRTHDAY, with the reason exhausted, from 2026-11-23 14:00 UTC on"

@@ -45,13 +45,13 @@ def _letter(**fields: Any) -> DeadLetter:
     return DeadLetter.model_validate(plain | fields)
 
 
-def test_an_open_circuit_is_told_by_a_word_and_a_colour() -> None:
+def test_open_circuit_is_shown_by_a_word_and_a_colour() -> None:
     cells = endpoints.cells(endpoints.Row(_endpoint(), _health("OPEN")))
     assert cells[2] == '<span class="badge bad">Open</span>'
     assert [str(cell) for cell in cells[3:7]] == ["71.43 %", "3", "2", "200 ms"]
 
 
-def test_an_endpoint_of_which_nothing_is_known_is_in_the_list_all_the_same() -> None:
+def test_endpoint_without_statistics_is_listed() -> None:
     cells = endpoints.cells(endpoints.Row(_endpoint(description="The inbox"), None))
     assert "The inbox" in str(cells[0])
     assert set(cells[2:]) == {"–"}
@@ -67,7 +67,7 @@ def test_the_last_error_says_what_and_when() -> None:
     ("schedule", "said"),
     [(None, "the service's own backoff"), ((), "none"), ((1.0, 90.0), "after 1 s, 1 min 30 s")],
 )
-def test_when_an_endpoint_is_tried_again_is_said_in_words(schedule: tuple[float, ...] | None, said: str) -> None:
+def test_retry_schedule_is_described(schedule: tuple[float, ...] | None, said: str) -> None:
     assert dict(endpoint.settings_facts(_endpoint(retrySchedule=schedule)))["Retries"] == said
 
 
@@ -100,7 +100,7 @@ def test_a_dead_letter_of_no_endpoint_has_no_link_to_one() -> None:
         (7, 1, AT, "Done: 7 of 8 sent again, 1 could not be and are open still. ", 1.0),
     ],
 )
-def test_how_far_a_redrive_is_is_said_in_words_and_as_a_share(
+def test_redrive_progress_is_shown_in_words_and_as_a_share(
     redriven: int, skipped: int, finished: datetime | None, said: str, share: float
 ) -> None:
     redrive = Redrive.model_validate(
@@ -124,12 +124,12 @@ def test_a_redrive_that_was_cancelled_is_stopped_where_it_was() -> None:
     assert words.startswith("Stopped: 2 of 8 sent again. ")
 
 
-def test_a_redrive_of_nothing_is_done_when_it_says_so() -> None:
+def test_empty_redrive_is_done_when_reported() -> None:
     nothing = {"id": ID, "total": 0, "redriven": 0, "skipped": 0, "createdAt": AT, "finishedAt": AT}
     assert Redrive.model_validate(nothing).share == 1.0
 
 
-def test_a_payload_is_indented_where_it_is_json_and_left_alone_where_not() -> None:
+def test_json_payload_is_indented_and_other_text_is_unchanged() -> None:
     assert readable('{"name":"Zoë"}') == '{\n  "name": "Zoë"\n}'
     assert readable("not json") == "not json"
 

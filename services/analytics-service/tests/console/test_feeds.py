@@ -20,7 +20,7 @@ async def _running(feed: Feed[int]) -> AsyncIterator[None]:
         await task
 
 
-async def test_a_feed_asks_only_while_someone_looks() -> None:
+async def test_feed_polls_only_while_a_page_is_open() -> None:
     asked, ticks = 0, 0
 
     async def ask() -> int:
@@ -69,7 +69,7 @@ async def test_a_failure_keeps_the_last_value_and_says_why_it_is_old() -> None:
     assert (await feed.refresh()).error is None
 
 
-async def test_what_does_not_answer_in_time_is_given_up() -> None:
+async def test_unanswered_poll_is_given_up_after_its_timeout() -> None:
     async def ask() -> int:
         await asyncio.Event().wait()
         return 1
@@ -79,7 +79,7 @@ async def test_what_does_not_answer_in_time_is_given_up() -> None:
     assert (reading.value, reading.error) == (None, "no answer within 0.01 s")
 
 
-async def test_an_answer_that_cannot_be_read_is_said_and_does_not_end_the_feed() -> None:
+async def test_unreadable_response_is_shown_and_does_not_end_the_feed() -> None:
     async def ask() -> int:
         raise KeyError("hours")
 

@@ -21,7 +21,7 @@ def test_durations_have_the_two_units_that_matter(seconds: float | None, shown: 
     assert formats.duration(seconds) == shown
 
 
-def test_what_is_not_quite_all_is_not_shown_as_all() -> None:
+def test_share_just_below_one_is_not_shown_as_all() -> None:
     assert [formats.share(each) for each in (1, 0, 0.99999, 0.00001, 0.5, None)] == [
         "100 %", "0 %", "99.99 %", "0.01 %", "50.00 %", "–",
     ]  # fmt: skip

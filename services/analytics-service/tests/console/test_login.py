@@ -93,7 +93,7 @@ async def test_guessing_keys_is_held_off_even_for_a_right_one(console: OpenConso
         assert 0 < int(held.headers["retry-after"]) <= 60
 
 
-async def test_another_site_can_neither_log_in_nor_out_for_someone(console: OpenConsole) -> None:
+async def test_another_site_can_neither_log_in_nor_out(console: OpenConsole) -> None:
     async with browser(console, origin="https://evil.example") as http:
         for address in ("/login", "/logout"):
             assert (await http.post(address, data={"key": "writer"})).status_code == 403
@@ -107,7 +107,7 @@ async def test_a_link_from_elsewhere_is_asked_for_again_by_our_own_page(console:
         assert (answer.status_code, 'http-equiv="refresh"' in answer.text) == (200, True)
 
 
-async def test_only_the_login_and_its_looks_are_there_for_strangers(console: OpenConsole) -> None:
+async def test_anonymous_can_reach_only_login_and_assets(console: OpenConsole) -> None:
     async with browser(console, accept="*/*") as http:
         form = await http.get("/login")
         for address in re.findall(r'(?:href|src)="(/assets/[^"]+)"', form.text):
@@ -152,7 +152,7 @@ def test_what_a_session_may_do_follows_from_its_keys_scopes(scopes: set[str], ac
     assert (session.may_act, session.may_administer) == (acts, administers)
 
 
-def test_failures_are_forgotten_after_a_minute_and_counted_by_address_and_in_all() -> None:
+def test_login_failures_expire_after_a_minute_and_are_counted_by_address_and_in_total() -> None:
     now = [0.0]
     limit = FailureLimit(per_address=2, in_all=3, now=lambda: now[0])
     limit.failed("a")

@@ -95,7 +95,7 @@ async def test_users_who_share_an_address_are_all_named(services: FakeServices, 
         await user.should_see(f"/events/{EVENT}")
 
 
-async def test_a_user_whom_nobody_knows_has_no_events(services: FakeServices, logged_in: LogIn) -> None:
+async def test_unknown_user_has_no_events(services: FakeServices, logged_in: LogIn) -> None:
     services.answers("GET", "user-service/v1/users", {"items": [], "nextCursor": None})
     async with logged_in("reader") as user:
         await user.open("/events?user=nobody@example.com")
@@ -143,7 +143,7 @@ async def test_an_event_is_cancelled_after_a_confirmation_with_the_key_of_who_di
     assert [(entry["action"], entry["target"], entry["by"]) for entry in told] == [("cancel event", EVENT, "writer")]
 
 
-async def test_whoever_says_no_changes_nothing(one_event: FakeServices, logged_in: LogIn) -> None:
+async def test_declined_confirmation_changes_nothing(one_event: FakeServices, logged_in: LogIn) -> None:
     async with logged_in("writer") as user:
         await user.open(f"/events/{EVENT}")
         user.find("Cancel event").click()
@@ -194,9 +194,7 @@ async def test_an_event_is_rescheduled_to_a_local_time_in_its_own_zone(
     assert bodies == [b'{"at":"2026-11-23T10:30","timezone":"America/New_York"}']
 
 
-async def test_a_question_that_is_answered_with_nothing_stays_and_says_so(
-    one_event: FakeServices, logged_in: LogIn
-) -> None:
+async def test_empty_answer_keeps_the_dialog_open_with_an_error(one_event: FakeServices, logged_in: LogIn) -> None:
     async with logged_in("writer") as user:
         await user.open(f"/events/{EVENT}")
         user.find("Reschedule").click()
@@ -226,7 +224,7 @@ async def test_after_a_logout_elsewhere_an_open_tab_cannot_act(
     assert one_event.keys_of("POST", f"event-service/v1/events/{EVENT}/cancel") == []
 
 
-async def test_an_address_that_is_no_event_says_so(logged_in: LogIn) -> None:
+async def test_unknown_event_shows_an_error(logged_in: LogIn) -> None:
     async with logged_in("reader") as user:
         await user.open("/events/not-an-id")
         await user.should_see("There is no such event.")
@@ -240,7 +238,7 @@ async def test_an_address_without_a_page_leads_back(console: OpenConsole) -> Non
         assert (await http.get("/_nicegui/nowhere", headers={"accept": "*/*"})).text == "no such page"
 
 
-async def test_a_page_that_fails_says_so_and_its_reason_is_in_the_log(
+async def test_failing_page_shows_an_error_and_logs_its_reason(
     console: OpenConsole, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:

@@ -28,7 +28,7 @@ async def test_a_redrive_that_is_done_when_its_page_opens_is_shown_as_done(
         await user.should_see("Nothing is given up")
 
 
-async def test_a_redrive_that_is_under_way_can_be_stopped(services: FakeServices, logged_in: LogIn) -> None:
+async def test_running_redrive_can_be_stopped(services: FakeServices, logged_in: LogIn) -> None:
     at, path = "2026-11-23T14:00:00Z", f"delivery-service/v1/dead-letters/redrives/{ID}"
     running = {"id": ID, "total": 9, "redriven": 2, "skipped": 0, "createdAt": at, "finishedAt": None}
     stopped = {**running, "finishedAt": at, "cancelled": True}

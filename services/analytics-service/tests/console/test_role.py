@@ -14,7 +14,7 @@ from chassis.service.runtime import Runtime
 from testkit import eventually
 
 
-async def test_the_console_takes_what_is_not_the_apis(
+async def test_console_serves_all_paths_outside_the_api(
     framework: None,
     runtime: Runtime[Settings],
     running: Callable[[Sequence[Role]], AbstractAsyncContextManager[None]],

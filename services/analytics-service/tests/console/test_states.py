@@ -1,4 +1,4 @@
-"""What stands on a page while there is nothing to show, and when nobody answers."""
+"""The content of a page without data, and without an answering service."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -38,7 +38,7 @@ async def test_every_page_names_who_does_not_answer(logged_in: LogIn, path: str)
         ),
     ],
 )
-async def test_a_page_with_nothing_to_show_says_so(
+async def test_empty_page_shows_a_notice(
     services: FakeServices, logged_in: LogIn, path: str, asked: tuple[str, ...], said: str
 ) -> None:
     for address in asked:

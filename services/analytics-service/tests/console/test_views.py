@@ -105,7 +105,7 @@ def _headline(**given: Any) -> Any:
     )
 
 
-def test_a_quiet_day_is_said_in_calm_colours() -> None:
+def test_quiet_day_has_calm_colours() -> None:
     shown = _headline()
     assert shown.due == ("0", "about 1,234,567 scheduled", "plain")
     assert shown.in_flight == ("28", "20 with receivers", "plain")
@@ -134,7 +134,7 @@ def test_a_low_event_may_wait_longer_than_a_minute_before_it_is_late() -> None:
     assert _headline(events=_events(due=300, overdue=210, oldest=95)).due[2] == "watch"
 
 
-def test_a_service_that_does_not_answer_is_said_in_its_own_place() -> None:
+def test_service_that_does_not_answer_is_marked_in_its_own_place() -> None:
     shown = headline(
         Reading(None, None, "event-service does not answer"),
         Reading(_deliveries(), 0.0, "no answer within 4 s"),
@@ -165,13 +165,13 @@ def test_queues_of_due_events_come_first_and_deep_ones_stand_out() -> None:
     assert str(rows[2][4]) == '<span class="badge bad">2</span>'
 
 
-def test_what_is_under_way_is_told_by_priority_also_without_delivery_service() -> None:
+def test_events_in_flight_are_shown_by_priority_without_delivery_service() -> None:
     row = due_by_priority(_events(due=3, oldest=400), _deliveries())[3]
     assert [str(each) for each in row] == ["Low", "3", '<span class="badge bad">6 min 40 s</span>', "2", "5", "1", "3"]
     assert due_by_priority(_events(), None)[0][5:] == ["–", "–"]
 
 
-def test_troubles_name_the_endpoint_and_the_bus_and_nothing_else() -> None:
+def test_problems_list_only_the_endpoint_and_the_bus() -> None:
     silent = ServiceStatus.model_validate(_common(error="SQS does not answer"))
     rows = troubles(_deliveries(circuits=1), [silent, silent, None], None)
     assert str(rows[0][0]) == f'<a href="/endpoints/{ENDPOINT}">Cards &lt;b&gt;</a>'
@@ -179,7 +179,7 @@ def test_troubles_name_the_endpoint_and_the_bus_and_nothing_else() -> None:
     assert troubles(_deliveries(), [], Alerts(items=())) == []
 
 
-def test_alerts_that_fire_are_told_the_critical_ones_first_and_who_is_at_it() -> None:
+def test_firing_alerts_are_listed_by_severity_with_acknowledgements() -> None:
     alerts = Alerts.model_validate(
         {
             "items": [
@@ -197,7 +197,7 @@ def test_alerts_that_fire_are_told_the_critical_ones_first_and_who_is_at_it() ->
         '<a href="/alerts">3 dead letters: &lt;exhausted&gt;</a>',
         '<a href="/alerts">bday-events-low has 6,000 messages</a>',
     ]
-    assert str(rows[0][2]).endswith("; ada is at it")
+    assert str(rows[0][2]).endswith("; acknowledged by ada")
 
 
 def _passages(*counts: tuple[str, str, int, int]) -> Passages:

@@ -1,4 +1,4 @@
-"""What each channel is sent, and what is made of its answers."""
+"""The message of each channel, and the handling of its responses."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -109,7 +109,7 @@ async def test_a_page_that_an_older_release_wrote_down_is_sent_without_a_link(
     assert "links" not in _body(outside)
 
 
-async def test_slack_reads_what_happened_and_calls_nobody(posting: Posting, outside: MockRouter) -> None:
+async def test_slack_message_describes_the_alert_and_mentions_no_user(posting: Posting, outside: MockRouter) -> None:
     outside.post(SLACK).respond(200, text="ok")
     channel = Slack(posting, url=SLACK, links=CONSOLE)
     said = []
@@ -122,7 +122,7 @@ async def test_slack_reads_what_happened_and_calls_nobody(posting: Posting, outs
     assert all(f"<{RUNBOOK}|runbook>" in text for text in said)
 
 
-async def test_a_receiver_can_verify_who_it_is_told_by(posting: Posting, outside: MockRouter) -> None:
+async def test_receiver_can_verify_the_signature_of_a_notification(posting: Posting, outside: MockRouter) -> None:
     outside.post(RECEIVER).respond(204)
     channel = AlertWebhook(posting, url=RECEIVER, key=webhook_key(SecretStr(SECRET)))
     await channel.send(notice())
@@ -150,7 +150,7 @@ async def test_a_refusal_is_an_error_without_the_secret_address(
     assert "very-secret" not in str(refused.value)
 
 
-async def test_nobody_there_is_an_error_too(posting: Posting, outside: MockRouter) -> None:
+async def test_unreachable_receiver_is_an_error(posting: Posting, outside: MockRouter) -> None:
     outside.post(SLACK).mock(side_effect=httpx.ConnectError("nobody"))
     with pytest.raises(NotSentError, match="ConnectError"):
         await Slack(posting, url=SLACK, links=None).send(notice())
@@ -158,7 +158,7 @@ async def test_nobody_there_is_an_error_too(posting: Posting, outside: MockRoute
 
 @pytest.fixture
 async def ses(aws: AwsAccount, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[str | None], AwsClient]]:
-    """`ses()` is a client of the emulator's SES, `ses(address)` of what is there."""
+    """`ses()` is a client of the emulator's SES, `ses(address)` of the delivered messages."""
     for name, value in aws.environment().items():
         monkeypatch.setenv(name, value)
     opened: list[AwsClient] = []
@@ -173,7 +173,7 @@ async def ses(aws: AwsAccount, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         await each.aclose()
 
 
-async def test_an_email_goes_to_everybody_who_is_on_call(
+async def test_email_goes_to_all_recipients(
     aws: AwsAccount, ses: Callable[..., AwsClient], sent_emails: Callable[[], Awaitable[list[dict[str, Any]]]]
 ) -> None:
     channel = AlertEmails(ses(), sender="almanac@example.org", receivers=["a@x.org", "b@x.org"], links=CONSOLE)

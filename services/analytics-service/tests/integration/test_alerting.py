@@ -1,4 +1,4 @@
-"""Alerts on a real database: judged by one, told of by all, in order and until somebody has taken it."""
+"""Alerts on a real database: one process evaluates, all notify, in order and until a channel accepts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -28,7 +28,7 @@ POLICY = Policy(
 
 
 class Somebody:
-    """Remembers what they are told; refuses the next about a rule where they are told to."""
+    """Records notifications; refuses the next about a rule on request."""
 
     def __init__(self) -> None:
         self.heard: list[Notice] = []
@@ -89,9 +89,7 @@ async def _execute(db: Database, statement: str, **values: object) -> list[Mappi
         return [dict(row._mapping) for row in result] if result.returns_rows else []
 
 
-async def test_of_each_alert_somebody_is_told_when_it_fires_and_when_it_is_over(
-    db: Database, pager: Somebody, chat: Somebody
-) -> None:
+async def test_alert_notifies_when_it_fires_and_when_it_resolves(db: Database, pager: Somebody, chat: Somebody) -> None:
     for name in NAMES:
         (alert,) = await _see(db, BROKEN[name], AT_ONCE[name])
         assert (alert.rule, alert.state) == (name, AlertState.FIRING)
@@ -107,7 +105,7 @@ async def test_of_each_alert_somebody_is_told_when_it_fires_and_when_it_is_over(
     ]
 
 
-async def test_an_alert_that_goes_on_is_told_once_until_it_is_time_again(db: Database, chat: Somebody) -> None:
+async def test_alert_that_keeps_firing_notifies_once_per_reminder_interval(db: Database, chat: Somebody) -> None:
     rule = AT_ONCE["QueueBacklog"]
     for _ in range(3):
         await _see(db, BROKEN["QueueBacklog"], rule)
@@ -137,7 +135,7 @@ async def test_what_was_never_said_is_not_taken_back(db: Database, chat: Somebod
     assert chat.heard == []
 
 
-async def test_when_a_silence_ends_what_still_fires_is_told(db: Database, chat: Somebody) -> None:
+async def test_alert_that_still_fires_is_notified_when_its_silence_ends(db: Database, chat: Somebody) -> None:
     await _execute(
         db,
         "INSERT INTO silences (id, rule, labels, until, reason, created_by, created_at) VALUES (gen_random_uuid(),"
@@ -154,7 +152,7 @@ async def test_when_a_silence_ends_what_still_fires_is_told(db: Database, chat: 
     assert chat.actions[1:] == [(Action.TRIGGER, "QueueBacklog")]
 
 
-async def test_what_is_refused_is_said_again_later_and_nothing_of_the_same_alert_before_it(
+async def test_refused_notification_is_retried_before_later_ones_of_its_alert(
     db: Database, chat: Somebody, pager: Somebody
 ) -> None:
     rule = AT_ONCE["ServiceDown"]
@@ -174,7 +172,7 @@ async def test_what_is_refused_is_said_again_later_and_nothing_of_the_same_alert
     assert chat.actions[1:] == [(Action.TRIGGER, "ServiceDown"), (Action.RESOLVE, "ServiceDown")]
 
 
-async def test_what_nobody_can_take_is_given_up_and_holds_nothing_up(db: Database, chat: Somebody) -> None:
+async def test_undeliverable_notification_is_given_up_and_blocks_no_other(db: Database, chat: Somebody) -> None:
     rule = AT_ONCE["QueueBacklog"]
     await _see(db, BROKEN["QueueBacklog"], rule)
     chat.refusals["QueueBacklog"] = NotSentError("HTTP 400", hopeless=True)
@@ -189,7 +187,7 @@ async def test_what_nobody_can_take_is_given_up_and_holds_nothing_up(db: Databas
     assert len(await _execute(db, "SELECT id FROM notifications WHERE abandoned_at IS NOT NULL")) == 2
 
 
-async def test_what_a_dead_process_had_in_hand_is_sent_by_another(db: Database, chat: Somebody) -> None:
+async def test_notification_held_by_a_dead_process_is_sent_by_another(db: Database, chat: Somebody) -> None:
     await _see(db, BROKEN["QueueBacklog"], AT_ONCE["QueueBacklog"])
 
     in_hand = asyncio.Event()
@@ -241,7 +239,7 @@ async def test_an_alert_that_fires_again_soon_is_known_to_flap(db: Database) -> 
         await _end(db, rule)
 
 
-async def test_while_the_database_is_away_people_are_told_of_just_that_and_of_its_return(
+async def test_database_outage_is_notified_directly_and_so_is_its_end(
     db: Database, pager: Somebody, chat: Somebody
 ) -> None:
     away = [False]

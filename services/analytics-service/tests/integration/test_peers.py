@@ -1,4 +1,4 @@
-"""How another service is asked, and what is made of the ways in which it may not answer."""
+"""Requests to another service, and the handling of its failures."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -43,7 +43,7 @@ def _problem(status: int, **members: object) -> Answer:
     )
 
 
-async def test_what_is_asked_carries_the_key_and_comes_back_as_its_shape(receiver: Receiver, open_peer: Open) -> None:
+async def test_request_carries_the_key_and_returns_its_model(receiver: Receiver, open_peer: Open) -> None:
     id = uuid4()
     receiver.answer(Answer(status=200, headers=JSON, body=json.dumps({"id": str(id)}).encode()))
     thing = await open_peer().get("/v1/things", _Thing, {"eventId": id, "cursor": None})
@@ -82,9 +82,7 @@ async def test_a_refused_key_is_our_fault_where_it_is_ours_and_theirs_where_it_i
     assert theirs.value.status == 403
 
 
-async def test_a_service_that_is_away_or_unavailable_is_told_from_one_that_fails(
-    receiver: Receiver, open_peer: Open
-) -> None:
+async def test_unreachable_service_is_distinguished_from_a_failing_one(receiver: Receiver, open_peer: Open) -> None:
     receiver.answer(Answer(abort=True), 503, 500, Answer(status=200, headers=JSON, body=b'{"id": "x"}'))
     with pytest.raises(PeerAwayError, match="event-service does not answer"):
         await open_peer().request("POST", "/v1/things")
@@ -108,7 +106,7 @@ async def test_parameters_that_are_none_are_not_sent() -> None:
     await peer.aclose()
 
 
-async def test_no_answer_in_time_is_said() -> None:
+async def test_response_timeout_is_reported() -> None:
     async def never(_: httpx.Request) -> httpx.Response:
         raise httpx.ReadTimeout("slow")
 

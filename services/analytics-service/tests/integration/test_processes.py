@@ -1,4 +1,5 @@
-"""How many processes there are, from what they have recorded and what `/v1/usage`, the same in every service, tells."""
+"""How many processes there are, from what they have recorded and what `/v1/usage`, the same in every service,
+returns."""
 
 import time
 

@@ -119,7 +119,7 @@ async def test_a_duplicate_is_counted_once(runtime: Runtime[Settings]) -> None:
     assert await _scalar(runtime.database, "SELECT count(*) FROM event_timeline") == 11
 
 
-async def test_what_comes_out_of_order_is_told_in_order_and_counted_in_its_own_minute(
+async def test_unordered_facts_are_sorted_and_counted_in_their_own_minute(
     runtime: Runtime[Settings],
 ) -> None:
     event_id = uuid4()
@@ -167,12 +167,12 @@ async def test_two_consumers_on_the_bus_count_exactly_what_comes_more_than_once(
 
         async with running([*consumer(runtime), *consumer(another)]):
             await eventually(drained)
-        # Stopped: everything in hand has been handled.
+        # Stopped: every received message has been handled.
     assert await _totals(runtime.database) == {Kind.COMPLETED: 200}
     assert await _scalar(runtime.database, "SELECT count(*) FROM inbox") == 200
 
 
-async def test_a_poison_message_ends_in_the_dead_letter_table_and_the_queue_goes_on(
+async def test_poison_message_ends_in_the_dead_letter_table_and_the_queue_continues(
     runtime: Runtime[Settings], running: Running, client: httpx.AsyncClient
 ) -> None:
     await provisioning.apply(runtime.bus)
@@ -255,7 +255,7 @@ async def test_users_are_counted_and_nothing_personal_is_stored(runtime: Runtime
         assert str(user.user_id) not in everything
 
 
-async def test_what_is_past_its_retention_is_deleted_and_the_rest_stays(runtime: Runtime[Settings]) -> None:
+async def test_rows_past_their_retention_are_deleted_and_others_stay(runtime: Runtime[Settings]) -> None:
     database = runtime.database
     old = [replace(fact, at=NOW - timedelta(days=40)) for fact in _facts(3, Kind.DEAD_LETTERED)]
     await record(database, [*_facts(2), *old])
@@ -299,7 +299,7 @@ async def test_results_add_up_by_endpoint_in_whatever_batches_they_come(runtime:
     assert (alone.success_rate, summaries[0].success_rate) == (1.0, 0.0)
 
 
-async def test_engagement_counts_by_user_and_a_deleted_user_is_forgotten(runtime: Runtime[Settings]) -> None:
+async def test_engagement_counts_by_user_and_a_deleted_user_is_erased(runtime: Runtime[Settings]) -> None:
     ada, grace = uuid4(), uuid4()
     later = NOW + timedelta(minutes=1)
     (completed,), (failed,), (published,) = (
@@ -385,7 +385,7 @@ class _Explaining:
         return await self._connection.execute(statement, parameters)
 
 
-async def test_the_relay_forgets_old_inbox_ids(runtime: Runtime[Settings], running: Running) -> None:
+async def test_relay_deletes_old_inbox_ids(runtime: Runtime[Settings], running: Running) -> None:
     assert SERVICE.role_names == ["api", "consumer", "alerter", "console", "relay"]
     await provisioning.apply(runtime.bus)
     await record(runtime.database, _facts(2))

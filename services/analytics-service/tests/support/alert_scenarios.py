@@ -25,7 +25,7 @@ OTHER_QUEUE = QueueReading("bday-analytics")
 
 
 def recent(counts: Mapping[Kind, int] | None = None, latencies: Sequence[Latency] = ()) -> Overview:
-    """What happened in the last minutes: so many of each kind, and these latencies."""
+    """Counts of the last minutes by kind, and these latencies."""
     return Overview(
         SINCE, SINCE, [Count(kind, "BIRTHDAY", 0, count) for kind, count in (counts or {}).items()], latencies
     )

@@ -21,7 +21,7 @@ def problem(status: int, title: str, detail: str, **fields: str) -> httpx.Respon
 
 @dataclass
 class FakeServices:
-    """Answers by method, service and path; remembers what was asked."""
+    """Answers by method, service and path; records the requests."""
 
     replies: dict[tuple[str, str], Reply] = field(default_factory=dict)
     asked: list[httpx.Request] = field(default_factory=list)
@@ -48,7 +48,7 @@ class FakeServices:
 
 
 def browser(console: OpenConsole, **headers: str) -> httpx.AsyncClient:
-    """Speaks HTTP to the console, and keeps its cookies."""
+    """An HTTP client of the console that keeps its cookies."""
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(console.app),
         base_url="http://console",

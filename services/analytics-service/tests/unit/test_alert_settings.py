@@ -1,4 +1,4 @@
-"""What settings say of alerts: rules that differ, and who is told."""
+"""What settings say of alerts: overridden rules, and routes of notifications."""
 
 import json
 from collections.abc import Mapping
@@ -20,20 +20,20 @@ def _read(monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> Se
     return Settings()
 
 
-def test_by_default_all_rules_are_in_force_and_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_rules_are_in_force_and_no_channel_is_set_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = _read(monkeypatch, {})
     assert len(alert_rules(settings)) > 30
     assert alert_policy(settings).routes == {Severity.CRITICAL: [], Severity.WARNING: []}
 
 
-def test_rules_differ_where_they_are_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_are_overridden_by_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     changes = {"QueueBacklog": {"threshold": 2000, "clears_at": 1000}, "CircuitOpen": {"enabled": False}}
     rules = {rule.name: rule for rule in alert_rules(_read(monkeypatch, {"ALERT_RULES": json.dumps(changes)}))}
     assert "CircuitOpen" not in rules
     assert (rules["QueueBacklog"].threshold, rules["QueueBacklog"].clears_at) == (2000, 1000)
 
 
-def test_whoever_is_configured_is_told_of_what_is_routed_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_configured_channel_gets_the_alerts_routed_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = _read(
         monkeypatch,
         {

@@ -95,7 +95,7 @@ def test_each_rule_says_in_the_operations_guide_what_to_do() -> None:
     assert {rule.runbook for rule in RULES} <= headings
 
 
-def test_what_is_over_before_it_has_lasted_is_forgotten() -> None:
+def test_breach_shorter_than_its_duration_is_dropped() -> None:
     watch = Watch(RULE["DatabaseConnectionsHigh"])
     watch.see(0, BROKEN["DatabaseConnectionsHigh"])
     (dropped,) = watch.see(100, WELL).dropped
@@ -125,7 +125,7 @@ LEVEL = Rule(
 )  # fmt: skip
 
 
-def test_between_its_two_thresholds_an_alert_goes_on() -> None:
+def test_alert_between_its_two_thresholds_keeps_its_state() -> None:
     watch, changes = _levels(LEVEL, 11, 8, 8, 8, 4, 4, 8, 4, 4, 4)
     assert [bool(each.fired) for each in changes] == [True, *[False] * 9]
     assert [bool(each.resolved) for each in changes] == [*[False] * 9, True], "8 made the time to be well begin anew"
@@ -138,7 +138,7 @@ def test_an_alert_says_what_was_measured_while_it_was_broken() -> None:
     assert (alert.summary, alert.value) == ("40 in q", 8)
 
 
-def test_what_is_not_known_changes_nothing() -> None:
+def test_unknown_measurement_changes_no_alert() -> None:
     watch, changes = _levels(replace(LEVEL, for_seconds=3), 11, None, None, None, None, 11)
     assert [bool(each.fired) for each in changes] == [False] * 5 + [True]
     _, changes = _levels(LEVEL, None, None, None, None, watch=watch)

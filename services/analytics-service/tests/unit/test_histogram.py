@@ -65,7 +65,7 @@ def test_every_latency_has_a_bucket(seconds: float, bucket: int) -> None:
     assert bucket_of(seconds) == bucket
 
 
-def test_what_was_ahead_of_its_target_counts_as_no_latency() -> None:
+def test_negative_latency_counts_as_zero() -> None:
     assert percentiles(_histogram([-0.2, -0.1, 0.0]), (0.5, 0.99)) == [0.0, 0.0]
 
 

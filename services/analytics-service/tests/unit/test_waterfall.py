@@ -61,7 +61,7 @@ def _seconds(spans: Sequence[Span]) -> list[tuple[str, float, float | None]]:
     return [(span.kind.value, of(span.start) or 0.0, of(span.end)) for span in spans]
 
 
-def test_a_delivered_event_is_told_from_its_schedule_to_its_receipt() -> None:
+def test_timeline_of_a_delivered_event_runs_from_schedule_to_receipt() -> None:
     spans = waterfall(FACTS, None, [DELIVERY])
     assert _seconds(spans) == [
         ("wait", -86_400.0, 0.0),
@@ -116,14 +116,14 @@ def test_a_claim_ahead_of_its_target_ends_the_wait_and_is_not_late() -> None:
         ),
     ],
 )
-def test_what_only_event_service_knows_is_told_as_far_as_it_goes(
+def test_timeline_with_only_event_service_is_partial(
     event: EventRecord, spans: list[tuple[str, float, float | None, SpanStatus]]
 ) -> None:
     found = waterfall([], event, [])
     assert [(*bounds, span.status) for bounds, span in zip(_seconds(found), found, strict=True)] == spans
 
 
-def test_steps_that_no_message_tells_come_from_the_events_history() -> None:
+def test_steps_without_a_message_come_from_the_events_history() -> None:
     event = _event(
         "PROCESSING", (-60, "PENDING", "scheduled"), (0.1, "PROCESSING", "claimed"), (31, "PENDING", "lease expired"),
         (31.5, "PROCESSING", "claimed"),
@@ -132,7 +132,7 @@ def test_steps_that_no_message_tells_come_from_the_events_history() -> None:
     assert [(span.name, span.start) for span in steps] == [("lease expired", _at(31))]
 
 
-def test_a_delivery_in_trouble_shows_when_it_tries_again() -> None:
+def test_failing_delivery_shows_its_next_attempt() -> None:
     waiting = replace(
         DELIVERY, status="PENDING", finished_at=None, attempts=DELIVERY.attempts[:1], next_attempt_at=_at(30)
     )

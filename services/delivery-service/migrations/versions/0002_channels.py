@@ -5,10 +5,10 @@ from chassis.database.migrations import execute_script
 revision = "0002"
 down_revision = "0001"
 
-# Null for an event that no endpoint wanted, and for what was there before. It comes from the endpoint, which has the
+# Null for an event without a matching endpoint, and for earlier rows. It comes from the endpoint, which has the
 # check: one here would read the whole table under a lock.
-# An e-mail or a text message goes to an event's user, and a trouble has none: such a subscription was accepted, and
-# nobody was told.
+# Operational events need a webhook or Slack endpoint; an e-mail or text message goes to an event's user: such a
+# subscription was accepted, and no notification was sent.
 CHANNELS = """
 ALTER TABLE deliveries ADD COLUMN channel text;
 UPDATE endpoints SET operational_events = NULL, version = version + 1

@@ -1,4 +1,4 @@
-"""What the service's status is told by: queue marks, and the open dead letters by reason."""
+"""The data of the service's status: queue marks, and the open dead letters by reason."""
 
 from chassis.database.migrations import execute_script
 from chassis.database.schema import CREATE_V2

@@ -9,8 +9,8 @@ from delivery_service.api.problems import PROBLEMS
 from delivery_service.roles import consumer, state, workers
 from delivery_service.settings import Settings
 
-# A bus that lost its queues needs nothing here beyond the outbox: what had been received is in the database and goes on
-# from there, and what had not is published again by event-service, which misses its outcome.
+# A bus that lost its queues needs nothing here beyond the outbox: received messages are in the database and continue
+# from there, and event-service publishes the others again, because their outcome is missing.
 SERVICE = Service(
     name="delivery-service",
     settings=Settings,

@@ -1,4 +1,4 @@
-"""``/v1/dead-letters``: what was given up is found, redriven and discarded."""
+"""``/v1/dead-letters``: dead letters are found, redriven and discarded."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -71,7 +71,7 @@ async def test_an_exhausted_delivery_is_a_dead_letter_that_can_be_redriven_to_su
     assert len(receiver.requests) == 4
 
 
-async def test_what_waited_for_an_endpoint_switched_off_is_redriven_once_it_is_enabled_again(
+async def test_deliveries_of_a_disabled_endpoint_are_redriven_once_it_is_enabled(
     api_scene: Scene,
     api: httpx.AsyncClient,
     runtime: Runtime[Settings],

@@ -161,7 +161,7 @@ async def test_delivery_that_ended_with_its_endpoint_cannot_be_retried_while_it_
     assert (ended["status"], ended["reason"]) == ("FAILED", "disabled")
 
 
-async def test_a_delivery_in_hand_is_left_alone(
+async def test_delivery_held_by_a_worker_is_unchanged(
     api_scene: Scene,
     api: httpx.AsyncClient,
     receiver: Receiver,

@@ -1,4 +1,4 @@
-"""Secrets, custom headers and addresses of endpoints: what is taken, what is refused, what is never shown again."""
+"""Secrets, custom headers and addresses of endpoints: accepted, refused, and never shown again."""
 
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta

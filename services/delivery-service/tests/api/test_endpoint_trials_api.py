@@ -11,7 +11,7 @@ from contracts.vocabulary import Channel
 from testkit import Answer, Receiver
 
 
-async def test_a_test_event_is_signed_and_its_answer_is_told(
+async def test_event_is_signed_and_its_response_is_returned(
     api_scene: Scene,
     api: httpx.AsyncClient,
     receiver: Receiver,

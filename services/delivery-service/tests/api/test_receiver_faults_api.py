@@ -28,7 +28,7 @@ PATIENT = RetryPolicy(max_tries=3, base=0.05, factor=2, cap=0.1, retry_after_cap
 CLOSE = "Connection: close\r\nContent-Length: 0\r\n\r\n"
 BOMB = gzip.compress(bytes(2**20), compresslevel=9) * 256
 
-# What is to be read of each: status, reason, HTTP status and fault of every attempt. The status line decides, so a body
+# The expected data of each: status, reason, HTTP status and fault of every attempt. The status line decides, so a body
 # that drips, never ends or unpacks to a gigabyte is no failure.
 SUCCEEDED = ("SUCCEEDED", None, [(200, None)])
 READ = {
@@ -64,7 +64,7 @@ async def forbidden(port: int, connections: list[str]) -> AsyncIterator[str]:
 async def deliveries(
     api: httpx.AsyncClient, runtime: Runtime[Settings], receiver: Receiver, tmp_path: Path
 ) -> AsyncIterator[dict[str, dict[str, Any]]]:
-    """How the API shows what came of each fault, with its dead letter, if any, as `deadLetter`."""
+    """How the API shows the result of each fault, with its dead letter, if any, as `deadLetter`."""
     scene = Scene(runtime.database, receiver)
     # The name is asked for at each attempt, and is somewhere else the second time.
     addresses = iter([["127.0.0.1"], ["127.0.0.2"]])
@@ -163,5 +163,5 @@ async def test_the_reason_for_every_fault_of_a_receiver_is_read_in_the_api(
         [asked] = deliveries[name]["history"]
         assert asked["headers"]["retry-after"]
         again = datetime.fromisoformat(deliveries[name]["nextAttemptAt"])
-        # A tenth more spreads those who were told the same.
+        # A tenth more spreads clients that got the same value.
         assert timedelta(seconds=80) < again - now < timedelta(seconds=133)

@@ -47,7 +47,7 @@ def read(api: httpx.AsyncClient) -> Callable[[], Awaitable[dict[str, Any]]]:
     return status
 
 
-async def test_deliveries_endpoints_and_dead_letters_are_told(
+async def test_status_has_deliveries_endpoints_and_dead_letters(
     api_scene: Scene,
     runtime: Runtime[Settings],
     read: Callable[[], Awaitable[dict[str, Any]]],

@@ -93,7 +93,7 @@ async def _publish(runtime: Runtime[Settings], dues: list[dict[str, Any]]) -> No
 
 
 async def _outcomes(runtime: Runtime[Settings], account: AwsAccount, count: int) -> dict[str, OutcomeStatus]:
-    """What event-service is told of so many events; what the relay sent twice counts once."""
+    """The outcomes that event-service gets for this many events; what the relay sent twice counts once."""
     url = await runtime.bus.queue_url(runtime.topology.queue("delivery-outcomes").name)
     told: dict[str, OutcomeStatus] = {}
     async with account.client("sqs") as sqs:

@@ -76,7 +76,7 @@ async def test_an_event_reaches_a_person_by_every_channel_that_has_an_address(
     assert ended == {
         webhook: (Channel.WEBHOOK, OutcomeStatus.SUCCEEDED, None, 1),
         email: (Channel.EMAIL, OutcomeStatus.SUCCEEDED, None, 1),
-        # She has no phone: that is said, and not tried again.
+        # She has no phone: that is reported, and not retried.
         sms: (Channel.SMS, OutcomeStatus.FAILED, "no_contact", 1),
     }
     [sent] = await sent_emails(aws)
@@ -232,7 +232,7 @@ async def test_aws_error_is_final_only_where_the_message_is_at_fault(
 
 
 @pytest.mark.usefixtures("runtime")
-async def test_aws_that_is_away_is_a_connection_fault(receiver: Receiver) -> None:
+async def test_unreachable_aws_is_a_connection_error(receiver: Receiver) -> None:
     await receiver.stop()
     sns = AwsCaller("sns", AwsAccess("us-east-1", f"http://127.0.0.1:{receiver.port}", 1, 1), Usage())
     reply = await SmsSender(sns, sender_id="Almanac").test(target(Channel.SMS), ADA, TRACEPARENT)
@@ -250,7 +250,7 @@ async def slack(tmp_path: Path) -> AsyncIterator[Slack]:
         yield stand_in
 
 
-async def test_slack_gets_the_message_as_text_that_calls_nobody(slack: Slack) -> None:
+async def test_slack_gets_the_message_as_text_without_mentions(slack: Slack) -> None:
     slack.receiver.answer(Answer(200, body=b"ok"))
     wanted = target(Channel.SLACK, url=slack.url, template=Template(text="*{message}* <!channel>"))
     reply = await slack.sender.test(wanted, ADA, TRACEPARENT)

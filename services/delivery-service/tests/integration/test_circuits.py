@@ -29,7 +29,7 @@ VALUES (:id, 'OPEN', 10, 10, clock_timestamp(), 10, clock_timestamp(), 1, clock_
 
 
 class ScriptedSender:
-    """A channel that answers as told, in order, then with 200."""
+    """A channel with scripted responses, in order, then 200."""
 
     def __init__(self, *replies: Reply) -> None:
         self._replies = list(replies)
@@ -66,7 +66,7 @@ async def claim(scene: Scene, limit: int = 100) -> Claimed:
 
 
 async def add_waiting(scene: Scene, count: int = 1) -> None:
-    """Deliveries that are due and nobody's."""
+    """Deliveries that are due and not claimed."""
     async with scene.pool(claiming=False) as pool:
         pool.close()
         await receive(pool, *(due_event() for _ in range(count)))
@@ -114,7 +114,7 @@ async def test_a_success_ends_a_row_of_slow_failures(scene: Scene) -> None:
     assert await state(scene, endpoint_id) is CircuitState.CLOSED
 
 
-async def test_a_hanging_endpoint_is_left_alone_after_three_timeouts(scene: Scene, receiver: Receiver) -> None:
+async def test_hanging_endpoint_gets_no_requests_after_three_timeouts(scene: Scene, receiver: Receiver) -> None:
     gate = asyncio.Event()
     receiver.always(Answer(gate=gate))
     endpoint_id, _ = await scene.endpoint(timeout_seconds=1)
@@ -219,7 +219,7 @@ async def test_a_circuit_is_half_open_only_where_a_delivery_was_claimed_to_probe
     assert {row.endpoint_id for row in half_open} == {each.probe_of for each in probes}
 
 
-async def test_a_delivery_that_somebody_holds_does_not_become_a_probe(scene: Scene) -> None:
+async def test_held_delivery_does_not_become_a_probe(scene: Scene) -> None:
     endpoint_id, _ = await scene.endpoint()
     await scene.rows(OPEN, id=endpoint_id)
     await add_waiting(scene)

@@ -51,7 +51,7 @@ async def test_a_due_event_becomes_a_signed_webhook_and_an_outcome(scene: Scene,
     assert (at_endpoint.endpoint_id, at_endpoint.attempts, at_endpoint.http_status) == (endpoint_id, 1, 202)
 
 
-async def test_what_failed_in_passing_is_tried_again_with_the_same_id(scene: Scene, receiver: Receiver) -> None:
+async def test_temporary_failure_is_retried_with_the_same_id(scene: Scene, receiver: Receiver) -> None:
     _, secret = await scene.endpoint()
     # On a connection that was kept, the end would be met by an immediate retry instead.
     receiver.answer(Answer(500, headers={"Connection": "close"}), Answer(abort=True), 200)
@@ -70,7 +70,7 @@ async def test_what_failed_in_passing_is_tried_again_with_the_same_id(scene: Sce
         ("retry", None, "connection"),
         ("succeeded", 200, None),
     ]
-    # The first try is in the event's trace, each later one in its own.
+    # The first attempt is in the event's trace, each later one in its own.
     assert attempts[0].trace_id == TRACEPARENT[3:35]
     assert len({each.trace_id for each in attempts}) == 3
 
@@ -122,7 +122,7 @@ async def test_no_retry_comes_after_the_events_expiry(scene: Scene, receiver: Re
     await scene.endpoint()
     receiver.always(Answer(429, headers={"Retry-After": "3600"}))
     async with scene.pool() as pool:
-        # The policy obeys a Retry-After for 0.2 s at most, and this one expires sooner.
+        # The policy honours a Retry-After for 0.2 s at most, and this one expires sooner.
         await receive(pool, due_event(expires_in=timedelta(seconds=0.15)))
         [item] = await scene.ended()
     assert (item.status, item.reason, item.endpoints[0].attempts) == (OutcomeStatus.FAILED, "expired", 1)
@@ -252,7 +252,7 @@ async def test_an_endpoint_switched_off_or_deleted_meanwhile_gets_nothing_more(
         [item] = await scene.ended()
     assert {each.endpoint_id: each.reason for each in item.endpoints} == {off: "disabled", gone: "cancelled"}
     assert len(receiver.requests) == 2
-    # One may be switched on again, so what waited for it is kept to be redriven.
+    # One may be switched on again, so its waiting deliveries are kept to be redriven.
     letters = await scene.rows("SELECT endpoint_id, reason, detail FROM delivery_dead_letters")
     assert [tuple(letter) for letter in letters] == [(off, "disabled", "HTTP 500")]
 

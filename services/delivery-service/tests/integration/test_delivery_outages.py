@@ -1,4 +1,4 @@
-"""Deliveries while the database is away, and on a clock that is not the real one."""
+"""Deliveries while the database is unreachable, and on a clock that is not the real one."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from local_stack.postgres import NOT_DURABLE, PostgresServer
 from testkit import Answer, Receiver, eventually
 
 
-async def test_a_result_waits_for_a_database_that_is_away(
+async def test_result_waits_for_an_unreachable_database(
     receiver: Receiver,
     tmp_path: Path,
     pytestconfig: pytest.Config,
@@ -87,7 +87,7 @@ async def test_webhook_waits_for_the_window_in_simulated_time_where_its_endpoint
         await scene.ended(sent)
         if respect:
             await eventually(lambda: _waiting(scene))
-            # The day comes: what waits is due, and then sent.
+            # The day comes: the waiting delivery is due, and then sent.
             clock_map = ClockMap(real_anchor=now, simulated_anchor=night + timedelta(hours=7), speed=1)
             async with scene.database.transaction() as tx:
                 await write_clock_map(tx, clock_map)

@@ -31,7 +31,7 @@ TOKEN = "of-the-receiver"
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-async def test_a_process_killed_during_a_post_loses_nothing_and_the_next_one_goes_on(
+async def test_process_killed_during_a_post_loses_nothing_and_another_continues(
     api_scene: Scene,
     runtime: Runtime[Settings],
     aws: AwsAccount,
@@ -99,7 +99,7 @@ async def test_a_process_killed_during_a_post_loses_nothing_and_the_next_one_goe
     assert outcomes[calm["eventId"]].traceparent == f"00-{processed.trace_id}-{processed.span_id}-01"
 
 
-async def test_sigterm_with_fifty_posts_under_way_lets_them_end_and_records_each(
+async def test_sigterm_lets_fifty_posts_in_flight_end_and_records_each(
     api_scene: Scene,
     runtime: Runtime[Settings],
     aws: AwsAccount,
@@ -145,7 +145,7 @@ async def test_a_process_killed_before_during_and_after_its_posts_repeats_only_w
         await _publish(runtime, recorded)
         done = "SELECT 1 FROM deliveries WHERE status = 'SUCCEEDED'"
         await eventually(lambda: api_scene.rows(done))
-        # One is under way, and the endpoint takes one at a time: the others have been taken in and not sent.
+        # One is in flight, and the endpoint takes one at a time: the others have been ingested and not sent.
         await _publish(runtime, *others)
         await receiver.wait_for(2)
         there = "SELECT 1 FROM deliveries HAVING count(*) = 5"
@@ -160,7 +160,7 @@ async def test_a_process_killed_before_during_and_after_its_posts_repeats_only_w
         finished = "SELECT 1 FROM deliveries HAVING count(*) FILTER (WHERE status = 'SUCCEEDED') = 5"
         await eventually(lambda: api_scene.rows(finished))
         page = (await api.get("/v1/deliveries")).json()
-    # An attempt of which nobody knows how it ended is not counted as one.
+    # An attempt with an unknown result is not counted.
     assert [(each["status"], each["attempts"]) for each in page["items"]] == [("SUCCEEDED", 1)] * 5
     sent = Counter(request.headers["webhook-id"] for request in receiver.requests)
     assert sent == {due["eventId"]: 1 for due in (recorded, *others)} | {under_way: 2}

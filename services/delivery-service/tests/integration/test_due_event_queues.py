@@ -62,7 +62,7 @@ def work(runtime: Runtime[Settings]) -> Work:
     return run
 
 
-async def test_a_poison_message_becomes_a_dead_letter_and_the_queue_goes_on(
+async def test_poison_message_becomes_a_dead_letter_and_the_queue_continues(
     api_scene: Scene,
     runtime: Runtime[Settings],
     api: httpx.AsyncClient,
@@ -76,7 +76,7 @@ async def test_a_poison_message_becomes_a_dead_letter_and_the_queue_goes_on(
     unknown["eventType"] = "CONFETTI"
     del older["metadata"]["expiresAt"]
     newer["metadata"]["targetTimestampUTC"] = {"instant": "2026-11-23T14:00:00Z", "scale": "TAI"}
-    # What is said of each of them, to whoever asks the API.
+    # The data of each of them in the API.
     poison = {
         "not JSON": "not JSON: expected ident at line 1",
         '{"specversion": "1.0", "type": "UserCreated", "dataversion": "9.0"}': "eventId",

@@ -45,7 +45,7 @@ async def other() -> AsyncIterator[Receiver]:
 
 
 async def claimed(scene: Scene, pool: DeliveryPool, receiver: Receiver, *, count: int = 12) -> asyncio.Event:
-    """Give a pool deliveries of an endpoint with two slots; two POSTs are under way until the event is set.
+    """Give a pool deliveries of an endpoint with two slots; two POSTs are in flight until the event is set.
 
     Some of the others wait in the pool, the rest in the database.
     """
@@ -84,7 +84,7 @@ async def test_claimed_deliveries_end_without_an_attempt_when_their_endpoint_is_
     async with scene.pool() as pool:
         gate = await claimed(scene, pool, receiver)
         await stop(scene, clock, endpoint_id, how)
-        # They end while the two under way hold all slots of the endpoint.
+        # They end while the two in flight hold all slots of the endpoint.
         await scene.ended(10)
         gate.set()
         outcomes = await scene.ended(12)
@@ -141,7 +141,7 @@ async def test_endpoint_is_checked_again_where_connecting_takes_long(
         answer.set()
         [item] = await scene.ended()
     await poster.aclose()
-    # The connection is used all the same, where the endpoint is as it was: nothing is sent twice.
+    # The connection is used nevertheless if the endpoint is unchanged: nothing is sent twice.
     expected = ("cancelled", 0, 0) if stopped else (None, 1, 1)
     assert (item.reason, item.endpoints[0].attempts, len(receiver.requests)) == expected
 

@@ -60,7 +60,7 @@ async def marked(scene: Scene) -> set[str]:
     return found
 
 
-async def test_what_waits_for_a_deleted_user_is_cancelled_at_once(scene: Scene, receiver: Receiver) -> None:
+async def test_waiting_deliveries_of_a_deleted_user_are_cancelled_at_once(scene: Scene, receiver: Receiver) -> None:
     await scene.endpoint()
     receiver.always(Answer(503))
     deleted, other = uuid4(), uuid4()
@@ -75,7 +75,7 @@ async def test_what_waits_for_a_deleted_user_is_cancelled_at_once(scene: Scene, 
     ]
 
 
-async def test_an_attempt_under_way_is_not_made_again_after_the_deletion(scene: Scene, receiver: Receiver) -> None:
+async def test_attempt_in_progress_is_not_repeated_after_the_deletion(scene: Scene, receiver: Receiver) -> None:
     await scene.endpoint()
     gate = asyncio.Event()
     receiver.always(Answer(503, gate=gate))

@@ -1,4 +1,4 @@
-"""What operators are shown of dead letters is what waits for them."""
+"""The gauges show the open dead letters."""
 
 from collections.abc import Mapping
 from uuid import uuid4
@@ -16,7 +16,7 @@ def _shown(figures: OpenDeadLetters) -> Mapping[str, float]:
     return {str((each.attributes or {})["reason"]): each.value for each in figures.observe()}
 
 
-async def test_open_dead_letters_are_shown_by_reason_until_somebody_has_seen_to_them(scene: Scene) -> None:
+async def test_open_dead_letters_are_exported_by_reason_until_they_are_closed(scene: Scene) -> None:
     figures = OpenDeadLetters(scene.database)
     assert _shown(figures) == {}  # nothing is known yet
     await figures.step()

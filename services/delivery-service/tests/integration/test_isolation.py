@@ -79,7 +79,7 @@ async def test_an_open_circuit_holds_deliveries_back_without_attempts_until_a_pr
     async with scene.pool(policy=PATIENT, circuits=TOUCHY) as pool:
         await receive(pool, *(due_event() for _ in range(5)))
         await eventually(lambda: scene.rows("SELECT 1 FROM circuits WHERE state = 'OPEN'"))
-        # Another worker obeys too: what comes now waits for the probes, which are one at a time.
+        # Another worker respects it too: new deliveries wait for the probes, which are one at a time.
         async with scene.pool(policy=PATIENT, circuits=TOUCHY) as other:
             await receive(other, *(due_event() for _ in range(20)))
             tried = len(receiver.requests)
@@ -103,7 +103,7 @@ async def test_a_pause_that_a_receiver_asks_for_holds_for_all_that_waits_and_cos
         await receive(pool, due_event())
         [circuit] = await eventually(lambda: scene.rows(f"{PAUSED} FROM circuits WHERE state = 'OPEN'"))
         assert 110 < circuit.seconds <= 120
-        # It is no trouble: nothing has tripped, so the next pause is no longer for it.
+        # It is no failure: nothing has tripped, so the next pause is no longer for it.
         assert circuit.trips == 0
         await receive(other, *(due_event() for _ in range(5)))
         held = "SELECT 1 FROM deliveries WHERE lease IS NULL AND attempts = 0"
@@ -128,7 +128,7 @@ async def test_an_endpoint_that_refuses_its_probe_has_answered(scene: Scene, rec
     assert sorted(item.reason or "" for item in items) == ["", "rejected"]
 
 
-async def test_a_probe_goes_before_what_is_due_elsewhere(scene: Scene) -> None:
+async def test_probe_goes_before_due_deliveries_of_other_endpoints(scene: Scene) -> None:
     broken, _ = await scene.endpoint()
     for _ in range(10):
         await scene.endpoint()
@@ -147,7 +147,7 @@ async def test_a_probe_goes_before_what_is_due_elsewhere(scene: Scene) -> None:
     assert probe.target.endpoint_id == broken
 
 
-async def test_what_waits_for_an_open_circuit_ends_as_expired_in_time(
+async def test_delivery_waiting_for_an_open_circuit_ends_as_expired_in_time(
     scene: Scene,
     receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,

@@ -17,7 +17,7 @@ def again(due: dict[str, Any], attempt: int) -> dict[str, Any]:
     return {**due, "metadata": {**due["metadata"], "attempt": attempt}}
 
 
-async def test_a_repeated_message_for_an_event_in_hand_changes_nothing(scene: Scene, receiver: Receiver) -> None:
+async def test_repeated_message_for_an_event_being_delivered_changes_nothing(scene: Scene, receiver: Receiver) -> None:
     await scene.endpoint()
     gate = asyncio.Event()
     receiver.always(Answer(gate=gate))
@@ -69,7 +69,9 @@ async def test_a_higher_attempt_opens_what_failed_and_leaves_what_succeeded(scen
     assert len(receiver.requests) == 1
 
 
-async def test_a_higher_attempt_of_an_event_in_hand_waits_for_what_is_in_hand(scene: Scene, receiver: Receiver) -> None:
+async def test_higher_attempt_of_an_event_being_delivered_waits_for_its_deliveries(
+    scene: Scene, receiver: Receiver
+) -> None:
     await scene.endpoint()
     gate = asyncio.Event()
     receiver.answer(Answer(gate=gate))

@@ -1,4 +1,4 @@
-"""What a worker holds, and what becomes of it when the worker does not come back."""
+"""A worker's leases, and their fate when the worker does not come back."""
 
 import asyncio
 from uuid import UUID
@@ -108,7 +108,7 @@ async def test_an_attempt_that_outlasts_the_grace_period_is_given_to_another_wor
     assert [request.headers["webhook-id"] for request in receiver.requests] == [due["eventId"]] * 2
 
 
-async def test_what_waited_too_long_for_a_slot_is_released_rather_than_sent(scene: Scene, receiver: Receiver) -> None:
+async def test_delivery_that_waited_too_long_for_a_slot_is_released(scene: Scene, receiver: Receiver) -> None:
     await scene.endpoint()
     # The lease is shorter than the endpoint's 30 s and the time to record.
     async with scene.pool(lease_seconds=35, claiming=False) as pool:
@@ -194,7 +194,7 @@ async def test_ending_an_endpoints_deliveries_does_not_read_its_history(scene: S
     assert not any("Seq Scan on deliveries" in line or "deliveries_endpoint" in line for line in lines), lines
 
 
-async def test_what_ended_long_ago_is_forgotten_and_the_rest_kept(scene: Scene) -> None:
+async def test_events_past_their_retention_are_deleted_and_others_kept(scene: Scene) -> None:
     await scene.endpoint()
     old, recent, waiting = (due_event() for _ in range(3))
     async with scene.pool() as pool:

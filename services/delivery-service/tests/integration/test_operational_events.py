@@ -51,7 +51,7 @@ async def test_subscriber_gets_events_of_dead_letters_and_of_disabled_endpoints(
         async with scene.pool() as pool, scene.pool(priority=Priority.NORMAL):
             await receive(pool, due)
             await receiver.wait_for(2)
-        # It is not told of itself.
+        # It receives no event about itself.
         assert len(gone.requests) == 1
     bodies = {}
     for request in receiver.requests:
@@ -68,7 +68,7 @@ async def test_subscriber_gets_events_of_dead_letters_and_of_disabled_endpoints(
     dead = bodies["delivery.dead_lettered"]
     assert (dead["eventId"], dead["endpointId"], dead["reason"]) == (due["eventId"], str(gone_id), "gone")
     assert dead["message"] == f"BIRTHDAY for endpoint {gone_id} was given up: gone (HTTP 410)"
-    # event-service is told of its own event alone.
+    # event-service gets only its own event's outcome.
     assert [str(item.event_id) for item in await scene.outcomes()] == [due["eventId"]]
 
 
@@ -134,7 +134,8 @@ async def test_webhook_and_slack_get_operational_events_except_about_themselves(
     assert json.loads(slack.receiver.requests[0].body) == {
         "text": "delivery.dead_lettered: BIRTHDAY was given up: no_endpoint no_endpoint "
     }
-    # What Slack did not take was a trouble itself: the webhook is told that Slack is switched off, and of nothing more.
+    # A message that Slack refused is a failure itself: the webhook is notified that Slack is disabled, and of nothing
+    # more.
     said = [json.loads(request.body) for request in requests]
     assert sorted(body["type"] for body in said) == [BOTH[1], BOTH[1], BOTH[0]]
     assert {body["data"]["endpointId"] for body in said} == {None, str(slack_id)}

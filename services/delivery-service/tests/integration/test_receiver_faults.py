@@ -1,4 +1,4 @@
-"""Receivers that fail in every way they can, over real sockets: what comes of one attempt."""
+"""Receivers that fail in every way they can, over real sockets: the result of one attempt."""
 
 import asyncio
 import gzip

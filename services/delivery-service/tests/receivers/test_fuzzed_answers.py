@@ -42,7 +42,8 @@ class Post:
     """One POST as the receiver saw it.
 
     ``reused``: over a connection that had carried another before. ``answered_early``: over one to which the receiver
-    had written before it read this POST. What arrives while a request is on its way cannot be told from its answer.
+    had written before it read this POST. Data that arrives while a request is in flight cannot be distinguished from
+    its response.
     """
 
     seed: str
@@ -162,7 +163,7 @@ def _check_healthy(attempts: Sequence[Any], sent: Sequence[str], receiver: Recei
 def _check_posts(by_try: dict[tuple[str, str, str], list[Any]], fuzzing: FuzzingReceiver) -> None:
     for key, posts in fuzzing.posts.items():
         made = by_try.get(key, [])
-        # More than one only where a kept connection ended without a byte: that is no try.
+        # More than one only where a kept connection ended without a byte: that is no attempt.
         extra = sum(post.reused and post.answer.silent for post in posts)
         assert len(made) <= len(posts) <= len(made) + extra, [post.seed for post in posts]
     for key, made in by_try.items():

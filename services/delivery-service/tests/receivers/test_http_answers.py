@@ -132,7 +132,7 @@ async def test_interim_responses_without_end_are_a_protocol_fault_after_a_few(at
         reply = await attempt(receiver.url, timeout_seconds=20)
     assert (reply.http_status, reply.fault) == (None, Fault.PROTOCOL)
     assert reply.duration_seconds < 10
-    # What is in the buffers of both sides goes with it.
+    # The buffers of both sides are lost with it.
     assert sent < 2**25
 
 
@@ -225,7 +225,7 @@ def closing_on_the_second_request(reset: bool, *, first: bytes = b"", then: byte
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["FIN", "RST"])
-async def test_a_kept_connection_that_ends_costs_one_immediate_retry_and_no_try(
+async def test_closed_kept_alive_connection_costs_one_immediate_retry_and_no_attempt(
     attempt: Attempt, sender: WebhookSender, reset: bool
 ) -> None:
     async with scripted(closing_on_the_second_request(reset)) as receiver:
@@ -383,7 +383,7 @@ async def test_secrets_that_a_receiver_echoes_are_redacted(
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
-async def test_a_demand_for_a_client_certificate_is_a_tls_fault_that_says_so(
+async def test_required_client_certificate_is_a_tls_error_with_that_detail(
     attempt: Attempt, tmp_path: Path, version: ssl.TLSVersion
 ) -> None:
     authority = Authority(tmp_path)

@@ -23,7 +23,7 @@ _NAMES = (b"Server", b"Date", b"Content-Type", b"Location", b"Via", b"X-Request-
 
 
 class End(Enum):
-    """What becomes of the connection after an answer."""
+    """The state of the connection after a response."""
 
     KEEP = auto()
     CLOSE = auto()
@@ -31,7 +31,7 @@ class End(Enum):
     HANG = auto()
     """Nothing more, until the other side gives up."""
     FORGE = auto()
-    """A second answer that nobody asked for, a moment later."""
+    """A second, unsolicited response, a moment later."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def generate(seed: str, secret: str) -> GeneratedAnswer:
     expected: int | None = status
     end = random.choices((End.KEEP, End.CLOSE, End.FORGE, End.RESET), (70, 15, 10, 5))[0]
     if not framed and end in (End.KEEP, End.FORGE):
-        # Only its end tells where the body ends.
+        # Only its end marks the end of the body.
         end = End.CLOSE
     if random.random() < 0.003:
         end = End.HANG
@@ -105,7 +105,7 @@ def _header(random: Random, secret: str) -> bytes:
     if kind < 0.4:
         return name + b": folded\r\n  over lines"
     if kind < 0.45:
-        # Invalid, and the status counts all the same.
+        # Invalid, and the status still counts.
         return random.choice((b"no colon at all", b": no name", b"Bad Name: x", b"X: a\0b", b"\xff\xfe: x"))
     return name + b": " + random.randbytes(random.choice((1, 10, 100))).translate(None, b"\r\n")
 

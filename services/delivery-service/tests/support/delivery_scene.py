@@ -169,7 +169,7 @@ class Scene:
         return [DeliveryOutcomeItem.model_validate_json(row.item) for row in rows]
 
     async def ended(self, count: int = 1, timeout: float = DEADLINE_SECONDS) -> list[DeliveryOutcomeItem]:
-        """The outcomes, once there are so many."""
+        """The outcomes, once there are this many."""
 
         async def there() -> list[DeliveryOutcomeItem]:
             items = await self.outcomes()

@@ -22,7 +22,7 @@ DRIP_SECONDS = 0.05
 
 @asynccontextmanager
 async def served(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """A server that reads a request's head and goes on as told, on the port that it yields."""
+    """A server that reads a request's head and then follows a script, on the port that it yields."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -48,7 +48,7 @@ def answering(content: bytes, *, hold: bool = True) -> Serve:
 
 
 def dripping(head: bytes) -> Serve:
-    """Goes on after `head` with a byte now and then, for as long as the other side listens."""
+    """Continues after `head` with a byte now and then, for as long as the other side listens."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(head)
@@ -103,7 +103,7 @@ class Authority:
         self.certificate = self._sign(self._name, self._key, authority=True)
 
     def server(self, name: str, *, days: int = 1) -> ssl.SSLContext:
-        """A context with a certificate for ``name`` that is valid for so many days, or has not been for so many."""
+        """A context with a certificate for ``name`` that is valid for this many days, or expired this many days ago."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         certificate = self._sign(subject, key, name=name, days=days)

@@ -61,7 +61,7 @@ PUBLIC = Reach()
         "ff02::1",
     ],
 )
-def test_what_is_not_public_may_not_be_sent_to(address: str) -> None:
+def test_non_public_address_is_refused(address: str) -> None:
     assert PUBLIC.address_rule(address) is not None
 
 

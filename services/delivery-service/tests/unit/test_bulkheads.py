@@ -146,7 +146,7 @@ def test_the_limit_of_a_slow_endpoint_grows_with_answers_and_halves_with_timeout
         begun = [slot for slot in begun if not slot.ended] + fill(shared)
         limits.append(len(begun))
     assert limits[:4] == [2, 4, 8, 10]
-    # One attempt timed out each time; those under way are left to end.
+    # One attempt timed out each time; those in flight are left to end.
     assert limits[4:] == [9, 8, 7, 6]
     for slot in begun:
         shared.ended(slot, answered=False)
@@ -181,7 +181,7 @@ def test_an_endpoint_is_not_quick_while_other_attempts_of_it_hang(clock: Clock) 
     assert not hanging.ended
 
 
-def test_an_endpoint_that_was_changed_begins_anew(clock: Clock) -> None:
+def test_changed_endpoint_starts_with_default_concurrency(clock: Clock) -> None:
     shared: Bulkheads[int] = Bulkheads(20, 2_000)
     endpoint_id = uuid4()
     shared.add(endpoint_id, 0, version=1)
@@ -282,7 +282,7 @@ def test_an_endpoints_own_cap_is_kept_and_can_change(clock: Clock) -> None:
     assert len(fill(shared)) == 3
 
 
-def test_what_waits_can_be_taken_back(clock: Clock) -> None:
+def test_waiting_deliveries_can_be_removed(clock: Clock) -> None:
     shared: Bulkheads[int] = Bulkheads(50, 100)
     first, second = uuid4(), uuid4()
     shared.add(first, 1)

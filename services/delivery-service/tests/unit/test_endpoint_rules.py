@@ -1,4 +1,4 @@
-"""Which URLs webhooks may go to, and what belongs to a disabled endpoint."""
+"""Which URLs webhooks may go to, and the fields of a disabled endpoint."""
 
 import pytest
 from hypothesis import given
@@ -68,7 +68,7 @@ def test_another_address_is_refused_with_its_rule(url: str, rule: str) -> None:
     [
         ("https://ＥＸＡＭＰＬＥ。org:8443/", "example.org", 8443),
         ("https://Bücher.Example", "xn--bcher-kva.example", 443),
-        # The older IDNA 2003 would lead to strasse.de, which may be somebody else's.
+        # The older IDNA 2003 would lead to strasse.de, which may have another owner.
         ("http://straße.de", "xn--strae-oqa.de", 80),
         ("http://１２７.0.0.1/", "127.0.0.1", 80),
         ("http://[2001:DB8:0::1]/", "2001:db8::1", 80),
@@ -94,11 +94,11 @@ def test_any_text_is_accepted_or_refused_but_never_an_error(url: str) -> None:
         assert parse_destination(url).host == host
 
 
-def test_enabling_forgets_the_reason() -> None:
+def test_enabling_clears_the_reason() -> None:
     assert DISABLED.merged({"enabled": True}).disabled_reason is None
 
 
-def test_a_reason_is_only_for_what_is_not_enabled() -> None:
+def test_reason_is_only_for_disabled_endpoints() -> None:
     with pytest.raises(ReasonWhileEnabledError):
         DISABLED.merged({"enabled": True, "disabled_reason": "still moving"})
     with pytest.raises(ReasonWhileEnabledError):

@@ -5,7 +5,7 @@ from uuid import uuid4
 from delivery_service.application.fair_queue import FairQueue
 
 
-def test_the_endpoint_with_the_fewest_attempts_under_way_comes_first() -> None:
+def test_endpoint_with_the_fewest_attempts_in_flight_comes_first() -> None:
     busy, idle = uuid4(), uuid4()
     queue = FairQueue()
     queue.put(busy, 2, 0.0)
@@ -22,7 +22,7 @@ def test_among_equals_the_one_that_used_the_least_time_comes_first() -> None:
     assert [queue.take(1), queue.take(1), queue.take(1)] == [quick, first, slow]
 
 
-def test_no_endpoint_is_taken_that_has_as_many_under_way_as_allowed() -> None:
+def test_endpoint_at_its_concurrency_limit_is_not_taken() -> None:
     endpoint_id = uuid4()
     queue = FairQueue()
     queue.put(endpoint_id, 3, 0.0)

@@ -132,7 +132,7 @@ def test_without_an_overlap_the_old_secret_signs_no_more() -> None:
     assert rotated((Secret(first),), second, overlap_seconds=0, now=1000) == (Secret(second),)
 
 
-def test_only_so_many_secrets_sign_at_a_time() -> None:
+def test_number_of_signing_secrets_is_limited() -> None:
     secrets: tuple[Secret, ...] = (Secret(generate_secret()),)
     for _ in range(4):
         secrets = rotated(secrets, generate_secret(), overlap_seconds=100, now=1000)

@@ -78,7 +78,7 @@ def test_timeouts_and_lost_seconds_are_those_at_the_end_of_a_batch() -> None:
     assert not told.all_failures
 
 
-def test_a_batch_of_timeouts_alone_continues_what_was_in_a_row_before() -> None:
+def test_batch_of_timeouts_continues_the_consecutive_count() -> None:
     told = tallied(TIMEOUT, TIMEOUT)
     assert (told.timeouts, told.all_timeouts, told.all_failures) == (2, True, True)
     # An unreported success came before them.
@@ -111,7 +111,7 @@ def test_results_of_versions_generations_and_probes_are_tallied_apart() -> None:
         (429, timedelta(days=1), 900),
         (429, "soon", 0),
         (429, None, 0),
-        # One server of many may say so of itself; the others go on.
+        # One of many servers may answer this; the others go on.
         (503, "60", 0),
     ],
 )

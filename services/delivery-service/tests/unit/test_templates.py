@@ -8,7 +8,7 @@ from delivery_service.domain.templates import MAX_SUBJECT, Template
 WORDS = {"message": "Hey, <Ada> & {eventType}", "eventType": "BIRTHDAY", "late": False, "years": 30, "note": None}
 
 
-def test_without_a_template_the_message_alone_is_said() -> None:
+def test_text_without_a_template_is_the_message() -> None:
     plain = Template()
     assert plain.render_subject(WORDS) == plain.render_text(WORDS) == "Hey, <Ada> & {eventType}"
     assert "<p>Hey, &lt;Ada&gt; &amp; {eventType}</p>" in plain.render_html(WORDS)

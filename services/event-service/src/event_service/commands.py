@@ -26,7 +26,7 @@ def add_commands(app: typer.Typer) -> None:
 
     @app.command()
     def tzdata(dry_run: _DryRun = False) -> None:
-        """Move what waits in zones whose rules are others in the installed tzdata package."""
+        """Move pending events in zones whose rules differ in the installed tzdata package."""
         report = execute(
             SERVICE,
             lambda runtime: zone_changes.recompute(

@@ -47,7 +47,7 @@ class Settings(ServiceSettings):
     cancelled or moved. No event is published early."""
     scheduler_poll_seconds: float = Field(1.0, gt=0, le=2.0)
     """The longest sleep of a scheduler: how late it sees a new event while LISTEN is not available. Inserts of events
-    that are due more than two seconds ahead send no notification, hence the maximum."""
+    that are due more than two seconds ahead send no notification, which is why there is a maximum."""
     queue_depth_limit: int = Field(1000, ge=1)
     """A priority is claimed only while its queue holds fewer messages. The rest waits in PostgreSQL, in order."""
     broadcast_chunk: int = Field(5000, ge=1, le=50_000)

@@ -138,7 +138,7 @@ async def test_a_repeated_request_with_a_key_gives_the_broadcast_that_is_there(e
         ({"timezone": "UTC"}, "timezone", "not permitted"),
     ],
 )
-async def test_what_cannot_be_is_refused_with_field_and_rule(
+async def test_invalid_broadcast_is_refused_with_field_and_rule(
     editor: httpx.AsyncClient, change: dict[str, Any], field: str, rule: str
 ) -> None:
     answer = await editor.post("/v1/broadcasts", json={"audience": {"all": True}, "at": "2027-03-14T09:00"} | change)
@@ -148,7 +148,7 @@ async def test_what_cannot_be_is_refused_with_field_and_rule(
     assert (await editor.get("/v1/broadcasts")).json()["items"] == []
 
 
-async def test_what_is_not_there_is_not_found_and_who_may_not_is_refused(
+async def test_unknown_broadcast_is_not_found_and_missing_scope_is_refused(
     editor: httpx.AsyncClient, api: httpx.AsyncClient
 ) -> None:
     path = f"/v1/broadcasts/{UUID(int=1)}"

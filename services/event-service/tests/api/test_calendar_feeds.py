@@ -151,7 +151,7 @@ async def test_calendar_of_a_user_has_events_without_a_schedule(
     assert [str(each["categories"].cats[0]) for each in events] == ["BIRTHDAY"]
 
 
-async def test_calendar_of_a_tag_has_all_its_users_and_nobody_else(
+async def test_calendar_of_a_tag_has_all_its_users_and_no_others(
     scenario: Scenario, editor: httpx.AsyncClient, stranger: httpx.AsyncClient
 ) -> None:
     await scenario.at("2026-10-01T00:00Z")

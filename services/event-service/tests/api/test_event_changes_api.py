@@ -49,7 +49,7 @@ async def _refused(api: httpx.AsyncClient, id: object, action: str, status: int,
 # -- cancel -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_cancelled_event_never_fires_and_forgets_what_it_said(
+async def test_cancelled_event_never_fires_and_its_message_is_erased(
     editor: httpx.AsyncClient, scenario: Scenario, ada: UserItem
 ) -> None:
     id = await _notify(editor, ada, "2026-11-02T09:00")
@@ -62,7 +62,7 @@ async def test_a_cancelled_event_never_fires_and_forgets_what_it_said(
     assert await scenario.fire(Priority.LOW) == 0
 
 
-async def test_a_schedule_skips_a_cancelled_occurrence_and_goes_on(
+async def test_schedule_skips_a_cancelled_occurrence_and_continues(
     editor: httpx.AsyncClient, scenario: Scenario, ada: UserItem
 ) -> None:
     await _do(editor, event_id(ada.user_id, 2026), "cancel")
@@ -200,7 +200,7 @@ async def test_eight_clients_who_move_one_event_all_succeed_or_conflict(
 # -- states -----------------------------------------------------------------------------------------------------------
 
 
-async def test_what_is_in_hand_or_has_ended_can_neither_be_cancelled_nor_moved(
+async def test_claimed_or_ended_event_can_neither_be_cancelled_nor_moved(
     editor: httpx.AsyncClient, scenario: Scenario, ada: UserItem
 ) -> None:
     id = await _notify(editor, ada, "now")
@@ -217,7 +217,7 @@ async def test_what_is_in_hand_or_has_ended_can_neither_be_cancelled_nor_moved(
             assert why in detail
 
 
-async def test_what_is_not_there_is_not_found(editor: httpx.AsyncClient) -> None:
+async def test_unknown_id_is_not_found(editor: httpx.AsyncClient) -> None:
     id = uuid7()
     for action, body in [("cancel", {}), ("reschedule", {"at": "now"}), ("retry", {})]:
         assert str(id) in (await _refused(editor, id, action, 404, **body))[1]

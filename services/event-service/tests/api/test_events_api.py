@@ -131,7 +131,7 @@ async def test_pages_hold_each_event_once_even_where_targets_are_equal(
         assert len(page["items"]) <= limit
         if page["nextCursor"] is None:
             break
-        # What comes in between, ahead of the cursor, does not shift the pages.
+        # Events inserted ahead of the cursor do not shift the pages.
         await scenario.receive(scenario.user(delivery_time=time(9, 30)))
         parameters["cursor"] = page["nextCursor"]
     assert found == whole
@@ -145,7 +145,7 @@ async def test_pages_of_one_user_go_on_where_they_ended(api: httpx.AsyncClient, 
     assert second["nextCursor"] is None
 
 
-async def test_the_summary_counts_recipients_and_what_is_to_come(
+async def test_summary_counts_recipients_and_pending_events(
     api: httpx.AsyncClient, scenario: Scenario, users: list[UserItem]
 ) -> None:
     await scenario.delete(users[1].user_id)

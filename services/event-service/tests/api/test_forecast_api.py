@@ -1,4 +1,4 @@
-"""What is to come, over HTTP."""
+"""The forecast, over HTTP."""
 
 from datetime import date, time
 
@@ -38,7 +38,7 @@ def _counts(**given: int) -> dict[str, int]:
     return {priority.name: given.get(priority.name, 0) for priority in Priority}
 
 
-async def test_what_is_due_is_counted_by_hour_and_priority(api: httpx.AsyncClient, waiting: None) -> None:
+async def test_due_events_are_counted_by_hour_and_priority(api: httpx.AsyncClient, waiting: None) -> None:
     answer = await api.get("/v1/forecast")
     assert answer.status_code == 200
     assert answer.json() == {
@@ -75,7 +75,7 @@ async def test_one_may_look_less_far_or_farther(
     assert (body["until"], body["total"]) == (until, total)
 
 
-async def test_what_is_claimed_or_cancelled_waits_no_more(
+async def test_claimed_or_cancelled_event_is_not_in_the_forecast(
     api: httpx.AsyncClient, scenario: Scenario, waiting: None
 ) -> None:
     assert await scenario.fire() == 2
@@ -104,9 +104,7 @@ async def test_a_question_that_makes_no_sense_is_refused(
     assert rule in error["detail"]
 
 
-async def test_nine_o_clock_passes_over_the_zones_with_what_is_due_there(
-    api: httpx.AsyncClient, scenario: Scenario
-) -> None:
+async def test_nine_o_clock_is_listed_by_zone_with_its_due_events(api: httpx.AsyncClient, scenario: Scenario) -> None:
     await scenario.at("2026-11-22T00:00Z")
     for timezone, at in [
         ("Europe/Paris", time(9)),  # 08:00Z

@@ -195,7 +195,7 @@ async def test_history_past_retention_or_in_the_future_is_refused(api: httpx.Asy
     ]
 
 
-async def test_bad_lines_are_listed_with_their_faults_and_stop_nobody_else(
+async def test_invalid_lines_are_listed_with_their_errors_and_affect_no_others(
     api: httpx.AsyncClient, scenario: Scenario, ada: Any, send: Send
 ) -> None:
     rule = PILLS["rule"]
@@ -255,7 +255,7 @@ async def test_key_that_comes_twice_in_a_file_counts_as_its_last_line_says(
     assert (await api.get("/v1/imports/schedules/pills")).json()["label"] == "Tea"
 
 
-async def test_interrupted_import_goes_on_behind_its_last_chunk(
+async def test_interrupted_import_continues_after_its_last_chunk(
     api: httpx.AsyncClient, scenario: Scenario, ada: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "CHUNK_ROWS", 25)
@@ -282,7 +282,7 @@ async def test_interrupted_import_goes_on_behind_its_last_chunk(
     assert history.status_code == 422
 
 
-async def test_import_is_interrupted_when_its_process_stops_and_goes_on_elsewhere(
+async def test_import_is_interrupted_when_its_process_stops_and_continues_in_another(
     api: httpx.AsyncClient, runtime: Runtime[Settings], ada: Any
 ) -> None:
     app = SERVICE.app(runtime)

@@ -88,7 +88,7 @@ async def test_an_event_at_an_instant_or_now_has_no_local_time(editor: httpx.Asy
         assert body["targetTimezone"] == "America/New_York"
 
 
-async def test_what_is_asked_for_now_or_has_just_passed_fires_at_once(
+async def test_event_for_now_or_the_recent_past_fires_at_once(
     editor: httpx.AsyncClient, scenario: Scenario, ada: UserItem
 ) -> None:
     now = await _create(editor, ada, "now")
@@ -175,7 +175,7 @@ async def test_a_repeated_request_with_a_key_gives_the_event_that_is_there(
         ({"urgency": 1}, "urgency", "not permitted"),
     ],
 )
-async def test_what_cannot_be_is_refused_with_field_and_rule_and_changes_nothing(
+async def test_invalid_event_is_refused_with_field_and_rule_and_changes_nothing(
     editor: httpx.AsyncClient, scenario: Scenario, ada: UserItem, change: dict[str, Any], field: str, rule: str
 ) -> None:
     [(named, told)] = _faults(await editor.post("/v1/events", json={"userId": str(ada.user_id), "at": "now"} | change))
@@ -185,7 +185,9 @@ async def test_what_cannot_be_is_refused_with_field_and_rule_and_changes_nothing
     assert await scenario.announced() == []
 
 
-async def test_an_event_for_nobody_is_not_found(editor: httpx.AsyncClient, scenario: Scenario, ada: UserItem) -> None:
+async def test_event_for_an_unknown_user_is_not_found(
+    editor: httpx.AsyncClient, scenario: Scenario, ada: UserItem
+) -> None:
     await scenario.delete(ada.user_id)
     for user_id in (uuid7(), ada.user_id):
         [(field, rule)] = _faults(await editor.post("/v1/events", json={"userId": str(user_id), "at": "now"}), 404)
@@ -195,7 +197,7 @@ async def test_an_event_for_nobody_is_not_found(editor: httpx.AsyncClient, scena
 @pytest.mark.parametrize(
     "path", ["", "/batch", f"/{UUID(int=7)}/cancel", f"/{UUID(int=7)}/reschedule", f"/{UUID(int=7)}/retry"]
 )
-async def test_whoever_may_only_read_changes_nothing(api: httpx.AsyncClient, path: str) -> None:
+async def test_read_only_key_changes_nothing(api: httpx.AsyncClient, path: str) -> None:
     assert _faults(await api.post(f"/v1/events{path}", json={}), 403)[0][0] == "Authorization"
 
 

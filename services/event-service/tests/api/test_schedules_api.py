@@ -115,7 +115,7 @@ async def test_lists_are_newest_first_filtered_and_paged(reminders: Reminders) -
     assert await listed(userId=uuid7()) == []
 
 
-async def test_a_preview_tells_local_and_utc_times_and_what_a_policy_did(reminders: Reminders) -> None:
+async def test_preview_has_local_and_utc_times_and_applied_policies(reminders: Reminders) -> None:
     client = reminders.client
     schedule = await reminders.create(start="2027-03-13T02:30", rrule="FREQ=DAILY;COUNT=3", timezone="America/New_York")
     answer = await client.get(f"/v1/schedules/{schedule['id']}/upcoming")
@@ -160,7 +160,7 @@ async def test_a_preview_tells_local_and_utc_times_and_what_a_policy_did(reminde
 @pytest.mark.parametrize(
     ("at", "coming"),
     [
-        # earlier: the rule goes on behind the occurrence, not behind the time that it was given
+        # earlier: the rule continues after the occurrence, not after its new time
         ("2026-10-01T12:00", ["01T12", "06T09", "07T09"]),
         # later: a move concerns one occurrence, the others come before it
         ("2026-10-07T12:00", ["06T09", "07T09", "07T12"]),
@@ -186,7 +186,7 @@ async def test_a_preview_has_an_occurrence_that_was_moved_where_it_will_be(
         await scenario.answer(scenario.outcome(scenario.bus.published[-1]))
 
 
-async def test_a_yearly_reminder_keeps_its_leap_day_as_it_is_told(reminders: Reminders) -> None:
+async def test_yearly_reminder_uses_its_leap_day_policy(reminders: Reminders) -> None:
     rule = {"kind": "YEARLY", "startLocal": "2024-02-29T09:00"}
     schedule = await reminders.create(rule=rule, leapDay="FORWARD")
     coming = await reminders.upcoming(schedule, 2)
@@ -233,7 +233,7 @@ async def test_a_patch_moves_between_zones_and_back_to_the_users(reminders: Remi
     assert back["liveEventId"] == schedule["liveEventId"]
 
 
-async def test_another_kind_of_rule_begins_anew(reminders: Reminders) -> None:
+async def test_another_kind_of_rule_starts_without_the_old_fields(reminders: Reminders) -> None:
     schedule = await reminders.create(rrule="FREQ=DAILY")
     changed = await reminders.change(schedule, rule={"kind": "ONCE", "startLocal": "2026-10-06T09:00"})
     assert changed["rule"] == {
@@ -255,7 +255,7 @@ async def test_null_takes_fields_back_to_their_defaults(reminders: Reminders) ->
     assert event.payload == {"message": "Ada: Pills"}
 
 
-async def test_a_schedule_that_ended_goes_on_with_a_rule_that_has_more_to_come(reminders: Reminders) -> None:
+async def test_ended_schedule_continues_with_a_rule_that_has_future_occurrences(reminders: Reminders) -> None:
     scenario = reminders.scenario
     schedule = await reminders.create()
     await reminders.do("pause", schedule)
@@ -318,7 +318,7 @@ async def test_reading_and_writing_need_their_scopes(reminders: Reminders, api: 
 
 
 @pytest.mark.parametrize("suffix", ["", "/upcoming"])
-async def test_what_is_not_there_is_a_404(scenario: Scenario, editor: httpx.AsyncClient, suffix: str) -> None:
+async def test_unknown_schedule_is_a_404(scenario: Scenario, editor: httpx.AsyncClient, suffix: str) -> None:
     answer = await editor.get(f"/v1/schedules/{uuid7()}{suffix}")
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (404, "scheduleId")
     assert await scenario.rows("SELECT 1 FROM schedules") == []

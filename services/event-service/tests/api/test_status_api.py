@@ -52,7 +52,7 @@ async def with_bus(connected: Runtime[Settings]) -> AsyncIterator[httpx.AsyncCli
         yield client
 
 
-async def test_what_waits_and_what_is_in_hand_is_told_by_priority(scenario: Scenario, api: httpx.AsyncClient) -> None:
+async def test_status_has_waiting_and_claimed_events_by_priority(scenario: Scenario, api: httpx.AsyncClient) -> None:
     await scenario.at("2026-11-23T12:00Z")
     await _fill(scenario, 0, 55, 64)
     await _fill(scenario, 3, -10, -1)
@@ -76,7 +76,7 @@ async def test_what_waits_and_what_is_in_hand_is_told_by_priority(scenario: Scen
     assert status["busError"], "this service has no bus behind it"
 
 
-async def test_its_queues_are_told_with_what_they_bear(with_bus: httpx.AsyncClient) -> None:
+async def test_status_has_queues_with_their_thresholds(with_bus: httpx.AsyncClient) -> None:
     status = await _status(with_bus)
     assert status["busError"] is None
     assert {each["name"]: each["depth"] for each in status["queues"]} == {

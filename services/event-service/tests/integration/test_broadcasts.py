@@ -27,7 +27,7 @@ NINE = datetime.fromisoformat("2027-03-14T09:00")
 
 @pytest.fixture(autouse=True)
 async def before(scenario: Scenario) -> None:
-    """Noon in UTC on 1 March 2027; nobody's birthday is near."""
+    """Noon in UTC on 1 March 2027; no birthday is near."""
     await scenario.at("2027-03-01T12:00Z")
 
 
@@ -72,7 +72,7 @@ async def _users(scenario: Scenario, count: int, **changes: Any) -> list[UserIte
     return users
 
 
-async def test_everyone_gets_an_event_at_their_own_local_time_and_the_bus_hears_of_each(scenario: Scenario) -> None:
+async def test_every_user_gets_an_event_at_their_own_local_time_and_each_is_published(scenario: Scenario) -> None:
     [ada] = await _users(scenario, 1)
     [kay] = await _users(scenario, 1, timezone="Asia/Kathmandu", first_name="Kay{}'\"\\", tags=[])
     broadcast = await _ask(
@@ -164,7 +164,7 @@ async def test_an_audience_is_a_zone_or_a_tag_and_the_deleted_are_in_none(scenar
         assert (await _state(scenario, broadcast)).recipients == len(expected)
 
 
-async def test_whoever_is_past_the_grace_or_in_a_gap_is_skipped_and_counted(scenario: Scenario) -> None:
+async def test_users_past_the_grace_or_in_a_gap_are_skipped_and_counted(scenario: Scenario) -> None:
     await _users(scenario, 3, timezone="Pacific/Kiritimati")
     await _users(scenario, 2, timezone="Pacific/Honolulu")
     await scenario.at("2027-03-14T12:00Z")
@@ -219,7 +219,7 @@ async def test_two_processes_at_once_make_each_event_once(scenario: Scenario, se
     assert await scenario.announced_types() == ["EventScheduled"] * 200
 
 
-async def test_a_chunk_that_is_cut_off_leaves_nothing_and_the_next_goes_on_from_the_last(
+async def test_interrupted_chunk_leaves_nothing_and_the_next_continues_from_the_last(
     scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await _users(scenario, 25)
@@ -242,7 +242,7 @@ async def test_a_chunk_that_is_cut_off_leaves_nothing_and_the_next_goes_on_from_
     assert await scenario.announced_types() == ["EventScheduled"] * 25
 
 
-async def test_a_broadcast_that_is_cancelled_midway_makes_no_more_and_takes_back_what_waits(scenario: Scenario) -> None:
+async def test_broadcast_cancelled_midway_creates_no_more_and_cancels_pending_events(scenario: Scenario) -> None:
     await _users(scenario, 20)
     broadcast = await _ask(scenario, at=None)
     await _broadcaster(scenario, chunk=10).step()
@@ -270,7 +270,7 @@ async def test_a_claim_that_returns_after_its_broadcast_was_cancelled_is_cancell
     await _work(scenario)
     database = scenario.runtime.database
     await claims.claim_due(database, priority=3, limit=10, token=uuid4(), lease_seconds=-3 * 3600)
-    # In hand, so that nothing of it waits: then there is nothing to cancel.
+    # Claimed, so that none of its events is pending: then there is nothing to cancel.
     await scenario.execute("UPDATE broadcasts SET status = 'CANCELLED'")
     assert await return_unconfirmed(database, scenario.runtime.outbox, scenario.firing) == 1
     assert [(each.status, each.reason) for each in await _events(scenario, broadcast)] == [

@@ -105,7 +105,7 @@ async def real_time(scenario: Scenario) -> None:
 
 
 @pytest.mark.usefixtures("real_time")
-async def test_what_was_claimed_ahead_is_published_once_it_is_due_and_never_before(scenario: Scenario) -> None:
+async def test_event_claimed_ahead_is_published_when_due_and_never_before(scenario: Scenario) -> None:
     bus, rules = TimedBus(), FiringRules(100, 60, 7200, ahead_seconds=0.4, types=RULES)
     ids = await _due(scenario, -1, 0.15, 0.15, 0.3)
     targets = {row.id: row.at for row in await scenario.rows("SELECT id, target_timestamp_utc AS at FROM events")}
@@ -120,7 +120,7 @@ async def test_what_was_claimed_ahead_is_published_once_it_is_due_and_never_befo
 
 
 @pytest.mark.usefixtures("real_time")
-async def test_what_was_claimed_ahead_of_a_bus_that_refuses_is_returned_at_once(scenario: Scenario) -> None:
+async def test_event_claimed_ahead_and_refused_by_the_bus_is_returned_at_once(scenario: Scenario) -> None:
     user = scenario.user()
     await scenario.receive(user)
     [first, _, _] = await _due(scenario, -1, 30, 31, user_id=user.user_id)

@@ -45,9 +45,7 @@ async def user_id(scenario: Scenario) -> UUID:
     return user.user_id
 
 
-async def test_a_day_of_backlog_is_delivered_late_and_what_is_due_meanwhile_goes_first(
-    scenario: Scenario, user_id: UUID
-) -> None:
+async def test_day_of_backlog_is_delivered_late_and_fresh_events_go_first(scenario: Scenario, user_id: UUID) -> None:
     backlog = await _events(
         scenario, user_id, [timedelta(hours=24) * (each + 1) / (BACKLOG + 1) for each in range(BACKLOG)],
         timedelta(hours=24),
@@ -57,7 +55,7 @@ async def test_a_day_of_backlog_is_delivered_late_and_what_is_due_meanwhile_goes
     claimed = 0
     while True:
         if len(fresh) < 5 * 4:
-            # While the backlog is worked off, time goes on and more comes due.
+            # While the backlog is processed, time passes and more events come due.
             fresh += await _events(scenario, user_id, [timedelta(0)] * 4, timedelta(hours=24))
         before = len(scenario.bus.published)
         if not await scenario.fire(Priority.LOW):
@@ -78,7 +76,7 @@ async def test_a_day_of_backlog_is_delivered_late_and_what_is_due_meanwhile_goes
     assert not any(flags[id] for id in fresh)
 
 
-async def test_what_is_past_its_grace_is_given_up_in_batches_and_the_rest_is_delivered(
+async def test_events_past_their_grace_are_missed_in_batches_and_others_are_delivered(
     scenario: Scenario, user_id: UUID
 ) -> None:
     past = await _events(scenario, user_id, [timedelta(hours=30)] * 130, timedelta(hours=24))
@@ -97,7 +95,7 @@ async def test_what_is_past_its_grace_is_given_up_in_batches_and_the_rest_is_del
 
 @pytest.fixture
 async def outage(scenario: Scenario, user_id: UUID) -> tuple[list[UUID], list[UUID]]:
-    """What is past its grace and not yet given up, and what is late, the oldest first: both after an outage of days."""
+    """Events past their grace and not yet MISSED, and late events, the oldest first: both after an outage of days."""
     past = await _events(
         scenario, user_id, [timedelta(hours=24, seconds=each) for each in range(2000)], timedelta(hours=24)
     )

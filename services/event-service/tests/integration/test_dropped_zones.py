@@ -1,4 +1,4 @@
-"""A zone that a release of tzdata no longer has: what is in it goes on under its last known rules."""
+"""A zone that a release of tzdata no longer has: its users and events keep its last known rules."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -32,9 +32,7 @@ def drop(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     _forget()
 
 
-async def test_a_zone_that_tzdata_drops_goes_on_under_its_last_known_rules(
-    scenario: Scenario, drop: pytest.MonkeyPatch
-) -> None:
+async def test_zone_dropped_by_tzdata_keeps_its_last_known_rules(scenario: Scenario, drop: pytest.MonkeyPatch) -> None:
     runtime = scenario.runtime
     await scenario.at("2026-11-01T00:00Z")
     user = scenario.user(timezone=DROPPED)
@@ -46,10 +44,10 @@ async def test_a_zone_that_tzdata_drops_goes_on_under_its_last_known_rules(
     with pytest.raises(ZoneInfoNotFoundError):
         zone(DROPPED)
     await keep_dropped_zones(runtime.database)
-    assert not is_zone(DROPPED)  # nobody may choose it any more
+    assert not is_zone(DROPPED)  # it cannot be chosen any more
     [observed] = zone_changes._observe_dropped(None)  # type: ignore[arg-type]
     assert observed.value == 1
-    # Changes of its users are applied, what is due fires, schedules go on, and broadcasts reach it.
+    # Changes of its users are applied, due events fire, schedules continue, and broadcasts reach it.
     await scenario.receive(scenario.user(user.user_id, 2, timezone=DROPPED, first_name="Augusta"))
     assert (await scenario.event(user.user_id)).payload["message"] == "Hey, Augusta Lovelace!"
     await scenario.at("2026-11-23T03:30Z")

@@ -189,7 +189,7 @@ class Storm:
         items: list[UserItem | UserDeletedItem] = []
         for user_id in self.random.sample(self.ids, 6):
             if user_id in self.deleted:
-                # A deletion is a user's last version: what comes behind it is older.
+                # A deletion is a user's last version: the ones after it are older.
                 item = self._user(user_id)
                 items.append(item.model_copy(update={"version": self.versions[user_id] - 1}))
                 continue

@@ -61,7 +61,7 @@ _FILL_SCHEDULES = (
     " true, id, target_timestamp_utc FROM events WHERE status IN ('PENDING', 'PROCESSING')"
 )
 _FREQUENT = "UPDATE events SET user_id = :id WHERE id < '04000000-0000-0000-0000-000000000000'"
-"""Somebody with more than a thousand events, in every month."""
+"""A user with more than a thousand events, in every month."""
 
 
 _BROADCAST = (
@@ -150,7 +150,7 @@ async def test_a_claim_finds_the_fresh_without_reading_the_backlog(year: Scenari
 
 
 @pytest.mark.parametrize(("statement", "values"), [(claims._CLAIM, CLAIM), (claims._NEXT, NEXT)], ids=["claim", "next"])
-async def test_what_is_past_its_grace_and_not_yet_swept_is_not_read_again(
+async def test_events_past_their_grace_and_not_yet_swept_are_not_read_again(
     year: Scenario, statement: TextClause, values: dict[str, object]
 ) -> None:
     outage = (
@@ -209,14 +209,14 @@ async def test_the_next_delay_is_one_look_at_each_month(year: Scenario) -> None:
     assert rows_read(nodes, PENDING) <= 20
 
 
-async def test_asking_for_missing_outcomes_reads_only_what_is_in_hand(year: Scenario) -> None:
+async def test_search_for_missing_outcomes_reads_only_processing_events(year: Scenario) -> None:
     nodes = await _explain(year, claims._ANY_TO_TAKE_OVER, priority=2)
     assert tables_read_whole(nodes) == []
     assert _kinds(nodes) == {PROCESSING}
 
 
 @pytest.mark.parametrize("statement", [claims._RETURN_UNCONFIRMED, claims._TAKE_OVER], ids=["return", "take over"])
-async def test_the_reapers_read_only_what_is_in_hand(year: Scenario, statement: TextClause) -> None:
+async def test_reapers_read_only_processing_events(year: Scenario, statement: TextClause) -> None:
     [(in_hand,)] = await year.rows("SELECT count(*) FROM events WHERE status = 'PROCESSING'")
     nodes = await _explain(year, statement, **TAKE)
     assert tables_read_whole(nodes) == []
@@ -225,14 +225,14 @@ async def test_the_reapers_read_only_what_is_in_hand(year: Scenario, statement: 
     assert rows_read(nodes, PROCESSING) <= in_hand
 
 
-async def test_the_search_for_missed_events_reads_only_what_waits_and_is_due(year: Scenario) -> None:
+async def test_search_for_missed_events_reads_only_due_pending_events(year: Scenario) -> None:
     nodes = await _explain(year, events._MISSED, limit=100)
     assert tables_read_whole(nodes) == []
     assert _kinds(nodes) == {PENDING}
     assert rows_read(nodes, PENDING) <= 10
 
 
-async def test_a_forecast_of_a_month_reads_the_index_of_what_waits_and_no_table(year: Scenario) -> None:
+async def test_forecast_of_a_month_reads_the_index_of_pending_events_and_no_table(year: Scenario) -> None:
     await _vacuum(year.runtime.database.url)
     nodes = await _explain(year, forecasts._COUNT, since=NOW, until=NOW + timedelta(days=31))
     scans = [node for node in nodes if "Relation Name" in node]
@@ -244,7 +244,7 @@ async def test_a_forecast_of_a_month_reads_the_index_of_what_waits_and_no_table(
     assert rows_read(nodes, PENDING) <= 31 * 24 * 60 / 9 + 20
 
 
-async def test_what_is_due_at_given_instants_is_looked_up_in_their_months_alone(year: Scenario) -> None:
+async def test_events_due_at_given_instants_are_read_from_their_months_alone(year: Scenario) -> None:
     instants = [NOW + timedelta(hours=number) for number in range(24)]
     nodes = await _explain(year, passages._COUNT, instants=instants)
     assert tables_read_whole(nodes) == []
@@ -252,7 +252,7 @@ async def test_what_is_due_at_given_instants_is_looked_up_in_their_months_alone(
     assert read <= {f"events_{NOW:%Y_%m}", f"events_{instants[-1]:%Y_%m}"}
 
 
-async def test_counting_what_is_due_reads_nothing_that_is_not(year: Scenario) -> None:
+async def test_counting_due_events_reads_no_others(year: Scenario) -> None:
     nodes = await _explain(year, figures._WAITING, late_after=60.0, counted=100_000)
     assert tables_read_whole(nodes) == []
     assert _kinds(nodes) == {PENDING}
@@ -325,7 +325,7 @@ async def test_a_page_of_a_users_events_is_read_by_their_index_and_no_further(
     }  # fmt: skip
     nodes = await _explain(year, event_views._OF_USER, **values)
     assert tables_read_whole(nodes) == []
-    assert _kinds(nodes) <= {USER, PENDING}  # of what waits, a month without any of it tells as soon
+    assert _kinds(nodes) <= {USER, PENDING}  # for pending events, a month without any is just as fast
     assert rows_read(nodes, USER) <= (51 + 24 if before is None or len(statuses) > 1 else 1_500)
 
 

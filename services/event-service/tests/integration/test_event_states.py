@@ -93,8 +93,8 @@ def _quarters(since: datetime, until: datetime) -> Iterator[datetime]:
 
 
 class EventStates(RuleBasedStateMachine):
-    """Two users with three reminders, and all that can befall these: one at any time, one that is spread and may be
-    sent by day only, and one on working days."""
+    """Two users with three reminders, and all faults and changes of these: one at any time, one that is spread and may
+    be sent by day only, and one on working days."""
 
     runner: ClassVar[asyncio.Runner]
     scenario: ClassVar[Scenario]
@@ -346,11 +346,11 @@ class EventStates(RuleBasedStateMachine):
         old = self.old_versions[which % len(self.old_versions)]
         self.run(self.scenario.receive(old.model_copy(update={"item_id": uuid7()})))
 
-    # -- what is asked of events --------------------------------------------------------------------------------------
+    # -- requests for events ------------------------------------------------------------------------------------------
 
     @rule(which=_ANY)
     def an_event_is_cancelled(self, which: int) -> None:
-        """Whatever its state is: what may not be cancelled is refused and stays."""
+        """Whatever its state is: a cancel that is not allowed is refused and changes nothing."""
         self.run(self._cancel(which, "PENDING"))
 
     async def _cancel(self, which: int, status: str) -> None:
@@ -402,7 +402,7 @@ class EventStates(RuleBasedStateMachine):
         rows = self.run(
             self.scenario.rows(
                 "SELECT s.id, s.live_event_id, s.next_at, e.id AS event_id, e.target_timestamp_utc AS at"
-                # Those that are published and not yet answered are not live: the schedule has gone on to the next.
+                # Those that are published and not yet answered are not live: the schedule has advanced to the next.
                 " FROM schedules s LEFT JOIN events e ON e.schedule_id = s.id"
                 " AND (e.status = 'PENDING' OR e.status = 'PROCESSING' AND e.published_at IS NULL)"
                 # One that was moved behind its successors waits beside those.
@@ -418,7 +418,7 @@ class EventStates(RuleBasedStateMachine):
 
     @invariant()
     def nothing_that_waits_is_on_its_way(self) -> None:
-        """What can be cancelled or moved has certainly not been published."""
+        """An event that can be cancelled or moved has certainly not been published."""
         waiting = {row.id for row in self.run(self.scenario.rows("SELECT id FROM events WHERE status = 'PENDING'"))}
         assert waiting.isdisjoint(each.id for each in (*self.bus.in_flight, *self.bus.open))
 
@@ -480,13 +480,14 @@ class EventStates(RuleBasedStateMachine):
         for row in rows:
             effected = self.inbox.effects[row.id] == 1
             assert effected or row.status != "COMPLETED", row
-            # What a lost outcome would have told is told by the next one, unless the event had ended before.
+            # The next outcome replaces a lost one, unless the event had ended before.
             assert not effected or row.status == "COMPLETED" or row.id in self.unheard, row
             assert ended["EventCompleted", row.id] == (row.status == "COMPLETED"), row
             assert row.status != "FAILED" or row.id in failed or row.id in self.unheard, row
             if row.status == "MISSED" and row.grace_until > self.now:
                 self._check_that_no_opening_was_left(row)
-        # An occurrence that gave way to another, when its time had been moved, leaves no row to say how it ended.
+        # An occurrence that was replaced by another, when its time had been moved, leaves no row that shows how it
+        # ended.
         assert self.moved or self.inbox.deliveries.keys() <= {row.id for row in rows}
         keys = Counter((row.schedule_id, row.occurrence) for row in rows)
         assert max(keys.values()) == 1

@@ -27,7 +27,7 @@ async def noon(scenario: Scenario) -> datetime:
     return await scenario.at("2026-11-23T12:00Z")
 
 
-async def test_due_and_overdue_are_told_by_priority(scenario: Scenario) -> None:
+async def test_due_and_overdue_events_are_exported_by_priority(scenario: Scenario) -> None:
     await _fill(scenario, 0, 0, 9)
     await _fill(scenario, 2, 55, 64)
     await _fill(scenario, 2, 100, 104, status="COMPLETED")
@@ -48,7 +48,7 @@ def _ended(gauges: Figures) -> dict[object, int | float]:
     return {each.attributes["status"]: each.value for each in gauges.ended() if each.attributes}
 
 
-async def test_what_has_ended_is_told_by_status_for_a_day(scenario: Scenario) -> None:
+async def test_ended_events_are_exported_by_status_for_a_day(scenario: Scenario) -> None:
     hour = 3_600
     await _fill(scenario, 0, 1, 10, status="COMPLETED")
     await _fill(scenario, 1, hour * 23 - 4, hour * 23, status="COMPLETED")

@@ -32,7 +32,7 @@ async def _users(scenario: Scenario, *times: time) -> None:
     await scenario.announced()
 
 
-async def test_what_is_due_is_claimed_with_a_lease_and_published_and_stamped(scenario: Scenario) -> None:
+async def test_due_event_is_claimed_with_a_lease_published_and_stamped(scenario: Scenario) -> None:
     await _users(scenario, time(12), time(12, 0, 1))
     now = await scenario.at("2026-11-23T12:00Z")
     assert await scenario.fire() == 1
@@ -96,7 +96,7 @@ async def test_late_is_fired_inside_the_grace_and_not_at_its_end(scenario: Scena
     assert item["latenessSeconds"] == (GRACE - timedelta(seconds=1)).total_seconds()
 
 
-async def test_what_the_bus_refuses_waits_again_and_is_told(scenario: Scenario) -> None:
+async def test_event_refused_by_the_bus_is_pending_again_and_counted(scenario: Scenario) -> None:
     await _users(scenario, time(12), time(12), time(12))
     refused = (await scenario.rows("SELECT id FROM events LIMIT 1"))[0].id
     scenario.bus.refused = {refused}

@@ -30,7 +30,7 @@ SECONDS = max(3.0, EVENTS / 150)
 SCHEDULERS = 2
 KILLS = EVENTS // 20
 LOOKS = 16
-"""At most so many between a claim and the kill."""
+"""The maximum between a claim and the kill."""
 _CLAIMED = "SELECT 1 FROM events WHERE status = 'PROCESSING' AND published_at IS NULL LIMIT 1"
 NURSERY = Path(__file__).parents[1] / "support" / "nursery.py"
 
@@ -149,7 +149,7 @@ async def test_killing_schedulers_at_random_loses_nothing_and_repeats_nothing_in
     await _users(scenario, chance)
     for _ in range(SCHEDULERS):
         await schedulers.start()
-    # The hour in which all of them come due takes so many seconds.
+    # The hour in which all of them come due takes this many seconds.
     await scenario.execute(
         "UPDATE clock_map SET real_anchor = clock_timestamp() + interval '0.5 s', speed = :speed,"
         " stops_at = simulated_anchor + interval '1 h'",

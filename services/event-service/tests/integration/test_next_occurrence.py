@@ -63,7 +63,7 @@ async def test_the_stamp_makes_the_successor_in_the_trace_of_the_publication(sce
     assert {item["traceparent"] for _, item in announced} == {TRACE}
 
 
-async def test_an_hourly_rule_goes_on_while_no_delivery_has_ended(scenario: Scenario) -> None:
+async def test_hourly_rule_continues_while_no_delivery_has_ended(scenario: Scenario) -> None:
     await _hourly(scenario)
     first = datetime.fromisoformat("2026-10-05T00:00Z")
     for hour in range(40):

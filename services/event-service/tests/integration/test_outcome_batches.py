@@ -104,7 +104,7 @@ async def test_of_two_attempts_in_one_batch_the_later_one_counts(scenario: Scena
     assert await _statuses(scenario, fired) == ["FAILED", "PENDING"]
 
 
-async def test_an_outcome_for_an_unknown_event_is_told_and_the_others_count(scenario: Scenario, fired: Event) -> None:
+async def test_outcome_for_an_unknown_event_is_logged_and_the_others_count(scenario: Scenario, fired: Event) -> None:
     stranger = scenario.outcome(fired, event_id=uuid7())
     with capture_logs() as logs:
         await scenario.answer(stranger, scenario.outcome(fired))
@@ -131,7 +131,7 @@ async def test_an_event_that_has_moved_since_its_lost_publication_is_found(scena
     assert await scenario.fire() == 0
 
 
-async def test_the_next_event_follows_what_is_known_of_the_user_by_then(scenario: Scenario, fired: Event) -> None:
+async def test_next_event_uses_the_current_user_data(scenario: Scenario, fired: Event) -> None:
     await scenario.receive(
         scenario.user(fired.user_id, 2, first_name="Augusta", timezone="Europe/London", date_of_birth=date(1990, 2, 28))
     )

@@ -96,7 +96,7 @@ async def test_an_expired_claim_of_a_deleted_user_is_not_published_and_ends_as_c
 
 
 @pytest.mark.parametrize("status", OutcomeStatus)
-async def test_a_publication_whose_stamp_was_lost_is_answered_all_the_same(
+async def test_outcome_of_a_publication_without_a_stamp_is_applied(
     scenario: Scenario, ada: UserItem, reaper: Reaper, status: OutcomeStatus
 ) -> None:
     [event] = (await _claim(scenario, 0)).events
@@ -109,7 +109,7 @@ async def test_a_publication_whose_stamp_was_lost_is_answered_all_the_same(
     assert scenario.bus.published == []
 
 
-async def test_an_unconfirmed_publication_past_its_grace_ends_as_missed_and_its_schedule_goes_on(
+async def test_unconfirmed_publication_past_its_grace_is_missed_and_its_schedule_continues(
     scenario: Scenario, ada: UserItem, reaper: Reaper
 ) -> None:
     [event] = (await _claim(scenario, 0)).events
@@ -226,7 +226,7 @@ async def test_an_event_without_a_schedule_is_missed_alone(scenario: Scenario, r
     )
     await reaper.step()
     [row] = await scenario.rows("SELECT status, payload FROM events")
-    assert (row.status, row.payload) == ("MISSED", {})  # nobody is known by that user's id
+    assert (row.status, row.payload) == ("MISSED", {})  # no recipient has that user's id
 
 
 async def test_many_are_reaped_without_a_pause(scenario: Scenario) -> None:

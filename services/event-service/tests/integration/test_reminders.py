@@ -1,4 +1,4 @@
-"""Schedules that someone asked for: once or by a rule, in the user's zone or a fixed one, from birth to end."""
+"""Schedules that a client created: once or by a rule, in the user's zone or a fixed one, from birth to end."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -78,7 +78,7 @@ async def test_it_follows_its_user_or_stays_in_its_own_zone(reminders: Reminders
     assert moved.payload["message"] == stayed.payload["message"] == "Augusta: Pills"
     assert moved.id == UUID(following["liveEventId"])
     assert await scenario.announced_types() == ["EventRescheduled", "EventRescheduled"]
-    # The API shows the zone, and its version tells of the change.
+    # The API shows the zone, and its version shows the change.
     shown = await reminders.get(following)
     assert (shown["timezone"], shown["version"]) == ("Asia/Tokyo", 2)
 
@@ -104,7 +104,7 @@ async def test_another_time_on_the_day_that_has_passed_fires_at_once(reminders: 
     assert await _fire(reminders, "2026-10-05T16:00Z") == 1
 
 
-async def test_another_rule_replaces_what_waits(reminders: Reminders) -> None:
+async def test_another_rule_replaces_the_pending_event(reminders: Reminders) -> None:
     schedule = await reminders.create(rrule="FREQ=DAILY")
     await reminders.scenario.announced()
     changed = await reminders.change(schedule, rule={"rrule": "FREQ=WEEKLY;BYDAY=WE"})
@@ -136,7 +136,7 @@ async def test_a_changed_message_priority_and_grace_are_in_the_waiting_event(rem
     assert event.expires_at - event.target_timestamp_utc == timedelta(seconds=120)
 
 
-async def test_a_pause_cancels_and_resuming_goes_on_with_the_same_event(reminders: Reminders) -> None:
+async def test_pause_cancels_and_resuming_restores_the_same_event(reminders: Reminders) -> None:
     schedule = await reminders.create(rrule="FREQ=DAILY")
     paused = await reminders.do("pause", schedule)
     assert (paused["status"], paused["nextAt"], paused["version"]) == ("PAUSED", None, 2)
@@ -155,7 +155,7 @@ async def test_a_pause_cancels_and_resuming_goes_on_with_the_same_event(reminder
     assert await _fire(reminders, "2026-10-05T13:00Z") == 1
 
 
-async def test_what_comes_due_in_a_pause_is_left_out(reminders: Reminders) -> None:
+async def test_occurrences_during_a_pause_are_skipped(reminders: Reminders) -> None:
     schedule = await reminders.create(rrule="FREQ=DAILY")
     await reminders.do("pause", schedule)
     await reminders.scenario.at("2026-10-08T00:00Z")
@@ -254,7 +254,7 @@ async def test_a_rule_of_another_kind_does_not_bring_back_what_has_fired(
 
 
 @pytest.mark.parametrize("action", ["pause", "delete"])
-async def test_an_event_in_hand_is_not_stopped_and_is_the_last(reminders: Reminders, action: str) -> None:
+async def test_claimed_event_is_not_stopped_and_is_the_last(reminders: Reminders, action: str) -> None:
     schedule = await reminders.create(rrule="FREQ=DAILY")
     assert await _fire(reminders, "2026-10-05T13:00Z", answered=False) == 1
     if action == "pause":
@@ -346,7 +346,7 @@ async def test_one_far_ahead_waits_in_its_schedule_until_it_is_near(reminders: R
     assert await reminders.events(schedule) == []
     database, outbox = scenario.runtime.database, scenario.runtime.outbox
     assert await make_near(database, outbox, RULES, limit=10) == 0
-    # It moves with its user all the same.
+    # It still moves with its user.
     await scenario.receive(scenario.user(reminders.user_id, 2, timezone="UTC", date_of_birth=date(1990, 1, 1)))
     assert (await reminders.get(schedule))["nextAt"] == "2030-01-01T09:00:00Z"
     await scenario.announced()

@@ -1,4 +1,4 @@
-"""A change of a user moves, renews or cancels what waits; what has fired stays fired."""
+"""A change of a user moves, renews or cancels pending events; what has fired stays fired."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -179,7 +179,7 @@ async def test_a_birthday_that_changes_after_it_was_kept_comes_next_year(scenari
     )
 
 
-async def test_what_is_in_hand_is_left_alone_and_the_next_one_follows_the_change(
+async def test_claimed_event_is_unchanged_and_the_next_one_follows_the_change(
     scenario: Scenario, ada: UserItem
 ) -> None:
     await scenario.at("2026-11-23T14:00Z")
@@ -264,9 +264,7 @@ async def test_a_zone_that_changes_between_claim_and_publication_fires_once_as_i
     assert (coming.status, coming.occurrence, coming.timezone) == ("PENDING", "2027", timezone)
 
 
-async def test_a_zone_that_changes_while_a_claim_is_lost_fires_once_all_the_same(
-    scenario: Scenario, ada: UserItem
-) -> None:
+async def test_zone_change_during_a_lost_claim_fires_once(scenario: Scenario, ada: UserItem) -> None:
     await scenario.at("2026-11-23T14:00Z")
     runtime = scenario.runtime
     assert await claims.claim_due(runtime.database, priority=0, limit=10, token=uuid7(), lease_seconds=-3 * 3600)
@@ -325,7 +323,7 @@ async def test_deletion_clears_the_past_too(scenario: Scenario, ada: UserItem) -
 
 
 @pytest.mark.parametrize("status", OutcomeStatus)
-async def test_what_is_in_hand_at_a_deletion_is_the_last_and_is_cleared_when_it_ends(
+async def test_event_claimed_at_a_deletion_is_the_last_and_is_erased_when_it_ends(
     scenario: Scenario, ada: UserItem, status: OutcomeStatus
 ) -> None:
     await scenario.at("2026-11-23T14:00Z")
@@ -345,11 +343,9 @@ async def test_a_deletion_leaves_other_users_as_they_are(scenario: Scenario, ada
     assert await scenario.event(other.user_id) == before
 
 
-async def test_an_outcome_finds_its_event_where_it_has_moved_to_though_its_schedule_went_on(
-    scenario: Scenario, ada: UserItem
-) -> None:
+async def test_outcome_finds_its_moved_event_after_its_schedule_advanced(scenario: Scenario, ada: UserItem) -> None:
     await scenario.at("2026-11-23T14:00Z")
-    scenario.bus.refused = {event_id(ada.user_id, 2026)}  # as far as anybody here knows
+    scenario.bus.refused = {event_id(ada.user_id, 2026)}  # as far as event-service knows
     with pytest.raises(NotPublishedError):
         await scenario.fire()
     heard = scenario.outcome(await _as_sent(scenario, ada), OutcomeStatus.FAILED)
@@ -374,7 +370,7 @@ async def test_a_change_does_not_take_the_place_of_a_miss(scenario: Scenario) ->
     await scenario.at("2026-11-23T14:00Z")
     user = scenario.user()
     await scenario.receive(user)
-    await scenario.at("2026-11-26T14:00Z")  # its grace has just ended, and nobody has swept yet
+    await scenario.at("2026-11-26T14:00Z")  # its grace has just ended, before the next sweep
     await scenario.receive(scenario.user(user.user_id, 2, first_name="Augusta"))
     assert (await scenario.event(user.user_id)).status == "PENDING"
     runtime = scenario.runtime

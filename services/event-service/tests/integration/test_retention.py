@@ -1,4 +1,4 @@
-"""Months past their retention go, without anybody waiting, and only when nothing in them is alive."""
+"""Months past their retention are dropped, without blocking, and only if they have no live event."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -68,7 +68,7 @@ async def test_upcoming_shows_the_shift_and_why(reminders: Reminders) -> None:
     assert first["policies"] == ["SEND_WINDOW"]
 
 
-async def test_forecast_counts_it_in_the_hour_of_the_opening_and_says_so(reminders: Reminders) -> None:
+async def test_forecast_counts_a_moved_event_in_the_hour_of_the_opening(reminders: Reminders) -> None:
     await reminders.create(start="2026-10-01T03:00", sendWindow=DAYTIME)
     await reminders.create(start="2026-10-01T08:30", sendWindow=DAYTIME)
     [hour] = (await reminders.client.get("/v1/forecast")).json()["hours"]
@@ -196,7 +196,7 @@ async def test_window_of_the_type_holds_for_what_was_planned_without_it(
 # -- whose window -----------------------------------------------------------------------------------------------------
 
 
-async def test_window_of_the_user_wins_and_moves_what_waits(reminders: Reminders) -> None:
+async def test_window_of_the_user_takes_precedence_and_moves_pending_events(reminders: Reminders) -> None:
     scenario = reminders.scenario
     schedule = await reminders.create(start="2026-10-05T03:00", sendWindow=DAYTIME)
     await scenario.receive(scenario.user(reminders.user_id, version=2, send_window=MORNING))
@@ -286,7 +286,7 @@ async def _broadcast(scenario: Scenario, client: httpx.AsyncClient, **fields: An
     return UUID(answer.json()["id"])
 
 
-async def test_broadcast_at_an_instant_waits_where_it_is_night_and_its_preview_says_so(
+async def test_broadcast_at_an_instant_waits_at_night_and_its_preview_shows_it(
     scenario: Scenario, editor: httpx.AsyncClient
 ) -> None:
     await scenario.at("2026-10-05T12:00Z")
@@ -314,7 +314,7 @@ async def test_broadcast_at_an_instant_waits_where_it_is_night_and_its_preview_s
         own.user_id: (datetime(2026, 10, 6, 8, tzinfo=UTC), at),
     }
     assert {event.grace_until for event in made} == {at + timedelta(hours=24)}
-    # A user who gives the window up gets it at once, and one who moves is placed anew.
+    # A user who removes the window gets it at once, and for one who changes zone it is planned again.
     await scenario.receive(scenario.user(own.user_id, 2, timezone="Europe/Paris"))
     [event] = [each for each in await scenario.events(own.user_id) if each.broadcast_id == id]
     assert (event.target_timestamp_utc, event.planned_at) == (at, None)
@@ -345,7 +345,7 @@ async def test_broadcast_is_spread_by_sql_as_by_the_rules(scenario: Scenario, ed
         assert event.target_timestamp_utc == expected
         assert event.grace_until == expected + timedelta(hours=24)
     assert len({event.target_timestamp_utc for event in made}) > 20
-    # Whoever moves keeps the same share of the spread, at the same local time.
+    # A user who changes zone keeps the same share of the spread, at the same local time.
     moved = made[0]
     await scenario.receive(scenario.user(moved.user_id, 2, timezone="Europe/London"))
     [event] = [each for each in await scenario.events(moved.user_id) if each.broadcast_id == id]

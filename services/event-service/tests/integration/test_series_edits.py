@@ -1,4 +1,4 @@
-"""Edits and moves of a series: what stays, what comes next, and what is made up for (ADR 0029)."""
+"""Edits and moves of a series: unchanged, next and late occurrences (ADR 0029)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -169,7 +169,7 @@ async def test_an_hourly_series_whose_user_moves_east_is_no_burst(reminders: Rem
     assert (await reminders.get(schedule))["nextAt"] == "2026-11-30T23:00:00Z"  # 08:00 on the next day
 
 
-async def test_an_hourly_series_whose_user_moves_west_goes_on_at_the_next_full_hour(reminders: Reminders) -> None:
+async def test_hourly_series_of_a_user_moving_west_continues_at_the_next_full_hour(reminders: Reminders) -> None:
     scenario = reminders.scenario
     await _user_moves(reminders, "Asia/Tokyo")
     await scenario.at("2026-11-29T23:30Z")
@@ -192,7 +192,7 @@ async def test_an_hourly_series_whose_user_moves_west_goes_on_at_the_next_full_h
     assert await _fire(reminders, "2026-12-02T01:00Z") == ["2026-12-02T01:00:00Z"]
 
 
-async def test_an_hourly_series_that_is_paused_while_its_user_moves_west_goes_on_when_it_is_resumed(
+async def test_hourly_series_paused_while_its_user_moves_west_continues_when_resumed(
     reminders: Reminders,
 ) -> None:
     await _user_moves(reminders, "Asia/Tokyo")
@@ -339,7 +339,7 @@ async def test_a_claim_of_an_occurrence_moved_behind_others_comes_back_and_fires
     assert len(await _waiting(reminders, schedule)) == 1
 
 
-# -- what is due ------------------------------------------------------------------------------------------------------
+# -- due occurrences --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -355,7 +355,7 @@ async def test_an_edit_does_not_drop_what_is_due(reminders: Reminders, rule: dic
     assert len(await _waiting(reminders, schedule)) == 1
 
 
-async def test_an_exception_for_what_is_due_cancels_it_with_a_record(reminders: Reminders) -> None:
+async def test_exception_for_a_due_occurrence_cancels_it_with_a_record(reminders: Reminders) -> None:
     await reminders.scenario.at("2026-10-05T08:00Z")
     schedule = await reminders.create(start="2026-10-01T09:00", rrule="FREQ=DAILY", timezone="UTC")
     await reminders.scenario.at("2026-10-05T10:00Z")

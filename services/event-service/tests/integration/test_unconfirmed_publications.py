@@ -175,7 +175,7 @@ async def test_at_the_end_of_the_horizon_an_event_waits_again_and_can_be_cancell
     assert (await scenario.event(event.user_id)).status == "CANCELLED"
 
 
-async def test_a_claim_that_is_lost_during_a_hanging_call_is_cancelled_by_nobody_and_sent_once_in_effect(
+async def test_claim_lost_during_a_hanging_call_cannot_be_cancelled_and_takes_effect_once(
     scenario: Scenario, users: list[UserItem]
 ) -> None:
     """A call outlasts the lease, as if the process had stood still. The reaper takes over; cancels come in between."""

@@ -1,4 +1,4 @@
-"""Schedulers wake for what is near, sleep through what is not, and poll where nobody can wake them."""
+"""Schedulers wake for near events, not for far ones, and poll if they cannot be woken."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -128,7 +128,7 @@ async def _listens(scenario: Scenario) -> bool:
     )
 
 
-async def test_a_scheduler_that_nobody_can_wake_polls(scenario: Scenario, runtime: Runtime[Settings]) -> None:
+async def test_scheduler_without_notifications_polls(scenario: Scenario, runtime: Runtime[Settings]) -> None:
     bus, stopping = FakeBus(), asyncio.Event()
     scheduler = Scheduler(
         runtime.database,
@@ -173,7 +173,9 @@ async def test_a_retry_that_is_asked_for_wakes_the_reaper(
 
 
 @pytest.mark.usefixtures("maintained")
-async def test_a_broadcast_wakes_whoever_makes_its_events(scenario: Scenario, editor: httpx.AsyncClient) -> None:
+async def test_broadcast_wakes_the_process_that_creates_its_events(
+    scenario: Scenario, editor: httpx.AsyncClient
+) -> None:
     await scenario.receive(scenario.user(), scenario.user())
     asked = await editor.post("/v1/broadcasts", json={"audience": {"all": True}, "at": "now"})
     assert asked.status_code in (201, 202), asked.text

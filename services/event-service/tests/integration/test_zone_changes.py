@@ -1,4 +1,4 @@
-"""What waits moves with the rules of its zone, from one published release of the tzdata package to another."""
+"""Pending events move with the rules of their zone, from one published release of the tzdata package to another."""
 
 import asyncio
 import json
@@ -122,7 +122,7 @@ async def _waiting(scenario: Scenario) -> dict[UUID, Row[Any]]:
     return {row.id: row for row in await scenario.rows("SELECT * FROM events WHERE status = 'PENDING'")}
 
 
-async def test_what_waits_in_changed_zones_keeps_its_local_time_and_the_rest_stays(
+async def test_pending_events_of_changed_zones_keep_their_local_time_and_others_stay(
     scenario: Scenario, planned: Planned
 ) -> None:
     before = await _waiting(scenario)
@@ -139,7 +139,7 @@ async def test_what_waits_in_changed_zones_keeps_its_local_time_and_the_rest_sta
     mexico, berlin = planned.alone
     assert (moved_by[mexico], moved_by[berlin]) == (HOUR, timedelta(0))
     assert after[mexico].target_timestamp_utc == datetime(2026, 7, 1, 14, tzinfo=UTC)
-    # Whatever was looked at is as the new release has it; what was not has the same rules in both.
+    # Whatever was looked at is as the new release has it; the others have the same rules in both.
     assert {row.tzdata for row in after.values() if row.timezone != "Europe/Berlin"} == {TZDATA_VERSION}
     assert [step["cause"] for step in after[mexico].history] == ["scheduled", "rescheduled"]
     announced = await scenario.announced()
@@ -162,7 +162,7 @@ async def test_what_moved_and_by_how_much_is_recorded_once(scenario: Scenario, p
     assert run.zones["Asia/Amman"]["leastSeconds"] == -3600.0
 
 
-async def test_a_dry_run_tells_what_would_move_and_changes_nothing(url: str, scenario: Scenario) -> None:
+async def test_dry_run_reports_moves_and_changes_nothing(url: str, scenario: Scenario) -> None:
     before = await _waiting(scenario)
     dry = await _recompute(scenario, dry_run=True, batch=2)
     assert sum(each.moved for each in dry.values()) == 5
@@ -185,7 +185,7 @@ async def test_a_dry_run_tells_what_would_move_and_changes_nothing(url: str, sce
     assert await _recompute(scenario) == {}
 
 
-async def test_what_is_in_hand_stays_and_its_next_occurrence_follows_the_new_rules(
+async def test_claimed_event_stays_and_its_next_occurrence_follows_the_new_rules(
     scenario: Scenario, planned: Planned
 ) -> None:
     user_id = planned.users[0]
@@ -204,9 +204,7 @@ async def _recompute(scenario: Scenario, **options: Any) -> dict[str, Any]:
     return await recompute(scenario.runtime.database, scenario.runtime.outbox, scenario.rules, **options)
 
 
-async def test_an_occurrence_that_the_new_rules_skip_gives_way_to_the_next(
-    scenario: Scenario, planned: Planned
-) -> None:
+async def test_occurrence_skipped_by_new_rules_is_replaced_by_the_next(scenario: Scenario, planned: Planned) -> None:
     skipping = replace(RULES[EventType.BIRTHDAY], policies=Policies(gap=GapPolicy.SKIP))
     scenario.rules = {**RULES, EventType.BIRTHDAY: skipping}
     user_id = planned.users[-1]

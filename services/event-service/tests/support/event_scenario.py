@@ -195,7 +195,7 @@ class Scenario:
         ]
         await apply_outcomes(self.runtime.database, self.runtime.outbox, self.rules, received)
 
-    # -- what is there ------------------------------------------------------------------------------------------------
+    # -- stored state -------------------------------------------------------------------------------------------------
 
     async def rows(self, sql: str, **values: object) -> list[Row[Any]]:
         async with self.runtime.database.read() as connection:
@@ -220,7 +220,7 @@ class Scenario:
         return schedule
 
     async def announced(self) -> list[tuple[str, dict[str, Any]]]:
-        """Type and item of all that was left in the outbox, in order, and forget it."""
+        """Type and item of all outbox rows, in order; deletes them."""
         rows = await self.rows("SELECT type, item FROM outbox ORDER BY id")
         await self.execute("DELETE FROM outbox")
         return [(row.type, json.loads(row.item)) for row in rows]

@@ -1,7 +1,7 @@
 """Schedulers on demand, for tests that kill many: `python nursery.py` imports once and forks for each line it reads.
 
 It answers each line with the process id of a new `event-service` that runs the roles named in that line, configured by
-the environment. When its input ends it kills what is left.
+the environment. When its input ends, it kills the remaining ones.
 """
 
 import os

@@ -31,7 +31,7 @@ class Mood(StrEnum):
     """Of three messages one is accepted, one refused, and one gets no answer."""
     DIES_BEFORE = "dies before"
     DIES_DURING = "dies during"
-    """The process ends while calls are under way: their messages are accepted later, or never."""
+    """The process ends while calls are in progress: their messages are accepted later, or never."""
     DIES_AFTER = "dies after"
 
 
@@ -45,7 +45,7 @@ class MoodyBus:
     """The port of due events.
 
     ``in_flight`` is what a delivery may get, in any order, again, or never. ``open`` is what calls without an answer
-    may still bring there. ``meanwhile`` runs once, while the next call is under way. ``sent`` is what was published, by
+    may still bring there. ``meanwhile`` runs once, during the next call. ``sent`` is what was published, by
     whatever answer, with the time at which it was.
     """
 
@@ -72,7 +72,7 @@ class MoodyBus:
         return answers
 
     def _begin(self, mood: Mood, number: int, event: Event) -> Published:
-        """What happens to one message, and what the publisher is told."""
+        """The fate of one message, and the response to the publisher."""
         if mood is Mood.HALF:
             mood = (Mood.WELL, Mood.REFUSES, Mood.HANGS)[number % 3]
         if mood is Mood.REFUSES:

@@ -142,7 +142,7 @@ def test_the_changes_that_are_gone_through_are_all_there_are() -> None:
 
 @pytest.mark.parametrize("name", ZONES[::59])
 def test_between_the_changes_no_offset_changes(name: str) -> None:
-    """Each day from 1970 to 2037, seen from the standard library: what is not listed as a change is none."""
+    """Each day from 1970 to 2037, seen from the standard library: transitions that are not listed do not exist."""
     changes = [change.after.date() for change in transitions(name, FIRST_YEAR, LAST_YEAR)]
     days = {day + timedelta(days=off) for day in changes for off in (-1, 0, 1)}
     noon = datetime(FIRST_YEAR, 1, 3, 12)  # noqa: DTZ001  # a wall time

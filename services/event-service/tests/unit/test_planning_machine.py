@@ -1,4 +1,4 @@
-"""Whatever someone changes and however long nothing runs: no occurrence comes twice, and none inside its grace is lost.
+"""Under any change and any downtime: no occurrence comes twice, and none inside its grace is lost.
 
 The machine does with the domain what the application does around it: plan after a change, go on after an end.
 """
@@ -116,7 +116,7 @@ class Plans(RuleBasedStateMachine):
             self._end()
 
     def _end(self) -> None:
-        """Fired, or MISSED when past its grace; either way the schedule goes on."""
+        """Fired, or MISSED when past its grace; either way the schedule continues."""
         if self.now < self.live.instant + GRACE:
             self.fired.append((self.live.key, self.now))
         self.ended.append(self.live.key)

@@ -104,7 +104,7 @@ def _birthday(text: str) -> Yearly:
 
 
 def _greetings(before: Yearly, changes: datetime, after: Yearly, until: datetime) -> Iterator[str]:
-    """As the scheduler goes on: an event fires when it is due, or at once, and its end makes the next one."""
+    """As the scheduler proceeds: an event fires when it is due, or at once, and its end makes the next one."""
     grace = RULES[EventType.BIRTHDAY].grace
     rule: Rule = before
     now, last = datetime(2026, 1, 1, tzinfo=UTC), None

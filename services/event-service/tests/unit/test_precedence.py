@@ -9,7 +9,7 @@ from testkit.polling import DEADLINE_SECONDS
 
 
 async def _wait(*turns: "asyncio.Task[None]") -> bool:
-    """Whether all of them still wait after a while that is long for what waits for nothing."""
+    """Whether all of them still wait after a time in which an unblocked one would have run."""
     done, _ = await asyncio.wait(turns, timeout=0.05)
     return not done
 
@@ -43,7 +43,7 @@ async def test_between_two_batches_the_more_urgent_keeps_its_place() -> None:
 
 
 @pytest.mark.parametrize("waiting", [1, 2, 3])
-async def test_patience_ends(waiting: int) -> None:
+async def test_waiting_for_a_higher_priority_ends(waiting: int) -> None:
     precedence = Precedence(patience_seconds=0.01)
     await precedence.turn(0)
     await asyncio.wait_for(precedence.turn(waiting), DEADLINE_SECONDS)

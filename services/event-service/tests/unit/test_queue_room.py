@@ -1,4 +1,4 @@
-"""How many more messages a queue should get: the limit, less what waits, less what was published since."""
+"""How many more messages a queue should get: the limit minus the depth minus the messages published since."""
 
 import math
 from collections.abc import Sequence

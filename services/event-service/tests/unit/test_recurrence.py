@@ -109,7 +109,7 @@ def test_a_move_keeps_the_occurrence_while_it_is_inside_its_grace(
 @given(
     rules(), st.lists(st.tuples(ZONES, TIMES, st.timedeltas(timedelta(0), timedelta(days=500))), max_size=8), INSTANTS
 )
-def test_whoever_travels_and_whenever_they_are_greeted_no_year_is_greeted_twice(
+def test_no_year_fires_twice_under_any_changes_of_zone(
     rule: Yearly, travels: list[tuple[ZoneInfo, time, timedelta]], now: datetime
 ) -> None:
     greeted: list[str] = []
@@ -201,7 +201,7 @@ def test_a_move_to_a_time_long_past_keeps_the_occurrence_which_will_be_missed() 
     assert (found.key, found.instant + GRACE <= now) == ("2026", True)
 
 
-def test_what_came_due_while_nothing_ran_is_not_lost_when_its_user_changes_meanwhile() -> None:
+def test_event_due_during_downtime_survives_a_change_of_its_user() -> None:
     daily = Recurring(datetime.fromisoformat("2026-01-01T09:00"), "FREQ=DAILY", frozenset(), zone("UTC"))
     back = datetime(2026, 1, 5, 12, tzinfo=UTC)
     waiting = daily.occurrence("2026-01-01T09:00:00")

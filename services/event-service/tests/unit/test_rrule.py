@@ -162,7 +162,7 @@ def test_the_examples_of_the_rfc_come_out_as_it_lists_them(start: str, rrule: st
     assert [each.instant.astimezone(NEW_YORK).replace(tzinfo=None) for each in found] == [each.wall for each in found]
 
 
-def test_every_day_in_january_can_be_said_in_two_ways() -> None:
+def test_every_day_in_january_can_be_written_in_two_ways() -> None:
     yearly = f"FREQ=YEARLY;UNTIL=20000131T140000Z;BYMONTH=1;BYDAY={ALL_DAYS}"
     daily = "FREQ=DAILY;UNTIL=20000131T140000Z;BYMONTH=1"
     found = [_walls(_recurring("1998-01-01T09:00", each, at="America/New_York"), 200) for each in (yearly, daily)]
@@ -314,7 +314,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("rrule", "reason"), REFUSALS, ids=[repr(rrule[:40]) for rrule, _ in REFUSALS])
-def test_what_cannot_be_kept_is_refused_with_the_part_and_the_rule(rrule: str, reason: str) -> None:
+def test_unsupported_rule_is_refused_with_its_part_and_the_reason(rrule: str, reason: str) -> None:
     with pytest.raises(InvalidRuleError) as refused:
         _recurring("2026-11-24T09:00", rrule)
     assert reason in str(refused.value)

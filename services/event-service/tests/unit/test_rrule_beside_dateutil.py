@@ -72,7 +72,7 @@ def _beginning_of_week(rrule: str, start: datetime) -> datetime:
 @given(rrules(), STARTS)
 def test_dateutil_finds_the_same_times(rrule: str, start: datetime) -> None:
     if "WEEKLY" in rrule and "BYSETPOS" in rrule:
-        start = _beginning_of_week(rrule, start)  # dateutil chooses in the first week among what is left of it
+        start = _beginning_of_week(rrule, start)  # dateutil chooses among the remaining days of the first week
     try:
         series = wall_series(start, rrule)
     except InvalidRuleError as refused:
@@ -102,7 +102,7 @@ def test_a_position_is_counted_in_the_whole_week_of_the_start() -> None:
 
 @settings(max_examples=300)
 @given(rrules(), STARTS, st.integers(0, 40), st.sampled_from((timedelta(0), timedelta(seconds=1), timedelta(days=1))))
-def test_a_search_from_any_point_on_goes_on_like_one_from_the_start(
+def test_search_from_any_point_continues_like_one_from_the_start(
     rrule: str, start: datetime, skipped: int, further: timedelta
 ) -> None:
     try:

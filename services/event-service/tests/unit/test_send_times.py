@@ -97,7 +97,7 @@ def test_late_event_is_held_back_until_the_next_opening_or_missed_after_its_grac
     st.integers(1, 14 * 24),
 )
 @settings(max_examples=300)
-def test_what_is_sent_is_inside_the_window_or_named_missed_in_every_zone(
+def test_events_are_sent_inside_the_window_or_missed_in_every_zone(
     name: str, wall: datetime, window: SendWindow, spread: int, share: int, grace_hours: int
 ) -> None:
     at, there, grace = wall.replace(tzinfo=UTC), zone(name), timedelta(hours=grace_hours)
@@ -245,7 +245,7 @@ def test_first_of_the_month_is_kept_on_a_working_day(adjust: Adjust, expected: l
     assert _local(monthly, "2026-11-20T00:00+01:00", 4) == expected
 
 
-def test_moved_day_says_so_and_keeps_its_identity() -> None:
+def test_moved_day_is_marked_and_keeps_its_identity() -> None:
     monthly = _adjusted(_rule("FREQ=MONTHLY", "2026-11-01T09:00"), days=GERMANY)
     found = monthly.occurrence("2027-01-01T09:00:00")
     assert found is not None

@@ -177,7 +177,7 @@ def test_opening_by_local_time(window: SendWindow, name: str, instant: str, open
     assert window.opening(_instant(instant), zone(name)) == _instant(opening)
 
 
-def test_span_over_midnight_on_sunday_goes_on_into_monday() -> None:
+def test_span_over_midnight_on_sunday_continues_into_monday() -> None:
     window = SendWindow((Span(frozenset({6}), time(22), time(6)),))
     berlin = zone("Europe/Berlin")
     assert window.is_open(_instant("2026-11-30T05:59+01:00"), berlin)  # a Monday

@@ -45,6 +45,6 @@ def test_braces_in_a_name_are_not_read_as_placeholders() -> None:
         ("a" * 1_601, "at most 1600 characters, it has 1601"),
     ],
 )
-def test_what_cannot_be_filled_in_is_refused_with_the_rule(template: str, rule: str) -> None:
+def test_unknown_placeholder_is_refused_with_the_rule(template: str, rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
         check_template(template, PERSON)

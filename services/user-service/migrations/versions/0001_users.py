@@ -7,7 +7,7 @@ revision = "0001"
 down_revision = None
 
 # Anniversaries are an array in the user's row, not a table: there are at most 20, every announcement carries them all,
-# and whoever changes a user or one of them locks the user's row anyway. So no change reads or writes a second table.
+# and every change of a user or one of them locks the user's row anyway. So no change reads or writes a second table.
 # Every list is newest first, so each filter's index ends with that order: a page is read off it without a sort.
 # The spare room in a page lets an update stay on it.
 USERS = """
@@ -34,7 +34,7 @@ CREATE INDEX users_birthday ON users
 CREATE INDEX users_tags ON users USING gin (tags) WHERE tags <> '{}';
 """
 
-# What an import has committed: how far its body was read (lines, bytes, a digest of those bytes), and what came of it.
+# What an import has committed: how far its body was read (lines, bytes, a digest of those bytes), and its results.
 # `run` counts the requests that worked on it: the last one alone may go on.
 IMPORTS = """
 CREATE TABLE imports (

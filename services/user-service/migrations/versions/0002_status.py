@@ -1,4 +1,4 @@
-"""Queue marks, which the service's status is told by."""
+"""Queue marks, which the service's status reads."""
 
 from chassis.database.migrations import execute_script
 from chassis.database.schema import CREATE_V2

@@ -34,9 +34,7 @@ async def test_an_added_anniversary_is_answered_with_its_place_and_its_users_new
     assert (user.json()["anniversaries"], user.headers["ETag"]) == ([anniversary], '"2"')
 
 
-async def test_a_label_is_trimmed_and_nothing_is_important_unless_it_is_said(
-    api: httpx.AsyncClient, place: str
-) -> None:
+async def test_label_is_trimmed_and_important_defaults_to_false(api: httpx.AsyncClient, place: str) -> None:
     added = (await api.post(place, json={"label": "  First date ", "date": "2001-02-28"})).json()
     assert (added["label"], added["important"]) == ("First date", False)
 
@@ -111,7 +109,7 @@ async def test_today_in_the_users_own_zone_is_the_last_day_that_is_accepted(
     await api.patch(user, json={"timezone": "Pacific/Kiritimati"}, headers={"If-Match": "*"})
     path = (await api.post(place, json=WEDDING | {"date": "2027-06-02"})).headers["Location"]
     _refused(await api.post(place, json=WEDDING | {"date": "2027-06-03"}), 422, "date", "anniversary-in-future")
-    # Whoever moves west keeps it, and may rename it.
+    # A user who moves west keeps it, and may rename it.
     assert (await api.patch(user, json={"timezone": "UTC"}, headers={"If-Match": "*"})).status_code == 200
     assert (await api.patch(path, json={"label": "Moved"}, headers={"If-Match": "*"})).status_code == 200
     again = await api.patch(path, json={"date": "2027-06-03"}, headers={"If-Match": "*"})
@@ -180,7 +178,7 @@ async def test_a_change_needs_the_version_that_was_read(api: httpx.AsyncClient, 
     assert await stored() == before
 
 
-async def test_what_is_not_there_is_not_found(api: httpx.AsyncClient, place: str) -> None:
+async def test_unknown_id_is_not_found(api: httpx.AsyncClient, place: str) -> None:
     any_version = {"If-Match": "*"}
     for path, field, slug in (
         (f"{place}/{uuid4()}", "anniversaryId", "anniversary-not-found"),

@@ -79,7 +79,7 @@ async def test_after_the_erasure_the_outbox_holds_nothing_of_the_user(
     assert "Zaphod-Marker" not in rows[0].item
 
 
-async def test_the_first_report_of_a_service_counts_and_one_of_a_stranger_is_ignored(
+async def test_first_report_of_a_service_counts_and_one_of_an_unknown_service_is_ignored(
     api: httpx.AsyncClient, runtime: Runtime[Settings], deleted: UUID
 ) -> None:
     for year in (2027, 2028):

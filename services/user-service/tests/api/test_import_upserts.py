@@ -198,7 +198,7 @@ async def test_missing_users_are_paged_newest_first(api: httpx.AsyncClient, send
     assert (sorted(names), second["nextCursor"]) == ([f"old-{number}" for number in range(5)], None)
 
 
-async def test_sync_with_refused_lines_deletes_nobody(api: httpx.AsyncClient, send: Any) -> None:
+async def test_sync_with_refused_lines_deletes_no_user(api: httpx.AsyncClient, send: Any) -> None:
     await send(HEADER + ADA + GRACE)
     job = await send(HEADER + GRACE + ADA.replace("crm-1", ""), "sync")
     assert (counts(job), job["missing"]) == ((0, 0, 1, 1), 1)
@@ -208,7 +208,7 @@ async def test_sync_with_refused_lines_deletes_nobody(api: httpx.AsyncClient, se
     assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (409, "import-not-sync")
 
 
-async def test_nobody_is_missing_of_an_import_that_is_no_sync(api: httpx.AsyncClient, send: Any) -> None:
+async def test_import_without_sync_has_no_missing_users(api: httpx.AsyncClient, send: Any) -> None:
     job = await send(HEADER + ADA)
     assert job["missing"] is None
     answer = await api.get(f"/v1/imports/{job['id']}/missing")

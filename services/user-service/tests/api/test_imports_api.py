@@ -1,4 +1,4 @@
-"""Imports: what becomes of the lines of a body, and what a client is told."""
+"""Imports: the results of the lines of a body, and the response."""
 
 import json
 import time

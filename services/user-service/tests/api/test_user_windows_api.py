@@ -1,4 +1,4 @@
-"""When a user may be reached and in which language: over HTTP, and in what others are told."""
+"""When a user may be reached and in which language: over HTTP, and in published messages."""
 
 import json
 from typing import Any

@@ -20,7 +20,7 @@ async def test_a_full_last_page_has_no_next_one(api: httpx.AsyncClient, ada: dic
     assert [len(page) for page in await _pages(api, limit=2)] == [2, 2]
 
 
-async def test_users_of_the_same_instant_are_paged_all_the_same(
+async def test_users_of_the_same_instant_are_paged(
     api: httpx.AsyncClient, ada: dict[str, Any], stop_clock: Callable[[datetime], Awaitable[None]]
 ) -> None:
     await stop_clock(datetime(2027, 2, 27, 10, tzinfo=UTC))

@@ -66,7 +66,7 @@ async def test_a_bad_tag_is_refused_by_its_place(api: httpx.AsyncClient, ada: di
     assert not any((await stored()).values())
 
 
-async def test_a_rule_is_said_in_words_and_not_as_an_expression(api: httpx.AsyncClient, ada: dict[str, Any]) -> None:
+async def test_rule_is_described_in_words_and_not_as_an_expression(api: httpx.AsyncClient, ada: dict[str, Any]) -> None:
     faulty = ada | {"email": "ada@localhost", "phone": "0123", "tags": ["Very important"]}
     problem = _problem(await api.post("/v1/users", json=faulty), 422)
     assert {error["field"]: error["detail"] for error in problem["errors"]} == {

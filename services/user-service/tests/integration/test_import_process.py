@@ -73,7 +73,7 @@ async def test_a_process_killed_in_the_middle_loses_nothing_and_the_next_one_tak
     assert sorted(announced) == sorted(map(str, users))
 
 
-async def test_an_import_is_interrupted_by_a_stop_and_goes_on_in_the_next_process(
+async def test_import_is_interrupted_by_a_stop_and_continues_in_the_next_process(
     database: DatabaseFactory, aws: AwsAccount, tmp_path: Path
 ) -> None:
     url, count = await database("user-service"), 9_000

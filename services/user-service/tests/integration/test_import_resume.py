@@ -79,7 +79,7 @@ async def _exactly(job: dict[str, Any], count: int, stored: Stored) -> None:
     assert [row.line for row in tables["import_errors"]] == [n for n in range(1, count + 1) if not n % 7]
 
 
-async def test_a_broken_connection_leaves_what_was_committed_and_the_same_request_goes_on(
+async def test_broken_connection_keeps_committed_chunks_and_the_same_request_continues(
     server: httpx.AsyncClient, stored: Stored
 ) -> None:
     async def broken() -> AsyncIterator[bytes]:
@@ -186,9 +186,7 @@ async def test_an_import_whose_database_goes_away_can_be_taken_to_its_end(
     await _exactly(done.json(), 100, stored)
 
 
-async def test_an_import_that_fell_silent_is_told_as_interrupted(
-    api: httpx.AsyncClient, runtime: Runtime[Settings]
-) -> None:
+async def test_silent_import_is_reported_as_interrupted(api: httpx.AsyncClient, runtime: Runtime[Settings]) -> None:
     job = await imports.begin_import(runtime.database, "editor", "once", ImportFormat.NDJSON)
     assert (await api.get(f"/v1/imports/{job.id}")).json()["status"] == "running"
     async with runtime.database.transaction() as tx:

@@ -1,4 +1,4 @@
-"""The rules of profiles, and what others are told."""
+"""The rules of profiles, and the published changes."""
 
 from dataclasses import fields
 from datetime import UTC, date, datetime, time, timedelta

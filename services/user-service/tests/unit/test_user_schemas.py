@@ -89,7 +89,7 @@ def test_tags_come_out_sorted_whatever_their_order(tags: set[str]) -> None:
     assert _tags.validate_python(list(tags)) == tuple(sorted(tags))
 
 
-def test_a_patch_knows_what_was_sent_from_what_was_not() -> None:
+def test_patch_distinguishes_sent_from_absent_fields() -> None:
     patch = PatchUser.model_validate({"firstName": "Ada", "email": None})
     assert patch.changes() == {"first_name": "Ada", "email": None}
 

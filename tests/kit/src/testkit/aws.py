@@ -16,7 +16,7 @@ def _account_id() -> str:
 
 @dataclass(frozen=True)
 class AwsAccount:
-    """Credentials of a fresh account in the emulator: its topics and queues are nobody else's."""
+    """Credentials of a fresh account in the emulator: its topics and queues belong to one test."""
 
     endpoint_url: str
     access_key_id: str = field(default_factory=_account_id)  # 12 digits: the account's own number

@@ -11,9 +11,9 @@ from local_stack import ports
 
 
 class FaultyAws:
-    """An AWS endpoint that passes on to `upstream` what no fault befalls. An asynchronous context manager.
+    """An AWS endpoint that forwards to `upstream` the calls without a fault. An asynchronous context manager.
 
-    A fault befalls the next `times` calls of an operation, in the order in which they were asked for.
+    A fault affects the next `times` calls of an operation, in the order in which faults were requested.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -23,7 +23,7 @@ class FaultyAws:
         self._runner: web.AppRunner | None = None
 
     def throttle(self, service: str, operation: str, times: int) -> None:
-        """Refuse calls, as AWS does whoever calls too often."""
+        """Refuse calls, as AWS throttles."""
         self._befall(service, operation, times, error={"code": "ThrottlingException", "status": 400})
 
     def lose_answer(self, service: str, operation: str, times: int) -> None:
@@ -32,14 +32,14 @@ class FaultyAws:
 
     @property
     def befallen(self) -> Counter[str]:
-        """How many calls faults befell, by operation."""
+        """How many calls had faults, by operation."""
         return Counter(str(event.operation) for event in self._proxy.fired)
 
     def _befall(self, service: str, operation: str, times: int, **effect: Any) -> None:
         self._proxy.engine.add_rules([{"service": service, "operation": operation, "times": times, **effect}])
 
     async def __aenter__(self) -> Self:
-        # A long poll under way may go on for 20 s; a timeout of 0 would be none.
+        # A long poll in progress may take 20 s; a timeout of 0 would be none.
         self._runner = web.AppRunner(make_app(self._proxy), access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, ports.LOOPBACK, self.port).start()

@@ -94,7 +94,7 @@ def _wait_until_running(stack: subprocess.Popen[bytes], output: Path) -> None:
 
 
 class People:
-    """Users and what becomes of them, over the public APIs. A refused request raises AssertionError."""
+    """Users and their events, over the public APIs. A refused request raises AssertionError."""
 
     def __init__(self, almanac: RunningStack, http: httpx.AsyncClient, receiver: Receiver) -> None:
         self._almanac = almanac

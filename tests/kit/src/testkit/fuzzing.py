@@ -29,7 +29,7 @@ MAX_REFUSAL_BYTES = 10_000
 MAX_ANSWER_SECONDS = 10.0
 """Of any request: a machine that runs other tests beside is slow, and a request that freezes a process takes longer."""
 _MAX_STEPS = 6
-# To what is valid by its schema: done, or in conflict with what is there; never "invalid" and never our fault.
+# To what is valid by its schema: done, or in conflict with stored data; never "invalid" and never our fault.
 _ACCEPTABLE = ["2xx", "404", "409", "412"]
 
 _ZONES = st.sampled_from(sorted(zoneinfo.available_timezones() - {"Factory"}))
@@ -52,7 +52,7 @@ RunService = Callable[[Service], AbstractAsyncContextManager[FuzzedService]]
 
 @dataclass
 class Fuzzed:
-    """What came of it: how many requests were made, and each kind of fault with one request that shows it."""
+    """The result: how many requests were made, and each kind of fault with one request that shows it."""
 
     cases: int = 0
     answers: Counter[str] = field(default_factory=Counter)
@@ -79,11 +79,11 @@ def fuzz(
 ) -> Fuzzed:
     """Ask every operation of the API at ``url``: what its schema's bounds suggest, ``examples`` at random, sequences.
 
-    Goes on with other seeds until there were ``cases``, or a fault. The same seed makes the same requests as long as
+    Continues with other seeds until there were ``cases``, or a fault. The same seed makes the same requests as long as
     the answers are the same. ``beyond_schema`` are the problems that a request may meet though it is valid by its
-    schema, by slug or by a part of their detail, since no schema says so: rules between fields, with the time of day,
-    or with what is stored. ``known`` are values of a body's fields, UUIDs or URLs, that go on where others are turned
-    away: half of what is made for such a field gives way to them.
+    schema, by slug or by a part of their detail, since no schema can express it: rules between fields, with the time
+    of day, or with what is stored. ``known`` are values of a body's fields, UUIDs or URLs, that go on where others are
+    turned away: half of the values generated for such a field are replaced by them.
     """
     _register_formats()
     result = Fuzzed()
@@ -188,7 +188,7 @@ def _with_known(body: Any, known: Mapping[str, str]) -> Any:
 
 
 def _gives_way(value: Any) -> bool:
-    """Only what is valid: what was made to be refused has to stay so."""
+    """Only what is valid: input that was generated to be refused must stay invalid."""
     if not isinstance(value, str) or crc32(value.encode(errors="replace")) % 2:
         return False
     if _URL.fullmatch(value):

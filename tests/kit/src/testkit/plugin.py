@@ -107,7 +107,7 @@ async def database(
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    """A webhook endpoint that records requests and answers as told."""
+    """A webhook endpoint that records requests and sends scripted responses."""
     async with Receiver() as running:
         yield running
 

@@ -8,7 +8,7 @@ from typing import TypeVar, overload
 
 T = TypeVar("T")
 
-# A wait ends as soon as what it waits for is there, so a long deadline costs nothing but where the code is wrong. It
+# A wait ends as soon as its condition holds, so a long deadline costs time only if the code is wrong. It
 # must hold on two cores with a load of 15.
 DEADLINE_SECONDS = 90.0
 

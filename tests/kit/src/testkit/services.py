@@ -29,8 +29,8 @@ async def running_services(
     """All roles of all services while the block lasts, on a topology that they have applied; logs go to ``folder``.
 
     Args:
-        environment: what all of them are told, an AWS account's credentials among it.
-        own: by a service's name what it alone is told: ``DATABASE_URL`` at least.
+        environment: the environment of all of them, including an AWS account's credentials.
+        own: further variables by a service's name: ``DATABASE_URL`` at least.
     """
     settings = StackSettings.model_validate({"api_key": KEY, **{name: ports.free_port() for name in _PORTS}})
     secret_key = kept_secret_key(folder / "secret-key")

@@ -39,7 +39,7 @@ class Answer:
 
 
 class Receiver:
-    """An HTTP server on a free port that records every request and answers as told, 200 by default.
+    """An HTTP server on a free port that records every request and sends scripted responses, 200 by default.
 
     An asynchronous context manager. `requests` grows in order of arrival, before the answer goes out. It speaks TLS
     where it is given a context.

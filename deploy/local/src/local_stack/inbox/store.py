@@ -1,4 +1,4 @@
-"""What has been received: one line of NDJSON each, and the newest in memory."""
+"""The received webhooks: one line of NDJSON each, and the newest in memory."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def parse_receipt(sequence: int, fields: dict[str, Any]) -> Receipt:
 
 
 class ReceiptStore:
-    """Appends receipts to a file and keeps the newest. Goes on where the file ends."""
+    """Appends receipts to a file and keeps the newest. Continues where the file ends."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

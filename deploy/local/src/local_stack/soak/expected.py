@@ -1,7 +1,7 @@
-"""Which instants a series is to be delivered at: computed from what was asked alone, by no code of the services.
+"""Which instants a series is to be delivered at: computed from the requests alone, by no code of the services.
 
 Series keep their local time in the user's zone. Whatever changes a series, changes it at an instant at which all that
-was due has been delivered; so what is left to compute is what comes after that instant.
+was due has been delivered; so only the events after that instant remain to compute.
 """
 
 import hashlib
@@ -86,9 +86,9 @@ class Kind(StrEnum):
 class Series:
     """A series as it was asked for. ``start`` is its first day, and of a weekly one its weekday.
 
-    ``expected`` are the instants at which it is to be delivered, filled as time goes on. ``last`` is the day that has
+    ``expected`` are the instants at which it is to be delivered, filled as time passes. ``last`` is the day that has
     passed: fired, cancelled, or given a time of its own; of an hourly one ``passed`` is the instant. A ``window``
-    leaves those instants as they are: it says when what is due at them comes (:meth:`received`).
+    leaves those instants as they are: it gives the instants of their deliveries (:meth:`received`).
     """
 
     name: str
@@ -148,7 +148,7 @@ class Series:
         raise AssertionError("a rule without end has ended")
 
     def run(self, since: datetime, until: datetime) -> None:
-        """Let time pass. What comes due goes to ``expected``."""
+        """Let time pass. Due occurrences go to ``expected``."""
         for instant in [each for each in self.moved if each <= until]:
             self.moved.remove(instant)
             self.expected.append(instant)
@@ -196,7 +196,7 @@ class Series:
             self._late(day, now)
 
     def _late(self, day: date, now: datetime) -> None:
-        """What was to come has passed by a change: it is delivered late, and what comes right behind it as well."""
+        """A coming occurrence has passed by a change: it is delivered late, and what comes right behind it as well."""
         for each in self.days_after(day - _DAY):
             if self.instant(each) > now:
                 return
@@ -210,7 +210,7 @@ class Series:
         self.last, self.passed = day or self.last, instant
 
     def move(self, now: datetime, to: datetime) -> None:
-        """The next one comes at another time; the series goes on as it was."""
+        """The next one comes at another time; the series continues as it was."""
         self.skip(now)
         self.moved.append(to)
 

@@ -29,7 +29,7 @@ SEGMENT_SECONDS = 4.0
 GRACE_SECONDS = 1_209_600
 """Two weeks, the longest: no outage of a run is longer than its week."""
 PATIENCE_SECONDS = 240.0
-"""Real time without a delivery after which what is missing is given up: leases of killed processes end in 90 s."""
+"""Real time without a delivery after which missing ones are given up: leases of killed processes end in 90 s."""
 POLL_SECONDS = 0.1
 CHANGES_A_WEEK = 0.1
 """Of the series."""
@@ -339,7 +339,7 @@ class Year:
         ), repeated
 
     async def _delivered(self) -> Counter[tuple[str, datetime]]:
-        """Wait until all is delivered, or nothing comes any more. Returns what is missing."""
+        """Wait until all is delivered, or nothing comes any more. Returns the missing deliveries."""
         expected, seen, moved_at = self.expected(), -1, monotonic.monotonic()
         while True:
             received, _ = self.received()

@@ -24,7 +24,7 @@ app = typer.Typer(help="Move an old system's PostgreSQL database into Almanac.",
 
 EXPECTED = (MappingError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 KNOWN_SECONDS = 600.0
-"""How long event-service may take to hear of imported users."""
+"""How long event-service may take to receive imported users."""
 LOOK_SECONDS = 1.0
 HISTORY_DAYS = 390
 """Below RETENTION_DAYS of event-service, which is 400 by default."""
@@ -145,7 +145,7 @@ def events(
         str | None, typer.Option(help="The switch instant: waiting events before it stay the old system's.")
     ] = None,
 ) -> None:
-    """Import the waiting one-off events, with their idempotency keys, and what has been as history."""
+    """Import the pending one-off events, with their idempotency keys, and ended events as history."""
     system = _mapping(mapping)
     almanac = None if dry_run else connect(context).open()
     table, first = system.events, None if until is None else _instant(until)
@@ -279,7 +279,7 @@ def _finish(fine: bool) -> None:
 
 async def _wait_until(instant: datetime) -> None:
     # In steps, so that a clock that is set meanwhile counts.
-    while (seconds := (instant - datetime.now(UTC)).total_seconds()) > 0:  # noqa: ASYNC110  the clock tells nobody
+    while (seconds := (instant - datetime.now(UTC)).total_seconds()) > 0:  # noqa: ASYNC110  the clock sends no signal
         await asyncio.sleep(min(seconds, 30.0))
 
 

@@ -8,11 +8,11 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 AlmanacType = Literal["user", "REMINDER", "NOTIFICATION", "skip"]
-"""What becomes of a waiting event: ``user`` follows from its user (a birthday), ``skip`` is left behind."""
+"""What a pending event becomes: ``user`` follows from its user (a birthday), ``skip`` is left behind."""
 
 
 class MappingError(ValueError):
-    """The mapping file cannot be used; the message names what is wrong."""
+    """The mapping file cannot be used; the message names the error."""
 
 
 class _Table(BaseModel):

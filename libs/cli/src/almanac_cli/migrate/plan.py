@@ -34,7 +34,7 @@ class Plan:
 
     @property
     def in_hand(self) -> int:
-        return sum(each.count for each in self.events if each.becomes.startswith("nothing: in hand"))
+        return sum(each.count for each in self.events if each.becomes.startswith("nothing: claimed"))
 
 
 async def make_plan(source: OldDatabase) -> Plan:
@@ -56,7 +56,7 @@ def _becomes(source: OldDatabase, type: str, status: str) -> str:
             "skip": "nothing: skipped by the mapping",
         }.get(kind := table.types.get(type, "NOTIFICATION"), f"a {kind} at the same instant")
     if status in table.in_hand:
-        return "nothing: in hand, the old system ends it"
+        return "nothing: claimed, the old system finishes it"
     if status in table.completed or status in table.failed:
         return "history"
     return "nothing: the mapping does not name this state"
@@ -70,12 +70,12 @@ def show(plan: Plan) -> None:
         table.add_row(each.type, each.status, f"{each.count:,}", _shown(each.first), _shown(each.last), each.becomes)
     console.print(table)
     if plan.in_hand:
-        console.print(f"{plan.in_hand:,} events are in hand: plan again when the old system has ended them.")
+        console.print(f"{plan.in_hand:,} events are claimed: plan again when the old system has finished them.")
 
 
 @dataclass(frozen=True, slots=True)
 class SwitchCheck:
-    """What is due around a switch instant, and the quietest instant within an hour of it."""
+    """The events due around a switch instant, and the quietest instant within an hour of it."""
 
     at: datetime
     near: int

@@ -46,7 +46,7 @@ class Spool:
         return key
 
     def completed(self, *, keep: bool) -> None:
-        """Forget the key, and the lines unless they are to be kept: the next import is another one."""
+        """Delete the key, and the lines unless they are to be kept: the next import is another one."""
         self._key_file.unlink(missing_ok=True)
         if not keep:
             self.path.unlink(missing_ok=True)
@@ -66,7 +66,7 @@ class Spool:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The file's bytes, as a request sends them; ``sent`` is told how many have gone."""
+    """The file's bytes, as a request sends them; ``sent`` receives the number of lines sent."""
 
     path: Path
     sent: Callable[[int], None]

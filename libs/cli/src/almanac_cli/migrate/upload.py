@@ -13,7 +13,7 @@ from almanac_cli.running import console, errors
 from almanac_client import ApiError, ImportJob, NotReachableError, RefusedLine
 
 ATTEMPTS = 10
-"""Of one import. Each goes on behind what the one before it stored."""
+"""Of one import. Each continues after the lines that the one before it stored."""
 PAUSE_SECONDS = 2.0
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 SHOWN = 20
@@ -26,7 +26,7 @@ Errors = Callable[[ImportJob], AsyncIterator[RefusedLine]]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of an import."""
+    """The result of an import."""
 
     job: ImportJob
     refused: list[RefusedLine]
@@ -36,7 +36,7 @@ async def upload(spool: Spool, kind: str, send: Send, refused: Errors) -> Outcom
     """Import a spool. An import that breaks off is resumed, up to ten times.
 
     Raises:
-        ApiError, NotReachableError: it could not be completed. The same command again goes on from there.
+        ApiError, NotReachableError: it could not be completed. The same command continues from there.
     """
     key = spool.key_of(kind)
     with _progress(kind, spool.size) as sent:

@@ -10,7 +10,8 @@ COMPONENTS: Final = (
     "|delivery-(api|worker-(critical|high|normal|low)|relay)"
     "|analytics-(api|consumer|alerter|console)"
 )
-"""The Deployments of the chart without the release's name: a stranger's ``billing-user-api`` is not among them."""
+"""The Deployments of the chart without the release's name: another application's ``billing-user-api`` is not among
+them."""
 JOBS: Final = "(user|event|delivery|analytics)-service"
 
 

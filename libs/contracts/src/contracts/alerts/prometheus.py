@@ -1,7 +1,7 @@
 """The catalogue as rule files of Prometheus, for one release of Almanac.
 
-Several releases may share a Prometheus with each other and with strangers. Each has rules of its own, which select its
-own series alone and label their results with its namespace and name (ADR 40):
+Several releases may share a Prometheus with each other and with other applications. Each has rules of its own, which
+select its own series alone and label their results with its namespace and name (ADR 40):
 
 - ``$own`` selects what was scraped for the release: every such series has the labels ``namespace`` and ``release``,
 - ``$namespace`` and ``$release`` (how their names begin) select its objects in the metrics of kube-state-metrics,

@@ -1,4 +1,4 @@
-"""Published by delivery-service: outcomes, endpoints in trouble, dead letters. No personal data, URLs or payloads."""
+"""Published by delivery-service: outcomes, disabled endpoints, dead letters. No personal data, URLs or payloads."""
 
 from uuid import UUID
 

@@ -66,7 +66,7 @@ class ParsedItem:
 def parse_each(body: str | bytes) -> list[ParsedItem]:
     """Parse a message item by item, for one of which some items are valid and some are not.
 
-    Raises ContractError, as :func:`parse_message` does, where the envelope is at fault or no item can be told apart.
+    Raises ContractError, as :func:`parse_message` does, if the envelope is invalid or its items cannot be separated.
     """
     try:
         envelope = json.loads(body)
@@ -76,7 +76,7 @@ def parse_each(body: str | bytes) -> list[ParsedItem]:
         raise ContractError("the message has no items") from None
     if not isinstance(items, list) or len(items) < 2 or len(items) > MAX_ITEMS:
         parse_message(body)
-        raise ContractError("the message has no items that could be told apart")
+        raise ContractError("the message has no list of items")
     parsed: list[ParsedItem] = []
     for item in items:
         alone = json.dumps({**envelope, "data": {**envelope["data"], "items": [item]}}, separators=(",", ":"))

@@ -17,7 +17,7 @@ _COLUMNS = (
     "id, rule, severity, labels, state, value, summary, since, flaps, fired_at, well_since, resolved_at, notified_at,"
     " acknowledged_at, acknowledged_by, note"
 )
-# One evaluation at a time, whoever believes to hold the lease.
+# One evaluation at a time, even if two processes believe that they hold the lease.
 _ENTER = text("SELECT pg_advisory_xact_lock(hashtext('alerts')), clock_timestamp() AS now")
 _LIVE = text(f"SELECT {_COLUMNS} FROM alerts WHERE state <> 'resolved' ORDER BY id FOR UPDATE")
 _ENDED = text(
@@ -67,7 +67,7 @@ SWEEPS = (
 
 @dataclass(frozen=True, slots=True)
 class AlertChange:
-    """Something that happened to an alert: it fired, somebody acknowledged it, or it ended."""
+    """Something that happened to an alert: it fired, was acknowledged, or resolved."""
 
     id: UUID
     alert_id: UUID
@@ -83,7 +83,7 @@ class AlertChange:
 
 
 async def enter(tx: Transaction) -> datetime:
-    """Wait until nobody else changes alerts. Returns the database's (real) time."""
+    """Wait until no other transaction changes alerts. Returns the database's (real) time."""
     now: datetime = (await tx.execute(_ENTER)).one().now
     return now
 
@@ -115,7 +115,7 @@ async def save(tx: Transaction, alerts: Sequence[Alert]) -> None:
 
 
 async def drop(tx: Transaction, alerts: Sequence[Alert]) -> None:
-    """Forget those that were pending for nothing."""
+    """Delete those that were pending and never fired."""
     if alerts:
         await tx.execute(_DROP, {"ids": [alert.id for alert in alerts]})
 

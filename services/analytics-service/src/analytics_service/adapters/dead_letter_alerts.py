@@ -39,5 +39,5 @@ async def insert(tx: Transaction, facts: Sequence[Fact]) -> None:
 
 
 async def announced(reader: Reader, seconds: float) -> dict[str, int]:
-    """How many were given up within so many seconds (of real time), by reason."""
+    """How many were given up within the last seconds (of real time), by reason."""
     return {row.reason: row.letters for row in await reader.execute(_ANNOUNCED, {"seconds": seconds})}

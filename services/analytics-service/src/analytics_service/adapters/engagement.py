@@ -1,4 +1,4 @@
-"""Table ``engagement``: what became of each user's events. It knows users by their ids alone."""
+"""Table ``engagement``: the outcomes of each user's events. It knows users by their ids alone."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -31,7 +31,7 @@ SWEEP = text("DELETE FROM engagement WHERE last_at < (SELECT almanac_now()) - ma
 
 
 async def add(tx: Transaction, engagements: Sequence[Engagement]) -> None:
-    """Add to what is there, but for users who were deleted. They are in order of their users' ids."""
+    """Add to the stored counts, except for deleted users. They are in order of their users' ids."""
     await tx.execute(
         _ADD,
         {

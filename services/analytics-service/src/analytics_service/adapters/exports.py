@@ -62,7 +62,7 @@ class _Writer:
     """Encodes rows; what is encoded is taken out of it, piece by piece."""
 
     def __init__(self, dataset: Dataset) -> None:
-        # For whoever exports alone: it weighs more than all the rest of the service.
+        # Columns that only exports have: it weighs more than all the rest of the service.
         import pyarrow as pa
         import pyarrow.parquet as pq
 

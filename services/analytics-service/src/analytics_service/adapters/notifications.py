@@ -1,4 +1,4 @@
-"""Table ``notifications``: what is to be said, until it is."""
+"""Table ``notifications``: messages to channels, until they are sent."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -14,7 +14,7 @@ _ADD = text(
     "INSERT INTO notifications (id, channel, dedup_key, action, content, created_at, due_at) VALUES (:id, :channel,"
     " :dedup_key, :action, CAST(CAST(:content AS text) AS jsonb), clock_timestamp(), clock_timestamp())"
 )
-# What was said of an alert before comes first: a page that ended must not be opened by what was late.
+# Earlier messages of an alert come first: a page that ended must not be opened by what was late.
 _CLAIM = text(
     "UPDATE notifications SET attempts = attempts + 1, due_at = clock_timestamp() + make_interval(secs => :lease)"
     " WHERE id IN (SELECT id FROM notifications n WHERE sent_at IS NULL AND abandoned_at IS NULL"
@@ -59,7 +59,7 @@ async def claim(
 ) -> list[tuple[Notice, int]]:
     """Take what is due, each with the number of the attempt that is to be made.
 
-    Nobody else takes the same before the lease has ended.
+    No other process claims the same before the lease expires.
     """
     async with database.transaction() as tx:
         rows = await tx.execute(_CLAIM, {"channels": list(channels), "limit": limit, "lease": lease_seconds})

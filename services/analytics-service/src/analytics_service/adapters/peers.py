@@ -32,12 +32,12 @@ _problem: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """One for all peers: each reads the authorities anew, in 15 ms."""
+    """One for all peers: each reads the CA certificates again, in 15 ms."""
     return httpx.create_ssl_context(trust_env=False)
 
 
 class Answer(BaseModel):
-    """A part of what another service answers; what is not asked for is ignored."""
+    """A part of what another service answers; other fields are ignored."""
 
     model_config = ConfigDict(alias_generator=wire_name, extra="ignore")
 

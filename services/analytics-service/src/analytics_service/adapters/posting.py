@@ -1,4 +1,4 @@
-"""One HTTP POST to somebody outside."""
+"""One HTTP POST to an external service."""
 
 from collections.abc import Mapping
 from http import HTTPStatus

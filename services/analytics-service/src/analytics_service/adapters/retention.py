@@ -1,4 +1,4 @@
-"""Deletes what is past its retention, by the (maybe simulated) clock that facts are dated by."""
+"""Deletes rows past their retention, by the (possibly simulated) clock that facts are dated by."""
 
 from analytics_service.adapters import alerts, dead_letter_alerts, engagement, rollups, tag_engagement, timelines
 from analytics_service.domain.grains import Grain

@@ -88,7 +88,7 @@ SWEEPS: Sequence[TextClause] = tuple(
 
 
 async def add(tx: Transaction, rollup: Rollup) -> None:
-    """Add a batch to what is there."""
+    """Add a batch to the stored sums."""
     grains, starts, kinds, event_types, priorities = zip(*rollup.counts, strict=True)
     await tx.execute(
         _ADD_COUNTS,
@@ -184,5 +184,5 @@ def _within(range: Range) -> dict[str, object]:
 
 
 def retention(days: dict[Grain, int]) -> list[tuple[TextClause, dict[str, Any]]]:
-    """The statements that forget what is older than so many days, by grain."""
+    """The statements that delete rows older than the retention in days, by grain."""
     return [(sweep, {"grain": grain, "days": kept}) for grain, kept in days.items() for sweep in SWEEPS]

@@ -36,7 +36,7 @@ async def add(
 
 
 async def active(reader: Reader) -> list[Silence]:
-    """Those that nobody has ended and whose time has not come."""
+    """Those that were not ended and have not expired."""
     return [Silence(*row) for row in await reader.execute(_FIND_ACTIVE)]
 
 

@@ -1,4 +1,4 @@
-"""What the other services tell of themselves at ``/v1/status``. Of what is told, only what alerts need is looked at."""
+"""What the other services tell of themselves at ``/v1/status``. Only the fields that alerts need are read."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -44,7 +44,7 @@ class _Queue(_Told):
 
 
 class ToldStatus(_Told):
-    """What every service tells."""
+    """The fields that every service reports."""
 
     database: _Database
     outbox: _Outbox

@@ -1,4 +1,4 @@
-"""Table ``tag_engagement``: what became of the events of users with each tag."""
+"""Table ``tag_engagement``: the outcomes of the events of users with each tag."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ SWEEP = text("DELETE FROM tag_engagement WHERE last_at < (SELECT almanac_now()) 
 
 
 async def add(tx: Transaction, engagements: Sequence[TagEngagement]) -> None:
-    """Add to what is there."""
+    """Add to the stored counts."""
     await tx.execute(
         _ADD,
         {

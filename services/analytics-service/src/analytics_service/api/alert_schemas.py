@@ -35,15 +35,15 @@ class AlertBody(WireModel):
     summary: str
     value: float = Field(description="As measured last.")
     since: datetime = Field(description="When the rule was first broken.")
-    fired_at: datetime | None = Field(description="When that had lasted for long enough to tell somebody.")
+    fired_at: datetime | None = Field(description="When it had lasted for the rule's duration and fired.")
     well_since: datetime | None = Field(description="Since when it has been well, before that has lasted.")
     resolved_at: datetime | None
-    notified_at: datetime | None = Field(description="When somebody was told last that it fires.")
+    notified_at: datetime | None = Field(description="When a notification that it fires was last sent.")
     flaps: int = Field(
         description="How often in a row it had fired before: the end of one that flaps is waited for longer."
     )
     acknowledged_at: datetime | None
-    acknowledged_by: str | None = Field(description="The name of the key that somebody acknowledged it with.")
+    acknowledged_by: str | None = Field(description="The name of the API key that acknowledged it.")
     note: str | None
     silenced: bool = Field(description="Whether a silence covers it now.")
     runbook: str = Field(description="The heading of the operations guide that says what to do.")
@@ -121,7 +121,7 @@ class RulesBody(WireModel):
 
 
 class Acknowledgement(RequestModel):
-    """Somebody has seen it."""
+    """An acknowledgement."""
 
     note: Words | None = None
 
@@ -142,7 +142,7 @@ class AlertLabels(RequestModel):
 
 
 class NewSilence(RequestModel):
-    """Which alerts nobody is to be told of. Without rule and labels: of all."""
+    """Alerts to suppress notifications of. Without rule and labels: of all."""
 
     rule: RuleName | None = None
     labels: AlertLabels = Field(default=AlertLabels(), description="Alerts that have all of these.")
@@ -151,7 +151,7 @@ class NewSilence(RequestModel):
 
 
 class SilenceBody(WireModel):
-    """Nobody is told of the alerts that it covers."""
+    """No notifications are sent for the alerts that it covers."""
 
     id: UUID
     rule: str | None
@@ -160,5 +160,5 @@ class SilenceBody(WireModel):
     reason: str
     created_by: str
     created_at: datetime
-    ended_at: datetime | None = Field(description="When somebody ended it before its time.")
+    ended_at: datetime | None = Field(description="When it was ended before its time.")
     ended_by: str | None

@@ -47,5 +47,5 @@ class CsvResponse(Response):
 
 
 def _cell(value: object) -> object:
-    # What a stranger wrote must not be computed by a spreadsheet.
+    # A spreadsheet must not evaluate untrusted text as a formula.
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

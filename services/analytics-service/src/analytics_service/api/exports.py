@@ -76,11 +76,11 @@ async def get_export(
 ) -> StreamingResponse:
     """A Parquet file of what happened, by default yesterday in UTC, at most 31 days at a time."""
     made = export(database, clock, dataset, grain, start, end)
-    # What is wrong from the beginning is still an answer of its own.
+    # An error before the first row is still a problem response.
     first = await anext(made.pieces)
 
     async def pieces() -> AsyncIterator[bytes]:
-        # Whoever hangs up gives the connection to the database back.
+        # A client that disconnects releases the database connection.
         async with aclosing(made.pieces):
             yield first
             async for piece in made.pieces:

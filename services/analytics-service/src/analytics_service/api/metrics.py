@@ -31,7 +31,7 @@ SeriesT = TypeVar("SeriesT", bound=SeriesBody)
 
 
 class Grouping(StrEnum):
-    """What is told apart beyond span and outcome, or measure."""
+    """Further dimensions beyond span and outcome, or measure."""
 
     EVENT_TYPE = "eventType"
     PRIORITY = "priority"

@@ -53,7 +53,7 @@ class LatencyBody(PercentilesBody):
 
 
 class OverviewBody(WireModel):
-    """What happened in a window of time, by the instants at which it happened."""
+    """Counts and latencies of a window of time, by the instants of the events."""
 
     since: datetime = Field(description="The first minute that is counted.")
     until: datetime = Field(description="The service's clock now.")
@@ -151,7 +151,7 @@ class LatencySeriesBody(SeriesBody):
 
 
 class EndpointSummaryBody(WireModel):
-    """What became of the deliveries to one endpoint."""
+    """The results of the deliveries to one endpoint."""
 
     endpoint_id: UUID
     channel: Channel
@@ -211,7 +211,7 @@ class EndpointResultsBody(WireModel):
 
 
 class EngagementBody(WireModel):
-    """What became of one user's events: ``failed`` counts those that were missed, too."""
+    """The outcomes of one user's events: ``failed`` counts those that were missed, too."""
 
     user_id: UUID
     delivered: int
@@ -220,7 +220,7 @@ class EngagementBody(WireModel):
 
 
 class TagEngagementBody(WireModel):
-    """What became of the events of users with one tag; an event counts for each of them."""
+    """The outcomes of the events of users with one tag; an event counts for each of them."""
 
     tag: str
     delivered: int

@@ -16,7 +16,7 @@ from contracts.vocabulary import EventStatus, EventType, Priority
 
 
 class TimelineEntryBody(WireModel):
-    """One thing that happened to the event, told by ``source``."""
+    """One fact about the event, reported by ``source``."""
 
     at: datetime
     kind: Kind

@@ -18,6 +18,6 @@ router = APIRouter(prefix="/v1/events", tags=["timelines"], dependencies=[READ])
 async def get_timeline(reads: CurrentReads, peers: CurrentPeers, jaeger_url: JaegerUrl, event_id: UUID) -> TimelineBody:
     """Everything that happened to one event, across services, oldest first, and as a waterfall.
 
-    Where another service does not answer, `missing` says so and the waterfall is coarser.
+    Where another service does not answer, `missing` names it and the waterfall is coarser.
     """
     return TimelineBody.of(event_id, await timeline(reads, peers, event_id), jaeger_url)

@@ -36,13 +36,13 @@ async def list_alerts(
 async def list_changes(
     reads: Reads, *, rule: str | None, alert_id: UUID | None, before: Position, limit: int
 ) -> Sequence[AlertChange]:
-    """What happened to alerts, newest first."""
+    """The changes of alerts, newest first."""
     async with reads.open() as reader:
         return await alerts.history(reader, rule=rule, alert_id=alert_id, before=before, limit=limit)
 
 
 async def acknowledge(database: Database, policy: Policy, alert_id: UUID, *, by: str, note: str | None) -> Alert:
-    """Somebody has seen it: nobody is reminded of it. A second time changes who it was.
+    """Acknowledge it: no reminders are sent. A second time changes who it was.
 
     Raises:
         AlertNotFoundError, AlertNotFiringError

@@ -1,4 +1,4 @@
-"""Judging what was observed, and having people told of it."""
+"""Evaluates observations and inserts notifications."""
 
 import asyncio
 from collections import Counter
@@ -30,7 +30,7 @@ class Alerter:
     """A role. Of several processes the one with the lease judges.
 
     Args:
-        last_resort: tells people while the database is away, of the process that judged before.
+        last_resort: notifies while the database is unreachable, in the process that evaluated before.
         judged: called after each judgement, to have what it wrote sent at once.
     """
 
@@ -76,7 +76,7 @@ class Alerter:
         except Exception as error:
             if not (is_outage(error) and self._leads):
                 raise
-            log.warning("alerts cannot be judged: the database is away", error=repr(error))
+            log.warning("alerts cannot be evaluated: the database is unreachable", error=repr(error))
             await self._last_resort.away()
         return self._every
 
@@ -91,13 +91,14 @@ class Alerter:
         self._judged()
 
     def firing(self, _: CallbackOptions | None = None) -> Iterable[Observation]:
-        """Of the process that judges alone, lest a sum counts twice."""
+        """Only in the process that evaluates, so that a sum does not count twice."""
         firing = self._firing
         return [] if firing is None else [Observation(firing[name], {"rule": name}) for name in NAMES]
 
 
 async def keep(tx: Transaction, alert: Alert) -> None:
-    """Write down an alert that people were told of while it could not be. Nothing where there is one like it."""
+    """Record an alert whose notifications were sent while it could not be stored. Nothing where there is one like
+    it."""
     now = await alerts.enter(tx)
     if all(each.fingerprint != alert.fingerprint for each in await alerts.live(tx)):
         await alerts.save(tx, [alert])
@@ -105,7 +106,7 @@ async def keep(tx: Transaction, alert: Alert) -> None:
 
 
 async def judge(tx: Transaction, observations: Observations, rules: Sequence[Rule], policy: Policy) -> Sequence[Alert]:
-    """Bring the alerts up to date and leave what is to be said in the same transaction. The live ones."""
+    """Update the alerts and insert their notifications in the same transaction. The live ones."""
     now = await alerts.enter(tx)
     before = {alert.id: alert for alert in await alerts.live(tx)}
     hushed = await silences.active(tx)

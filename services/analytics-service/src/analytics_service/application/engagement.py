@@ -1,4 +1,4 @@
-"""What became of each user's events, and of those of the users with a tag."""
+"""The outcomes of each user's events, and of those of the users with a tag."""
 
 from collections.abc import Sequence
 from datetime import datetime

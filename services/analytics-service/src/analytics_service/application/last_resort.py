@@ -1,4 +1,4 @@
-"""Telling people of what cannot be written down first: that the database which alerts are kept in is away."""
+"""Sends notifications that cannot be stored first: that the database of alerts is unreachable."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,9 +17,9 @@ RULE = "DatabaseDown"
 
 
 class LastResort:
-    """Sends at once what the rule says, to each channel until it has taken it, while the database is away.
+    """Sends the rule's notification at once, to each channel until it accepts it, while the database is unreachable.
 
-    Once it is back, :attr:`alert` is what was said, to be kept and resolved like any other.
+    Once it is back, :attr:`alert` is the alert to be stored, and resolved like any other.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class LastResort:
         self.alert: Alert | None = None
 
     async def away(self, now: datetime | None = None) -> None:
-        """The database did not answer. Tells people once that has lasted for as long as the rule waits."""
+        """The database did not answer. Sends notifications once this has lasted for the rule's duration."""
         now = now or datetime.now(UTC)
         self._away_since = self._away_since or now
         rule = self._rule
@@ -67,11 +67,11 @@ class LastResort:
             try:
                 await self._channels[notice.channel].send(notice)
             except NotSentError as error:
-                log.warning("nobody told", channel=notice.channel, rule=rule.name, error=str(error))
+                log.warning("no channel configured", channel=notice.channel, rule=rule.name, error=str(error))
             else:
                 self._told.add(notice.channel)
 
     def back(self) -> None:
-        """It answers, and what was said is kept."""
+        """It answers, and the alert is stored."""
         self._away_since, self.alert = None, None
         self._told.clear()

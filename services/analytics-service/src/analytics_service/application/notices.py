@@ -1,4 +1,4 @@
-"""What is said of alerts, and to whom."""
+"""The notifications of alerts, and their channels."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Sending what waits to be said, to each channel until it has taken it."""
+"""Sends pending notifications to each channel until it accepts them."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from chassis.database.database import Database
 
 log = structlog.get_logger(__name__)
 _sent = metrics.get_meter("almanac.alerts").create_counter(
-    "almanac_alert_notifications", description="Attempts to tell somebody of an alert, by channel and result"
+    "almanac_alert_notifications", description="Attempts to send a notification of an alert, by channel and result"
 )
 
 BATCH = 20
@@ -47,7 +47,9 @@ class Notifier:
                 self._database, notice.id, attempts=attempts, error=str(error), hopeless=error.hopeless
             )
             _sent.add(1, {"channel": notice.channel, "result": "abandoned" if given_up else "failed"})
-            (log.error if given_up else log.warning)("nobody told", given_up=given_up, error=str(error), **told)
+            (log.error if given_up else log.warning)(
+                "notification not sent", given_up=given_up, error=str(error), **told
+            )
             return
         await notifications.sent(self._database, notice.id)
         _sent.add(1, {"channel": notice.channel, "result": "sent"})

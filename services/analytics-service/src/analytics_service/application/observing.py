@@ -33,7 +33,7 @@ class Observer:
         self._peers = peers
 
     async def observe(self) -> Observations:
-        """Raises what our own database raises when it is away; another's absence is an observation."""
+        """Raises the database's error if our own database is unreachable; another's absence is an observation."""
         users, events, deliveries, own, recent, announced = await asyncio.gather(
             _ask(self._peers.users, ToldStatus),
             _ask(self._peers.events, ToldEventStatus),
@@ -61,7 +61,7 @@ class Observer:
 
 
 async def _ask(peer: Peer, shape: type[T]) -> T | Absence | None:
-    """None for a service whose address is not known: it is nobody's to watch from here."""
+    """None for a service whose address is not known: it is not observed here."""
     if not peer.configured:
         return None
     try:
@@ -69,5 +69,5 @@ async def _ask(peer: Peer, shape: type[T]) -> T | Absence | None:
     except PeerUnavailableError:
         return Absence.UNAVAILABLE
     except PeerError as error:
-        log.warning("service tells nothing", service=peer.name, error=str(error))
+        log.warning("service status not available", service=peer.name, error=str(error))
         return Absence.SILENT

@@ -10,7 +10,7 @@ from chassis.database.read_routing import Reads
 
 
 async def overview(reads: Reads, clock: Clock, minutes: int) -> Overview:
-    """What happened in the current minute and those before it, ``minutes`` in all."""
+    """Counts and latencies of the current minute and those before it, ``minutes`` in all."""
     now = clock.now()
     since = Grain.MINUTE.floor(now) - timedelta(minutes=minutes - 1)
     segments = cover(since, Grain.MINUTE.floor(now) + Grain.MINUTE.length)

@@ -1,4 +1,4 @@
-"""Forgetting what is past its retention."""
+"""Deletes rows past their retention."""
 
 from analytics_service.adapters import retention
 from analytics_service.domain.grains import Grain

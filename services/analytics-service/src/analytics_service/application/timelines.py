@@ -36,10 +36,10 @@ class Timeline:
 
 
 async def timeline(reads: Reads, peers: Peers, event_id: UUID) -> Timeline:
-    """What is known here, with what the other services add.
+    """The stored facts, with the data of the other services.
 
     Raises:
-        EventNotFoundError: nobody who answers knows the event.
+        EventNotFoundError: no service that answers knows the event.
     """
     missing: list[Missing] = []
 

@@ -1,4 +1,4 @@
-"""Which dead letters somebody wants to see, as it stands in an address and in a form."""
+"""The filter of dead letters, in the URL and in the form."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ EVERYTHING = Selection(start=datetime(2000, 1, 1, tzinfo=UTC))
 
 @dataclass(frozen=True)
 class Wanted:
-    """What was asked for, and what of it could not be understood."""
+    """The requested filter, and its invalid fields."""
 
     selection: Selection
     status: str = OPEN

@@ -45,7 +45,7 @@ def dialog_of(title: str, text: str, *, persistent: bool = False) -> Iterator[ui
 
 
 Rule: TypeAlias = Callable[[str], str | None]
-"""Says what is wrong with a text, None where nothing is."""
+"""Returns the error of a text, None if it is valid."""
 
 
 def field(label: str, *, value: str = "", kind: str = "text", rule: Rule | None = None) -> ui.input:
@@ -63,7 +63,7 @@ def answers(dialog: ui.dialog, action: str, fields: Sequence[ui.input]) -> None:
     """The buttons below ``fields``. The dialog gives True once nothing is wrong with any of them, None at Cancel."""
 
     def submit() -> None:
-        # Each says what is wrong with it.
+        # Each shows its own error.
         faults = [each for each in fields if not each.validate()]
         if not faults:
             dialog.submit(True)

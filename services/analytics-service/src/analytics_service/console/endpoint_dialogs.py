@@ -1,4 +1,4 @@
-"""What is asked before something is done to an endpoint, and the one time that a secret is shown."""
+"""Dialogs before actions on an endpoint, and the one display of a new secret."""
 
 from nicegui import ui
 
@@ -12,7 +12,9 @@ MAX_OVERLAP_HOURS = 7 * 24
 
 async def ask_overlap() -> int | None:
     """For how many seconds the earlier secrets are to sign too; None where the question was not answered."""
-    text = "Webhooks are signed with a new secret at once. Earlier ones sign too for so many hours, up to a week."
+    text = (
+        "Webhooks are signed with the new secret at once, and also with earlier ones for this many hours (at most 168)."
+    )
     hours = await ask("Rotate the secret?", text, "Hours", "Rotate", value="24", kind="number")
     if hours is None:
         return None
@@ -27,7 +29,7 @@ async def ask_contact(kind: str) -> dict[str, str] | None:
 
 
 async def show_secret(secret: str | None, note: str | None) -> None:
-    """Show a secret until it is put away. It is in no log, and the page forgets it."""
+    """Show a secret until it is put away. It is not logged, and the page discards it."""
     title = "The new secret" if secret else "There is no secret to show"
     once = "It is shown this once: copy it now, to where webhooks are verified."
     text = once if secret else note or "The endpoint keeps the secret that it was given."

@@ -1,4 +1,4 @@
-"""What many tabs show and one process asks for: each is polled on its own, while someone looks."""
+"""What many tabs show and one process asks for: each is polled on its own, while a page shows it."""
 
 import asyncio
 import time
@@ -43,18 +43,18 @@ class Feed(Generic[T]):
         self.reading: Reading[T] = Reading()
 
     def watch(self) -> None:
-        """Someone looks from now on."""
+        """A page begins to show it."""
         self._watchers += 1
         self._watched.set()
 
     def unwatch(self) -> None:
-        """Someone looks no more; nobody: it is no longer asked."""
+        """A page stops showing it; no page: it is no longer asked."""
         self._watchers = max(0, self._watchers - 1)
         if self._watchers == 0:
             self._watched.clear()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Ask while watched, until told to stop."""
+        """Poll while a page shows it, until stopped."""
         while not stopping.is_set():
             if not self._watched.is_set():
                 await first_of(self._watched.wait(), stopping.wait())
@@ -71,7 +71,7 @@ class Feed(Generic[T]):
             self._failed(f"no answer within {self._timeout:g} s")
         except ServiceError as error:
             self._failed(str(error))
-        except Exception as error:  # an answer that cannot be read: shown where its value would be, and told in the log
+        except Exception as error:  # an answer that cannot be read: shown in place of its value, and logged
             self._failed("the answer cannot be read")
             log.exception("feed failed", feed=self.name, error=repr(error))
         else:

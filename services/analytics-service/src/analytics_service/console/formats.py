@@ -25,7 +25,7 @@ def rate(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """A part of 1 as percent: ``99.95 %``; what is not quite all is never shown as all."""
+    """A part of 1 as percent: ``99.95 %``; a share just below 100% is never shown as 100%."""
     if value is None:
         return NONE
     if value in (0, 1):

@@ -17,7 +17,7 @@ SESSION = "almanac.session"
 
 LOGIN = "/login"
 OPEN = (LOGIN, "/assets/", "/favicon.ico")
-"""What is there for those without a session."""
+"""Paths that need no session."""
 
 # The page's framework compiles templates in the browser and keeps its state in an inline script.
 _POLICY = "; ".join(

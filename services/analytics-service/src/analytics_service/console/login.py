@@ -1,4 +1,4 @@
-"""Logging in with an API key, and out. Plain HTML: whoever has no session gets no state on the server."""
+"""Logging in with an API key, and out. Plain HTML: a client without a session gets no state on the server."""
 
 import math
 from html import escape
@@ -91,7 +91,7 @@ def login_routes(keyring: Keyring, sessions: Sessions, failures: FailureLimit) -
 
 
 def _is_secure(request: Request) -> bool:
-    # Behind a proxy that ends TLS. Whoever forges the header only keeps their own cookie from plain HTTP.
+    # Behind a proxy that ends TLS. A client that forges the header only keeps its own cookie from plain HTTP.
     # Several proxies list what each was asked by, the browser's first.
     asked_by = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
     return request.url.scheme == "https" or asked_by == "https"

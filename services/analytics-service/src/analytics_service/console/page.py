@@ -77,7 +77,7 @@ class Visit:
         ui.timer(5.0, check, immediate=False)
 
     async def act(self, action: str, target: object, call: Callable[[], Awaitable[T]]) -> T | None:
-        """Do something for the session's holder, who is told how it went. None where it was refused or failed.
+        """Run an action for the session's user and show the result. None where it was refused or failed.
 
         ``action`` says what in the words of a log, ``target`` to what; both are logged with the key's name.
         """

@@ -72,7 +72,8 @@ class Table:
         self._element.props(f'aria-label="{caption}"')
 
     def show(self, rows: Sequence[Sequence[Content]], empty: str | None = None, *, error: str | None = None) -> None:
-        """Each row's first cell is its heading. Without rows ``error`` or ``empty`` is said; neither: still to come."""
+        """Each row's first cell is its heading. Without rows ``error`` or ``empty`` is shown; neither: still to
+        come."""
         if rows:
             shown = table(self._caption, self._columns, rows, numbers=self._numbers)
         else:
@@ -99,12 +100,12 @@ class Part:
     def table(self, caption: str, columns: Sequence[str], rows: Sequence[Sequence[Content]]) -> None:
         """A table in a frame of its own; nothing at all without rows."""
         self.show(
-            tag("section", table(caption, columns, rows), class_="panel trouble", role="status") if rows else Markup("")
+            tag("section", table(caption, columns, rows), class_="panel failure", role="status") if rows else Markup("")
         )
 
 
 class Changing(Generic[T]):
-    """A part that is built anew when what it shows has changed, and stays as it is otherwise, with its buttons."""
+    """A part that is rebuilt when its data has changed, and otherwise keeps its buttons."""
 
     def __init__(self, build: Callable[[T], None]) -> None:
         self._build = build

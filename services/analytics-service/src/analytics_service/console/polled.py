@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 class Polled(Generic[T]):
-    """Shows what `load` brings, asked with the key of whoever looks.
+    """Shows what `load` returns, requested with the user's key.
 
     `show` is given each answer, to put new values into what was built in the block of `body`; nothing of that is seen
-    before the first. A service that does not answer leaves what was shown, and is told above it.
+    before the first. If a service does not answer, the old data stays and the error is shown above it.
     """
 
     def __init__(self, load: Callable[[], Awaitable[T]], *, every_seconds: float) -> None:
@@ -70,5 +70,5 @@ class Polled(Generic[T]):
         self._status.clear()
         with self._status:
             text = problem_text(error)
-            html(away(f"{text}. Shown is what was known before." if self.body.visible else text))
+            html(away(f"{text}. Showing older data." if self.body.visible else text))
             button("Try again", self.again)

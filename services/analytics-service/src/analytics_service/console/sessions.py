@@ -12,7 +12,7 @@ from chassis.api.auth import Principal
 
 COOKIE = "almanac_session"
 MAX_SESSIONS = 1_000
-"""Beyond that the oldest ends: nobody fills the memory by logging in."""
+"""Beyond that the oldest ends: logins cannot fill the memory."""
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""What is asked before an alert is silenced."""
+"""The dialog before an alert is silenced."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Silenced:
 
 async def ask_silence(rule: str) -> Silenced | None:
     """None where the question was not answered."""
-    text = "Nobody is told of it for so long. It is watched and listed all the same."
+    text = "Suppresses its notifications for this time. It is still evaluated and listed."
     with dialog_of(f"Silence {rule}?", text) as dialog:
         hours = field("Hours", value="4", kind="number", rule=wrong_hours)
         hours.props(f'min="0" max="{MAX_HOURS}" step="any"')
@@ -29,7 +29,7 @@ async def ask_silence(rule: str) -> Silenced | None:
 
 
 def wrong_hours(text: str) -> str | None:
-    """What is wrong with so many hours."""
+    """The error of a number of hours."""
     try:
         fits = 0 < float(text) <= MAX_HOURS
     except ValueError:

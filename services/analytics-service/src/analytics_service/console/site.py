@@ -39,10 +39,10 @@ class Console:
     keyring: Keyring
     peers: Peers
     own: Peer
-    """This service's own API. All are asked with their own key by feeds, and with that of whoever acts or looks."""
+    """This service's own API. Feeds call them with the console's key, pages and actions with the user's key."""
     session_hours: float = 12.0
     each_per_second: float = 450.0
-    """How many events one process of each role together take through, where the fleet's ceiling is told."""
+    """Events per second of one process of each role, for the fleet's capacity."""
     pages: Sequence[Page] = PAGES
 
     def open(self) -> "OpenConsole":
@@ -64,7 +64,7 @@ class OpenConsole:
         self.app: ASGIApp = self._site
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Keep pages and feeds going until told to stop."""
+        """Run pages and feeds until stopped."""
         async with self.running(stopping):
             await stopping.wait()
 

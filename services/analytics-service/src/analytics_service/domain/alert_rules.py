@@ -225,7 +225,7 @@ class RuleChange:
     clear_seconds: float | None = None
 
     def applied(self, rule: Rule) -> Rule:
-        """The rule as it then is. A new threshold alone also clears at that value."""
+        """The rule with its overrides. A new threshold alone also clears at that value."""
         return replace(
             rule,
             threshold=rule.threshold if self.threshold is None else self.threshold,

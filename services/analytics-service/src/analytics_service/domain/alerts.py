@@ -1,8 +1,8 @@
-"""Alerts: how one begins, when somebody is told, and when it is over.
+"""Alerts: when one starts, when it notifies, and when it resolves.
 
 A rule that is broken makes an alert PENDING, FIRING once it has been for as long as the rule waits, and RESOLVED once
 its value has been back past the clearing threshold for long enough. One that fires again soon after is flapping: each
-time it has to be well for twice as long before it is said to be over.
+time its value must stay normal for twice as long before it resolves.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -71,7 +71,7 @@ class Rule:
         return value < self.threshold if self.below else value > self.threshold
 
     def well(self, value: float) -> bool:
-        """Whether a firing alert may end. Between threshold and clearing threshold it goes on."""
+        """Whether a firing alert may end. Between threshold and clearing threshold it keeps its state."""
         bound = self.threshold if self.clears_at is None else self.clears_at
         return value >= bound if self.below else value <= bound
 
@@ -81,7 +81,7 @@ class Rule:
 
 
 def fingerprint(rule: str, labels: Mapping[str, str]) -> str:
-    """What makes two alerts the same one, also for whoever is told of them."""
+    """The identity of an alert, also for receivers of notifications."""
     spelled = "\n".join(f"{name}={labels[name]}" for name in sorted(labels))
     return f"{rule}-{sha256(spelled.encode()).hexdigest()[:16]}"
 
@@ -90,8 +90,8 @@ def fingerprint(rule: str, labels: Mapping[str, str]) -> str:
 class Alert:
     """One time that a rule was broken. ``value`` and ``summary`` are of the last reading that broke it.
 
-    ``well_since``: since when a firing one has been well. ``notified_at``: when somebody was told last, None for never.
-    ``flaps``: how often in a row it had fired before, not long ago.
+    ``well_since``: since when a firing one has been well. ``notified_at``: when a notification was last sent, None for
+    never. ``flaps``: how often in a row it had fired before, not long ago.
     """
 
     id: UUID

@@ -108,7 +108,7 @@ class Costs:
         bases: Mapping[str, float | None] = {
             "database": self.monthly(Category.DATABASE),
             "compute": self.monthly(Category.COMPUTE),
-            # What is kept warm is a choice of the cluster's, and not to be seen in what was used.
+            # Idle capacity is a choice of the cluster and is not part of the measured usage.
             "kept warm": None,
             "backups": self._named("backups"),
             "logs": self._named("logs"),
@@ -145,7 +145,7 @@ def observed_hours(used: Sequence[Used], start: datetime, end: datetime) -> floa
 
 
 def costs_of(used: Sequence[Used], hours: float, events: int, prices: Prices) -> Costs:
-    """The costs of ``hours`` in which that was used and so many events were fired."""
+    """The costs of ``hours`` with this usage and this number of fired events."""
     lines = [
         *_standing(hours, prices),
         *_compute(used, hours, prices),
@@ -208,7 +208,7 @@ def _bus(used: Iterable[Used], hours: float, prices: Prices) -> Iterator[CostLin
 
 
 def _letters(used: Iterable[Used], hours: float, prices: Prices) -> Iterator[CostLine]:
-    """What went to people; nothing where nothing did."""
+    """Messages to people; nothing where nothing did."""
     sent: Counter[tuple[str, str]] = Counter()
     for each in used:
         if each.meter == "aws_messages":

@@ -28,7 +28,7 @@ class AnalyticsServiceError(Exception):
 
 
 class EventNotFoundError(AnalyticsServiceError):
-    """Nothing was heard of this event, or its timeline is past retention."""
+    """The event is unknown, or its timeline is past retention."""
 
 
 class UserNotFoundError(AnalyticsServiceError):
@@ -90,4 +90,4 @@ class PeerAwayError(PeerError):
 
 
 class PeerUnavailableError(PeerAwayError):
-    """That service answers, but that it cannot: its database is away."""
+    """That service answers, but that it cannot: its database is unreachable."""

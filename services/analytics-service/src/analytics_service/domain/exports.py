@@ -48,7 +48,7 @@ COLUMNS: Mapping[Dataset, Sequence[Column]] = MappingProxyType(
             Column("event_id", _T, "the event"),
             Column("at", _AT, "when it happened, by the publisher's clock"),
             Column("kind", _T, "what happened"),
-            Column("source", _T, "the service that told it"),
+            Column("source", _T, "the service that reported it"),
             Column("trace_id", _T, "the trace in which it came about"),
             Column("event_type", _T, "BIRTHDAY, ANNIVERSARY, REMINDER or NOTIFICATION"),
             Column("priority", _T, "CRITICAL, HIGH, NORMAL or LOW"),

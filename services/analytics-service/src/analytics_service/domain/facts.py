@@ -129,7 +129,7 @@ class Rollup:
 
 @dataclass(frozen=True, slots=True)
 class Engagement:
-    """What became of the events of one user."""
+    """The outcomes of the events of one user."""
 
     user_id: UUID
     delivered: int
@@ -157,7 +157,7 @@ class Engagement:
 
 @dataclass(frozen=True, slots=True)
 class TagEngagement:
-    """What became of the events of the users with one tag."""
+    """The outcomes of the events of the users with one tag."""
 
     tag: str
     delivered: int

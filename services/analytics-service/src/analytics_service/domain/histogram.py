@@ -9,7 +9,7 @@ from math import ceil, exp2, log2
 
 PER_DOUBLING = 8
 MIN_BUCKET = -10 * PER_DOUBLING
-"""Holds everything up to 2^-10 s, about 1 ms: also what was ahead of its target."""
+"""Holds everything up to 2^-10 s, about 1 ms: also negative latencies."""
 MAX_BUCKET = 22 * PER_DOUBLING
 """Holds everything above it too; its bound, 2^22 s, is 48 days."""
 FLOOR_SECONDS = exp2(MIN_BUCKET / PER_DOUBLING)

@@ -1,4 +1,4 @@
-"""What is said about alerts, whom to, and when it is tried again."""
+"""Notifications of alerts: their text, their recipients, and their retries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from analytics_service.domain.silences import Silence
 RETRY_SECONDS = 5.0
 RETRY_CAP_SECONDS = 300.0
 GIVE_UP_SECONDS = 86_400.0
-"""After a day nobody wants to be told any more."""
+"""After a day, a notification is obsolete."""
 RUNBOOKS = "https://github.com/almanac/almanac/blob/main/docs/operations.md"
 """The page that says what each alert means and what to do, with a heading for each."""
 
@@ -46,7 +46,8 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who is told of what. ``repeat_seconds``: how often of an alert that goes on and that nobody has acknowledged.
+    """The routes of notifications. ``repeat_seconds``: the interval of reminders for an alert that still fires and was
+    not acknowledged.
 
     ``runbooks``: the address of the page whose headings say what to do.
     """
@@ -56,7 +57,7 @@ class Policy:
     runbooks: str = RUNBOOKS
 
     def is_due(self, alert: Alert, silences: Sequence[Silence], now: datetime) -> bool:
-        """Whether somebody is to be told (again) that it fires."""
+        """Whether a notification that it fires is due (again)."""
         if alert.state is not AlertState.FIRING or any(each.covers(alert) for each in silences):
             return False
         if alert.notified_at is None:
@@ -66,7 +67,7 @@ class Policy:
 
 
 class NotSentError(Exception):
-    """It was not taken. ``hopeless``: what was sent is at fault, so that the same again would not be taken either."""
+    """It was not taken. ``hopeless``: the request is invalid, so that a retry would fail as well."""
 
     def __init__(self, detail: str, *, hopeless: bool = False) -> None:
         super().__init__(detail)
@@ -74,5 +75,5 @@ class NotSentError(Exception):
 
 
 def retry_delay(attempts: int) -> float:
-    """Seconds until the next attempt, after so many that failed."""
+    """Seconds until the next attempt, after this number of failures."""
     return float(min(RETRY_CAP_SECONDS, RETRY_SECONDS * 2 ** min(attempts - 1, 10)))

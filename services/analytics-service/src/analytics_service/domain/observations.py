@@ -1,4 +1,4 @@
-"""What alerts are judged by: everything that was known at one moment. What is not known is None, never 0."""
+"""What alerts are judged by: everything that was known at one moment. Unknown values are None, never 0."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from analytics_service.domain.overview import Overview
 
 
 class Absence(StrEnum):
-    """Why a service told nothing."""
+    """Why a service reported nothing."""
 
     SILENT = "silent"
-    """Nobody answers at its address, or not in time, or not with what was asked."""
+    """Its address does not answer, not in time, or with an unexpected response."""
     UNAVAILABLE = "unavailable"
-    """It answers that it cannot: its database is away."""
+    """It answers that it cannot: its database is unreachable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class QueueReading:
 
 @dataclass(frozen=True, slots=True)
 class ServiceReading:
-    """What every service tells of itself."""
+    """The fields that every service reports."""
 
     connections_used: int = 0
     connections_max: int = 100
@@ -65,7 +65,7 @@ class DeliveriesReading:
 
 @dataclass(frozen=True, slots=True)
 class CircuitReading:
-    """An endpoint that is left alone for a while."""
+    """An endpoint with an open circuit."""
 
     endpoint_id: str
     description: str | None = None
@@ -74,7 +74,7 @@ class CircuitReading:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReading:
-    """What delivery-service tells beyond every service. Attempts are those of the last minutes."""
+    """Further fields of delivery-service. Attempts are those of the last minutes."""
 
     deliveries: Sequence[DeliveriesReading] = ()
     circuits: Sequence[CircuitReading] = ()
@@ -91,9 +91,9 @@ def _nothing() -> Overview:
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """All of it. ``services`` has those whose address is known; ``events`` and ``delivery`` are None where untold.
+    """All of it. ``services`` has those whose address is known; ``events`` and ``delivery`` are None if not reported.
 
-    ``recent`` is what happened in the last minutes; ``announced`` counts dead letters of that time, by reason.
+    ``recent`` are the counts of the last minutes; ``announced`` counts dead letters of that time, by reason.
     """
 
     services: Mapping[str, ServiceReading | Absence] = field(default_factory=dict)

@@ -31,7 +31,7 @@ class LatencyBucket:
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Of so many latencies, in seconds; None where there were none."""
+    """Percentiles of a number of latencies, in seconds; None where there were none."""
 
     count: int
     p50: float | None

@@ -45,7 +45,7 @@ class EventRecord:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """One request to an endpoint, and what came of it."""
+    """One request to an endpoint and its result."""
 
     verdict: str
     http_status: int | None

@@ -41,7 +41,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class CountPoint:
-    """How often it happened in a span. What is not grouped by is None."""
+    """How often it happened in a span. Dimensions that are not grouped by are None."""
 
     start: datetime
     kind: Kind
@@ -52,7 +52,7 @@ class CountPoint:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Latencies of a group and span: how many lay in which bucket. What is not grouped by is None."""
+    """Latencies of a group and span: how many lay in which bucket. Dimensions that are not grouped by are None."""
 
     start: datetime
     measure: Measure
@@ -63,7 +63,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class LatencyPoint:
-    """Percentiles of a span. What is not grouped by is None."""
+    """Percentiles of a span. Dimensions that are not grouped by are None."""
 
     start: datetime
     measure: Measure
@@ -94,7 +94,7 @@ class ResultRow:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSummary:
-    """What became of the deliveries to one endpoint in a range."""
+    """The results of the deliveries to one endpoint in a range."""
 
     endpoint_id: UUID
     channel: str

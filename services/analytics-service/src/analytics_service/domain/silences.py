@@ -1,4 +1,5 @@
-"""Silences: nobody is told of the alerts that one covers, until it ends. They are watched and kept all the same."""
+"""Silences: no notifications are sent for the alerts that one covers, until it ends. They are still evaluated and
+stored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One fact about the event, as it was told by ``source`` (a service)."""
+    """One fact about the event, as reported by ``source`` (a service)."""
 
     at: datetime
     kind: str

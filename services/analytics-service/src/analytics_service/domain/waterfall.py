@@ -36,13 +36,13 @@ class SpanKind(StrEnum):
     BACKOFF = "backoff"
     """Between two attempts."""
     COMPLETION = "completion"
-    """From the end of the last delivery until the event was told of it."""
+    """From the end of the last delivery until event-service recorded it."""
     STEP = "step"
     """An instant: something that happened and took no time."""
 
 
 class SpanStatus(StrEnum):
-    """How it went. What is open has not ended."""
+    """How it went. An open span has not ended."""
 
     OK = "ok"
     ERROR = "error"
@@ -164,7 +164,7 @@ def _queued(
     attempt: int, published: datetime, received: datetime | None, event: EventRecord | None, trace_id: str | None
 ) -> Span:
     waits = received is None and event is not None and event.status == _PROCESSING and event.attempt == attempt
-    # Where nobody says when it was received it was there at once, as far as is known.
+    # Without a time of receipt, the receipt counts as immediate.
     end = None if waits else max(published, received or published)
     return Span(
         f"queue-{attempt}", SpanKind.QUEUE, "on its queue", DELIVERIES, published, end,
@@ -233,7 +233,7 @@ def _attempts(parent: str, delivery: DeliveryRecord) -> Iterator[Span]:
 
 
 def _told_deliveries(entries: Sequence[TimelineEntry]) -> Iterator[Span]:
-    """Coarser, where delivery-service does not say: from what it told of how each ended."""
+    """Coarser, where delivery-service does not say: from its report of how each ended."""
     for number, entry in enumerate((entry for entry in entries if entry.kind in _OUTCOMES), 1):
         received = _instant(entry, "receivedAt") or entry.at
         for endpoint in entry.data.get("endpoints", ()):
@@ -263,7 +263,7 @@ def _steps(entries: Sequence[TimelineEntry], event: EventRecord | None) -> Itera
                 f"step-{number}", SpanKind.STEP, name, entry.source, entry.at, entry.at, status,
                 trace_id=entry.trace_id, attributes=entry.data,
             )  # fmt: skip
-    # What no message tells: that a claim came back, that a person asked for another attempt.
+    # Steps that no message reports: that a claim came back, that a person asked for another attempt.
     for number, step in enumerate(event.history if event is not None else (), 1):
         if step.cause not in _TOLD_CAUSES and (step.status == _PENDING or step.status == _PROCESSING):
             yield Span(f"history-{number}", SpanKind.STEP, step.cause, EVENTS, step.at, step.at)

@@ -60,7 +60,7 @@ def facts_handler(queue: Queue, database: Database) -> Handler:
 
 
 def fact_of(received: ReceivedItem) -> Fact:
-    """Raises TypeError for an item of a kind that nobody taught this service."""
+    """Raises TypeError for an item of an unknown kind."""
     item = received.item
     fact = partial(Fact, item.item_id, KINDS[received.type], source=_SOURCES[received.type], trace_id=item.trace_id)
     match item:

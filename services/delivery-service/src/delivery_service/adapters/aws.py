@@ -1,4 +1,4 @@
-"""One call to AWS as an attempt: what came of it is a reply, never an exception."""
+"""One call to AWS as an attempt: the result is a reply, never an exception."""
 
 import time
 from typing import Any, Literal
@@ -64,7 +64,7 @@ class AwsCaller:
         self._client = AwsClient(service, access, usage)
 
     async def call(self, operation: str, parameters: dict[str, Any], *, timeout_seconds: float, personal: str) -> Reply:
-        """Call once. ``personal`` is the address of a person, which AWS may repeat and nobody may keep."""
+        """Call once. ``personal`` is personal data, which AWS may echo in its error and which must not be stored."""
         started = time.monotonic()
         try:
             answer = await self._client.call(operation, parameters, timeout_seconds=timeout_seconds)

@@ -174,7 +174,7 @@ class Warned:
 
 
 async def count(tx: Transaction, tallies: Sequence[Tally], policy: CircuitPolicy) -> list[Counted]:
-    """Add tallies to what is known, and open or close circuits. Endpoints that are well are left out."""
+    """Add tallies to the stored counts, and open or close circuits. Endpoints that are well are left out."""
     rows = await tx.execute(
         _COUNT,
         {
@@ -222,7 +222,7 @@ async def find(connection: AsyncConnection, endpoint_id: UUID) -> Circuit:
 
 
 async def forget(tx: Transaction, endpoint_id: UUID) -> None:
-    """Give an endpoint a clean slate: it is somewhere else now, or somebody has seen to it. Its row is locked."""
+    """Give an endpoint a clean slate: its address has changed, or an operator has repaired it. Its row is locked."""
     await tx.execute(_FORGET, {"id": endpoint_id})
 
 

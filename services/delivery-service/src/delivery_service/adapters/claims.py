@@ -18,8 +18,8 @@ PROBE_SECONDS = 60.0
 """After that a probe counts as lost, with the worker that made it, and another may be made."""
 
 # The endpoints with something pending are found by skipping through the index, and of each no more is taken than it has
-# room for: what waits for an endpoint costs nothing but its place in the index, and hides nothing behind it.
-# What waits for an endpoint that is disabled or deleted is taken whenever its next try would be, to be ended.
+# room for: deliveries that wait for an endpoint cost only their place in the index, and block no others.
+# Deliveries for a disabled or deleted endpoint are claimed whenever their next attempt would be, to be ended.
 # Probes go first. A circuit is half open only where a delivery was claimed to probe it: otherwise it would stay so
 # until the probe counts as lost.
 # (SELECT clock_timestamp()) is evaluated once; written plainly it is volatile and keeps the index from being used.
@@ -129,7 +129,7 @@ LEFT JOIN endpoints p ON p.id = c.endpoint_id
 """
 _CLAIM_ANY = text(f"WITH RECURSIVE {_PENDING}{_CLAIM}")
 _CLAIM_OF = text(f"WITH {_PENDING_OF}{_CLAIM}")
-# What is due and could not be claimed waits for its endpoint: for the circuit's probe, or for a token.
+# Due deliveries that could not be claimed wait for their endpoint: for the circuit's probe, or for a token.
 _QUEUES = text(f"""
 WITH RECURSIVE {_PENDING}
 SELECT w.endpoint_id, CAST(extract(epoch FROM w.due_at - n.now) AS float8) AS due_in,
@@ -294,7 +294,7 @@ async def claim(
     capacity: Capacity,
     endpoint_ids: Collection[UUID] | None = None,
 ) -> Claimed:
-    """Take up to ``limit`` deliveries of a priority that are due: new ones, retries, and leases that nobody kept.
+    """Take up to ``limit`` deliveries of a priority that are due: new ones, retries, and expired leases.
 
     Of each endpoint as many as there is room for, its rate limit allows and its circuit lets through. With
     ``endpoint_ids`` of these alone, without a look at every endpoint that has something pending.
@@ -352,7 +352,7 @@ async def queues(tx: Transaction, priority: int) -> list[Waiting]:
 async def expired(
     tx: Transaction, priority: int, endpoint_ids: Collection[UUID], limit: int, lease: Lease
 ) -> list[Dispatch]:
-    """Take what waits for these endpoints and has expired."""
+    """Claim the expired deliveries that wait for these endpoints."""
     rows = await tx.execute(
         _EXPIRED,
         {
@@ -393,7 +393,7 @@ async def record(tx: Transaction, results: Sequence[Result]) -> list[Recorded]:
 
 
 async def release(tx: Transaction, dispatches: Sequence[Dispatch]) -> None:
-    """Give back what was not begun, so that any worker may take it at once."""
+    """Release deliveries that were not begun, so that any worker can claim them at once."""
     await tx.execute(
         _RELEASE,
         {
@@ -410,7 +410,7 @@ async def hurry(tx: Transaction, delivery_id: UUID) -> bool | None:
 
 
 async def seize(tx: Transaction, delivery_id: UUID, lease: Lease) -> Dispatch | None:
-    """Take a delivery that waits out of everybody's reach, to be cancelled. None where it does not wait."""
+    """Claim a waiting delivery to cancel it, so that no worker sends it. None where it does not wait."""
     values = {"id": delivery_id, "lease": lease.token, "lease_seconds": lease.seconds}
     row = (await tx.execute(_SEIZE, values)).one_or_none()
     if row is None:

@@ -53,7 +53,7 @@ class Connections:
 
         Raises:
             ConnectTimeoutError, ProtocolError, ForbiddenAddressError, UnresolvedNameError, OSError
-            StaleConnectionError: the kept connection ended, and connecting anew took until after ``send_by``. The
+            StaleConnectionError: the kept connection ended, and reconnecting took until after ``send_by``. The
                 receiver may have seen the request, so this is the end of an attempt that was made.
             ConfigurationExpiredError: connecting took until after ``send_by``, and nothing was sent.
         """

@@ -111,7 +111,7 @@ class UnreadMessage:
 
 
 async def bury_deliveries(tx: Transaction, delivery_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
-    """Keep failed deliveries as dead letters. Returns what is to be announced of each."""
+    """Keep failed deliveries as dead letters. Returns the message to publish for each."""
     return (await tx.execute(_BURY_DELIVERIES, {"ids": delivery_ids})).all()
 
 

@@ -1,4 +1,4 @@
-"""Reading ``deliveries``, their ``attempts`` and what became of whole events."""
+"""Reading ``deliveries``, their ``attempts`` and the outcomes of events."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -41,7 +41,7 @@ _ATTEMPTS = text(f"SELECT {ATTEMPT} FROM attempts a WHERE a.delivery_id = :id OR
 _OUTCOMES = text(
     "SELECT e.id, e.user_id, e.event_type, e.priority, e.attempt, e.target_at, e.received_at, e.finished_at, e.late,"
     " e.queue_seconds, e.traceparent, d.endpoint_id, d.status, d.reason, d.attempts, d.http_status, d.latency_seconds,"
-    # Of a delivery from before the column was, to an endpoint that is deleted, nobody knows more.
+    # For a delivery older than the column, to a deleted endpoint, the kind is unknown.
     " coalesce(d.channel, p.kind, 'webhook') AS channel"
     " FROM events e JOIN deliveries d ON d.event_id = e.id LEFT JOIN endpoints p ON p.id = d.endpoint_id"
     " WHERE e.id = ANY (CAST(:ids AS uuid[])) AND NOT e.operational"
@@ -50,7 +50,7 @@ _OUTCOMES = text(
 
 
 class Outcome(NamedTuple):
-    """A delivery of a finished event, with what is said of the event. Without an endpoint: none wanted it."""
+    """A delivery of a finished event, with the data for the event's outcome. Without an endpoint: none wanted it."""
 
     event_id: UUID
     user_id: UUID

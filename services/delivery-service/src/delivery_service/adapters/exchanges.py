@@ -23,7 +23,7 @@ MAX_INTERIM = 10
 MAX_HEAD_BYTES = 128 * 1024
 """Of the final response's head with all interim responses before it."""
 MAX_RESPONSE_BYTES = 64 * 1024
-"""What is read of a response's body, as it comes over the wire; the connection is closed on one that goes on."""
+"""What is read of a response's body, as it comes over the wire; the connection is closed on a longer one."""
 KEPT_HEADERS = {
     name.encode(): name
     for name in (
@@ -39,13 +39,13 @@ KEPT_HEADERS = {
         "x-request-id",
     )
 }
-"""What of an answer's headers helps to understand it later. Cookies and the like are nobody's business."""
+"""What of an answer's headers helps to understand it later. Cookies and similar headers are not stored."""
 _MAX_REPEATED = 8
 """Values that are kept of a header that comes more than once."""
 
 
 class ProtocolError(Exception):
-    """The peer does not speak HTTP/1, or not within its bounds."""
+    """The peer does not use HTTP/1, or exceeds its limits."""
 
 
 class StaleConnectionError(ConnectionError):
@@ -145,7 +145,7 @@ class Connection(asyncio.Protocol):
         return False
 
     def close(self) -> None:
-        """Close at once. What was not written yet is dropped: a peer that does not read cannot keep it open."""
+        """Close at once. Unwritten data is dropped: a peer that does not read cannot keep it open."""
         self._state = _State.CLOSED
         if self._transport is not None:
             self._transport.abort()
@@ -157,7 +157,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._done is None or self._done.done():
-            # Nothing was asked for, or what was is answered: a forged answer, a late 408, or a body that goes on.
+            # Nothing was asked for, or what was is answered: a forged answer, a late 408, or a longer body.
             self._unsolicited = True
             self._end_idle()
             return
@@ -285,7 +285,7 @@ class Connection(asyncio.Protocol):
 
 
 def _peek(connected: socket.socket) -> bytes | None:
-    """What the peer has sent and nobody has read yet: empty for its end, None for nothing."""
+    """Unread data that the peer has sent: empty for its end, None for nothing."""
     try:
         return connected.recv(1, socket.MSG_PEEK)
     except (BlockingIOError, InterruptedError):

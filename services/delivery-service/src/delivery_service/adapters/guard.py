@@ -70,7 +70,7 @@ class Guard:
             raise UrlRefusedError(f"{host!r} has no address: its name cannot be resolved") from None
 
     async def aclose(self) -> None:
-        """Give up the lookups under way. It can be used again."""
+        """Cancel the lookups in progress. It can be used again."""
         await self._names.aclose()
 
     async def resolve(self, host: str) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Taking in due events: the events, their frozen fan-out and the leases, in one statement for a whole batch.
+"""Ingesting due events: the events, their frozen fan-out and the leases, in one statement for a whole batch.
 
 The set of an event's endpoints is what one snapshot of ``endpoints`` says: ``remaining`` and the rows cannot disagree.
 """
@@ -96,8 +96,8 @@ _LOCK = text(
     "SELECT id, attempt, finished_at IS NOT NULL AS finished FROM events WHERE id = ANY (CAST(:ids AS uuid[]))"
     " ORDER BY id FOR NO KEY UPDATE"
 )
-# What failed is due at once; what succeeded stays; what is in hand stays in hand. Only an event that found no endpoint
-# is matched again: for the others the set is frozen.
+# What failed is due at once; what succeeded stays; deliveries that a worker holds are unchanged. Only an event that
+# found no endpoint is matched again: for the others the set is frozen.
 _REOPEN = text(f"""
 WITH arrival AS ({_ARRIVAL}), reopened AS (
     UPDATE deliveries d
@@ -130,7 +130,7 @@ RETURNING e.id, e.finished_at IS NOT NULL AS finished
 
 @dataclass(frozen=True, slots=True)
 class Inserted:
-    """What was new: the deliveries to be made at once, and the events that no endpoint wants.
+    """The new events: the deliveries to be made at once, and the events that no endpoint wants.
 
     ``waiting`` are the endpoints that have something left to be claimed when they can take it.
     """
@@ -143,7 +143,7 @@ class Inserted:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An event that had been taken in before, kept from other writers until the transaction ends."""
+    """An event that was ingested before, locked until the transaction ends."""
 
     event_id: UUID
     attempt: int
@@ -214,7 +214,7 @@ async def lock(tx: Transaction, event_ids: Sequence[UUID]) -> list[Known]:
 
 
 async def reopen(tx: Transaction, arrivals: Sequence[Arrival]) -> list[UUID]:
-    """Begin a further attempt of locked events. Returns those that are finished all the same: nothing had failed."""
+    """Begin a further attempt of locked events. Returns those that are finished nevertheless: nothing had failed."""
     rows = await tx.execute(_REOPEN, _columns(arrivals))
     return [row.id for row in rows if row.finished]
 

@@ -11,7 +11,7 @@ TEST_WORDS: Mapping[str, object] = {"message": TEST_MESSAGE, "eventType": "TEST"
 
 
 def words(due: DueEvent) -> Mapping[str, object]:
-    """By their names in a webhook's data; what is not a single value has no place in a text."""
+    """By their names in a webhook's data; only single values can be placed in a text."""
     return _single(build_webhook(due).data.model_dump(mode="json"))
 
 

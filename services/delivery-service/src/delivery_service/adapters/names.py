@@ -17,7 +17,7 @@ import structlog
 log = structlog.get_logger(__name__)
 
 LOOKUP_SECONDS = 4.0
-"""After that a name server counts as silent. Less than the 5 s to connect, so that an attempt says what was wrong."""
+"""After that a name server counts as silent. Less than the 5 s to connect, so that an attempt reports the cause."""
 QUERY_SECONDS = 0.5
 QUERIES = 5
 """A query is sent up to five times, each time with twice as long to be answered, so that the deadline decides. c-ares
@@ -63,7 +63,7 @@ class SystemLookup:
         self._resolver: aiodns.DNSResolver | None = None
 
     async def __call__(self, name: str) -> Sequence[str]:
-        """Return the addresses of a name. Raises OSError, and UnicodeError for what cannot be a name."""
+        """Return the addresses of a name. Raises OSError, and UnicodeError for an invalid name."""
         loop = asyncio.get_running_loop()
         if self._resolver is None or self._resolver.loop is not loop:
             self._resolver = aiodns.DNSResolver(
@@ -84,7 +84,7 @@ class SystemLookup:
         return [node.addr[0].decode("ascii") for node in found.nodes]
 
     async def aclose(self) -> None:
-        """Cancel the queries under way: an answer after the loop has closed would be an error on stderr."""
+        """Cancel the queries in progress: an answer after the loop has closed would be an error on stderr."""
         if self._resolver is not None:
             await self._resolver.close()
             self._resolver = None
@@ -92,7 +92,7 @@ class SystemLookup:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What is known of a name until an instant of the monotonic clock: addresses, or why there are none."""
+    """The cached answer for a name until an instant of the monotonic clock: addresses, or why there are none."""
 
     until: float
     addresses: Sequence[str] = ()
@@ -143,7 +143,7 @@ class NameResolver:
         return answer.addresses
 
     async def aclose(self) -> None:
-        """Give up the lookups under way."""
+        """Cancel the lookups in progress."""
         for asking in list(self._asking.values()):
             asking.cancel()
         if isinstance(self._lookup, SystemLookup):

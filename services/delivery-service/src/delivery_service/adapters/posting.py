@@ -1,4 +1,5 @@
-"""One POST to a stranger: where it may go, how long it may take, what is kept of the answer (ADR 24)."""
+"""One POST to an untrusted receiver: where it may go, how long it may take, which part of the answer is stored (ADR
+24)."""
 
 import asyncio
 import os
@@ -56,7 +57,7 @@ class Poster:
         Args:
             url: its path and query go out byte for byte.
             headers: besides Host and Content-Length, which are set here.
-            redactions: what is not kept where the receiver repeats it.
+            redactions: confidential values that are redacted if the receiver echoes them.
             send_by: when sending must have begun, on the monotonic clock.
 
         Raises:
@@ -96,7 +97,7 @@ class Poster:
         )
 
     async def aclose(self) -> None:
-        """Close what is kept open."""
+        """Close kept-alive connections."""
         await self._connections.aclose()
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.database.database import Transaction
 from delivery_service.domain.dead_letters import Redrive, Selection
 
-# Lock the events before. What is sent again may be sent for a while, though its event has expired.
+# Lock the events before. A redriven delivery may be attempted for this time, even if its event has expired.
 _REVIVE = text("""
 WITH revived AS (
     UPDATE deliveries d
@@ -68,7 +68,7 @@ async def revive(tx: Transaction, delivery_ids: Collection[UUID], horizon: float
 
 
 async def extend(tx: Transaction, event_ids: Collection[UUID], horizon: float) -> None:
-    """Give what waits of these events at least ``horizon`` seconds until it expires."""
+    """Give the waiting deliveries of these events at least ``horizon`` seconds until it expires."""
     await tx.execute(_EXTEND, {"event_ids": list(event_ids), "horizon": horizon})
 
 
@@ -90,7 +90,7 @@ async def find(connection: AsyncConnection, redrive_id: UUID) -> Redrive | None:
 
 
 async def take(tx: Transaction) -> tuple[UUID, Selection, UUID, UUID | None] | None:
-    """An unfinished redrive that nobody works on, kept from others until the transaction ends.
+    """An unfinished redrive that no worker processes, locked until the transaction ends.
 
     Returns its id, what it is of, its last letter, and how far it has come.
     """

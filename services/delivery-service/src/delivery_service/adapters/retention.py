@@ -1,4 +1,4 @@
-"""Forgetting what ended long ago."""
+"""Deletes finished events past their retention."""
 
 from sqlalchemy import text
 

@@ -13,9 +13,9 @@ from delivery_service.domain.standing import (
 )
 
 COUNTED = 100_000
-"""No more than so many deliveries of a priority are counted: a long backlog must not be read whole every second."""
+"""The limit up to which deliveries of a priority are counted: a long backlog must not be read whole every second."""
 NAMED = 100
-"""So many endpoints whose circuits are open are named; they are all counted."""
+"""The number of endpoints with open circuits that are named; they are all counted."""
 
 WINDOW_SECONDS = 300.0
 SAMPLE = 10_000

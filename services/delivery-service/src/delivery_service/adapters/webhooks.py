@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 class WebhookSender:
-    """Signs and sends. ``cipher`` opens what is sealed at an endpoint."""
+    """Signs and sends. ``cipher`` decrypts an endpoint's secrets."""
 
     def __init__(self, poster: Poster, cipher: SecretCipher) -> None:
         self._poster = poster

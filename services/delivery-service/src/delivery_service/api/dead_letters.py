@@ -82,8 +82,8 @@ async def redrive_dead_letter(
 ) -> DeadLetterDetailBody:
     """Send it again: to its endpoint, to those that want it now, or after reading the message again.
 
-    It keeps its `webhook-id` and gets new tries; one that has expired may be sent for a further day. Where the
-    hindrance is still there the answer is 409, and it stays open.
+    It keeps its `webhook-id` and gets new tries; one that has expired may be sent for a further day. If
+    the cause persists, the response is 409 and it stays open.
     """
     return DeadLetterDetailBody.of(await redrives.redrive_one(database, outbox, letter_id, HORIZON_SECONDS))
 

@@ -38,7 +38,7 @@ async def get_delivery(delivery_id: DeliveryId, database: CurrentDatabase) -> De
 
 @router.post("/{deliveryId}/retry", dependencies=[WRITE], responses=documented(404, 409))
 async def retry_delivery(delivery_id: DeliveryId, database: CurrentDatabase) -> DeliveryBody:
-    """Try now: what waits for its next try, or what failed, which gets new tries with the same `webhook-id`.
+    """Try now: a waiting delivery, or a failed one, which gets new attempts with the same `webhook-id`.
 
     409 during an attempt, after a success, and where the endpoint is deleted or not enabled.
     """
@@ -47,5 +47,5 @@ async def retry_delivery(delivery_id: DeliveryId, database: CurrentDatabase) -> 
 
 @router.post("/{deliveryId}/cancel", dependencies=[WRITE], responses=documented(404, 409))
 async def cancel_delivery(delivery_id: DeliveryId, database: CurrentDatabase, outbox: CurrentOutbox) -> DeliveryBody:
-    """End what waits for its next try as `cancelled`. 409 during an attempt, and once it has ended."""
+    """End a waiting delivery as `cancelled`. 409 during an attempt, and once it has ended."""
     return DeliveryBody.of(await deliveries.cancel_delivery(database, outbox, delivery_id))

@@ -21,4 +21,4 @@ async def _channels(request: Request) -> Callable[[], Channels]:
 
 CurrentSecurity = Annotated[Security, Depends(_security)]
 CurrentChannels = Annotated[Callable[[], Channels], Depends(_channels)]
-"""Opens channels with connections of their own; whoever opened them closes them."""
+"""Opens channels with connections of their own; the process that opened them closes them."""

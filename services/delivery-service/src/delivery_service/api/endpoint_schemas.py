@@ -94,10 +94,10 @@ Tags = Annotated[
 OperationalEvents = Annotated[
     list[OperationalEvent] | None,
     AfterValidator(_distinct),
-    Field(description="What to be told about troubles of deliveries and endpoints. For `webhook` and `slack`."),
+    Field(description="Operational events about deliveries and endpoints to receive. For `webhook` and `slack`."),
 ]
 RateLimit = Annotated[
-    float, Field(strict=True, gt=0, le=MAX_RATE, description="Attempts a second; what is over it waits.")
+    float, Field(strict=True, gt=0, le=MAX_RATE, description="Attempts a second; further deliveries wait.")
 ]
 Concurrency = Annotated[int, Field(ge=1, le=MAX_CONCURRENCY, description="Attempts at a time."), WHOLE_NUMBER]
 RetrySchedule = Annotated[

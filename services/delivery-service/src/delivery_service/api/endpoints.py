@@ -97,9 +97,10 @@ async def update_endpoint(
 ) -> EndpointBody:
     """Change some fields (RFC 7396). A patch that changes nothing keeps the version.
 
-    Attempts that begin more than a second later use the new URL, headers and limits; an attempt under way ends at the
-    old URL, and its result counts neither for nor against the changed endpoint. Where the patch disables it, waiting
-    deliveries end as `disabled`. Which events it gets is decided when an event is due, by the endpoints of that moment.
+    Attempts that begin more than a second later use the new URL, headers and limits; an attempt in progress finishes
+    at the old URL, and its result counts neither for nor against the changed endpoint. Where the patch disables it,
+    waiting deliveries end as `disabled`. Which events it gets is decided when an event is due, by the endpoints of
+    that moment.
     """
     endpoint = await endpoints.update_endpoint(database, outbox, clock, security, endpoint_id, body.changes(), expected)
     return _shown(endpoint, response)
@@ -149,7 +150,7 @@ async def enable_endpoint(
     clock: CurrentClock,
     security: CurrentSecurity,
 ) -> EndpointBody:
-    """Let it get events again, with a closed circuit. The reason for which it was disabled is forgotten.
+    """Let it get events again, with a closed circuit. Clears the reason for which it was disabled.
 
     What ended as `disabled` meanwhile goes out by `POST /v1/dead-letters/redrive` with its `endpointId`.
     """
@@ -184,7 +185,7 @@ async def disable_endpoint(
 async def test_endpoint(
     endpoint_id: EndpointId, database: CurrentDatabase, channels: CurrentChannels, body: TestEndpoint | None = None
 ) -> AttemptBody:
-    """Send a test event now, and say what came of it.
+    """Send a test event now and return the result.
 
     A webhook is signed as all are, and of the type `test`. Nothing is stored, nothing is tried again, and it does not
     matter whether the endpoint is enabled.
@@ -210,5 +211,5 @@ def _shown(endpoint: Endpoint, response: Response) -> EndpointBody:
 
 
 def _keep_from_caches(response: Response) -> None:
-    # It holds a secret: nobody on the way may keep it (RFC 9111 §5.2.2.5).
+    # It holds a secret: no cache may store it (RFC 9111 §5.2.2.5).
     response.headers["Cache-Control"] = "no-store"

@@ -100,7 +100,7 @@ class DeliveryBody(WireModel):
 
 
 class AttemptBody(WireModel):
-    """One POST, and what came of it."""
+    """One POST and its result."""
 
     status: Annotated[
         Verdict,

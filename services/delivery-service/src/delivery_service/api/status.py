@@ -24,17 +24,17 @@ class DeliveriesOfPriorityBody(WireModel):
 
     priority: Priority
     waiting: int = Field(description="For the time of their retry.")
-    due: int = Field(description="To be sent, and in nobody's hand: for want of a slot, or of a well endpoint.")
+    due: int = Field(description="To be sent and not claimed: no slot is free, or the endpoint cannot accept them.")
     in_flight: int = Field(description="At a worker: being sent, or waiting for a slot there.")
     abandoned: int = Field(description="Their worker has died; the next claim takes them.")
     oldest_due_age_seconds: float | None = Field(
         description="How long the first of those due has been, in real time; null where none is."
     )
-    concurrency: int = Field(description="How many the whole fleet is meant to have in hand at most.")
+    concurrency: int = Field(description="Maximum number of concurrent deliveries of the whole fleet.")
 
 
 class OpenCircuitBody(WireModel):
-    """An endpoint that failed so often that it is left alone until a probe succeeds."""
+    """An endpoint that failed so often that it gets no requests until a probe succeeds."""
 
     endpoint_id: UUID
     description: str | None
@@ -63,9 +63,9 @@ class RecentAttemptsBody(WireModel):
 
 
 class DeadLettersBody(WireModel):
-    """What was given up."""
+    """Deliveries that were given up."""
 
-    open: int = Field(description="Those that wait for somebody.")
+    open: int = Field(description="Dead letters neither redriven nor discarded.")
     open_by_reason: dict[str, int]
     new_in_last_hour: int = Field(description="All that came, open or not, in an hour of Almanac's clock.")
 

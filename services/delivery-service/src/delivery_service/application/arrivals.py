@@ -1,4 +1,4 @@
-"""A due event's message, read: what can be delivered, and as what it is taken in."""
+"""A due event's message, read: which messages can be delivered, and how they are ingested."""
 
 from contracts.due import DueEvent, parse_due_event
 from contracts.errors import ContractError
@@ -17,7 +17,7 @@ def check_due_event(body: str) -> DueEvent:
 
 
 def arrival_of(due: DueEvent, body: str, traceparent: str | None, queue_seconds: float | None) -> Arrival:
-    """What is taken in of ``due``, which came as ``body``."""
+    """The event to ingest of ``due``, which came as ``body``."""
     metadata = due.metadata
     return Arrival(
         event_id=due.event_id,

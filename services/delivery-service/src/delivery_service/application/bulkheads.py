@@ -4,12 +4,12 @@ A socket that waits for an answer costs tens of kilobytes and no CPU, so waiting
 budget of *slow slots*. A *slot* is held for half a second at most: an attempt that takes longer moves to a slow slot,
 and its endpoint with it.
 
-- QUICK endpoints ended their last attempt within half a second. They share the slots. Each may have as many attempts
-  under way as there are slots free, so one that is busy alone has half of them, two a third each.
+- QUICK endpoints ended their last attempt within half a second. They share the slots. Each may have as many
+  attempts in flight as slots are free, so a single busy one has half of them, two a third each.
 - NEW endpoints were not heard from yet. They use slow slots: the first attempt any, further ones, up to ten, while
   half of the slow slots are free.
 - SLOW endpoints took longer. They leave a quarter of the slow slots to NEW ones. Each has an adaptive limit: the
-  attempts under way when it became slow, one more for each answer, half for each timeout; from 1 to half of the slots.
+  attempts in flight when it became slow, one more for each answer, half for each timeout; from 1 to half of the slots.
 """
 
 import time
@@ -32,7 +32,7 @@ NEW_ATTEMPTS = 10
 SLOW_SLOT_BYTES = 16 * 1024
 """A slow slot stands for so much payload; an attempt with more takes several, so that memory is bounded too."""
 REMEMBERED = 10_000
-"""Endpoints whose pace is remembered after nothing of them is in hand any more."""
+"""Endpoints whose pace is kept after their last delivery has left the pool."""
 
 
 class Pace(Enum):
@@ -45,7 +45,7 @@ class Pace(Enum):
 
 @dataclass(slots=True)
 class _Endpoint:
-    """What is known of an endpoint. ``used_seconds``: time of slots that it used, or was not there to use."""
+    """The pace of an endpoint. ``used_seconds``: time of slots that it used, or was not there to use."""
 
     version: int
     pace: Pace
@@ -55,7 +55,8 @@ class _Endpoint:
 
 @dataclass(slots=True)
 class _Lane(Generic[T]):
-    """What is in hand of an endpoint. ``overdue`` counts attempts under way for longer than half a second."""
+    """The deliveries of an endpoint in the pool. ``overdue`` counts attempts that have taken longer than half a
+    second."""
 
     cap: int | None
     waiting: deque[tuple[int, T]] = field(default_factory=deque)
@@ -81,7 +82,7 @@ class Slot:
 
 
 class Bulkheads(Generic[T]):
-    """What a pool has in hand, by endpoint: under way, or waiting for a slot.
+    """The deliveries of a pool, by endpoint: in flight, or waiting for a slot.
 
     Args:
         slots: attempts at a time at endpoints that answer within half a second.
@@ -104,7 +105,7 @@ class Bulkheads(Generic[T]):
 
     @property
     def waiting_for_slot(self) -> int:
-        """How many wait at quick endpoints that nothing is under way to: for a slot, and not for their own endpoint."""
+        """How many wait at quick endpoints without an attempt in flight: for a slot, and not for their own endpoint."""
         lanes = (self._lanes[endpoint_id] for endpoint_id in self._quick)
         return sum(len(lane.waiting) for lane in lanes if lane.under_way == 0)
 
@@ -128,7 +129,7 @@ class Bulkheads(Generic[T]):
         size: int = 0,
         failing: bool = False,
     ) -> None:
-        """Take ``item`` in hand.
+        """Add ``item`` to the pool.
 
         Args:
             version: of the endpoint; another one than before is a new endpoint.
@@ -142,7 +143,7 @@ class Bulkheads(Generic[T]):
         lane = self._lanes.get(endpoint_id)
         if lane is None:
             lane = self._lanes[endpoint_id] = _Lane(cap)
-            # Who was away has not saved up time for later.
+            # An endpoint that was idle has saved no time for later.
             known.used_seconds = max(known.used_seconds, self._used_seconds)
         lane.cap = cap
         weight = 1 + size // SLOW_SLOT_BYTES
@@ -151,7 +152,7 @@ class Bulkheads(Generic[T]):
         self._requeue(endpoint_id, lane)
 
     def set_cap(self, endpoint_id: UUID, cap: int | None) -> None:
-        """Change how many attempts an endpoint of which something is in hand allows at a time."""
+        """Change the concurrency of an endpoint that has deliveries in the pool."""
         lane = self._lanes.get(endpoint_id)
         if lane is not None and lane.cap != cap:
             lane.cap = cap
@@ -206,9 +207,9 @@ class Bulkheads(Generic[T]):
         return None
 
     def room(self, endpoint_id: UUID) -> int:
-        """Return how many more of an endpoint are worth having in hand.
+        """Return how many more deliveries of an endpoint are worth claiming.
 
-        Of a quick endpoint, as many waiting as may be under way; of any other no more than can begin.
+        Of a quick endpoint, as many waiting as may be in flight; of any other no more than can begin.
         """
         lane, known = self._lanes.get(endpoint_id), self._endpoints.get(endpoint_id)
         if lane is not None and known is not None:
@@ -230,14 +231,14 @@ class Bulkheads(Generic[T]):
         return Capacity(rooms, default)
 
     def needs_refill(self, endpoint_id: UUID) -> bool:
-        """Whether half of what may be in hand of an endpoint is done, so that it is time to fetch more."""
+        """Whether half of an endpoint's deliveries in the pool are done, so that it is time to claim more."""
         if endpoint_id in self._quick:
             lane = self._lanes[endpoint_id]
             return lane.in_hand <= self._share(lane)
         return self.room(endpoint_id) > 0
 
     def take_waiting(self, endpoint_ids: Iterable[UUID] | None = None) -> list[T]:
-        """Remove what waits at these endpoints, or at all, and return it."""
+        """Remove and return the waiting deliveries of these endpoints, or of all."""
         taken: list[T] = []
         for endpoint_id in list(self._lanes) if endpoint_ids is None else endpoint_ids:
             lane = self._lanes.get(endpoint_id)
@@ -361,6 +362,6 @@ class Bulkheads(Generic[T]):
         return limit if lane.cap is None else min(limit, lane.cap)
 
     def _share(self, lane: _Lane[T] | None) -> int:
-        """Slots for a quick endpoint, if all quick ones in hand are as busy."""
+        """Slots for a quick endpoint, if all quick ones in the pool are equally busy."""
         share = max(1, self._slots // (len(self._quick) + (1 if lane else 2)))
         return share if lane is None or lane.cap is None else min(share, lane.cap)

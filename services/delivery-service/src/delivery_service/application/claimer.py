@@ -21,12 +21,12 @@ MIN_CLAIM_SECONDS = 0.005
 CLAIM_SECONDS = 1.0
 """The longest time between two looks everywhere: bounds how late it is seen what another process left due."""
 REST = 4
-"""A look everywhere is followed by so many times its own duration without one. It passes over each endpoint with
-something pending, so with thousands of them it takes tens of milliseconds of PostgreSQL's time."""
+"""A search of all endpoints is followed by this multiple of its own duration without one. It passes over each endpoint
+with something pending, so with thousands of them it takes tens of milliseconds of PostgreSQL's time."""
 CLAIMED = 500
 """Deliveries claimed at a time, at most; fewer where there are few slots."""
 EXPIRY_SECONDS = 5.0
-"""How often what waits for its endpoint is searched for what has expired."""
+"""How often waiting deliveries are searched for expired ones."""
 EXPIRED = 200
 """Expired deliveries taken at a time, at most."""
 
@@ -62,7 +62,7 @@ class Claimer:
         self._look_for_expired_at = 0.0
 
     def capacity(self) -> Capacity:
-        """Return the capacity for new deliveries: what waits for an endpoint goes before what comes now."""
+        """Return the capacity for new deliveries: deliveries that wait for an endpoint go before new ones."""
         capacity = self._bulkheads.capacity()
         return Capacity({**capacity.of, **dict.fromkeys(self._waiting, 0)}, capacity.default)
 
@@ -81,7 +81,7 @@ class Claimer:
                 self.wake.set()
 
     def look_in(self, seconds: float) -> None:
-        """Look everywhere in so many seconds, or sooner if that was meant already."""
+        """Search all endpoints in this many seconds, or sooner if that was already planned."""
         self._look_at = max(self._rest_until, min(self._look_at, time.monotonic() + seconds))
         self.wake.set()
 
@@ -132,7 +132,8 @@ class Claimer:
         if len(claimed.dispatches) == self._limit:
             self._look_at = self._rest_until = ended
         else:
-            # What is due now and has no gate waits for a place here, which wakes the claimer as it gets free.
+            # Deliveries that are due now and not held by their endpoint wait for a free place here, which wakes the
+            # claimer.
             delays = (each.due_in if each.due_in > 0 else each.open_in or 0.0 for each in queues)
             delay = min([CLAIM_SECONDS, *(max(each, MIN_CLAIM_SECONDS) for each in delays if each > 0)])
             self._look_at = max(self._rest_until, min(self._look_at, ended + delay))

@@ -1,4 +1,4 @@
-"""Keeping what was given up, looking at it, and letting it go. Taking it up again is in :mod:`.redrives`."""
+"""Stores, reads and discards dead letters. Redriving is in :mod:`.redrives`."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ from delivery_service.domain.errors import DeadLetterNotFoundError, DeadLetterNo
 
 BATCH = 1_000
 SAID_DETAIL = 200
-"""Characters of a detail that a person is told; all of it is in the dead letter."""
+"""Maximum characters of a detail in an operational event; all of it is in the dead letter."""
 
 
 async def bury_deliveries(tx: Transaction, outbox: Outbox, delivery_ids: Sequence[UUID]) -> None:
@@ -82,7 +82,7 @@ async def discard_one(database: Database, letter_id: UUID, note: str) -> DeadLet
 
 
 async def discard_many(database: Database, wanted: Selection, note: str) -> int:
-    """Let all go that are open and meet ``wanted``. Returns how many; what is buried meanwhile stays."""
+    """Discard all open ones that match ``wanted``. Returns how many; dead letters created in the meantime stay."""
     wanted, position, discarded = replace(wanted, status=DeadLetterStatus.OPEN), None, 0
     async with database.transaction() as tx:
         last = await dead_letters.newest(tx)

@@ -47,7 +47,7 @@ async def retry_delivery(database: Database, delivery_id: UUID, horizon: float) 
 
     Raises:
         DeliveryNotFoundError
-        DeliveryInHandError: an attempt is under way.
+        DeliveryInHandError: an attempt is in progress.
         DeliveryEndedError: it has succeeded.
         NotRedrivableError: its endpoint is deleted or not enabled, no endpoint wanted the event, or its user was
             deleted.
@@ -61,7 +61,7 @@ async def retry_delivery(database: Database, delivery_id: UUID, horizon: float) 
         if delivery.status is DeliveryStatus.PENDING:
             hurried = await claims.hurry(tx, delivery_id)
             if hurried is None:
-                raise DeliveryInHandError("an attempt is under way; what comes of it is known in a moment")
+                raise DeliveryInHandError("an attempt is in progress; its result is known in a moment")
             if not hurried:
                 raise NotRedrivableError(f"endpoint {delivery.endpoint_id} is deleted or not enabled")
         elif delivery.endpoint_id is None:
@@ -75,9 +75,9 @@ async def retry_delivery(database: Database, delivery_id: UUID, horizon: float) 
 
 
 async def end_deliveries_of(database: Database, outbox: Outbox, endpoint_id: UUID) -> int:
-    """End what waits for an endpoint that was disabled or deleted, up to ``ENDED_AT_ONCE``. Returns how many.
+    """End deliveries that wait for a disabled or deleted endpoint, up to ``ENDED_AT_ONCE``. Returns how many.
 
-    Workers end what is left, and what comes meanwhile, within a second. So an outage of the database is no error here:
+    Workers end the rest, including later ones, within a second. So an outage of the database is no error here:
     that the endpoint is disabled is committed.
     """
     try:
@@ -98,7 +98,7 @@ async def cancel_delivery(database: Database, outbox: Outbox, delivery_id: UUID)
 
     Raises:
         DeliveryNotFoundError
-        DeliveryInHandError: an attempt is under way.
+        DeliveryInHandError: an attempt is in progress.
         DeliveryEndedError
     """
     async with database.transaction() as tx:
@@ -108,6 +108,6 @@ async def cancel_delivery(database: Database, outbox: Outbox, delivery_id: UUID)
     delivery, _ = await find_delivery(database, delivery_id)
     if dispatch is None:
         if delivery.status is DeliveryStatus.PENDING:
-            raise DeliveryInHandError("an attempt is under way; what comes of it is known in a moment")
+            raise DeliveryInHandError("an attempt is in progress; its result is known in a moment")
         raise DeliveryEndedError(f"it has ended: {delivery.reason or 'succeeded'}")
     return delivery

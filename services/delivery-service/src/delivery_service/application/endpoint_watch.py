@@ -31,9 +31,9 @@ class _Known:
 class EndpointWatch:
     """The newest known configuration of each endpoint that a worker has deliveries for.
 
-    A claim reads endpoints with the deliveries. What is older than ``MAX_AGE_SECONDS`` is compared with the database
-    again, by one statement for all endpoints of which something waits. Times are of this process's monotonic clock,
-    taken before the statement begins: it sees every change that was committed earlier.
+    A claim reads endpoints with the deliveries. A configuration older than ``MAX_AGE_SECONDS`` is compared with the
+    database again, by one statement for all endpoints with waiting deliveries. Times are of this process's monotonic
+    clock, taken before the statement begins: it sees every change that was committed earlier.
     """
 
     def __init__(self, find_changed: FindChanged) -> None:
@@ -48,7 +48,7 @@ class EndpointWatch:
             self._known[target.endpoint_id] = _Known(target, read_at)
 
     def keep_only(self, endpoint_ids: Collection[UUID]) -> None:
-        """Forget all other endpoints."""
+        """Drop all other endpoints."""
         self._known = {each: known for each, known in self._known.items() if each in endpoint_ids}
 
     def known(self, endpoint_id: UUID) -> Target | FailureReason | None:
@@ -74,7 +74,7 @@ class EndpointWatch:
             await self.refresh()
 
     async def refresh(self) -> None:
-        """Read all known endpoints again. One statement at a time serves everybody who waits."""
+        """Read all known endpoints again. One statement at a time serves all waiters."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
         await asyncio.shield(self._reading)

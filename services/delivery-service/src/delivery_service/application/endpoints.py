@@ -209,7 +209,7 @@ async def switch_endpoint(
 ) -> Endpoint:
     """Enable an endpoint, or disable it for a reason. Where it is so already, nothing changes but the reason.
 
-    What waits for an endpoint that is disabled ends as ``disabled``. Raises EndpointNotFoundError.
+    Deliveries that wait for a disabled endpoint end as ``disabled``. Raises EndpointNotFoundError.
     """
     async with database.transaction() as tx:
         endpoint = await _locked(tx, cipher, endpoint_id, None)
@@ -242,7 +242,7 @@ async def _reconfigure(
     if config == endpoint.config:
         return endpoint
     if config.url != endpoint.config.url or (config.enabled and not endpoint.config.enabled):
-        # What failed at the old place, or before somebody switched it on again, says nothing about what comes now.
+        # Failures at the old URL, or before a client enabled it again, predict nothing about later attempts.
         await circuits.forget(tx, endpoint.id)
     endpoint = endpoint.changed(config, clock.now())
     await endpoints.update(tx, cipher, endpoint)

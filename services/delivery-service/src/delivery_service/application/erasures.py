@@ -1,4 +1,5 @@
-"""Erasure of deleted users: what waits is cancelled at once, what is kept is erased once the deliveries have ended."""
+"""Erasure of deleted users: waiting deliveries are cancelled at once, stored data is erased once the deliveries have
+ended."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -16,11 +17,11 @@ from delivery_service.application.recording import record_within
 from delivery_service.domain.deliveries import Lease, hindered
 
 CANCELLED_AT_ONCE = 1_000
-"""Deliveries that one transaction cancels. What is left is cancelled by the next round."""
+"""Deliveries that one transaction cancels. The rest is cancelled in the next round."""
 
 
 async def apply_deletions(database: Database, outbox: Outbox, received: Sequence[ReceivedItem]) -> None:
-    """Have the deleted users erased, and cancel what waits for them."""
+    """Schedule the erasure of the deleted users and cancel their waiting deliveries."""
     async with database.transaction() as tx:
         fresh = await inbox.unseen(tx, [each.item_id for each in received])
         deleted = {
@@ -37,7 +38,7 @@ class Erasure:
         self._outbox = outbox
 
     async def erase(self, tx: Transaction, user_ids: Sequence[UUID]) -> Collection[UUID]:
-        """Cancel what waits and erase what has ended. Returns those of whom nothing is on its way any more."""
+        """Cancel waiting deliveries and erase ended ones. Returns those of whom nothing is on its way any more."""
         await _cancel_waiting(tx, self._outbox, user_ids)
         await erasures.forget(tx, user_ids)
         return set(user_ids) - await erasures.on_their_way(tx, user_ids)

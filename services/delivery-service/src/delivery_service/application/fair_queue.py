@@ -4,11 +4,11 @@ import heapq
 from uuid import UUID
 
 _COMPACT_AT = 64
-"""Entries that no longer hold are dropped once there are so many more than endpoints."""
+"""Stale entries are dropped once they exceed the endpoints by this number."""
 
 
 class FairQueue:
-    """Endpoints with something to send, by the fewest attempts under way, then by the least time of slots used.
+    """Endpoints with something to send, by the fewest attempts in flight, then by the least time of slots used.
 
     So each endpoint gets the same number of slots at a time, however long its attempts take. An endpoint that answers
     in 10 ms is not held to the pace of those that take a second, as it would be if they were served in turn.
@@ -33,7 +33,7 @@ class FairQueue:
         self._entries.pop(endpoint_id, None)
 
     def take(self, below: int) -> UUID | None:
-        """Remove and return the first endpoint if it has fewer than ``below`` attempts under way."""
+        """Remove and return the first endpoint if it has fewer than ``below`` attempts in flight."""
         while self._heap:
             under_way, _, entry, endpoint_id = self._heap[0]
             if self._entries.get(endpoint_id) != entry:

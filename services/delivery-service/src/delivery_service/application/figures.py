@@ -1,4 +1,4 @@
-"""Dead letters that wait for somebody, as a gauge of the one process that counts them."""
+"""Open dead letters, as a gauge of the one process that counts them."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,7 +13,7 @@ EVERY_SECONDS = 15.0
 
 
 class OpenDeadLetters:
-    """A step of a loop. Processes that do not hold the lease say nothing, lest sums count the same letters twice."""
+    """A step of a loop. Processes without the lease export nothing, so that sums do not count a dead letter twice."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -34,6 +34,6 @@ class OpenDeadLetters:
 
     def observe(self, _: CallbackOptions | None = None) -> Iterable[Observation]:
         if self._open is not None:
-            # With none open there is a 0 all the same: a series that ends leaves an alert in doubt.
+            # With none open, 0 is exported: a series that ends leaves an alert in doubt.
             for reason, count in (self._open or {"": 0}).items():
                 yield Observation(count, {"reason": reason})

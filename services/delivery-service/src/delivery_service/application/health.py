@@ -29,7 +29,7 @@ _warnings = _meter.create_counter(
 )
 
 DAYS_FROM_HOURS = 48
-"""From so many hours on a time is given in days."""
+"""From this many hours on, a time is given in days."""
 
 
 def begin() -> None:

@@ -32,8 +32,8 @@ async def take_in(
 ) -> TakenIn:
     """Store new events with their deliveries, leased to the caller where their endpoints have room.
 
-    An event that is known and finished has its outcome sent again (a lost one heals so); one that is still in hand
-    is left alone; a higher attempt opens what had failed again; a lower one is old and ignored.
+    An event that is known and finished has its outcome sent again (a lost one heals so); one that is being
+    delivered is unchanged; a higher attempt opens what had failed again; a lower one is old and ignored.
     """
     async with database.transaction() as tx:
         return await take_in_within(tx, outbox, arrivals, lease, capacity)

@@ -23,7 +23,9 @@ _queue = _meter.create_histogram(
 _lateness = _meter.create_histogram(
     "almanac_delivery_lateness", unit="s", description="Time from an event's target to the end of its last delivery"
 )
-_in_hand = _meter.create_up_down_counter("almanac_deliveries_in_hand", description="Deliveries in hand, by priority")
+_in_hand = _meter.create_up_down_counter(
+    "almanac_deliveries_in_hand", description="Deliveries that workers hold, by priority"
+)
 _slots = _meter.create_up_down_counter("almanac_delivery_slots", description="Attempts at a time, by priority")
 _slow_slots = _meter.create_up_down_counter(
     "almanac_delivery_slow_slots", description="Attempts at a time at endpoints that do not answer soon, by priority"

@@ -45,7 +45,7 @@ from delivery_service.domain.retries import RetryPolicy
 log = structlog.get_logger(__name__)
 
 RECORD_SECONDS = 10.0
-"""What is left of a lease after the longest attempt, to record its result."""
+"""The part of a lease after the longest attempt, to record its result."""
 MIN_MOVE_SECONDS = 0.05
 """Between two looks for attempts that have become slow."""
 BATCH = 200
@@ -71,7 +71,7 @@ class PoolLimits:
 
 
 class DeliveryPool:
-    """Takes deliveries in hand, sends them, records the results.
+    """Holds deliveries, sends them, records the results.
 
     ``wake`` is set when the claimer has a reason to look sooner than it meant to.
     """
@@ -135,7 +135,7 @@ class DeliveryPool:
         measures.taken_in(self.priority, arrivals, taken.unwanted)
 
     async def claim(self) -> float:
-        """Take what is due in hand, as far as its endpoints can take it. Returns the seconds until the next look."""
+        """Claim due deliveries, as many as their endpoints can accept. Returns the seconds until the next look."""
         if self._closed or not self._has_room():
             return CLAIM_SECONDS
         dispatches, seconds = await self._claimer.claim()
@@ -143,7 +143,8 @@ class DeliveryPool:
         return seconds
 
     async def watch_endpoints(self) -> float:
-        """Compare the endpoints of what waits for a slot with the database. Returns the seconds until the next look.
+        """Compare the endpoints of deliveries that wait for a slot with the database. Returns the seconds until the
+        next look.
 
         Deliveries to an endpoint that was disabled or deleted meanwhile end at once, without waiting for their slots.
         """
@@ -165,7 +166,7 @@ class DeliveryPool:
         self._closed = True
 
     async def drain(self, seconds: float) -> None:
-        """Let attempts under way end for up to ``seconds``, then give back all that is left."""
+        """Let attempts in progress finish for up to ``seconds``, then release the rest."""
         self.close()
         left = self._bulkheads.take_waiting()
         measures.in_hand(self.priority, -len(left))
@@ -212,7 +213,8 @@ class DeliveryPool:
             self._room.clear()
 
     def _has_room(self) -> bool:
-        # What waits for its own endpoint is in nobody's way; what waits for a slot is better left to other workers.
+        # Deliveries that wait for their own endpoint block no others; those that wait for a slot are better left to
+        # other workers.
         return self._bulkheads.waiting_for_slot < self._limits.slots
 
     def _begin(self, dispatch: Dispatch, slot: Slot | None) -> None:
@@ -225,7 +227,7 @@ class DeliveryPool:
         measures.in_hand(self.priority, -1)
 
     def _move_slow(self) -> None:
-        """Give the slots of attempts that take long to others; repeats itself while there are attempts under way."""
+        """Give the slots of attempts that take long to others; repeats itself while attempts are in flight."""
         seconds = self._bulkheads.move_overdue()
         used = self._bulkheads.slow_slots_used
         if used != self._slow_slots_used:
@@ -256,7 +258,7 @@ class DeliveryPool:
                 if result is not None and result.attempt is not None:
                     answered = result.attempt.fault not in TIMEOUTS
             except Exception as error:
-                # Without the database nothing was sent yet, and a try is not used up.
+                # Without the database nothing was sent, and no attempt is used up.
                 result = None if is_outage(error) else sending.failed(dispatch, error, self._policy)
             finally:
                 if slot is not None:
@@ -280,7 +282,7 @@ class DeliveryPool:
                 return None
             if (waits := held_back(dispatch, dispatch.target, self._clock)) is not None:
                 return waits
-            # While it connected, its endpoint may have been disabled, or moved: then it begins anew.
+            # While it connected, its endpoint may have been disabled, or moved: then it starts again.
             with suppress(ConfigurationExpiredError):
                 return await sending.attempt(self._sender, dispatch, dispatch.target, self._policy, self._clock)
 
@@ -327,13 +329,13 @@ class DeliveryPool:
         self._claimer.refill(each.endpoint_id for each in batch.unwell if not each.closed_to_all)
         retries = [each.retry_in for each in results if each.retry_in is not None and each.retry_in < CLAIM_SECONDS]
         if any(each.disabled or each.tally.attempts == 0 for each in batch.unwell):
-            # What waits for an endpoint that was switched off is to be ended. A returned probe lets the next one out.
+            # Deliveries that wait for a disabled endpoint are to be ended. A returned probe lets the next one out.
             retries.append(0.0)
         if retries:
             self._claimer.look_in(min(retries))
 
     async def _give_back(self, endpoint_ids: Sequence[UUID]) -> None:
-        """What waits here for endpoints that are to be left alone goes back, to wait for their probes."""
+        """Deliveries for endpoints with open circuits are released, to wait for their probes."""
         waiting = self._bulkheads.take_waiting(endpoint_ids)
         if waiting:
             measures.in_hand(self.priority, -len(waiting))
@@ -341,8 +343,8 @@ class DeliveryPool:
             self._claimer.add_waiting(endpoint_ids)
 
     async def _record_alone(self, result: Result) -> None:
-        """Record a result whatever is wrong with it: first whole, then without what came of the receiver, at last
-        only that there was an attempt."""
+        """Record a result whatever is wrong with it: first completely, then without the receiver's data, finally only
+        the fact of an attempt."""
         wanted = result
         for fallback in (without_evidence, partial(postponed, policy=self._policy), None):
             try:

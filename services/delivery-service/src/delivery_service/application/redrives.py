@@ -1,7 +1,7 @@
 """Redrives dead letters, one or all that match a filter, with the same idempotency key (docs/architecture.md#delivery).
 
 A redrive goes to the endpoint that had failed; what no endpoint wanted is matched again; what could not be read is read
-again. Where the hindrance is still there, the dead letter stays open.
+again. If the cause persists, the dead letter stays open.
 """
 
 from collections.abc import Collection
@@ -34,7 +34,7 @@ POLL_SECONDS = 1.0
 
 
 async def redrive(tx: Transaction, outbox: Outbox, letter_ids: Collection[UUID], horizon: float) -> set[UUID]:
-    """Put what is open of these on its way again. Returns those that are; the others cannot go yet, and stay open."""
+    """Redrive the open ones of these. Returns those that are; the others cannot go yet, and stay open."""
     # Events are locked before letters, by everyone.
     known = {each.event_id: each for each in await intake.lock(tx, await dead_letters.events_of(tx, letter_ids))}
     letters = await dead_letters.lock_open(tx, letter_ids)
@@ -154,7 +154,7 @@ async def _match_again(tx: Transaction, unwanted: dict[UUID, tuple[DeadLetter, i
 
 
 async def _read_again(tx: Transaction, outbox: Outbox, letter: DeadLetter) -> bool:
-    """Take in a message that could not be read before. False where it cannot be read now either."""
+    """Ingest a message that could not be read before. False where it cannot be read now either."""
     traceparent = None if letter.trace_id is None else f"00-{letter.trace_id}-{letter.id.hex[:16]}-01"
     arrival = _read(letter, traceparent)
     if arrival is None:

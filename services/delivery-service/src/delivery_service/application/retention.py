@@ -1,4 +1,4 @@
-"""Forgetting what ended long ago, a batch at a time, in one process of all."""
+"""Deletes finished events past their retention, in batches, in one process at a time."""
 
 from chassis.database.database import Database
 from chassis.database.leases import Lease

@@ -33,7 +33,7 @@ def opening(dispatch: Dispatch, target: Target, at: datetime) -> datetime | None
 
 
 def held_back(dispatch: Dispatch, target: Target, clock: Clock) -> Result | None:
-    """Return that a delivery waits for its window, without using up a try; None where it may be sent now."""
+    """Return that a delivery waits for its window, without using up an attempt; None where it may be sent now."""
     opens_at = opening(dispatch, target, clock.now())
     if opens_at is None:
         return None

@@ -44,7 +44,7 @@ class Channels:
 
 
 async def attempt(sender: Sender, dispatch: Dispatch, target: Target, policy: RetryPolicy, clock: Clock) -> Result:
-    """Try once. An event's first try belongs to its trace; a later one starts its own, linked to that.
+    """Try once. An event's first attempt belongs to its trace; a later one starts its own, linked to that.
 
     An exception becomes an attempt that failed as ``internal_error`` and is tried again. Send windows are judged by
     ``clock``.
@@ -85,7 +85,8 @@ async def reply_of(sending: Awaitable[Reply]) -> Reply:
 
 
 def failed(dispatch: Dispatch, error: Exception, policy: RetryPolicy, seconds: float = 0.0) -> Result:
-    """The result of an attempt that an exception ended after ``seconds``: it uses up a try, as ``internal_error``."""
+    """The result of an attempt that an exception ended after ``seconds``: it counts as an attempt, with
+    ``internal_error``."""
     report(error, delivery_id=str(dispatch.delivery_id))
     reply = Reply(None, Fault.INTERNAL_ERROR, seconds, detail=type(error).__name__)
     started_at = datetime.now(UTC) - timedelta(seconds=seconds)
@@ -99,7 +100,7 @@ def report(error: Exception, **context: str) -> None:
 
 
 def attempt_of(reply: Reply, verdict: Verdict, started_at: datetime, traceparent: str) -> Attempt:
-    """What is kept of an attempt."""
+    """The record of an attempt."""
     return Attempt(
         verdict=verdict,
         http_status=reply.http_status,

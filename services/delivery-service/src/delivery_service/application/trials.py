@@ -1,4 +1,4 @@
-"""Trying an endpoint out: one test event, now, and what came of it."""
+"""Trying an endpoint out: one test event, now, and its result."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

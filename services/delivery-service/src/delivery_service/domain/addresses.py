@@ -86,8 +86,8 @@ def special(address: IPv4Address | IPv6Address) -> str | None:
 class Reach:
     """``networks`` are open although they are not public; ``ports`` are all there are, every one where empty.
 
-    A cloud's metadata service is open only where its own address is listed, as a network of one address: whoever
-    reaches it has the machine's credentials, and a network that contains it is seldom listed for its sake.
+    A cloud's metadata service is open only where its own address is listed, as a network of one address: access
+    to it gives the machine's credentials, and a network that contains it is seldom listed for that purpose.
     """
 
     networks: tuple[Network, ...] = ()

@@ -41,7 +41,7 @@ FINAL_FAULTS = frozenset({Fault.UNUSABLE_URL, Fault.NO_CONTACT, Fault.TEXT_TOO_L
 """Those that another try would meet again."""
 
 UNRELATED_FAULTS = frozenset({Fault.NO_CONTACT, Fault.TEXT_TOO_LONG, Fault.NOT_CONFIGURED, Fault.SEALED})
-"""Those that say nothing about the endpoint: nobody has asked it."""
+"""Those that say nothing about the endpoint: no request was sent to it."""
 
 
 class Verdict(StrEnum):
@@ -56,7 +56,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of one attempt: an HTTP status, or a fault where there was no response.
+    """The result of one attempt: an HTTP status, or a fault where there was no response.
 
     ``excerpt`` is the beginning of the response's body, ``retry_after`` its header as it came, ``headers`` are those
     worth keeping, by lower-case name. ``detail`` explains a fault to a person.

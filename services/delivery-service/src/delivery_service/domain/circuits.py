@@ -1,4 +1,4 @@
-"""When an endpoint is left alone for a while, and when for good (ADR 25)."""
+"""When an endpoint's circuit opens, and when the endpoint is disabled (ADR 25)."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from delivery_service.domain.retries import parse_retry_after
 
 
 class CircuitState(StrEnum):
-    """OPEN: nothing is sent until a probe may be. HALF_OPEN: one probe is under way, and decides."""
+    """OPEN: nothing is sent until a probe may be. HALF_OPEN: one probe is in flight and decides."""
 
     CLOSED = "CLOSED"
     OPEN = "OPEN"
@@ -70,7 +70,7 @@ class Tally:
         succeeded: whether any succeeded.
         trailing: those that did not succeed at the end of the batch, refusals included.
         gone: whether the receiver answered 410.
-        pause_seconds: for how long it asked to be left alone, with a 429; 0 where it did not.
+        pause_seconds: the pause that it requested with a 429; 0 where it did not.
         probe: the delivery that probes a half-open circuit. It may end without an attempt that says anything
             (``attempts`` is 0): then another probe may go out at once.
         timeouts: those that timed out at the end of the batch; ``all_timeouts``: nothing else is in it.
@@ -95,7 +95,7 @@ class Tally:
 
 
 class EndpointVersion(NamedTuple):
-    """An endpoint as it was configured when an attempt began. What came of it says nothing about another version."""
+    """An endpoint as it was configured when an attempt began. Its result does not count for another version."""
 
     endpoint_id: UUID
     version: int | None
@@ -106,14 +106,14 @@ _FADED = 0.01
 
 
 class UnreportedSuccesses:
-    """Attempts at endpoints whose circuits were not written, because all is well; forgotten with the same half-life."""
+    """Attempts at endpoints whose circuits were not written, because all is well; decays with the same half-life."""
 
     def __init__(self, half_life_seconds: float) -> None:
         self._half_life = half_life_seconds
         self._counts: dict[EndpointVersion, tuple[float, float]] = {}
 
     def counts(self) -> dict[EndpointVersion, float]:
-        """Return what is left of them, by endpoint and version: a changed endpoint begins without."""
+        """Return the rest of them, by endpoint and version: a changed endpoint begins without."""
         now = time.monotonic()
         return {endpoint: self._left(count, now - at) for endpoint, (count, at) in self._counts.items()}
 
@@ -164,7 +164,7 @@ def tally(
             returned += returned_probes([dispatch])
     tallies = []
     for key, attempts in made.items():
-        # What was not reported belongs to the current generation, which is the newest.
+        # Unreported results belong to the current generation, which is the newest.
         known = unreported.get(EndpointVersion(key.endpoint_id, key.version), 0.0)
         before = known if key.generation == newest[key.endpoint_id] else 0.0
         tallies.append(_tally(key, attempts, before, pause_cap))
@@ -211,7 +211,7 @@ def _at_end(made: Sequence[Attempt], condition: Callable[[Attempt], bool]) -> li
 
 
 def _pause(attempt: Attempt) -> float:
-    """What is left of the time that a receiver asked for."""
+    """The rest of the pause that a receiver requested."""
     if attempt.http_status != TOO_MANY_REQUESTS or attempt.headers is None:
         return 0.0
     answered_at = attempt.started_at + timedelta(seconds=attempt.duration_seconds)

@@ -1,4 +1,4 @@
-"""What was given up, and how it is taken up again or let go (docs/architecture.md#dead-letters)."""
+"""Dead letters, and how they are redriven or discarded (docs/architecture.md#dead-letters)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ HORIZON_SECONDS = 86_400.0
 
 
 class DeadLetterStatus(StrEnum):
-    """OPEN waits for somebody. REDRIVEN is on its way again: how it ends now, its delivery says."""
+    """OPEN is neither redriven nor discarded. REDRIVEN is on its way again: how it ends now, its delivery says."""
 
     OPEN = "OPEN"
     REDRIVEN = "REDRIVEN"

@@ -13,7 +13,7 @@ from delivery_service.domain.templates import Template
 
 
 class DeliveryStatus(StrEnum):
-    """PENDING is waiting for its next try or in hand."""
+    """PENDING waits for its next attempt or is held by a worker."""
 
     PENDING = "PENDING"
     SUCCEEDED = "SUCCEEDED"
@@ -86,7 +86,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """A delivery in hand: everything that an attempt needs.
+    """A delivery that a worker holds: everything that an attempt needs.
 
     ``tries`` were made of the event's current attempt. ``traceparent`` is the trace in which the event fires.
     In place of a target there may be the reason why it must not be sent any more. ``due`` is the message's body, or
@@ -113,7 +113,7 @@ class Dispatch:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a delivery goes on: it ended, or is tried again after ``retry_in`` seconds of real time.
+    """How a delivery continues: it ended, or is tried again after ``retry_in`` seconds of real time.
 
     A retry that would come after the event's expiry is turned into an end, ``expired``, where it is recorded.
     """
@@ -151,8 +151,8 @@ def conclude(dispatch: Dispatch, attempt: Attempt, policy: RetryPolicy, retry_af
 def without_evidence(result: Result, error_class: str) -> Result:
     """The same end of the delivery, with nothing kept of the answer but its status.
 
-    For a result that could not be recorded: whatever in the answer is at fault, the delivery goes on as its status
-    says, and the attempt shows ``internal_error`` with the exception's class.
+    For a result that could not be recorded: the status decides how the delivery continues, whatever fault the answer
+    has, and the attempt shows ``internal_error`` with the exception's class.
     """
     if result.attempt is None:
         return result
@@ -181,7 +181,7 @@ class Delivery:
     """A delivery as the API shows it. ``endpoint_id`` is None for an event that no endpoint wanted.
 
     ``channel`` is None for that too, and for a delivery from a time when it was not kept.
-    ``next_attempt_at`` is None while it is in hand and once it has ended.
+    ``next_attempt_at`` is None while a worker holds it and once it has ended.
     """
 
     id: UUID

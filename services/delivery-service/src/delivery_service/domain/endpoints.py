@@ -57,7 +57,7 @@ RESERVED_HEADERS = frozenset(
 )
 RESERVED_HEADER_PREFIXES = ("webhook-", "proxy-", "sec-")
 TIMEOUT_SECONDS = 30
-"""Default and upper bound of what one attempt may take in total (docs/architecture.md#delivery)."""
+"""Default and maximum duration of one attempt (docs/architecture.md#delivery)."""
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _HEADER_VALUE = re.compile(rf"[!-~]([ -~]{{0,{MAX_HEADER_VALUE - 2}}}[!-~])?")
@@ -135,7 +135,7 @@ class EndpointConfig:
     """What a client says about an endpoint.
 
     Empty ``event_types``, ``priorities`` or ``tags`` mean all; one of several tags is enough. ``operational_events``
-    are what it is told about other endpoints' troubles. The timeout is for a whole attempt; ``rate_limit`` is per
+    are those that it receives about other endpoints. The timeout is for a whole attempt; ``rate_limit`` is per
     second; ``retry_schedule`` has the seconds before each retry, None for the service's own. ``respect_send_window``
     None is the kind's default: true of those that write to a person. ``subject``, ``text`` and ``html`` are templates
     of what a person reads. Of an ``unreadable`` endpoint the encrypted fields (headers, the secrets, Slack's URL)
@@ -163,7 +163,7 @@ class EndpointConfig:
     unreadable: bool = False
 
     def merged(self, patch: Mapping[str, Any]) -> "EndpointConfig":
-        """With the patch's values (RFC 7396). Enabling forgets the reason for which it was disabled.
+        """With the patch's values (RFC 7396). Enabling clears the reason for which it was disabled.
 
         Raises:
             SecretsUnreadableError: the patch changes some of several encrypted fields that cannot be decrypted.
@@ -202,7 +202,7 @@ class EndpointConfig:
             if getattr(self, name) and self.kind not in kinds:
                 raise NotOfThisKindError(name, f"an endpoint of kind {self.kind} has no {name}")
         if self.operational_events and not addressed:
-            rule = f"an endpoint of kind {self.kind} writes to an event's user, and a trouble has none"
+            rule = f"an endpoint of kind {self.kind} operational events need a webhook or Slack endpoint"
             raise NotOfThisKindError("operationalEvents", rule)
         if self.kind in PERSONAL and self.respect_send_window is False:
             rule = f"must be true where kind is {self.kind}: it writes to a person"

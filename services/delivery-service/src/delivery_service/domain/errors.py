@@ -89,7 +89,7 @@ class TextTooLongError(DeliveryServiceError):
 
 
 class ContactNeededError(DeliveryServiceError):
-    """A test that would write to nobody."""
+    """A test without a recipient."""
 
     def __init__(self, field: str, rule: str) -> None:
         super().__init__(rule)
@@ -121,11 +121,11 @@ class DeadLetterNotOpenError(DeliveryServiceError):
 
 
 class NotRedrivableError(DeliveryServiceError):
-    """What hindered a delivery hinders it still: no enabled endpoint takes it, or it cannot be read."""
+    """The cause of the failure persists: no enabled endpoint takes it, or it cannot be read."""
 
 
 class DeliveryInHandError(DeliveryServiceError):
-    """A worker has the delivery in hand: what comes of it is known in a moment."""
+    """A worker is delivering it: its result is known in a moment."""
 
     field = "deliveryId"
 

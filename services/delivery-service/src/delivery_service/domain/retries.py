@@ -9,14 +9,15 @@ from email.utils import parsedate_to_datetime
 MAX_RETRY_AFTER = 64
 """Characters. A date of RFC 9110 has at most 33; a longer value is not parsed."""
 SPREAD = 1.1
-"""A schedule of an endpoint's own is kept up to a tenth later, lest what failed together comes back together."""
+"""Retries of an endpoint's own schedule come up to a tenth later, so that simultaneous failures do not retry
+simultaneously."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """``max_tries`` in all; before the n-th retry a random time up to ``base * factor ** (n - 1)``, at most ``cap``.
 
-    Seconds of real time. ``retry_after_cap`` is the longest ``Retry-After`` that is obeyed as it is.
+    Seconds of real time. ``retry_after_cap`` is the maximum ``Retry-After`` that is honoured in full.
     """
 
     max_tries: int
@@ -33,7 +34,7 @@ class RetryPolicy:
     def delay(
         self, tries: int, retry_after: float | None = None, schedule: Sequence[float] | None = None
     ) -> float | None:
-        """Seconds until the next try after ``tries`` of them, None where there is none left.
+        """Seconds until the next attempt after ``tries`` attempts, None if none is left.
 
         ``retry_after`` is a lower bound that the receiver asked for. ``schedule`` has the seconds before each retry and
         replaces the backoff.
@@ -48,7 +49,7 @@ class RetryPolicy:
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
     """Seconds from ``now`` (real time) that a ``Retry-After`` asks for (RFC 9110 §10.2.3).
 
-    None for any value that is neither a number of seconds nor a date. Never raises: the value is a stranger's.
+    None for any value that is neither a number of seconds nor a date. Never raises: the value is untrusted input.
     """
     if value is None:
         return None

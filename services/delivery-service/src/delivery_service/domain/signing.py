@@ -8,7 +8,7 @@ from enum import StrEnum
 from delivery_service.domain.errors import SecretRefusedError, TooManySecretsError
 
 KEY_BYTES = 32
-"""Of a key that secrets are sealed with."""
+"""Length of a key that encrypts secrets."""
 OVERLAP_SECONDS = 86_400
 MAX_OVERLAP_SECONDS = 7 * 86_400
 MAX_SECRET = 128
@@ -59,7 +59,7 @@ def check_secret(text: str, algorithm: Algorithm) -> str:
 
 
 def secret_bytes(text: str) -> bytes:
-    """What stands in base64 after the prefix, padded or not. Raises SecretRefusedError."""
+    """The base64 value after the prefix, with or without padding. Raises SecretRefusedError."""
     encoded = text.partition("_")[2].rstrip("=")
     try:
         return b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)

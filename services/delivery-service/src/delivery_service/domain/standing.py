@@ -24,7 +24,7 @@ class DeliveriesOfPriority:
 
 @dataclass(frozen=True, slots=True)
 class OpenCircuit:
-    """An endpoint that is left alone for a while, in real time."""
+    """An endpoint with an open circuit; times are real."""
 
     endpoint_id: UUID
     description: str | None
@@ -56,7 +56,7 @@ class RecentAttempts:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
-    """Those that wait for somebody, by reason, and all that came within the last hour of Almanac's time."""
+    """Open dead letters by reason, and all new ones of the last hour of Almanac's time."""
 
     open: Mapping[str, int]
     new: int

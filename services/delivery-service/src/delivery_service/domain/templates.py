@@ -37,7 +37,7 @@ class Template:
         return _render(self.text or _MESSAGE, values)
 
     def render_html(self, values: Mapping[str, object]) -> str:
-        """With the event's words escaped: whoever wrote them writes no HTML."""
+        """With the event's words escaped: their authors write no HTML."""
         return _render(self.html or _HTML, {name: escape(_word(value)) for name, value in values.items()})
 
 

@@ -17,7 +17,7 @@ from delivery_service.domain.deliveries import Arrival
 
 
 def due_event_handler(queue: str, take_in: Callable[[Sequence[Arrival]], Awaitable[None]]) -> Handler:
-    """A handler that hands ``take_in`` a whole batch at once; what does not parse is rejected."""
+    """A handler that hands ``take_in`` a whole batch at once; unparsable messages are rejected."""
 
     async def handle(messages: Sequence[ReceivedMessage]) -> Sequence[Rejection]:
         parsed: list[tuple[ReceivedMessage, DueEvent]] = []

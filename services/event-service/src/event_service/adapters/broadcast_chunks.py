@@ -1,4 +1,5 @@
-"""A broadcast's events, thousands at a time: made, told and cancelled by statements that send no row to Python."""
+"""A broadcast's events, thousands at a time: created, published and cancelled by statements that send no row to
+Python."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ _UTC = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
 
 def _told(rest: str) -> str:
-    """What is said of the rows of a query named `changed` goes to the outbox."""
+    """Inserts one outbox row per row of the query named `changed` into the outbox."""
     item = _ITEM.format(
         target=_UTC.format("t.target_timestamp_utc"), now=_UTC.format("CAST(:now AS timestamptz)"), rest=rest
     )
@@ -115,7 +116,7 @@ _DIFFERENCES = text(
     " AND NOT r.deleted AND (r.send_window IS NOT NULL OR r.locale IS NOT NULL) ORDER BY r.user_id FOR SHARE)"
     " SELECT DISTINCT timezone, send_window, locale FROM held"
 )
-# It waits for nobody: what is being claimed fires.
+# It waits for no lock: what is being claimed fires.
 _CANCEL = text(
     "WITH taken AS (SELECT id, target_timestamp_utc FROM events WHERE broadcast_id = CAST(:broadcast_id AS uuid)"
     " AND status = 'PENDING' ORDER BY target_timestamp_utc, id LIMIT :limit FOR UPDATE SKIP LOCKED),"

@@ -1,4 +1,4 @@
-"""Broadcasts in PostgreSQL. Whoever works on one holds its row; another process takes another one."""
+"""Broadcasts in PostgreSQL. The process that works on one locks its row; another process takes another one."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -84,7 +84,7 @@ async def find(reader: Reader, broadcast_id: UUID) -> Broadcast | None:
 
 
 async def lock(tx: Transaction, broadcast_id: UUID) -> Broadcast | None:
-    """Wait for whoever works on it now, and keep it."""
+    """Wait for the process that works on it, and lock it."""
     row = (await tx.execute(_LOCK, {"id": broadcast_id})).one_or_none()
     return _broadcast(row) if row else None
 
@@ -95,7 +95,7 @@ async def newest(reader: Reader, before: Position | None, limit: int) -> Sequenc
 
 
 async def take(tx: Transaction) -> Broadcast | None:
-    """Keep one that is not finished and that nobody works on."""
+    """Lock an unfinished one that no process works on."""
     row = (await tx.execute(_TAKE)).one_or_none()
     return _broadcast(row) if row else None
 

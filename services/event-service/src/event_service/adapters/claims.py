@@ -13,7 +13,7 @@ from event_service.adapters.events import COLUMNS, LIMIT, OF_TAKEN, TAKE_KEYS, k
 from event_service.domain.events import LATE_AFTER, Event, EventKey
 
 # (SELECT almanac_now()) is evaluated once, before the scan; bare, it would be evaluated for each row and no index used.
-# What is fresh and what is late are two scans of one index, so that a long backlog costs the fresh nothing.
+# Fresh and late events are two scans of one index, so that a long backlog does not slow fresh ones.
 _WAITING = (
     "SELECT id, target_timestamp_utc FROM events"
     " WHERE status = 'PENDING' AND priority = (SELECT CAST(:priority AS smallint))"
@@ -72,7 +72,7 @@ _LEAVE = text(
         "'at', (SELECT almanac_now()), 'status', 'PROCESSING', 'cause', 'publication not confirmed'))) END",
     )
 )
-# A claim that nobody gave up may have been publishing until its lease ended, and so may one that took it over.
+# A claim that was not released may have been publishing until its lease ended, and so may one that took it over.
 _HORIZON = (
     "CASE WHEN e.claim_token IS NULL THEN e.unconfirmed_until"
     " ELSE greatest(e.unconfirmed_until, e.claimed_until + make_interval(secs => :outcome_seconds)) END"
@@ -141,7 +141,7 @@ class Next:
 class Claim:
     """Claimed events by target, the token that fences them, and the events' clock at the claim.
 
-    ``speed``: seconds that this clock goes on in a real one; 1 but in time-lapse.
+    ``speed``: seconds that this clock advances per real second; 1 but in time-lapse.
     """
 
     events: Sequence[Event]
@@ -187,7 +187,7 @@ async def claim_due(
     What is fresh goes first. Late ones take at most half of the claim, or all of it when nothing fresh waits; each the
     oldest first. None where there are none.
 
-    ``since``: late ones are looked for from this target on, for whoever knows that there are none before it.
+    ``since``: late ones are searched from this target on, if the caller knows that there are none before it.
     """
     values = {
         "priority": priority,
@@ -209,7 +209,7 @@ async def take_over(
     """Take events to be published again: those whose outcome is overdue, and unstamped claims whose lease has ended.
 
     None where there are none. Of the unstamped ones only those inside their grace; they stay in doubt until
-    ``outcome_seconds`` after the last call that may have been under way for them.
+    ``outcome_seconds`` after the last call that may have been in progress for them.
     """
     values = {
         "priority": priority,
@@ -224,7 +224,7 @@ async def take_over(
 
 
 async def return_unconfirmed(tx: Transaction, *, limit: int, outcome_seconds: float) -> list[Event]:
-    """Return to PENDING what was not confirmed within ``outcome_seconds`` after its last call."""
+    """Return to PENDING the events that were not confirmed within ``outcome_seconds`` after its last call."""
     values = {"limit": limit, "outcome_seconds": outcome_seconds}
     return [to_event(row) for row in await tx.execute(_RETURN_UNCONFIRMED, values)]
 

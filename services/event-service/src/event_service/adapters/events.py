@@ -58,7 +58,7 @@ _STEP = (
     "'at', (SELECT almanac_now()), 'status', 'PENDING', 'cause', CAST(:cause AS text)))"
 )
 _INSERT = text(f"INSERT INTO events ({_WRITTEN}, history) SELECT {_WRITTEN_FROM}, {_STEP} FROM {_RECORDS}")
-# A limit that the planner sees makes it plan every time anew, for longer than a claim takes. From a sub-select it does
+# If the planner sees the limit, it replans every time, which takes longer than a claim. From a sub-select it does
 # not see it, and keeps one plan.
 LIMIT = "(SELECT CAST(:limit AS bigint))"
 # Whatever the planner thinks of their number, keys are looked up in the index: to it, an array from a sub-select is
@@ -157,7 +157,7 @@ _COALESCE = text(
     f"UPDATE events e SET coalesced = e.coalesced + k.skipped FROM unnest(CAST(:ids AS uuid[]),"
     f" CAST(:targets AS timestamptz[]), CAST(:skipped AS integer[])) AS k (id, target, skipped) WHERE {MATCH}"
 )
-# Keys can change until someone has locked what an event hangs on; its id cannot.
+# Keys can change until the event's schedule or recipient is locked; its id cannot.
 _BY_ID = f"SELECT {COLUMNS}, e.status FROM events e WHERE e.id = :id ORDER BY e.target_timestamp_utc DESC LIMIT 1"
 _FIND = text(_BY_ID)
 _LOCK = text(f"{_BY_ID} FOR UPDATE")
@@ -188,7 +188,7 @@ _FINISH = text(
     + " OR ".join(
         f"k.status = '{end}' AND e.status IN ({', '.join(map(repr, sources))})" for end, sources in ENDS_FROM.items()
     )
-    # MISSED ends an unconfirmed publication too, but none that is under way or has been stamped meanwhile.
+    # MISSED ends an unconfirmed publication too, but none that is in progress or has been stamped meanwhile.
     + ") AND (k.status <> 'MISSED' OR e.status = 'PENDING'"
     + f" OR e.published_at IS NULL AND e.claimed_until < (SELECT clock_timestamp())) RETURNING {COLUMNS}"
 )
@@ -392,7 +392,7 @@ def _ended(past: PastEvent) -> tuple[object, ...]:
 
 
 async def revive(tx: Transaction, events: Sequence[Event]) -> set[UUID]:
-    """Insert events that may have been cancelled before; the history of those goes on.
+    """Insert events that may have been cancelled before; they keep their history.
 
     Returns the ids of those that were there and not cancelled: they stay as they are.
     """
@@ -407,7 +407,7 @@ async def revive(tx: Transaction, events: Sequence[Event]) -> set[UUID]:
 
 
 async def move(tx: Transaction, moves: Sequence[tuple[Event, datetime]]) -> set[UUID]:
-    """Give waiting events, which had other instants, their new shape; their history goes on.
+    """Give waiting events, which had other instants, their new shape; they keep their history.
 
     Returns the ids of those that moved: one that was claimed meanwhile stays as it is.
     """
@@ -417,7 +417,7 @@ async def move(tx: Transaction, moves: Sequence[tuple[Event, datetime]]) -> set[
 
 
 async def move_claimed(tx: Transaction, token: UUID, moves: Sequence[tuple[Event, datetime]], cause: str) -> set[UUID]:
-    """Let claimed events, which had other instants, wait again in their new shape; their history goes on.
+    """Let claimed events, which had other instants, wait again in their new shape; they keep their history.
 
     Returns the ids of those that the claim still held.
     """
@@ -475,7 +475,7 @@ async def users_with_live(tx: Transaction, user_ids: Collection[UUID]) -> set[UU
 
 
 async def lock_live(tx: Transaction, keys: Collection[EventKey]) -> dict[UUID, LiveEvent]:
-    """Lock the events that schedules name, in order of id, and return those that wait or are in hand."""
+    """Lock the events that schedules reference, in order of id, and return those that are pending or processing."""
     if not keys:
         return {}
     return {
@@ -585,7 +585,8 @@ async def finish(tx: Transaction, finishes: Sequence[Finish]) -> dict[UUID, Even
 
 
 async def find_missed(tx: Transaction, limit: int) -> list[Event]:
-    """Events whose grace has ended: those that wait, and those whose publication nobody has confirmed or repeats."""
+    """Events whose grace has ended: pending ones, and those with an unconfirmed publication that no process is
+    repeating."""
     return [
         to_event(row)
         for statement in (_MISSED, _MISSED_UNCONFIRMED)
@@ -594,6 +595,6 @@ async def find_missed(tx: Transaction, limit: int) -> list[Event]:
 
 
 async def summary(reader: Reader) -> dict[str, int]:
-    """How many recipients there are, and how many events wait or are in hand."""
+    """The number of recipients, of pending and of processing events."""
     row = (await reader.execute(_SUMMARY)).one()
     return {"recipients": row.recipients, "pending": row.pending, "processing": row.processing}

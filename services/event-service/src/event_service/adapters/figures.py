@@ -10,7 +10,8 @@ from chassis.database.database import Database
 from contracts.vocabulary import EventStatus, EventType
 
 COUNTED = 100_000
-"""No more than so many are counted for each priority: a long backlog must not be read whole every few seconds."""
+"""The limit up to which events of each priority are counted: a long backlog must not be read whole every few
+seconds."""
 
 _WAITING = text(
     "SELECT p.priority, d.due, d.overdue,"

@@ -1,4 +1,4 @@
-"""What waits, counted from the index of waiting events alone."""
+"""Pending events, counted from their index alone."""
 
 from datetime import datetime
 

@@ -1,7 +1,7 @@
 """Months of events that have their own tables: how long each is kept, and what the planner knows of it.
 
-A month is detached first, concurrently, so that no claim waits for it, and dropped once it is seen, out of everybody's
-reach, that nothing in it is alive. A crash in between leaves a table by itself, which the next look finds.
+A month is detached first, concurrently, so that no claim waits for it. Once detached, it is checked for live
+events and dropped if it has none. A crash in between leaves a table by itself, which the next look finds.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -57,9 +57,9 @@ async def find_months(database: Database) -> list[Month]:
 
 
 async def retire(database: Database, month: Month) -> bool:
-    """Drop a month and all its events, unless something in it waits or is in hand. Returns whether it is gone.
+    """Drop a month and all its events, unless one of them is pending or processing. Returns whether it is gone.
 
-    Waits for transactions that were there before; nobody waits for it.
+    Waits for transactions that were there before; no statement waits for it.
     """
     if month.attached and not month.leaving and await _alive(database, month):
         return False
@@ -94,7 +94,7 @@ async def not_analyzed(database: Database, months: Sequence[Month]) -> list[str]
 
 
 async def analyze(database: Database, name: str) -> None:
-    """Gather the statistics of one table anew. Blocks neither readers nor writers."""
+    """Run ANALYZE on one table. Blocks neither readers nor writers."""
     async with database.transaction() as tx:
         await tx.execute(text(f"ANALYZE {name}"))
 

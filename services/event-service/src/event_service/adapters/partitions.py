@@ -20,7 +20,7 @@ async def cover(tx: Transaction, first: datetime, last: datetime) -> None:
 
 
 class Partitions:
-    """Knows which months this process has seen covered, so that asking again costs nothing."""
+    """Knows which months this process has seen covered, so that the next check is free."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""What is due at given instants, by zone."""
+"""The events due at given instants, by zone."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence

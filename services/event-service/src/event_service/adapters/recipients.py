@@ -28,7 +28,7 @@ _UPSERT = text(
     " tags = excluded.tags, contact = excluded.contact, external_id = excluded.external_id,"
     " send_window = excluded.send_window, locale = excluded.locale, updated_at = clock_timestamp()"
     " WHERE r.version < excluded.version AND NOT r.deleted"
-    " RETURNING user_id, xmax = 0 AS new"  # a row that was there is locked by this statement, which xmax tells
+    " RETURNING user_id, xmax = 0 AS new"  # xmax shows that this statement locked an existing row
 )
 _FIND = text(
     "SELECT user_id, version, deleted, first_name, last_name, date_of_birth, timezone, delivery_time, anniversaries,"
@@ -46,7 +46,7 @@ _SWEEP_TOMBSTONES = text("DELETE FROM recipients WHERE deleted AND updated_at < 
 
 
 async def upsert_newer(tx: Transaction, recipients: Sequence[Recipient]) -> dict[UUID, bool]:
-    """Store those that are newer than what is there; the others change nothing.
+    """Store those that are newer than the stored ones; the others change nothing.
 
     Returns the user ids of those stored, and whether nothing was known of that user before.
 
@@ -74,7 +74,7 @@ async def find_external(tx: Transaction, external_ids: Collection[str]) -> dict[
 
 
 async def lock(tx: Transaction, user_ids: Collection[UUID]) -> dict[UUID, Recipient]:
-    """The same, kept as they are until the transaction ends: for whoever adds or changes what is theirs.
+    """The same, kept as they are until the transaction ends: for transactions that add or change their rows.
 
     It comes before the locks of schedules and events.
     """
@@ -104,7 +104,7 @@ def _by_id(rows: Iterable[Row[Any]]) -> dict[UUID, Recipient]:
 
 
 async def sweep_tombstones(database: Database) -> None:
-    """Forget users who were deleted 30 days ago: nothing of them can still be on its way."""
+    """Delete the tombstones of users deleted 30 days ago: nothing of them can still be on its way."""
     async with database.transaction() as tx:
         await tx.execute(_SWEEP_TOMBSTONES)
 

@@ -1,4 +1,4 @@
-"""Records of recomputes: what a new release of zone rules or of public holidays did to what waits."""
+"""Records of recomputes: how a new release of zone rules or of public holidays moved pending events."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,8 +27,9 @@ class Move:
 class Shifts:
     """What a new release did to the waiting events of a zone or calendar.
 
-    ``replaced`` gave way to another occurrence, or to none: the new release leaves their local time out. ``least`` and
-    ``greatest`` are by how much the moved ones moved; later is positive. ``examples`` are the first that moved.
+    ``replaced`` were replaced by another occurrence, or by none: the new release leaves their local time out.
+    ``least`` and ``greatest`` are by how much the moved ones moved; later is positive. ``examples`` are the first that
+    moved.
     """
 
     examined: int = 0

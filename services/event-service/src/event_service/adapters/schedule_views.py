@@ -46,7 +46,7 @@ class ScheduleFilter:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleView:
-    """A schedule, and when it was made and last changed, by itself or by someone."""
+    """A schedule, and when it was created and last changed, by the service or by a client."""
 
     schedule: Schedule
     created_at: datetime

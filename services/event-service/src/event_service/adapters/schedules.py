@@ -1,4 +1,4 @@
-"""Schedules in PostgreSQL. Whoever changes a schedule or its event locks the schedule first, always in order of id."""
+"""Schedules in PostgreSQL. Every change of a schedule or its event locks the schedule first, always in order of id."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
@@ -32,7 +32,7 @@ _LOCK_LIVE = text(
     f"SELECT {COLUMNS} FROM schedules s WHERE s.live_event_id = ANY(CAST(:event_ids AS uuid[]))"
     " ORDER BY s.id FOR UPDATE"
 )
-# It waits for nobody, so that its own order does not matter.
+# It waits for no lock, so that its own order does not matter.
 _TAKE_WAITING = text(
     f"SELECT {COLUMNS} FROM schedules s WHERE s.live_event_id IS NULL AND s.next_at IS NOT NULL"
     " AND s.next_at <= CAST(:before AS timestamptz) AND s.status = 'ACTIVE'"
@@ -90,7 +90,7 @@ async def lock_of_users(tx: Transaction, user_ids: Collection[UUID]) -> list[Sch
 async def lock_live(tx: Transaction, event_ids: Collection[UUID]) -> dict[UUID, Schedule]:
     """Lock the schedules whose live events are among ``event_ids``, and return them by those.
 
-    Their ``next_at`` is where such an event is now, wherever it was when someone else read it.
+    Their ``next_at`` is the current position of such an event, wherever it was when it was read.
     """
     if not event_ids:
         return {}
@@ -142,7 +142,7 @@ async def advance(tx: Transaction, schedules: Sequence[Schedule]) -> None:
 
 
 async def delete(tx: Transaction, ids: Collection[UUID]) -> None:
-    """Nothing more comes of these schedules, and what they say of their users is forgotten."""
+    """These schedules create no more events, and their personal data is erased."""
     if ids:
         await tx.execute(_DELETE, {"ids": list(ids)})
 

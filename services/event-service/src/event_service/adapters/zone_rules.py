@@ -38,7 +38,7 @@ _STATE = text(
     "  FROM zone_recomputes c, (SELECT min(remembered_at) AS remembered_at FROM zone_rules WHERE tzdata = :tzdata) AS r"
     "  WHERE c.tzdata = :tzdata AND c.finished_at IS NOT NULL) AS wanted FROM zone_rules"
 )
-# A zone that both releases know by the same rules needs no look. One of a release that nobody remembers does.
+# A zone that both releases know by the same rules needs no look. A change in a release that is no longer stored does.
 _OUTDATED = text(
     f"SELECT {COLUMNS} FROM events e WHERE e.status = 'PENDING' AND e.priority = :priority"
     " AND e.target_timestamp_utc >= :first AND e.target_timestamp_utc < :end"

@@ -36,10 +36,10 @@ class AudienceInput(RequestModel):
     """Who gets it: exactly one of the three."""
 
     timezones: Annotated[list[ZoneName], Field(min_length=1, max_length=600)] | None = Field(
-        default=None, description="Everybody in one of these zones."
+        default=None, description="All users in these zones."
     )
     tags: Annotated[list[Tag], Field(min_length=1, max_length=20)] | None = Field(
-        default=None, description="Everybody who has one of these tags."
+        default=None, description="All users with one of these tags."
     )
     all: Literal[True] | None = Field(default=None, description="Everybody.")
 

@@ -52,7 +52,9 @@ class CalendarFeedBody(WireModel):
 class NewCalendarFeedBody(CalendarFeedBody):
     """A feed with its address, which is shown this once."""
 
-    url: str = Field(description="For calendar programs. Whoever has it reads the calendar, until the feed is deleted.")
+    url: str = Field(
+        description="For calendar programs. It gives read access to the calendar until the feed is deleted."
+    )
 
 
 @router.post("/v1/calendar-feeds", status_code=201, dependencies=[WRITE], responses=documented(404))

@@ -42,7 +42,7 @@ class _Timed(RequestModel):
 
 
 class EventFields(_Timed):
-    """An event, whoever it is for."""
+    """An event without its recipient."""
 
     event_type: Literal[EventType.NOTIFICATION, EventType.REMINDER] = EventType.NOTIFICATION
     priority: Raised = None

@@ -74,7 +74,7 @@ async def create_events(
     partitions: CurrentPartitions,
     key: OptionalIdempotencyKey,
 ) -> EventsBody:
-    """Up to 1,000 events, all or none: what is wrong with any is said of each, as `items.3.userId`."""
+    """Up to 1,000 events, all or none: errors name the item, as `items.3.userId`."""
     await partitions.cover()
     news = [item.new_event() for item in body.items]
     made = await one_offs.create_events(database, outbox, rules, news, key)
@@ -108,7 +108,7 @@ async def cancel_event(
     rules: CurrentRules,
     partitions: CurrentPartitions,
 ) -> EventDetailBody:
-    """Cancel an event that is PENDING. A schedule skips this occurrence and goes on with its next."""
+    """Cancel an event that is PENDING. A schedule skips this occurrence and continues with its next."""
     await partitions.cover()
     return EventDetailBody.of(await event_changes.cancel_event(database, outbox, rules, event_id))
 

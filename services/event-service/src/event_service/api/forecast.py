@@ -43,7 +43,8 @@ async def get_passages(
         str, Query(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="A time of day, as clocks show it.")
     ] = "09:00",
 ) -> PassagesBody:
-    """Where clocks showed a time within the last hour and will within a day, with what is due there at that instant.
+    """The zones in which clocks showed a time within the last hour or will within a day, with the events due there at
+    that instant.
 
     Zones in which nothing is due are left out. It may be some seconds old.
     """

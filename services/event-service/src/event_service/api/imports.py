@@ -40,8 +40,8 @@ async def import_schedules(
 
     A line is what `POST /v1/schedules` takes, with an `externalKey`, and `userExternalId` in the place of `userId`
     where wanted. A key that was imported before changes what it made, so the same file again changes nothing. A line
-    that breaks a rule is listed with its number and each fault under `errorsUrl`; the others are not affected. Whatever
-    ends an import early, the same request again goes on where it stopped.
+    that breaks a rule is listed with its number and each fault under `errorsUrl`; the others are not affected. After
+    any interruption, the same request continues where it stopped.
     """
     require_ndjson(request)
     await partitions.cover()
@@ -92,7 +92,7 @@ async def import_history(
 ) -> ImportBody:
     """Keep events that another system has ended, for lists, timelines and analytics. Nothing fires.
 
-    A key that was imported before changes nothing. What is older than `RETENTION_DAYS` is refused.
+    A key that was imported before changes nothing. A row older than `RETENTION_DAYS` is refused.
     """
     require_ndjson(request)
     reader = LineReader(aiter(request.stream()), Mark)

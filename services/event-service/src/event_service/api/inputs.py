@@ -139,8 +139,8 @@ SpreadSeconds = Annotated[
     Field(
         ge=0,
         le=86_400,
-        description="Sent within so many seconds after its time: each recipient always at the same of them, all of"
-        " them evenly. Within the opening of the send window. 0: all at once.",
+        description="Spreads the events evenly over this many seconds after their time, each recipient always at"
+        " the same second, inside the send window. 0: all at once.",
         examples=[600],
     ),
     WHOLE_NUMBER,

@@ -138,7 +138,7 @@ def _agreed_zone(name: str | None, lines: RecurrenceLines) -> str | None:
 
 
 class ScheduleFields(RequestModel):
-    """A schedule, whoever it is for."""
+    """A schedule without its user."""
 
     event_type: ReminderType = EventType.REMINDER
     label: Label
@@ -198,7 +198,7 @@ class CreateSchedule(ScheduleFields):
 
 
 class PatchRule(PatchModel):
-    """Changes of a rule. With another kind, `rrule`, `exdates` and `rdates` begin anew."""
+    """Changes of a rule. With another kind, `rrule`, `exdates` and `rdates` are reset."""
 
     kind: Kind = NOT_SENT
     start_local: Start = NOT_SENT
@@ -391,11 +391,11 @@ class ScheduleBody(WireModel):
 
 
 class UpcomingBody(WireModel):
-    """One time to come. `wall` is the local time that the rule asks for, `policies` what was done to keep it.
+    """One time to come. `wall` is the local time that the rule asks for, `policies` the policy that changed it.
 
-    One that was `rescheduled` comes when it was told to; `wall` says that then. What waits for its send window has the
-    policy SEND_WINDOW, and `originalTargetTimestampUTC` says when it would come without; SEND_WINDOW_MISSED is MISSED,
-    because the window does not open inside its grace.
+    One that was `rescheduled` comes at its new time, which is then also `wall`. An occurrence that waits for its send
+    window has the policy SEND_WINDOW, and `originalTargetTimestampUTC` has its time without the window;
+    SEND_WINDOW_MISSED is MISSED, because the window does not open inside its grace.
     """
 
     occurrence: str

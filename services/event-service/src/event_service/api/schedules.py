@@ -82,7 +82,7 @@ async def update_schedule(
     rules: CurrentRules,
     partitions: CurrentPartitions,
 ) -> ScheduleBody:
-    """Change some fields (RFC 7396). The waiting event moves, is renewed, or gives way to another.
+    """Change some fields (RFC 7396). The pending event moves, is updated, or is replaced by another.
 
     A new time on the day itself that has passed fires at once while inside the grace. Of a schedule that follows from
     its user only policies, grace, expiry and message can be set.
@@ -101,7 +101,7 @@ async def delete_schedule(
     outbox: CurrentOutbox,
     rules: CurrentRules,
 ) -> None:
-    """Delete a schedule and cancel what waits; an event that is being delivered is not stopped."""
+    """Delete a schedule and cancel its pending events; an event that is being delivered is not stopped."""
     await schedules.delete_schedule(database, outbox, rules, schedule_id, expected)
 
 
@@ -114,7 +114,7 @@ async def pause_schedule(
     outbox: CurrentOutbox,
     rules: CurrentRules,
 ) -> ScheduleBody:
-    """Cancel what waits, and make no more until it is resumed."""
+    """Cancel its pending events, and create no more until it is resumed."""
     view = await schedules.pause_schedule(database, outbox, rules, schedule_id, expected)
     set_etag(response, view.schedule.version)
     return ScheduleBody.of(view)

@@ -81,7 +81,7 @@ class EventsBody(WireModel):
 
 
 class SummaryBody(WireModel):
-    """How many recipients are known, and how many events wait (``pending``) or are in hand (``processing``)."""
+    """The number of recipients, of pending events (``pending``) and of events in flight (``processing``)."""
 
     recipients: int
     pending: int
@@ -89,16 +89,16 @@ class SummaryBody(WireModel):
 
 
 class HourForecastBody(WireModel):
-    """What is due from ``hour`` on until the next."""
+    """The events due from ``hour`` on until the next."""
 
     hour: datetime
     total: int
     counts: dict[Priority, int]
-    moved_by_send_window: int = Field(description="Of the total, what waits until then for its send window to open.")
+    moved_by_send_window: int = Field(description="Those of the total that wait until then for their send window.")
 
 
 class ForecastBody(WireModel):
-    """What waits at ``since`` for an instant before ``until``, by hour and priority."""
+    """Pending events at ``since`` for an instant before ``until``, by hour and priority."""
 
     since: datetime
     until: datetime
@@ -135,7 +135,7 @@ class ZoneCountBody(WireModel):
 
 
 class PassageBody(WireModel):
-    """An instant at which clocks somewhere show the time, and what is due there."""
+    """An instant at which clocks somewhere show the time, and the events due there."""
 
     instant: datetime
     total: int

@@ -69,5 +69,5 @@ async def _standing(request: Request) -> TtlCache[Standing]:
 async def get_status(
     board: CurrentBoard, standing: Annotated[TtlCache[Standing], Depends(_standing)]
 ) -> EventStatusBody:
-    """What is due, late and in hand, connections and queues of the whole fleet. At most a second old."""
+    """Due, late and claimed events, connections and queues of the whole fleet. At most a second old."""
     return EventStatusBody.of(await board.read(), await standing.read())

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from chassis.database.database import Reader, Transaction
 from user_service.domain.erasure import Report
 
-# A report without its erasure is of a user deleted by an older version: there is no one to show it to.
+# A report without its erasure is of a user deleted by an older version: there is no client to show it to.
 _REPORT = text("""
 INSERT INTO erasure_reports (user_id, service, erased_at)
 SELECT r.* FROM unnest(

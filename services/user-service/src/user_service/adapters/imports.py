@@ -119,7 +119,7 @@ async def advance(tx: Transaction, job: Import, status: ImportStatus, mark: Mark
 
 
 async def touch(tx: Transaction, job: Import) -> bool:
-    """Show that the import goes on; False where a later request has taken it over."""
+    """Show that the import is in progress; False where a later request has taken it over."""
     return (await tx.execute(_TOUCH, {"id": job.id, "run": job.run})).rowcount == 1
 
 

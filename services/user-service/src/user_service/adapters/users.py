@@ -28,7 +28,7 @@ _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM users"
 _FIND = text(f"{_SELECT} WHERE id = :id")
 _LOCK = text(f"{_SELECT} WHERE id = :id FOR NO KEY UPDATE")
 _FIND_EXTERNAL = text(f"{_SELECT} WHERE external_id = :external_id")
-# In the order of their ids, as whoever locks several users does.
+# In the order of their ids, as every transaction that locks several users.
 _LOCK_EXTERNAL = text(f"{_SELECT} WHERE external_id = ANY(CAST(:external_ids AS text[])) ORDER BY id FOR NO KEY UPDATE")
 _INSERT = text(
     f"INSERT INTO users ({', '.join(_COLUMNS)}) VALUES (:id, :version, :first_name, :last_name, :date_of_birth,"

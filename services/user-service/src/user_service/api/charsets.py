@@ -28,7 +28,7 @@ def _no() -> tuple[str, int]:
 async def as_utf8(stream: AsyncIterator[bytes], charset: str | None) -> AsyncIterator[bytes]:
     """Yield the body in UTF-8; bytes that are not of the charset become bytes that are not UTF-8.
 
-    Without a declared charset, and with ``utf-16``, a byte order mark tells UTF-16; otherwise undeclared is UTF-8.
+    Without a declared charset, and with ``utf-16``, a byte order mark identifies UTF-16; otherwise undeclared is UTF-8.
 
     Raises:
         ImportFormatError: the charset is not known, or ``utf-16`` is declared and there is no byte order mark.

@@ -1,4 +1,4 @@
-"""A line of an import as a user, judged by the rules of ``POST /v1/users``, or what is wrong with it."""
+"""A line of an import as a user, validated by the rules of ``POST /v1/users``, or its errors."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
@@ -117,7 +117,7 @@ async def read_entries(
     """All that comes behind ``mark``, blank lines left out.
 
     Raises:
-        ImportBodyChangedError: what comes before it is not what had been read.
+        ImportBodyChangedError: the text before it differs from the part read before.
         ImportInterruptedError: see LineReader.
     """
     if not await reader.skip_to(mark):

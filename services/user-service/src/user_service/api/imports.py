@@ -30,7 +30,7 @@ ImportKey = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$",
-        description="One key, one import: the same request again goes on with it, whenever that is.",
+        description="One key, one import: the same request continues it at any later time.",
     ),
 ]
 
@@ -68,8 +68,8 @@ async def import_users(
     UTF-16 is also known by its byte order mark. A value holds no line break, and a quote surrounds a whole value.
 
     A line is judged by the rules of `POST /v1/users`. One that breaks them creates nothing and is listed, with its
-    number and each fault, under `errorsUrl`; the others are not affected. Progress can be read meanwhile. Whatever
-    ends an import early, **the same request again goes on where it stopped**, and no line is ever taken twice.
+    number and each fault, under `errorsUrl`; the others are not affected. Progress can be read meanwhile. After
+    any interruption, **the same request continues where it stopped**, and no line is applied twice.
     """
     format, charset = _format(request)
     reader = LineReader(as_utf8(request.stream(), charset), Mark)

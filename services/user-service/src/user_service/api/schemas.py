@@ -74,7 +74,7 @@ def _unique(tags: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _said_as(rule: str) -> WrapValidator:
-    """Refuses by ``rule`` whatever a pattern refuses: an expression tells nobody what is asked for."""
+    """Refuses by ``rule`` whatever a pattern refuses: a regular expression does not explain the rule."""
 
     def judge(value: Any, pattern: ValidatorFunctionWrapHandler) -> Any:
         try:
@@ -209,7 +209,7 @@ class CreateUser(RequestModel):
     anniversaries: Annotated[tuple[CreateAnniversary, ...], Field(max_length=MAX_ANNIVERSARIES)] = ()
 
     def new_user(self, *, given: frozenset[str] | None = None, labels: frozenset[str] | None = None) -> NewUser:
-        """The user; what is said of it are the fields that were sent, or those that are ``given``."""
+        """The user; it consists of the fields that were sent, or those that are ``given``."""
         profile = Profile(
             self.first_name,
             self.last_name,
@@ -353,7 +353,7 @@ class ImportBody(WireModel):
 
 
 class ImportFaultBody(WireModel):
-    """What is wrong with a line: a field, or `line` for all of it, and the rule that it breaks."""
+    """The errors of a line: a field, or `line` for all of it, and the rule that it breaks."""
 
     field: str
     detail: str

@@ -1,7 +1,7 @@
 """Use cases of imports: a body of any size becomes users in chunks, one transaction each (ADR 35).
 
 A chunk's users, their announcements, its refused lines and how far the body was read are committed together. So
-whatever ends an import, the same request again goes on behind the last chunk, and no line is taken twice.
+after any interruption, the same request continues after the last chunk, and no line is applied twice.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ ROOM_SECONDS = 0.5
 class _Chunk:
     mark: Mark
     users: list[User] = field(default_factory=list)
-    """Who has no external id: nobody can be there yet."""
+    """Who has no external id: no such user can exist yet."""
     known: list[tuple[int, NewUser]] = field(default_factory=list)
     """Lines of those who have one."""
     items: list[Encoded] = field(default_factory=list)
@@ -213,7 +213,7 @@ class _Run:
             try:
                 return await self._store_once(chunk, status)
             except ExternalIdTakenError:
-                # Somebody else created one of them meanwhile, and has committed: now the user is found.
+                # A concurrent request created one of them and has committed: now the user is found.
                 if attempt == UPSERT_ATTEMPTS:
                     raise
         raise AssertionError
@@ -278,7 +278,7 @@ class _Run:
 
 @dataclass(slots=True)
 class _Upserts:
-    """What becomes of a chunk's lines with external ids; ``known`` are their users as they will be."""
+    """The changes for a chunk's lines with external ids; ``known`` are their users as they will be."""
 
     known: dict[str, User]
     created: dict[str, User] = field(default_factory=dict)
@@ -307,7 +307,7 @@ def _today(dates: dict[str, date], now: datetime, timezone: str) -> date:
 
 
 def _taken_over() -> ImportTakenOverError:
-    return ImportTakenOverError("a later request with this key goes on with the import")
+    return ImportTakenOverError("a later request with this key continues the import")
 
 
 async def find_import(database: Database, import_id: UUID) -> Import:

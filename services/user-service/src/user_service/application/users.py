@@ -110,7 +110,7 @@ async def put_user(
             if await users.insert(tx, user):
                 await outbox.append(tx, announcements.created(user))
                 return user, True
-            # Somebody else was faster, and has committed: the insert waited for that.
+            # A concurrent request was faster and has committed: the insert waited for that.
             user = _named(await users.lock_external(tx, [external_id]), external_id)
         if expected is not None and user.version != expected:
             raise stale(user, expected)

@@ -99,7 +99,7 @@ class ImportBodyChangedError(UserServiceError):
 
 
 class ImportTakenOverError(UserServiceError):
-    """A later request with the same key goes on with the import."""
+    """A later request with the same key continues the import."""
 
     field = "Idempotency-Key"
 

@@ -16,7 +16,7 @@ SEEN_DAYS = 7
 """After a sync, for how long it is known who was in its body."""
 
 SILENT_SECONDS = 150.0
-"""An import of which nothing was heard for so long is interrupted: its process died before it could say so."""
+"""An import of which nothing was heard for so long is interrupted: its process died before it could report it."""
 
 
 class ImportFormat(StrEnum):
@@ -55,7 +55,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a line: the field, as the client spells it (`line` for all of it), and the broken rule."""
+    """The errors of a line: the field, as the client spells it (`line` for all of it), and the broken rule."""
 
     field: str
     detail: str
@@ -111,7 +111,7 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What came of the lines of a chunk."""
+    """The results of the lines of a chunk."""
 
     created: int = 0
     updated: int = 0

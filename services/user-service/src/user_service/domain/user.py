@@ -32,7 +32,7 @@ MAX_TAG = 50
 MAX_TAGS = 20
 
 DELIVERY_TIME = time(9)
-"""The local time at which whoever has no wish is greeted."""
+"""The default local time of delivery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class NewUser:
 
 
 class Change(Enum):
-    """The kinds of change that others are told of; the value names the fields of the profile that it concerns."""
+    """The kinds of change that are published; the value names the fields of the profile that it concerns."""
 
     BIRTHDAY = ("date_of_birth",)
     TIMEZONE = ("timezone",)

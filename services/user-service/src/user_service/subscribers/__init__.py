@@ -1,1 +1,1 @@
-"""What speaks to a queue: one message in, one use case."""
+"""The consumers of queues: one message in, one use case."""

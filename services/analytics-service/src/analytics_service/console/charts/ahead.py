@@ -18,7 +18,7 @@ from analytics_service.console.views.capacity import Capacity
 from contracts.vocabulary import Priority
 
 SHOWN_ABOVE = 20.0
-"""A capacity so many times the busiest hour is said and not drawn: the bars would be lines."""
+"""A capacity of this multiple of the busiest hour is printed and not drawn: the bars would be lines."""
 
 
 def hours_of(forecast: Forecast) -> list[datetime]:

@@ -23,7 +23,8 @@ _FONT = {"color": SOFT, "fontFamily": _FAMILY, "fontSize": 12}
 
 
 def over_time(labels: Sequence[str], series: Sequence[Options], *, unit: str, label_every: int) -> Options:
-    """Options of a chart with time along the bottom. ``unit`` is of its numbers; every so many labels are shown."""
+    """Options of a chart with time along the bottom. ``unit`` is of its numbers; the interval of the labels that are
+    shown."""
     return {
         "animation": False,
         "aria": {"enabled": False},  # a table says it better

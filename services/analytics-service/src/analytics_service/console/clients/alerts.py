@@ -9,7 +9,7 @@ from analytics_service.console.clients.http import Answer, Api
 
 _ALERTS, _SILENCES = "/v1/alerts", "/v1/silences"
 MOST = 100
-"""So many of each are shown at most."""
+"""The maximum of each that is shown."""
 
 
 class Alert(Answer):
@@ -65,7 +65,7 @@ class Changes(Answer):
 
 
 class Silence(Answer):
-    """Nobody is told of the alerts that it covers."""
+    """No notifications are sent for the alerts that it covers."""
 
     id: UUID
     rule: str | None
@@ -83,7 +83,7 @@ class Silences(Answer):
 
 
 class Rule(Answer):
-    """What is watched, and when somebody is told."""
+    """A rule: its measure, and when it notifies."""
 
     name: str
     severity: str
@@ -119,12 +119,12 @@ class AlertsClient:
         return await self.api.get(f"{_ALERTS}/rules", Rules)
 
     async def acknowledge(self, alert_id: UUID, note: str | None) -> Alert:
-        """Say that somebody is at it."""
+        """Acknowledge it."""
         answer = await self.api.send("POST", f"{_ALERTS}/{alert_id}/acknowledge", {"note": note})
         return Alert.model_validate(answer)
 
     async def silence(self, rule: str, labels: Mapping[str, str], until: datetime, reason: str) -> Silence:
-        """Have nobody told of what the rule says of these labels."""
+        """Suppress notifications of the rule for these labels."""
         body = {"rule": rule, "labels": dict(labels), "until": until.isoformat(), "reason": reason}
         return Silence.model_validate(await self.api.send("POST", _SILENCES, body))
 

@@ -34,7 +34,7 @@ class Latency(Answer):
 
 
 class Overview(Answer):
-    """What happened in a window of time."""
+    """Counts and latencies of a window of time."""
 
     since: datetime
     until: datetime
@@ -138,7 +138,7 @@ class AnalyticsClient:
     ) -> CountSeries:
         """How often ``outcomes`` happened by ``minute``, ``hour`` or ``day``: of the last 60, or from ``since`` on.
 
-        ``by`` tells ``priority`` or ``eventType`` apart.
+        ``by`` groups by ``priority`` or ``eventType``.
         """
         return await self.api.get(
             "/v1/metrics/timeseries",

@@ -11,7 +11,7 @@ _PATH = "/v1/dead-letters"
 
 
 class DeadLetter(Answer):
-    """What was given up."""
+    """A dead letter."""
 
     id: UUID
     status: str

@@ -12,11 +12,11 @@ PAGE = 25
 
 
 LONGEST_TEST_SECONDS = 35.0
-"""An attempt may take half a minute; a little more for delivery-service to say so."""
+"""An attempt may take half a minute; a little more for the response of delivery-service."""
 
 
 class Attempt(Answer):
-    """One try to deliver, and what came of it."""
+    """One attempt and its result."""
 
     status: str
     http_status: int | None
@@ -65,7 +65,7 @@ class EndpointPage(Answer):
 
 
 class SecuredEndpoint(Endpoint):
-    """An endpoint with a new secret, which nobody is shown again; without one, ``note`` says why."""
+    """An endpoint with a new secret, which is not shown again; without one, ``note`` says why."""
 
     secret: str | None
     note: str | None

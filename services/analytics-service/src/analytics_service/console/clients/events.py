@@ -60,7 +60,7 @@ class EventPage(Answer):
 
 
 class HourForecast(Answer):
-    """What is due within an hour."""
+    """The due events of an hour."""
 
     hour: datetime
     total: int
@@ -68,7 +68,7 @@ class HourForecast(Answer):
 
 
 class Forecast(Answer):
-    """What is due between two instants."""
+    """The due events between two instants."""
 
     since: datetime
     until: datetime
@@ -86,7 +86,7 @@ class ZoneCount(Answer):
 
 
 class Passage(Answer):
-    """An instant at which clocks somewhere show a time of day, and what is due there."""
+    """An instant at which clocks somewhere show a time of day, and the events due there."""
 
     instant: datetime
     total: int

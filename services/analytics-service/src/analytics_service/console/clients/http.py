@@ -15,7 +15,7 @@ A = TypeVar("A", bound="Answer")
 
 
 class ServiceError(Exception):
-    """A service did not do what it was asked. ``str(error)`` is a sentence for whoever asked."""
+    """A service did not do what it was asked. ``str(error)`` is a sentence for the user."""
 
     def __init__(self, service: str, detail: str) -> None:
         super().__init__(detail)
@@ -23,7 +23,7 @@ class ServiceError(Exception):
 
 
 class ServiceAwayError(ServiceError):
-    """It does not answer, is unable to, or nobody said where it is."""
+    """It does not answer, cannot answer, or its address is not configured."""
 
 
 class RefusedError(ServiceError):

@@ -16,7 +16,7 @@ ON_THE_WAY: Mapping[str, Sequence[str]] = {
 
 _LOOK_BACK = timedelta(minutes=10)
 _SILENT = timedelta(minutes=3)
-"""Each process adds its time once a minute: what was not added to for so long is gone."""
+"""Each process adds its time once a minute: a process that has not reported for this long has ended."""
 
 
 class Used(Answer):

@@ -1,4 +1,4 @@
-"""How services stand: what each tells at ``/v1/status``."""
+"""How services stand: the response of each to ``/v1/status``."""
 
 from datetime import datetime
 from uuid import UUID
@@ -16,7 +16,7 @@ class DatabaseStatus(Answer):
 
 
 class OutboxStatus(Answer):
-    """What waits to be sent to the bus."""
+    """Messages waiting to be published."""
 
     unsent: int
     oldest_age_seconds: float
@@ -37,7 +37,7 @@ class QueueStatus(Answer):
 
 
 class ServiceStatus(Answer):
-    """What every service tells."""
+    """The fields that every service reports."""
 
     database: DatabaseStatus
     outbox: OutboxStatus
@@ -47,7 +47,7 @@ class ServiceStatus(Answer):
 
 
 class EventsOfPriority(Answer):
-    """Events of one priority that are due or in hand."""
+    """Events of one priority that are due or claimed."""
 
     priority: Priority
     due: int
@@ -77,7 +77,7 @@ class DeliveriesOfPriority(Answer):
 
 
 class OpenCircuit(Answer):
-    """An endpoint that is left alone, or probed."""
+    """An endpoint whose circuit is open or half open."""
 
     endpoint_id: UUID
     description: str | None = None
@@ -97,7 +97,7 @@ class EndpointHealth(Answer):
 
 
 class DeadLetterCounts(Answer):
-    """What was given up and waits for somebody."""
+    """Open dead letters."""
 
     open: int
     new_in_last_hour: int

@@ -1,4 +1,4 @@
-"""*Alerts*: what is wrong now, what was, and who is at it."""
+"""*Alerts*: active alerts, history, acknowledgements."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -63,14 +63,14 @@ def rule_cells(rule: Rule) -> Sequence[Content]:
 
 
 def standing(alert: Alert) -> Content:
-    """What is known of an alert beyond its summary, in a line."""
+    """Details of an alert beyond its summary, in one line."""
     parts = [f"since {moment(alert.since)}"]
     if alert.flaps:
         parts.append(f"flapping, {alert.flaps} times before")
     if alert.silenced:
         parts.append("silenced")
     if alert.acknowledged_at is not None:
-        by = f"{alert.acknowledged_by} is at it since {moment(alert.acknowledged_at)}"
+        by = f"acknowledged by {alert.acknowledged_by} at {moment(alert.acknowledged_at)}"
         parts.append(f"{by}: {alert.note}" if alert.note else by)
     endpoint = alert.labels.get("endpointId")
     leads = (" · ", link("Its endpoint", f"/endpoints/{endpoint}")) if endpoint else ()
@@ -78,7 +78,7 @@ def standing(alert: Alert) -> Content:
 
 
 async def build(visit: Visit) -> None:
-    """Asked for anew every few seconds; the rules once."""
+    """Refreshed every few seconds; the rules once."""
     client = AlertsClient(visit.services.analytics.api)
     polled = Polled(lambda: load(client), every_seconds=REFRESH_SECONDS)
     with polled.body:
@@ -98,16 +98,16 @@ async def build(visit: Visit) -> None:
 
 
 class _View:
-    """What the page is made of. Alerts and silences are built anew only when they change, so that a button stays."""
+    """The content of the page. Alerts and silences are rebuilt only when they change, so that a button stays."""
 
     def __init__(self, visit: Visit, client: AlertsClient, polled: Polled[Watch]) -> None:
         self._visit, self._client, self._polled = visit, client, polled
         with panel("Now", wide=True):
             self._alerts = Changing(self._build_alerts)
-        with panel("Silences", "Nobody is told of what one covers; it is watched all the same.", wide=True):
+        with panel("Silences", "A silence suppresses notifications; its alerts are still evaluated.", wide=True):
             self._silences = Changing(self._build_silences)
         with panel("History", wide=True):
-            self._history = Table("What happened to alerts", _HISTORY)
+            self._history = Table("Changes of alerts", _HISTORY)
 
     def show(self, watch: Watch) -> None:
         self._alerts.show(watch.alerts)
@@ -147,8 +147,8 @@ class _View:
                         button("End", partial(self.end, silence), label=label)
 
     async def acknowledge(self, alert: Alert) -> None:
-        text = "Nobody is reminded of it any more; it stays here until it is over."
-        note = await ask(f"Acknowledge {alert.rule}?", text, "Note", "Acknowledge", value="I am at it.")
+        text = "Stops the reminders. The alert stays listed until it resolves."
+        note = await ask(f"Acknowledge {alert.rule}?", text, "Note", "Acknowledge", value="Investigating.")
         if note:
             await self._act("acknowledge alert", alert.id, lambda: self._client.acknowledge(alert.id, note))
 

@@ -45,7 +45,7 @@ def wanted_days(asked: str | None) -> int:
 
 
 async def build(visit: Visit) -> None:
-    """The charts and the table behind them, asked for anew every few seconds."""
+    """The charts and the table behind them, refreshed every few seconds."""
     days = wanted_days(visit.query.get("days"))
     choices = (
         link(f"{each} days", f"/business?days={each}", aria_current="page" if each == days else None) for each in RANGES

@@ -21,7 +21,7 @@ _TILES = ("In 24 hours", "A month", "An event", "The bus, an event")
 
 
 async def build(visit: Visit) -> None:
-    """The account, made anew every half minute."""
+    """The costs, refreshed every half minute."""
     client = CostsClient(visit.services.analytics.api)
     polled = Polled(client.last_day, every_seconds=REFRESH_SECONDS)
     with polled.body:

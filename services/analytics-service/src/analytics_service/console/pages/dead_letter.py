@@ -1,4 +1,4 @@
-"""One dead letter: what it holds, what was tried, and what can be done with it."""
+"""One dead letter: its content, its attempts and its actions."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -45,7 +45,7 @@ def readable(payload: str) -> str:
 
 
 def letter_facts(letter: DeadLetter) -> Sequence[tuple[str, Content]]:
-    """What is known of it, in pairs of a name and its value."""
+    """Its fields, as pairs of a name and a value."""
     return [
         ("Status", status_badge(letter)),
         ("Reason", word(letter.reason)),
@@ -77,7 +77,7 @@ def attempt_cells(attempt: Attempt) -> Sequence[Content]:
 
 
 async def build(visit: Visit) -> None:
-    """The dead letter, with buttons for whoever may act on one that is open."""
+    """The dead letter, with buttons for users with the scope write while it is open."""
     try:
         letter_id = UUID(visit.parameters["letter_id"])
     except ValueError:
@@ -91,7 +91,7 @@ async def build(visit: Visit) -> None:
     def show(whole: Whole) -> None:
         if whole.letter.is_open and visit.may_act:
             _actions(visit, whole.letter, again)
-        with panel("What is known"):
+        with panel("Details"):
             html(facts(letter_facts(whole.letter)))
         with panel("The message"):
             html(tag("pre", readable(whole.letter.payload), tabindex="0", aria_label="The message's body"))

@@ -1,4 +1,4 @@
-"""*Dead letters*: what was given up, searched, and sent again or let go by the lot."""
+"""*Dead letters*: search, and redrive or discard many."""
 
 import asyncio
 from collections.abc import Sequence
@@ -74,7 +74,7 @@ def _show(visit: Visit, letters: DeadLettersClient, wanted: Wanted, found: Found
         for fault in wanted.faults:
             html(away(f"Left out: {fault}."))
         html(form(wanted, found.endpoints))
-    with panel("What was given up", "Newest first.", wide=True):
+    with panel("Dead letters found", "Newest first.", wide=True):
         if visit.may_act and wanted.status == OPEN and found.page.items:
             _actions(visit, letters, wanted, found.endpoints)
         rows = [cells(letter, names) for letter in found.page.items]

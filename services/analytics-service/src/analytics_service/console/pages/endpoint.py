@@ -1,4 +1,4 @@
-"""One endpoint: how it does, what went wrong, and what can be done about it."""
+"""One endpoint: its health, its failures and its actions."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -44,7 +44,7 @@ async def load(client: EndpointsClient, endpoint_id: UUID) -> Whole:
 
 
 def attempt_facts(attempt: Attempt) -> Sequence[tuple[str, Content]]:
-    """What came of an attempt, in pairs of a name and its value."""
+    """The result of an attempt, as pairs of a name and a value."""
     return [
         ("Result", badge(word(attempt.status), "good" if attempt.status == "succeeded" else "bad")),
         ("HTTP status", NONE if attempt.http_status is None else str(attempt.http_status)),
@@ -73,7 +73,7 @@ def settings_facts(endpoint: Endpoint) -> Sequence[tuple[str, Content]]:
         ("Priorities", ", ".join(endpoint.priorities) or "all"),
         ("Tags", ", ".join(endpoint.tags) or "every user"),
         ("Rate limit", "none" if endpoint.rate_limit is None else f"{endpoint.rate_limit:g} a second"),
-        ("At a time", "as many as there are slots" if endpoint.concurrency is None else str(endpoint.concurrency)),
+        ("Concurrency", "limited by slots" if endpoint.concurrency is None else str(endpoint.concurrency)),
         ("Timeout", duration(endpoint.timeout_seconds)),
         ("Retries", _retries(retries)),
         ("Send windows", "respected" if endpoint.respect_send_window else "ignored"),
@@ -104,7 +104,7 @@ def _failed_cells(delivery: Delivery) -> Sequence[Content]:
 
 def _waiting_cells(delivery: Delivery) -> Sequence[Content]:
     return [
-        moment(delivery.next_attempt_at) if delivery.next_attempt_at else "under way",
+        moment(delivery.next_attempt_at) if delivery.next_attempt_at else "in progress",
         word(delivery.event_type),
         str(delivery.http_status or NONE),
         str(delivery.attempts),
@@ -113,7 +113,7 @@ def _waiting_cells(delivery: Delivery) -> Sequence[Content]:
 
 
 async def build(visit: Visit) -> None:
-    """The endpoint, asked for anew every few seconds, with buttons for whoever may act."""
+    """The endpoint, refreshed every few seconds, with buttons for users with the scope write."""
     try:
         endpoint_id = UUID(visit.parameters["endpoint_id"])
     except ValueError:
@@ -151,9 +151,9 @@ class _View:
             failed = ("Ended", "Type", "Reason", "HTTP", "Attempts", "Event")
             self._failures = Table("Deliveries that failed lately", failed, numbers=(3, 4))
             html(tag("p", link("Its dead letters", f"/dead-letters?endpointId={endpoint_id}")))
-        with panel("Waiting for their next try", wide=True):
-            waiting = ("Next try", "Type", "HTTP", "Attempts", "Event")
-            self._pending = Table("Deliveries that wait for their next try", waiting, numbers=(2, 3))
+        with panel("Waiting for their next attempt", wide=True):
+            waiting = ("Next attempt", "Type", "HTTP", "Attempts", "Event")
+            self._pending = Table("Deliveries waiting for their next attempt", waiting, numbers=(2, 3))
 
     def _actions(self) -> None:
         with ui.element("div").classes("actions").props('role="group" aria-label="Actions"'):
@@ -185,19 +185,21 @@ class _View:
         failing = f"{circuit.failures_in_row} failures in a row" if circuit.failures_in_row else None
         self._circuit.show(word(circuit.state), probe or failing, tone)
         self._rate.show(share(health.success_rate), f"of {count(health.succeeded + health.failed)} that ended")
-        self._waiting.show(count(health.pending), "for their next try")
+        self._waiting.show(count(health.pending), "for their next attempt")
         self._failed.show(count(health.failed), "in 24 hours", "bad" if health.failed else "plain")
         latency = health.latency
         note = None if latency is None else f"p50 {duration(latency.p50)}, p99 {duration(latency.p99)}"
         self._latency.show(NONE if latency is None else duration(latency.p95), note)
 
     async def enable(self) -> None:
-        text = "It gets events that are due from now on. What waited for it is among the dead letters, to be redriven."
+        text = (
+            "It receives events that are due from now on. Its earlier deliveries are dead letters and can be redriven."
+        )
         if await confirm("Enable this endpoint?", text, "Enable"):
             await self._do("enable endpoint", lambda: self._client.enable(self._id), "Enabled.")
 
     async def disable(self) -> None:
-        text = "It gets nothing more. What waits for it becomes a dead letter, which can be redriven later."
+        text = "It receives nothing more. Its waiting deliveries become dead letters, which can be redriven later."
         reason = await ask("Disable this endpoint?", text, "Reason", "Disable", value="")
         if reason:
             await self._do("disable endpoint", lambda: self._client.disable(self._id, reason), "Disabled.")
@@ -229,7 +231,7 @@ class _View:
     def _show_test(self, content: Content) -> None:
         self._tested.clear()
         if content is not None:
-            with self._tested, panel("What came of the test"):
+            with self._tested, panel("Test result"):
                 html(tag("div", content))
 
     async def _do(self, action: str, call: Callable[[], Awaitable[Endpoint]], done: str) -> None:

@@ -42,7 +42,7 @@ async def load(client: EndpointsClient, cursor: str | None) -> Rows:
         try:
             return await client.health(endpoint.id)
         except ServiceError:
-            return None  # deleted meanwhile, or too slow: the list is of use without it, and says so by a dash
+            return None  # deleted meanwhile, or too slow: the list is useful without it, and shows a dash
 
     found = await asyncio.gather(*(health(each) for each in page.items))
     return Rows([Row(*each) for each in zip(page.items, found, strict=True)], page.next_cursor)
@@ -88,7 +88,7 @@ def _last_error(health: Health) -> str:
 
 
 async def build(visit: Visit) -> None:
-    """The list, asked for anew every few seconds."""
+    """The list, refreshed every few seconds."""
     client = EndpointsClient(visit.services.deliveries)
     with panel("Where events go", "Over the newest 1,000 deliveries of each, of the last 24 hours.", wide=True):
         polled = Polled(lambda: load(client, visit.query.get("cursor")), every_seconds=REFRESH_SECONDS)

@@ -1,4 +1,4 @@
-"""One event: what is known of it, its way, and what can be done with it."""
+"""One event: its details, its timeline and its actions."""
 
 from collections.abc import Awaitable, Callable
 from uuid import UUID
@@ -37,7 +37,7 @@ async def build(visit: Visit) -> None:
 
 
 class _OneEvent:
-    """What the page is made of. The event and its timeline are asked for anew every few seconds, each on its own."""
+    """What the page is made of. The event and its timeline are refreshed every few seconds, each on its own."""
 
     def __init__(self, visit: Visit, event_id: UUID) -> None:
         self._visit = visit
@@ -79,7 +79,7 @@ class _OneEvent:
         self._waterfall.set_content(str(shown))
 
     async def _cancel(self) -> None:
-        text = "It will not be sent. A recurring schedule goes on with its next occurrence."
+        text = "It will not be sent. A recurring schedule continues with its next occurrence."
         if await confirm("Cancel this event?", text, "Cancel event", danger=True):
             await self._act(
                 "cancel event", lambda: self._visit.services.events.cancel(self._id), "The event is cancelled."

@@ -37,16 +37,16 @@ async def build(visit: Visit) -> None:
                 ["Priority", "Events", "p50", "p95", "p99", "p95 target"],
                 numbers=(1, 2, 3, 4, 5),
             )
-        with panel("Under way", "What is due and what is in hand."):
+        with panel("In flight", "Due events and events in flight."):
             under_way = Table(
-                "Events under way by priority",
+                "Events in flight by priority",
                 ["Priority", "Due", "Oldest", "Claimed", "Sent", "Delivering", "To retry"],
                 numbers=(1, 2, 3, 4, 5, 6),
             )
     with panel("Delivered", "Minute by minute, over the last hour."):
         chart = Chart("Events completed and failed in each minute of the last hour", ["Minute", *_PRIORITIES, "Failed"])
-    with panel("Queues", "What waits on the bus, and what is in hand of what the fleet may take."):
-        waiting = Table("Queues", ["Queue", "Depth", "Oldest", "In hand", "Dead"], numbers=(1, 2, 3, 4))
+    with panel("Queues", "Messages waiting on the bus, and concurrency in use."):
+        waiting = Table("Queues", ["Queue", "Depth", "Oldest", "In use", "Dead"], numbers=(1, 2, 3, 4))
 
     def show() -> None:
         events, deliveries, overview = live.events.reading, live.deliveries.reading, live.overview.reading

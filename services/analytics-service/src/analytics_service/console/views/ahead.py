@@ -12,9 +12,9 @@ from contracts.vocabulary import Priority
 
 BUSIEST = 8
 COMFORTABLE = 2.0
-"""So many times the busiest hour is room enough."""
+"""The multiple of the busiest hour that counts as enough capacity."""
 AMPLE = 100.0
-"""From so many times on, the number says nothing more."""
+"""The multiple from which the exact number is not shown."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class Day:
 
 
 def first_day(today: date, days: int) -> datetime:
-    """Where a range of so many days begins that ends with ``today``."""
+    """The start of a range of this many days that ends with ``today``."""
     return datetime.combine(today - timedelta(days=days - 1), datetime.min.time(), UTC)
 
 

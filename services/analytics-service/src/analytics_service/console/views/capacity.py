@@ -42,7 +42,7 @@ def capacity(
     processes: Sequence[Processes] | None,
     each_per_second: float,
 ) -> Capacity:
-    """From what may be in hand and how long webhooks take, and from processes and what each was measured to do."""
+    """From the concurrency and the duration of webhooks, and from processes and their measured throughput."""
     receivers, own = _receivers(status, day), _processes(processes, each_per_second)
     bounds = (own,) if receivers is None else (receivers, own)
     minutes = [point.count for point in pace.points if point.outcome == "completed"] if pace is not None else []
@@ -51,7 +51,7 @@ def capacity(
 
 
 def _receivers(status: DeliveryStatus | None, day: Overview | None) -> Bound | None:
-    """Little's law: what may be in hand at once, divided by the median of how long a webhook takes."""
+    """Little's law: the maximum concurrency divided by the median duration of a webhook."""
     if status is None or day is None:
         return None
     medians = {each.priority: each.p50 for each in day.latencies if each.measure == "webhook" and each.count}
@@ -63,7 +63,7 @@ def _receivers(status: DeliveryStatus | None, day: Overview | None) -> Bound | N
     if not known:
         return None
     slots, per_second = sum(at_once for at_once, _ in known), sum(at_once / seconds for at_once, seconds in known)
-    reason = f"{formats.count(slots)} in hand at once, {formats.duration(slots / per_second)} each in the median"
+    reason = f"{formats.count(slots)} concurrent, {formats.duration(slots / per_second)} each in the median"
     return Bound("Receivers", reason, per_second * _HOUR)
 
 

@@ -81,7 +81,7 @@ def status_badge(status: EventStatus) -> Markup:
 
 
 def event_facts(event: EventDetail) -> list[tuple[str, Content]]:
-    """What is known of one event: names and values."""
+    """The details of one event: names and values."""
     message = event.payload.get("message")
     known: list[tuple[str, Content]] = [
         ("Status", status_badge(event.status)),
@@ -131,7 +131,7 @@ def _instant(value: str | None) -> str | None:
     try:
         return datetime.fromisoformat(value).replace(tzinfo=UTC).isoformat()
     except ValueError:
-        return value  # event-service says what is wrong with it
+        return value  # event-service reports its error
 
 
 def _field(label: str, control: Markup) -> Markup:

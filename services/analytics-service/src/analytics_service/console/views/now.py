@@ -22,7 +22,7 @@ LATENESS_TARGETS_SECONDS = MappingProxyType(
 OVERALL_TARGET_SECONDS = 30.0
 FAILURES_TARGET = 0.01
 CROWDED = 0.8
-"""Of what there is, a part that somebody should look at."""
+"""The share from which a value needs attention."""
 
 _CIRCUIT_RULE = "CircuitOpen"
 """Its endpoints are named from the status, which is sooner."""
@@ -51,7 +51,7 @@ def headline(
     overview: Reading[Overview],
     others: Sequence[Reading[ServiceStatus]],
 ) -> Headline:
-    """What is worth knowing in ten seconds. What a service does not tell is said in its place alone."""
+    """What is worth knowing in ten seconds. A missing value is marked in its own place."""
     told: list[ServiceStatus | None] = [*(each.value for each in others), events.value, deliveries.value]
     databases = [each for each in told if each is not None]
     return Headline(
@@ -76,7 +76,7 @@ def lateness(overview: Overview | None) -> Sequence[Sequence[Content]]:
 
 
 def queues(statuses: Iterable[ServiceStatus | None]) -> Sequence[Sequence[Content]]:
-    """Rows of all queues, those of due events first: depth, age of the oldest, in hand, dead."""
+    """Rows of all queues, those of due events first: depth, age of the oldest, in flight, dead."""
     found = [queue for status in statuses if status is not None for queue in status.queues]
     return [_queue_row(queue) for queue in sorted(found, key=lambda each: (each.priority is None, each.priority or 0))]
 
@@ -137,7 +137,7 @@ def troubles(
 def _alert_row(alert: Alert) -> Sequence[Content]:
     since = f"since {formats.moment(alert.since)}"
     if alert.acknowledged_by:
-        since += f"; {alert.acknowledged_by} is at it"
+        since += f"; acknowledged by {alert.acknowledged_by}"
     tone = "bad" if alert.severity == "critical" else "watch"
     return [tag("a", alert.summary, href="/alerts"), badge(formats.word(alert.severity), tone), since]
 

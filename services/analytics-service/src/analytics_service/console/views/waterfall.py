@@ -57,7 +57,7 @@ def waterfall_markup(timeline: Timeline) -> Markup:
     )
     shown = tag(
         "table",
-        tag("caption", "What happened to the event, in order", class_="unseen"),
+        tag("caption", "Steps of the event, in order", class_="unseen"),
         tag("thead", tag("tr", heads)),
         tag("tbody", rows),
         class_="waterfall",

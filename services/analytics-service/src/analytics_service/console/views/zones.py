@@ -35,7 +35,7 @@ CITIES: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Band:
-    """One instant at which clocks show the time: when, where, and what is due there."""
+    """One instant at which clocks show the time: the instant, the zones, and the events due there."""
 
     instant: datetime
     offset: str
@@ -71,7 +71,7 @@ def bands(passages: Passages) -> Sequence[Band]:
 
 
 def band_markup(passages: Passages) -> Markup:
-    """The bands beside each other, each as high as what is due there."""
+    """The bands side by side, each as high as its number of due events."""
     shown = bands(passages)
     most = max((each.total for each in shown), default=0)
     items = (_item(each, most, passages.at) for each in shown)
