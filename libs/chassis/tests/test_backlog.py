@@ -1,4 +1,4 @@
-"""How much waits in a queue and for how long is exported by whoever works on it."""
+"""The consumer of a queue exports its depth and age."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""Reads through a cache that may be away at any moment."""
+"""Reads through a cache that may fail at any moment."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -27,7 +27,7 @@ SHAPE = TypeAdapter(list[Forecast])
 
 @dataclass
 class Loader:
-    """Counts its calls; can be held and told to fail."""
+    """Counts its calls; can be held and made to fail."""
 
     calls: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -74,7 +74,7 @@ async def test_a_second_read_is_answered_by_the_cache(cache: ReadCache, load: Lo
     assert await _read(cache, load, key="another") == 2
 
 
-async def test_a_value_is_forgotten_after_its_time(cache: ReadCache, load: Loader) -> None:
+async def test_cached_value_expires_after_its_ttl(cache: ReadCache, load: Loader) -> None:
     assert await _read(cache, load, ttl_seconds=0.05) == 1
     await eventually(lambda: _is_second(cache, load))
 
@@ -117,7 +117,7 @@ async def test_without_a_cache_every_read_loads(load: Loader) -> None:
     await none.close()
 
 
-async def test_two_processes_share_what_is_kept_and_two_services_do_not(valkey: ValkeyServer, load: Loader) -> None:
+async def test_cached_values_are_shared_by_processes_and_not_by_services(valkey: ValkeyServer, load: Loader) -> None:
     one, two = (ReadCache(valkey.connection_url, prefix="sample") for _ in range(2))
     other = ReadCache(valkey.connection_url, prefix="other")
     assert [await _read(each, load) for each in (one, two, other)] == [1, 1, 2]
@@ -125,7 +125,7 @@ async def test_two_processes_share_what_is_kept_and_two_services_do_not(valkey: 
         await each.close()
 
 
-async def test_a_value_of_another_version_of_the_code_is_loaded_anew(valkey: ValkeyServer, load: Loader) -> None:
+async def test_cached_value_of_another_code_version_is_loaded_again(valkey: ValkeyServer, load: Loader) -> None:
     one = ReadCache(valkey.connection_url, prefix="sample")
     old = TypeAdapter(str)
 
@@ -137,7 +137,7 @@ async def test_a_value_of_another_version_of_the_code_is_loaded_anew(valkey: Val
     await one.close()
 
 
-async def test_what_is_kept_is_json_that_runs_no_code(valkey: ValkeyServer, load: Loader) -> None:
+async def test_cached_values_are_json_that_runs_no_code(valkey: ValkeyServer, load: Loader) -> None:
     one = ReadCache(valkey.connection_url, prefix="sample")
     await _read(one, load)
     client = valkey.client()
@@ -147,7 +147,7 @@ async def test_what_is_kept_is_json_that_runs_no_code(valkey: ValkeyServer, load
     await one.close()
 
 
-async def test_a_cache_that_is_killed_fails_no_read_is_said_once_and_is_used_again_when_back(
+async def test_killed_cache_fails_no_read_is_logged_once_and_is_used_again_after_restart(
     valkey: ValkeyServer, load: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.1)

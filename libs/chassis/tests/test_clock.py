@@ -1,4 +1,4 @@
-"""Real time, simulated time, and who may obey which."""
+"""Real time, simulated time, and which processes use which."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -100,7 +100,7 @@ async def test_the_real_delay_is_the_simulated_one_divided_by_the_speed(db: Data
     assert await _sql(db, "almanac_real_delay(NULL)") is None
 
 
-async def test_a_process_that_may_not_obey_a_mapped_clock_refuses_it(db: Database) -> None:
+async def test_process_without_clock_mapping_refuses_a_mapped_clock(db: Database) -> None:
     clock = DatabaseClock(db, time_lapse=False)
     await _map(db, speed=60)
     with pytest.raises(TimeLapseRefusedError, match="TIME_LAPSE is off"):
@@ -121,7 +121,7 @@ async def test_a_map_is_replaced_and_removed(db: Database) -> None:
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
 
 
-def test_a_manual_clock_moves_only_when_told() -> None:
+def test_manual_clock_moves_only_on_request() -> None:
     clock = ManualClock(ANCHOR)
     assert clock.now() == ANCHOR
     clock.advance(timedelta(minutes=5))
@@ -144,7 +144,7 @@ async def test_python_and_sql_look_ahead_alike(db: Database, speed: float, stops
     assert abs(clock.now_in(40) - ahead) <= timedelta(seconds=5 * speed)
 
 
-async def test_without_a_map_the_real_delay_is_what_is_left(db: Database) -> None:
+async def test_real_delay_without_a_map_is_the_remaining_time(db: Database) -> None:
     clock = DatabaseClock(db, time_lapse=False)
     await clock.refresh()
     assert clock.real_delay(clock.now_in(3600)) == pytest.approx(3600, abs=5)

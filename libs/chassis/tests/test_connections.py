@@ -1,4 +1,4 @@
-"""Connections that ask for nothing: they are ended, bounded in number, and shut nobody out."""
+"""Connections that ask for nothing: they are ended, bounded in number, and block no other client."""
 
 import asyncio
 import hashlib
@@ -98,7 +98,7 @@ async def test_connections_that_ask_for_nothing_are_closed_within_ten_seconds(
             begun = time.monotonic()
             ended = asyncio.create_task(_rest(reader))
             while not ended.done() and time.monotonic() - begun < IDLE_SECONDS + 15:
-                # Whoever sends a little now and then is not let stay for it.
+                # A client that sends a little now and then is closed, too.
                 if "empty" in name or "404" in name:
                     writer.write(b"\r\n" if "empty" in name else b"x")
                 await asyncio.wait([ended], timeout=1)
@@ -110,7 +110,7 @@ async def test_connections_that_ask_for_nothing_are_closed_within_ten_seconds(
 
 
 @pytest.mark.timeout(180)
-async def test_thousands_of_connections_that_ask_for_nothing_shut_nobody_out(
+async def test_thousands_of_idle_connections_block_no_other_client(
     url: str, aws: AwsAccount, tmp_path: Path
 ) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

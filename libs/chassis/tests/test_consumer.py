@@ -28,7 +28,7 @@ from testkit import eventually
 
 
 class Handler:
-    """Remembers what it was given; can be held, told what to refuse and what to reject."""
+    """Remembers what it was given; can be held and made to refuse or reject messages."""
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
@@ -202,7 +202,7 @@ async def test_a_dead_letter_is_kept_once_however_often_it_comes_back(db: Databa
     assert kept.body == "body with \\u0000"  # PostgreSQL's text has no NUL
 
 
-async def test_what_does_not_parse_is_rejected_with_its_reason_and_the_rest_is_applied(bus: Bus, queue: Queue) -> None:
+async def test_unparsable_message_is_rejected_with_its_reason_and_the_others_are_applied(bus: Bus, queue: Queue) -> None:
     rejected: list[Rejection] = []
 
     async def reject(rejections: Sequence[Rejection]) -> None:
@@ -220,7 +220,7 @@ async def test_what_does_not_parse_is_rejected_with_its_reason_and_the_rest_is_a
     assert any("Unheard" in rejection.detail for rejection in rejected)
 
 
-async def test_messages_gather_while_a_batch_is_in_hand(bus: Bus, queue: Queue, handler: Handler) -> None:
+async def test_messages_accumulate_while_a_batch_is_handled(bus: Bus, queue: Queue, handler: Handler) -> None:
     handler.gate.clear()
     async with _consuming(bus, queue, handler, handlers=1, max_batch=8):
         await _send(bus, queue, "first")
@@ -257,7 +257,7 @@ async def _at_least_in_flight(bus: Bus, queue: Queue, count: int) -> bool:
     return (await _depths(bus, queue.name))[1] >= count
 
 
-async def test_a_graceful_stop_works_off_what_was_received(bus: Bus, queue: Queue, handler: Handler) -> None:
+async def test_graceful_stop_handles_all_received_messages(bus: Bus, queue: Queue, handler: Handler) -> None:
     bodies = [f"{number}" for number in range(8)]
     await _send(bus, queue, *bodies)
     handler.gate.clear()
@@ -286,7 +286,7 @@ async def test_a_consumer_stops_at_once_although_it_polls_for_long(bus: Bus, que
     assert loop.time() - started < 5
 
 
-async def test_nothing_is_received_while_the_database_is_away(
+async def test_nothing_is_received_while_the_database_is_unreachable(
     bus: Bus, queue: Queue, handler: Handler, tmp_path: Path
 ) -> None:
     server = PostgresServer(tmp_path / "pg", ports.free_port(), NOT_DURABLE)
@@ -328,7 +328,7 @@ async def test_a_batch_whose_database_went_away_is_left_whole(bus: Bus, brief_qu
     await _send(bus, brief_queue, "a", "b", "c")
     async with _consuming(bus, brief_queue, ends_its_own_session, gate=db.wait_available):
         await eventually(lambda: _empty(bus, brief_queue.name))
-    # Not message by message: that would be three more attempts at a database that is away.
+    # Not message by message: that would be three more attempts at an unreachable database.
     assert (sizes[0], sum(sizes)) == (3, 6)
 
 

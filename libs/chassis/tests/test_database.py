@@ -58,7 +58,7 @@ async def test_a_session_that_is_ended_in_the_middle_of_a_transaction_is_an_outa
     await db.ping()
 
 
-async def test_an_outage_that_says_nothing_is_one_all_the_same_and_passes(db: Database) -> None:
+async def test_silent_outage_is_detected_and_passes(db: Database) -> None:
     with pytest.raises(TimeoutError):
         async with db.transaction():
             raise TimeoutError
@@ -84,7 +84,7 @@ async def test_an_error_of_the_caller_rolls_back_and_is_no_outage(db: Database) 
     assert db.available
 
 
-async def test_what_waits_for_the_commit_runs_after_it_and_once(db: Database) -> None:
+async def test_commit_callback_runs_once_after_the_commit(db: Database) -> None:
     calls: list[str] = []
 
     def call() -> None:
@@ -98,7 +98,7 @@ async def test_what_waits_for_the_commit_runs_after_it_and_once(db: Database) ->
     assert calls == ["called"]
 
 
-async def test_what_waits_for_the_commit_never_runs_after_a_rollback(db: Database) -> None:
+async def test_commit_callback_never_runs_after_a_rollback(db: Database) -> None:
     calls: list[str] = []
     with pytest.raises(KeyError):
         async with db.transaction() as tx:
@@ -107,7 +107,7 @@ async def test_what_waits_for_the_commit_never_runs_after_a_rollback(db: Databas
     assert calls == []
 
 
-async def test_what_waits_for_the_commit_never_runs_when_the_commit_itself_fails(db: Database) -> None:
+async def test_commit_callback_never_runs_when_the_commit_fails(db: Database) -> None:
     calls: list[str] = []
     async with db.transaction() as tx:
         await tx.execute(text("CREATE TABLE t (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))

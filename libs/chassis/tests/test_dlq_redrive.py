@@ -83,7 +83,7 @@ async def test_a_valid_message_goes_back_three_times_and_then_becomes_a_row(
     assert await bus.depth(queue.dead_letter_queue.name) == 0
 
 
-async def test_what_cannot_be_parsed_becomes_a_row_with_the_reason(
+async def test_unparsable_message_becomes_a_row_with_the_reason(
     bus: Bus, queue: Queue, drain: DlqDrain, db: Database, receive_all: Any
 ) -> None:
     await _give_up(bus, queue, "{broken")
@@ -105,7 +105,7 @@ async def test_a_message_with_all_the_attributes_that_survive_still_goes_back(
     assert message["MessageAttributes"]["redrives"]["StringValue"] == "1"
 
 
-async def test_what_cannot_be_kept_stays_in_the_dead_letter_queue(bus: Bus, queue: Queue) -> None:
+async def test_message_that_cannot_be_stored_stays_in_the_dead_letter_queue(bus: Bus, queue: Queue) -> None:
     async def reject(_: Sequence[Rejection]) -> None:
         raise OSError("database away")
 

@@ -62,7 +62,7 @@ class PartBody(RequestModel):
 
 
 class NewThing(RequestModel):
-    """What is sent."""
+    """The sent body."""
 
     first_name: Name
     parts: tuple[PartBody, ...] = ()
@@ -237,7 +237,7 @@ async def test_an_error_of_the_service_is_a_problem_of_its_own(client: httpx.Asy
     assert _problem(answer, 409, "thing-taken", "firstName")["detail"] == "somebody has it"
 
 
-async def test_an_unexpected_error_tells_nothing_of_its_reason(client: httpx.AsyncClient) -> None:
+async def test_unexpected_error_reveals_no_reason(client: httpx.AsyncClient) -> None:
     answer = await client.post("/v1/things", json={"firstName": "break"})
     _problem(answer, 500, "internal")
     assert "secret" not in answer.text
@@ -327,7 +327,7 @@ async def test_where_the_version_is_optional_it_is_still_checked(client: httpx.A
     _problem(await client.delete(path, headers={**BOSS, "If-Match": "9"}), 422, "invalid-request", "If-Match")
 
 
-async def test_a_patch_changes_what_was_sent_and_null_clears_only_what_may_be_empty(
+async def test_patch_changes_sent_fields_and_null_clears_only_optional_ones(
     client: httpx.AsyncClient,
 ) -> None:
     path, headers = f"/v1/things/{uuid4()}", {"If-Match": "*"}

@@ -18,5 +18,5 @@ async def test_nothing_that_clients_choose_becomes_a_series_or_a_value_of_a_span
     )
     output, _ = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 0, output.decode()
-    # The program checks what only it can see, and says so last.
+    # The program checks its internal state, and prints the result last.
     assert output.decode().splitlines()[-1] == "ok", output.decode()

@@ -89,7 +89,7 @@ async def test_a_token_is_signed_as_awss_own_client_signs_it() -> None:
     assert parse_qs(ours) == parse_qs(expected)
 
 
-async def test_without_credentials_the_database_is_away_and_may_come_back(
+async def test_missing_credentials_count_as_a_temporary_outage(
     doorkeeper: Doorkeeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):

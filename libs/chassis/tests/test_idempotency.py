@@ -17,7 +17,7 @@ async def _claim(db: Database, key: IdempotencyKey | None, resource_id: UUID) ->
         return await claim(tx, key, resource_id)
 
 
-async def test_the_same_request_again_is_told_what_the_first_created(db: Database) -> None:
+async def test_repeated_request_returns_what_the_first_created(db: Database) -> None:
     first, second = uuid4(), uuid4()
     assert await _claim(db, KEY, first) == first
     assert await _claim(db, KEY, second) == first

@@ -62,7 +62,7 @@ def test_from_each_mark_the_rest_can_be_read(body: bytes, cuts: list[int], again
 
 
 @given(some.binary(min_size=1, max_size=200), some.integers(0, 2**20), some.integers(1, 255))
-def test_another_body_is_told_from_the_one_before(body: bytes, place: int, change: int) -> None:
+def test_different_body_is_distinguished_from_the_previous_one(body: bytes, place: int, change: int) -> None:
     async def check() -> None:
         [*_, last] = await _read(LineReader(_pieces(body, []), Mark))
         changed = place % len(body)

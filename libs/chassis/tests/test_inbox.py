@@ -65,7 +65,7 @@ async def test_a_duplicate_waits_for_the_transaction_that_was_first(db: Database
     assert await asyncio.wait_for(second, DEADLINE_SECONDS) == set()
 
 
-async def test_old_ids_are_forgotten(db: Database) -> None:
+async def test_old_ids_are_deleted(db: Database) -> None:
     old, young = uuid4(), uuid4()
     async with db.transaction() as tx:
         await inbox.unseen(tx, [old, young])

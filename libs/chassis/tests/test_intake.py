@@ -1,4 +1,4 @@
-"""What an API lets in: keys before bodies, and bounds for whatever a stranger can make long, slow or deep."""
+"""What an API lets in: keys before bodies, and limits of length, time and depth of client input."""
 
 import asyncio
 import json
@@ -189,7 +189,7 @@ async def _raw(port: int, *parts: bytes) -> tuple[bytes, dict[str, Any]]:
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/v1/notes"), ("GET", "/v1/notes"), ("PUT", "/v1/notes"), ("GET", "/v1/nothing")]
 )
-async def test_whoever_has_no_key_learns_nothing_and_no_body_is_read(
+async def test_request_without_a_key_is_refused_before_its_body_is_read(
     client: httpx.AsyncClient, method: str, path: str
 ) -> None:
     for headers in ({"Authorization": ""}, {"Authorization": "Bearer nobody"}):
@@ -221,7 +221,7 @@ async def test_whoever_has_no_key_learns_nothing_and_no_body_is_read(
         ('{"payload": {}, "at": "9999-12-31T23:59:59-12:00"}', "at"),
     ],
 )
-async def test_what_cannot_be_stored_is_named(client: httpx.AsyncClient, body: str, field: str) -> None:
+async def test_unstorable_text_is_refused_by_name(client: httpx.AsyncClient, body: str, field: str) -> None:
     answer = await client.post("/v1/notes", content=body, headers={"Content-Type": "application/json"})
     _problem(answer, 422, field)
 
@@ -234,7 +234,7 @@ async def test_what_no_parser_should_take_is_malformed(client: httpx.AsyncClient
     _problem(answer, 400, "body")
 
 
-async def test_what_can_be_stored_is_taken(client: httpx.AsyncClient) -> None:
+async def test_storable_text_is_accepted(client: httpx.AsyncClient) -> None:
     payload = {"a": [1, -(2**63), 2.5, True, None, "\U0001f382", ""]}
     answer = await client.post("/v1/notes", json={"payload": payload, "size": 2.0, "at": "2027-01-01t09:00:00.5+01:00"})
     assert answer.status_code == 200
@@ -263,7 +263,7 @@ async def test_a_parameter_that_a_route_does_not_know_is_refused_with_those_that
     assert problem["errors"][0]["detail"] == f"no parameter of this resource, which takes {taken}"
 
 
-async def test_whoever_asks_for_health_may_say_more(client: httpx.AsyncClient) -> None:
+async def test_health_requests_accept_unknown_parameters(client: httpx.AsyncClient) -> None:
     assert (await client.get("/healthz?probe=kubelet")).status_code == 200
 
 
@@ -309,7 +309,7 @@ async def test_a_head_has_bounds(port: int, parts: tuple[bytes, ...]) -> None:
     assert (problem["status"], problem["type"]) == (431, "urn:almanac:problem:request-header-fields-too-large")
 
 
-async def test_what_is_not_http_is_a_problem_too(port: int) -> None:
+async def test_invalid_http_is_a_problem_response(port: int) -> None:
     status, problem = await _raw(port, b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n")
     assert (status[:12], problem["title"]) == (b"HTTP/1.1 400", "Not HTTP")
 

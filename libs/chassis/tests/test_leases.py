@@ -41,7 +41,7 @@ async def test_a_holder_keeps_its_lease_by_asking(db: Database) -> None:
     await eventually(asked_often, interval=0.05)
 
 
-async def test_names_are_independent_and_releasing_what_is_not_held_harms_nobody(db: Database) -> None:
+async def test_lease_names_are_independent_and_releasing_an_unheld_lease_has_no_effect(db: Database) -> None:
     one, another, idle = Lease(db, "one", seconds=60), Lease(db, "another", seconds=60), Lease(db, "one", seconds=60)
     assert await one.held()
     assert await another.held()

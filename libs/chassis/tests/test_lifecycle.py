@@ -63,7 +63,7 @@ async def _end(process: Process) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_lets_roles_finish_what_they_have_in_hand_and_the_process_exits_with_0(
+async def test_signal_lets_roles_finish_their_work_and_the_process_exits_with_0(
     start: Start, number: signal.Signals
 ) -> None:
     process = await start("roles.py", "patient", "loop")
@@ -193,7 +193,7 @@ async def test_a_role_that_ends_by_itself_does_not_end_the_others() -> None:
     assert len(steps) == 50
 
 
-async def test_a_loop_goes_on_after_an_error() -> None:
+async def test_loop_continues_after_an_error() -> None:
     stopping = asyncio.Event()
     steps: list[int] = []
 
@@ -224,7 +224,7 @@ async def test_a_loop_is_woken_from_its_pause() -> None:
     await asyncio.wait_for(running, DEADLINE_SECONDS)
 
 
-async def test_what_wakes_a_loop_during_its_step_is_not_forgotten() -> None:
+async def test_wake_during_a_step_is_not_lost() -> None:
     stopping, wake = asyncio.Event(), asyncio.Event()
     steps: list[int] = []
 

@@ -28,7 +28,7 @@ def test_a_text_is_as_many_parts_as_its_alphabet_has_room_for(text: str, parts: 
     assert text_parts(text) == parts
 
 
-def test_an_email_counts_once_for_each_receiver_and_what_goes_to_a_topic_does_not() -> None:
+def test_email_counts_once_per_recipient_and_topic_messages_do_not() -> None:
     usage = Usage()
     count_messages(
         usage, "send_email", {"Destination": {"ToAddresses": ["a@b.org", "c@d.org"], "BccAddresses": ["e@f.org"]}}

@@ -1,4 +1,4 @@
-"""Migrations run once, whoever runs them, and a process knows whether they have been run."""
+"""Migrations run once, with any number of runners, and a process detects whether they have run."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -60,7 +60,7 @@ async def test_a_notification_wakes_those_who_wait_on_its_channel_once_it_is_com
         assert not due.is_set()
 
 
-async def test_a_notification_that_is_rolled_back_wakes_nobody(db: Database, url: str) -> None:
+async def test_rolled_back_notification_wakes_no_loop(db: Database, url: str) -> None:
     listener = Listener(url, application_name="listener-test")
     due, after = listener.event("due"), listener.event("after")
     async with _listening(listener, due, after):
@@ -129,7 +129,7 @@ async def test_a_process_listens_at_its_database(settings: ServiceSettings) -> N
             await _woken(due)
 
 
-async def test_behind_a_pooler_nobody_listens_and_the_process_goes_on(settings: ServiceSettings) -> None:
+async def test_process_behind_a_pooler_runs_without_listening(settings: ServiceSettings) -> None:
     behind = settings.model_copy(update={"database_pooler": True})
     async with open_runtime(behind, name="listener-test") as runtime:
         due = runtime.listener.event("due")

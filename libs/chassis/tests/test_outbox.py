@@ -143,7 +143,7 @@ async def test_types_are_not_mixed_and_attributes_name_them(db: Database, bus: B
         assert body["time"] == "2027-02-28T09:00:00Z"
 
 
-async def test_nothing_is_lost_while_the_bus_is_away(
+async def test_nothing_is_lost_while_the_bus_is_unreachable(
     db: Database, settings: BusSettings, topology: Topology, receive_all: Any
 ) -> None:
     port = ports.free_port()
@@ -199,7 +199,7 @@ async def test_only_what_the_bus_accepted_is_marked_and_the_rest_is_tried_again(
     assert await receive_all(QUEUE, 0) == []
 
 
-async def test_a_replay_sends_again_what_was_sent(db: Database, bus: Bus, receive_all: Any) -> None:
+async def test_replay_sends_kept_items_again(db: Database, bus: Bus, receive_all: Any) -> None:
     items = _deleted(3)
     await _append(db, items)
     relay = _relay(db, bus)
@@ -239,7 +239,7 @@ async def test_an_item_travels_with_the_trace_in_which_it_came_about(db: Databas
     assert [item.get("traceparent") for item in json.loads(message["Body"])["data"]["items"]] == [mine, own]
 
 
-async def test_what_was_sent_long_ago_is_forgotten_and_what_was_not_sent_never(db: Database) -> None:
+async def test_old_sent_items_are_deleted_and_unsent_ones_never(db: Database) -> None:
     await _append(db, _deleted(3))
     async with db.transaction() as tx:
         await tx.execute(text("UPDATE outbox SET created_at = now() - interval '9 days'"))
@@ -261,7 +261,7 @@ async def test_thousands_of_items_are_copied_as_they_would_be_inserted(db: Datab
         few, many = _deleted(1), outbox.encode(items)
         await _append(db, few)
     async with db.transaction() as tx:
-        # Nothing else was done in this transaction: it must have begun all the same.
+        # Nothing else was done in this transaction: it must have begun nevertheless.
         await Outbox().append_encoded(tx, many)
     async with db.read() as connection:
         rows = (await connection.execute(text("SELECT * FROM outbox ORDER BY id"))).all()
@@ -307,7 +307,7 @@ async def _append_unknown(db: Database, count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2_500])
-async def test_rows_of_unknown_types_wait_aside_and_the_others_are_sent_at_once(
+async def test_rows_of_unknown_types_are_skipped_and_the_others_are_sent_at_once(
     db: Database, bus: Bus, receive_all: Any, count: int
 ) -> None:
     await _append_unknown(db, count)
@@ -319,7 +319,7 @@ async def test_rows_of_unknown_types_wait_aside_and_the_others_are_sent_at_once(
     assert await Outbox(backlog_limit=1).has_room(db)
 
 
-async def test_a_message_that_the_bus_refuses_waits_aside_and_slows_no_other(
+async def test_message_refused_by_the_bus_is_skipped_and_delays_no_other(
     db: Database, bus: Bus, receive_all: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad, good = _deleted(12), _deleted(3)

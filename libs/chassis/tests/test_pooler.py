@@ -171,7 +171,7 @@ async def test_the_pooler_may_restart_at_any_moment(pooled: Database, pooler: Po
     await pooled.ping()
 
 
-async def test_a_database_that_is_away_behind_its_pooler_is_an_outage_and_passes(tmp_path: Path) -> None:
+async def test_database_outage_behind_a_pooler_is_detected_and_passes(tmp_path: Path) -> None:
     server = PostgresServer(tmp_path / "pg", ports.free_port(), NOT_DURABLE)
     await asyncio.to_thread(server.start)
     await server.create_database("mine")

@@ -1,4 +1,4 @@
-"""A publication that failed: whether SNS may have accepted the messages all the same."""
+"""A publication that failed: whether SNS may have accepted the messages nevertheless."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Batches to SNS, and what becomes of each message."""
+"""Batches to SNS, and the result of each message."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ QUEUE = "bday-analytics"
 
 @pytest.fixture
 def batches(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The bodies of every PublishBatch call, which goes to the real bus all the same."""
+    """The bodies of every PublishBatch call, which still goes to the real bus."""
     calls: list[list[str]] = []
     real = bus.sns.publish_batch
 
@@ -61,7 +61,7 @@ async def test_every_character_arrives_as_it_was_sent(bus: Bus, receive_all: Any
     assert message["MessageAttributes"]["eventType"]["StringValue"] == value
 
 
-async def test_a_message_that_sns_refuses_is_told_and_its_neighbours_go(
+async def test_message_refused_by_sns_is_reported_and_its_batch_is_sent(
     bus: Bus, batches: list[list[str]], receive_all: Any
 ) -> None:
     # Too large only with its attribute, so that it shares a call with the others.
@@ -83,7 +83,7 @@ async def test_a_missing_topic_is_a_reason_for_every_message_and_no_exception(bu
     assert all(result is not None and "NotFound" in result.reason and not result.maybe for result in results)
 
 
-async def test_a_bus_that_is_away_is_a_reason_for_every_message_and_no_exception(
+async def test_unreachable_bus_is_the_reason_of_every_message_and_no_exception(
     settings: BusSettings, topology: Topology
 ) -> None:
     away = settings.model_copy(update={"aws_endpoint_url": f"http://{ports.LOOPBACK}:{ports.free_port()}"})
@@ -105,6 +105,6 @@ async def test_attributes_that_would_lose_the_message_are_refused_before_anythin
     assert batches == []
 
 
-async def test_publishing_nothing_calls_nobody(bus: Bus, batches: list[list[str]]) -> None:
+async def test_publishing_nothing_makes_no_call(bus: Bus, batches: list[list[str]]) -> None:
     assert await Publisher(bus).publish(TOPIC, []) == []
     assert batches == []

@@ -1,4 +1,4 @@
-"""No error tells of a person: neither to a log nor to a span."""
+"""No error contains personal data: neither to a log nor to a span."""
 
 import logging
 from collections.abc import Iterator

@@ -165,7 +165,7 @@ async def test_a_replica_that_is_killed_fails_no_read_and_is_used_again_when_it_
     await eventually(lambda: _on_replica(replicated))
 
 
-async def test_a_replica_that_hangs_fails_no_read_and_delays_only_those_that_it_has_in_hand(
+async def test_hanging_replica_fails_no_read_and_delays_only_reads_in_progress(
     replicated: Database, standby: StandbyServer
 ) -> None:
     postmaster = psutil.Process(int((standby.data_dir / "postmaster.pid").read_text().split()[0]))

@@ -1,4 +1,4 @@
-"""A service tells how it stands from its database and the bus, whichever of its processes is asked."""
+"""A service's status comes from its database and the bus, whichever process answers."""
 
 import asyncio
 import time
@@ -44,7 +44,7 @@ async def test_an_idle_service_stands_well(db: Database, bus: Bus) -> None:
     assert (queue.depth, queue.in_flight, queue.dead, queue.oldest_age_seconds) == (0, 0, 0, 0)
 
 
-async def test_what_waits_is_counted_where_it_waits(db: Database, bus: Bus) -> None:
+async def test_waiting_messages_are_counted_by_queue(db: Database, bus: Bus) -> None:
     (queue,) = bus.topology.queues
     await _send(bus, queue.name, 3)
     await _send(bus, queue.dead_letter_queue.name, 2)
@@ -96,7 +96,7 @@ async def test_a_consumer_knows_how_far_it_has_come(db: Database, bus: Bus, monk
     assert before <= marks[1] <= time.time(), "an empty queue has been emptied by now"
 
 
-async def test_depths_are_unknown_while_the_bus_is_away(db: Database, settings: ServiceSettings, bus: Bus) -> None:
+async def test_depths_are_unknown_while_the_bus_is_unreachable(db: Database, settings: ServiceSettings, bus: Bus) -> None:
     away = settings.model_copy(update={"aws_endpoint_url": "http://127.0.0.1:1"})
     async with Bus(away, bus.topology) as nowhere:
         status = await _read(db, nowhere)

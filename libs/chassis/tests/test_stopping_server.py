@@ -14,7 +14,7 @@ from local_stack import ports
 from testkit import eventually
 
 TURNS = 50
-"""Of the event loop, in which the server sees what was sent and closes what it would close."""
+"""Iterations of the event loop in which the server reads and closes connections."""
 
 
 @asynccontextmanager

@@ -118,7 +118,7 @@ async def test_publication_and_processing_continue_the_trace_in_which_an_item_ca
         assert processed.parent_id == request_id
         assert processed.attributes["event.id"] == event_id
 
-    # Receiving is nobody's child, and links to each message that it brought.
+    # A receive span has no parent, and links to each message that it received.
     receives = [span for span in otlp.spans if span.name == "receive bday-analytics"]
     assert {(span.kind, span.parent_id) for span in receives} == {("CLIENT", "")}
     assert sorted(link.span_id for span in receives for link in span.links) == sorted(

@@ -73,7 +73,7 @@ async def test_the_processes_of_a_fleet_add_up(db: Database) -> None:
     assert cpu.first_at < cpu.last_at
 
 
-async def test_what_cannot_be_recorded_is_kept_for_the_next_time(db: Database, url: str) -> None:
+async def test_usage_that_cannot_be_recorded_is_kept_for_the_next_time(db: Database, url: str) -> None:
     counted = Usage()
     away = Database(f"{url}_missing")
     counted.add(Meter.AWS_CALLS, "PublishBatch", "bday-domain-events", 5)
@@ -111,7 +111,7 @@ async def client(settings: ServiceSettings) -> AsyncIterator[httpx.AsyncClient]:
             yield opened
 
 
-async def test_usage_is_told_by_whole_hours_and_by_default_of_a_day(client: httpx.AsyncClient, db: Database) -> None:
+async def test_usage_is_returned_by_whole_hours_and_by_default_for_a_day(client: httpx.AsyncClient, db: Database) -> None:
     counted = Usage()
     counted.add(Meter.AWS_UNITS, "ReceiveMessage", "bday-analytics", 7)
     await UsageRecorder(db, counted, process="api").record()

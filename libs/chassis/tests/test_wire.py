@@ -1,4 +1,4 @@
-"""Request models: strict about names, and aware of what was not sent."""
+"""Request models: strict about names, and aware of absent fields."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ def test_a_field_is_known_by_its_wire_name_alone() -> None:
             Create.model_validate(body)
 
 
-def test_a_patch_tells_null_from_absence_and_names_fields_as_python_does() -> None:
+def test_patch_distinguishes_null_from_absence_and_uses_python_field_names() -> None:
     assert Patch.model_validate({"email": None}).changes() == {"email": None}
     assert Patch.model_validate({"firstName": "Ada"}).changes() == {"first_name": "Ada"}
     for body in ({"firstName": None}, {}):

@@ -1,4 +1,5 @@
-"""Asks an API as 2,000 strangers would, and checks its series and spans. A process of its own: providers are global."""
+"""Calls an API as 2,000 arbitrary clients would, and checks its series and spans. A process of its own: providers are
+global."""
 
 import asyncio
 import hashlib

@@ -7,7 +7,7 @@ from chassis.core.lifecycle import Loop, Role, pause, run_roles
 
 
 class Patient:
-    """Works until told to stop, then finishes what it has in hand."""
+    """Works until stopped, then finishes its work."""
 
     name = "patient"
 

@@ -37,7 +37,7 @@ from contracts.vocabulary import Service as ServiceName
 
 
 def consumer(runtime: Runtime[Settings]) -> Sequence[Role]:
-    """Facts from the domain bus and the dead-letter topic; forgetting what is past its retention."""
+    """Facts from the domain bus and the dead-letter topic; deleting rows past their retention."""
     settings, database = runtime.settings, runtime.database
     facts, dead_letters = runtime.topology.queue("analytics"), runtime.topology.queue("dlq-alerts")
     retention = RetentionSweep(
@@ -97,7 +97,7 @@ def alert_rules(settings: Settings) -> Sequence[Rule]:
 
 
 def alert_policy(settings: Settings) -> Policy:
-    """Who is told of what: the routes, as far as their channels are configured."""
+    """The routes of notifications: the routes, as far as their channels are configured."""
     there = {
         "pagerduty": settings.pagerduty_routing_key is not None,
         "slack": settings.slack_webhook_url is not None,
@@ -137,7 +137,7 @@ def open_alert_channels(runtime: Runtime[Settings]) -> dict[str, AlertChannel]:
 
 
 def alerter(runtime: Runtime[Settings]) -> Sequence[Role]:
-    """Judges what database, bus and the other services tell, and has people told."""
+    """Evaluates the reports of database, bus and the other services, and sends notifications."""
     settings, database = runtime.settings, runtime.database
     board = StatusReader(database, runtime.bus, runtime.topology.queues_of(ServiceName.ANALYTICS))
     observer = Observer(database, runtime.clock, board, open_peers(runtime))
@@ -152,7 +152,7 @@ def alerter(runtime: Runtime[Settings]) -> Sequence[Role]:
         every_seconds=settings.alert_every_seconds,
         judged=written.set,
     )
-    # Where nobody is to be told, nothing is ever written that would wait to be said.
+    # Without channels, no notifications are inserted.
     telling = [Loop("alert-notifier", Notifier(database, channels).step, wake=written)] if channels else []
     return [judging, *telling]
 

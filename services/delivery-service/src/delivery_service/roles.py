@@ -44,7 +44,7 @@ from delivery_service.subscribers.due_events import due_event_handler
 from delivery_service.subscribers.user_deletions import user_deletion_handler
 
 RELEASE_SECONDS = 3.0
-"""What is kept of the grace period to give back attempts that did not end."""
+"""The part of the grace period reserved for releasing attempts that did not end."""
 
 
 class Worker:
@@ -188,7 +188,7 @@ def workers(*priorities: Priority) -> Callable[[Runtime[Settings]], Sequence[Rol
 
 
 def consumer(runtime: Runtime[Settings]) -> Sequence[Role]:
-    """Cancels deliveries to deleted users, and erases what is kept of them."""
+    """Cancels deliveries to deleted users, and erases their stored data."""
     queue = runtime.topology.queue("user-deletions")
     eraser = Eraser(
         runtime.database,

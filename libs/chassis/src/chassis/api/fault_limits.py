@@ -60,7 +60,7 @@ def _limited(schema: Any) -> Any:
 
 def _wrapped(schema: Any, function: Callable[[Any, Validate], Any]) -> CoreSchema:
     # Pydantic keeps the schema of a model and hands it out again whenever the model is used in another one, so it comes
-    # here again: wrapped anew each time, it would grow until validating it exceeds the recursion limit.
+    # here again: wrapped again each time, it would grow until validating it exceeds the recursion limit.
     if schema.get("metadata", {}).get(_LIMITED):
         return cast(CoreSchema, schema)
     schema["metadata"] = {**schema.get("metadata", {}), _LIMITED: True}

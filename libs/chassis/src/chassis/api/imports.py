@@ -28,7 +28,7 @@ ImportKey = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$",
-        description="One key, one import: the same request again goes on with it, whenever that is.",
+        description="One key, one import: the same request continues it at any later time.",
     ),
 ]
 
@@ -36,7 +36,7 @@ ImportKey = Annotated[
 class ImportBody(WireModel):
     """An import: `rows` lines were taken.
 
-    Of them `created` became something new, `updated` changed what was there, `unchanged` said nothing new, and
+    Of them `created` created a record, `updated` changed one, `unchanged` changed nothing, and
     `refused` broke a rule.
     """
 
@@ -70,7 +70,7 @@ class ImportBody(WireModel):
 
 
 class ImportFaultBody(WireModel):
-    """What is wrong with a line: a field, or `line` for all of it, and the rule that it breaks."""
+    """The errors of a line: a field, or `line` for all of it, and the rule that it breaks."""
 
     field: str
     detail: str

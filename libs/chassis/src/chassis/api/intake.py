@@ -137,7 +137,7 @@ def has_many_values(body: bytes, limit: int = MAX_VALUES) -> bool:
 
 
 def _refused(status: HTTPStatus, detail: str) -> HTTPException:
-    # What is left of the body is not read, so the connection is of no more use.
+    # The rest of the body is not read, so the connection cannot be used again.
     return HTTPException(status, detail, headers={"Connection": "close"})
 
 

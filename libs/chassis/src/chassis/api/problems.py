@@ -243,7 +243,7 @@ def _methods_of(request: Request) -> list[str]:
 
 
 def answer_failure(request: Request, error: Exception) -> Response:
-    """Log an error that no handler knows, once, and return its answer: 503 where the database is away, else 500."""
+    """Log an error that no handler knows, once, and return its answer: 503 if the database is unreachable, else 500."""
     where = {"method": request.method, "path": shortened(request.url.path, MAX_FIELD_BYTES)}
     if is_outage(error) or isinstance(error, PoolTimeoutError):
         log.warning("database away", error=shortened(repr(error), MAX_FAULT_BYTES), **where)

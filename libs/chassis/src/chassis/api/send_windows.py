@@ -42,7 +42,7 @@ Days = Annotated[
 
 
 class HoursInput(RequestModel):
-    """A span of local time on some days of the week. It goes on over midnight where `until` is not after `from`."""
+    """A span of local time on some days of the week. It continues past midnight where `until` is not after `from`."""
 
     days: Days
     from_: Annotated[WallTime, Field(alias="from", description="From this time on.", examples=["08:00"])]

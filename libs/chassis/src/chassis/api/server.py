@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 MAX_HEAD_BYTES = 32 * 1024
 MAX_HEAD_SECONDS = 10.0
 IDLE_SECONDS = 10.0
-"""After a response, whatever bytes come that begin no request: the rest of a body that nobody wants, or empty lines."""
+"""After a response, whatever bytes come that begin no request: the rest of an unread body, or empty lines."""
 WRITE_SECONDS = 60.0
 """How long a client may take nothing of a response."""
 MAX_CONNECTIONS = 1_000
@@ -49,8 +49,8 @@ def _listener(host: str, port: int) -> socket.socket:
 class IdleConnections:
     """Which connections wait for a request, the longest waiting first, and how many connections there may be.
 
-    Beyond ``limit`` connections each new one ends the one that has waited longest. So whoever opens many and asks for
-    nothing displaces only their like, and a client that sends its request is served.
+    Beyond ``limit`` connections each new one ends the one that has waited longest. So idle connections displace only
+    other idle ones, and a client that sends its request is served.
     """
 
     def __init__(self, limit: int) -> None:
@@ -253,7 +253,7 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """Serves ``app`` until told to stop, then lets requests under way finish."""
+    """Serves ``app`` until stopped, then lets requests in progress finish."""
 
     name = "http"
 
@@ -267,7 +267,7 @@ class HttpServer:
             log_config=None,
             access_log=False,
             lifespan="off",
-            http=partial(_Protocol, idle=IdleConnections(limit)),  # type: ignore[arg-type]  # it makes one all the same
+            http=partial(_Protocol, idle=IdleConnections(limit)),  # type: ignore[arg-type]  # it creates one nevertheless
             loop="none",
             timeout_graceful_shutdown=max(1, int(grace_seconds)),
             server_header=False,

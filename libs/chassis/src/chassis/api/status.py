@@ -25,7 +25,7 @@ class DatabaseStatusBody(WireModel):
 
 
 class OutboxStatusBody(WireModel):
-    """What waits to be sent to the bus."""
+    """Messages waiting to be published."""
 
     unsent: int = Field(description="Items, counted up to 100,000.")
     oldest_age_seconds: float = Field(description="Since the oldest of them was written; 0 where none waits.")
@@ -40,12 +40,12 @@ class QueueStatusBody(WireModel):
     in_flight: int | None = Field(description="Messages received and not yet deleted.")
     dead: int | None = Field(description="Messages in its dead-letter queue.")
     oldest_age_seconds: float | None = Field(
-        description="No message that waits is older; null where nobody has received from the queue yet. While it is"
+        description="Upper bound of the age of the oldest waiting message; null if no consumer has received from the queue yet. While it is"
         " worked on, up to 5 s too much; after a lull, up to 20 s more."
     )
-    concurrency: int = Field(description="Messages that the whole fleet is meant to have in hand at most.")
-    warn_depth: int = Field(description="A depth that somebody should look at.")
-    page_depth: int = Field(description="A depth that somebody must look at.")
+    concurrency: int = Field(description="Maximum number of messages that the whole fleet handles concurrently.")
+    warn_depth: int = Field(description="Depth that raises a warning.")
+    page_depth: int = Field(description="Depth that raises a critical alert.")
 
     @classmethod
     def of(cls, status: QueueStatus) -> Self:
@@ -64,7 +64,7 @@ class QueueStatusBody(WireModel):
 
 
 class StatusBody(WireModel):
-    """What every service tells. At most a second old."""
+    """The fields that every service reports. At most a second old."""
 
     taken_at: datetime = Field(description="When the database was asked, by its own (real) clock.")
     database: DatabaseStatusBody
@@ -98,5 +98,5 @@ router = APIRouter(prefix=PREFIX, tags=["status"], dependencies=[READ])
 
 @router.get("")
 async def get_status(board: CurrentBoard) -> StatusBody:
-    """Connections, what waits to be sent, and the queues: of the whole fleet, as database and bus tell it."""
+    """Connections, unsent messages, and the queues: of the whole fleet, as database and bus tell it."""
     return StatusBody(**common_fields(await board.read()))

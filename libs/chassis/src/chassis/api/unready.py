@@ -1,4 +1,4 @@
-"""A process that lacks a setting: it does nothing but say so, at ``/readyz``."""
+"""A process that lacks a setting: it only reports this, at ``/readyz``."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from chassis.core.lifecycle import pause, run_roles
 
 
 class _Until:
-    """A role that has the process stop after so many seconds."""
+    """A role that stops the process after this many seconds."""
 
     name = "until"
 
@@ -26,7 +26,7 @@ class _Until:
 
 
 async def stay_unready(reasons: Mapping[str, str], *, host: str, port: int, seconds: float) -> None:
-    """Answer health checks, unready for these reasons, until SIGTERM or for so many seconds."""
+    """Answer health checks, unready for these reasons, until SIGTERM or for this many seconds."""
     readiness = Readiness()
     for name, reason in reasons.items():
         readiness.add(name, _always(reason))

@@ -57,7 +57,7 @@ def _as_patch(schema: dict[str, Any]) -> None:
 
 
 class PatchModel(RequestModel):
-    """A partial update (RFC 7396): a field that is absent stays as it is; null clears what may be empty.
+    """A partial update (RFC 7396): a field that is absent stays as it is; null clears an optional field.
 
     Declare fields as ``name: Name = NOT_SENT`` or ``email: Email | None = NOT_SENT``, and read :meth:`changes` alone.
     """
@@ -180,4 +180,4 @@ Instant = Annotated[
     AfterValidator(_in_range),
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^(19|[2-8][0-9])[0-9]{2}-"}),
 ]
-"""An instant that a client sends: RFC 3339 with an offset. UTC is what comes of it."""
+"""An instant that a client sends: RFC 3339 with an offset. it is converted to UTC."""

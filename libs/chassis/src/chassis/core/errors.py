@@ -33,7 +33,7 @@ class ProblemError(Exception):
 
 
 class UnauthenticatedError(ProblemError):
-    """No bearer key, or one that nobody holds (RFC 6750)."""
+    """No bearer key, or an unknown one (RFC 6750)."""
 
     status = 401
     slug = "unauthenticated"
@@ -108,7 +108,7 @@ class IdempotencyKeyReusedError(ProblemError):
 
 
 class ServiceUnavailableError(ProblemError):
-    """A dependency is away; the same request may succeed in a moment."""
+    """A dependency is unreachable; the same request may succeed in a moment."""
 
     status = 503
     slug = "unavailable"

@@ -1,7 +1,7 @@
 """Roles and how a process ends (docs/architecture.md#reliability-rules, rule 6).
 
-A role runs until it is told to stop, then finishes or releases what it has in hand and returns. SIGTERM and SIGINT
-tell every role of the process to stop; what has not returned within the grace period is cancelled.
+A role runs until it is asked to stop, then finishes or releases its work and returns. SIGTERM and SIGINT
+tell every role of the process to stop; a role that has not returned within the grace period is cancelled.
 """
 
 import asyncio

@@ -26,7 +26,7 @@ _KEYS_FORM = 'must be a JSON list like [{"name": "me", "sha256": "<64 hex digits
 
 
 def _api_keys(value: Any) -> Any:
-    """Parse and check the keys. What is wrong is said by the entry's place, name and field; values may be secrets."""
+    """Parse and check the keys. An error names the entry's place, name and field; values may be secrets."""
     if isinstance(value, str):
         try:
             value = json.loads(value)

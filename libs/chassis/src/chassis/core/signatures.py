@@ -10,5 +10,5 @@ def signed_content(webhook_id: str, timestamp: int, body: bytes) -> bytes:
 
 
 def hmac_signature(key: bytes, content: bytes) -> str:
-    """One value of ``webhook-signature``, version ``v1``. ``key`` is what stands in base64 after ``whsec_``."""
+    """One value of ``webhook-signature``, version ``v1``. ``key`` is the base64 value after ``whsec_``."""
     return f"v1,{b64encode(hmac.digest(key, content, 'sha256')).decode()}"

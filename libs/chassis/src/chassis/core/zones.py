@@ -19,7 +19,7 @@ ZoneInfo.clear_cache()
 TZDATA_VERSION: str = tzdata.IANA_VERSION
 """The release of the IANA database, like ``2026a``."""
 
-# `Factory` is the database's own word for a clock that nobody has set.
+# `Factory` is the database's own name for an unset clock.
 _NAMES = frozenset(zoneinfo.available_timezones() - {"Factory"})
 
 

@@ -18,7 +18,7 @@ from chassis.database.database import Database, Transaction
 
 
 class Clock(Protocol):
-    """Tells the time, always timezone-aware and in UTC."""
+    """Returns the time, always timezone-aware and in UTC."""
 
     def now(self) -> datetime: ...
 
@@ -57,7 +57,7 @@ class ClockMap:
 
 
 class TimeLapseRefusedError(RuntimeError):
-    """The database holds a mapped clock and this process may not obey one (``TIME_LAPSE`` is off)."""
+    """The database holds a mapped clock and this process must not use one (``TIME_LAPSE`` is off)."""
 
 
 _READ = text(
@@ -124,7 +124,7 @@ class DatabaseClock:
 
 
 async def write_clock_map(tx: Transaction, clock_map: ClockMap) -> None:
-    """Map the clock of the database that ``tx`` is open on. Processes obey at their next refresh or statement."""
+    """Map the clock of the database that ``tx`` is open on. Processes apply it at their next refresh or statement."""
     await tx.execute(_CLEAR)
     await tx.execute(
         _WRITE,

@@ -136,7 +136,7 @@ class Database:
         """A transaction that commits at the end of the block and rolls back if it raises.
 
         Raises:
-            sqlalchemy.exc.DBAPIError: a statement or the commit failed; :func:`is_outage` tells an outage.
+            sqlalchemy.exc.DBAPIError: a statement or the commit failed; :func:`is_outage` recognises an outage.
         """
         try:
             async with self.engine.begin() as connection:
@@ -171,7 +171,7 @@ class Database:
         """One round trip.
 
         Raises:
-            OSError, TimeoutError, sqlalchemy.exc.DBAPIError: the database is away.
+            OSError, TimeoutError, sqlalchemy.exc.DBAPIError: the database is unreachable.
         """
         async with self.read() as connection:
             await connection.execute(text("SELECT 1"))

@@ -34,7 +34,7 @@ def create_engine(
         command_seconds: how long one statement may take; None: as long as it needs.
         wait_seconds: how long to wait for a connection of the pool.
     """
-    # Behind a transaction pooler a session is shared: prepared statements and start-up parameters belong to nobody.
+    # Behind a transaction pooler a session is shared: prepared statements and start-up parameters have no owner.
     session: dict[str, Any] = (
         {
             "statement_cache_size": 0,

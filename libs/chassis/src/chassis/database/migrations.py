@@ -39,11 +39,11 @@ async def upgrade(
 ) -> None:
     """Bring the database to a revision, the newest by default. Concurrent runners wait for each other.
 
-    A database at a revision that this code does not know is newer, as after a rollback of the code: it is left alone.
+    A database at a revision that this code does not know is newer, as after a rollback of the code: it is not changed.
 
     Raises:
         asyncpg.LockNotAvailableError: a lock was not to be had for ``give_up_seconds``; nothing is kept.
-        sqlalchemy.exc.DBAPIError: the database is away or a migration failed; nothing of it is kept.
+        sqlalchemy.exc.DBAPIError: the database is unreachable or a migration failed; nothing of it is kept.
     """
     # As if behind a pooler, for it may be: what a runner prepares would stay there, and the next one trip over it.
     engine = create_engine(database_url, pool_size=0, pooler=True, application_name="migrate", command_seconds=None)

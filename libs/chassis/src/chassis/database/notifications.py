@@ -33,7 +33,7 @@ class Listener:
 
     Args:
         url: of the primary itself; None where only a transaction pooler is known, which LISTEN does not pass. Then
-            nothing is ever woken and everybody polls.
+            no waiter is ever woken and all poll.
     """
 
     name = "listener"
@@ -43,7 +43,7 @@ class Listener:
         self._events: dict[str, asyncio.Event] = {}
 
     def event(self, channel: str) -> asyncio.Event:
-        """The event of a channel, to be asked for before the role runs. Whoever waits on it clears it."""
+        """The event of a channel, to be asked for before the role runs. The waiter clears it."""
         return self._events.setdefault(channel, asyncio.Event())
 
     @property
@@ -69,7 +69,7 @@ class Listener:
                     await driver.add_listener(channel, self._heard)
                 log.info("listening", channels=self.channels)
                 for event in self._events.values():
-                    event.set()  # what was sent while nobody listened is not repeated
+                    event.set()  # notifications sent without a listener are not repeated
                 while not (stopping.is_set() or ended.is_set()):
                     await first_of(stopping.wait(), ended.wait(), timeout=CHECK_SECONDS)
                     if not (stopping.is_set() or ended.is_set()):

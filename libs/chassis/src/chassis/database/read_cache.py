@@ -24,7 +24,7 @@ _reads = metrics.get_meter("almanac.cache").create_counter(
 
 TIMEOUT_SECONDS = 0.25
 RETRY_SECONDS = 1.0
-"""A cache that did not answer is left alone for so long: nobody waits for it again and again."""
+"""A cache that did not answer is bypassed for this time, so that reads do not wait for it repeatedly."""
 
 
 class ReadCache:
@@ -45,8 +45,8 @@ class ReadCache:
     async def read(self, key: str, shape: TypeAdapter[T], load: Callable[[], Awaitable[T]], *, ttl_seconds: float) -> T:
         """What ``load`` returns or returned at most ``ttl_seconds`` ago under this key.
 
-        Concurrent reads of one key in this process share one load, and its result: do not change it. Where the
-        cache is away, each such group loads. What ``load`` raises is raised, and not kept.
+        Concurrent reads of one key in this process share one load, and its result: do not change it. If the
+        cache is unreachable, each such group loads. What ``load`` raises is raised, and not kept.
         """
         if self._cache is None:
             return await load()

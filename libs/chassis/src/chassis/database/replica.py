@@ -85,7 +85,7 @@ class Replica:
         return not self._away and time.monotonic() - self._current_at <= self._max_lag
 
     def watch(self) -> None:
-        """Begin to measure, if nobody has yet."""
+        """Start measuring, unless it has started."""
         if self._watch is None:
             self._watch = asyncio.get_running_loop().create_task(self._measure_for_ever())
 
@@ -97,7 +97,7 @@ class Replica:
         return time.monotonic() - self._current_at if self._away or self._written else 0.0
 
     def lost(self, error: Exception) -> None:
-        """A statement failed on the replica. In an outage nobody else need try before it has been measured again."""
+        """A statement failed on the replica. In an outage, other reads skip it until it has been measured again."""
         _lost.add(1)
         if is_outage(error):
             self._away = True
@@ -116,7 +116,7 @@ class Replica:
                 async with asyncio.timeout(self._max_lag):
                     await self._measure()
                 self._say("it is behind")
-            except Exception as error:  # whatever it is, how old the replica is cannot be told
+            except Exception as error:  # whatever the error, the replica's age is unknown
                 self._away = True
                 self._say(repr(error))
             await asyncio.sleep(self._every)

@@ -24,7 +24,7 @@ class ImportFormatError(ProblemError):
 
 
 class ImportInterruptedError(ProblemError):
-    """The body of an import stopped coming. What had come is kept; the same request goes on from there."""
+    """The body of an import stopped coming. What had come is kept; the same request continues from there."""
 
     status = 408
     slug = "import-interrupted"
@@ -33,7 +33,7 @@ class ImportInterruptedError(ProblemError):
 
 
 class ImportStoppedError(ProblemError):
-    """The process stops. What was committed is kept; the same request, to another process, goes on from there."""
+    """The process stops. What was committed is kept; the same request, to another process, continues from there."""
 
     status = 503
     slug = "import-interrupted"
@@ -51,7 +51,7 @@ class ImportBodyChangedError(ProblemError):
 
 
 class ImportTakenOverError(ProblemError):
-    """A later request with the same key goes on with the import."""
+    """A later request with the same key continues the import."""
 
     status = 409
     slug = "import-taken-over"

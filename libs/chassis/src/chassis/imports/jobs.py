@@ -17,7 +17,7 @@ MAX_KEPT_ERRORS = 10_000
 """Refused lines of one import that are kept with their faults; all are counted."""
 
 SILENT_SECONDS = 150.0
-"""An import of which nothing was heard for so long is interrupted: its process died before it could say so."""
+"""An import of which nothing was heard for so long is interrupted: its process died before it could report it."""
 
 CREATE = """
 -- What an import has committed: how far its body was read (lines, bytes, a digest of those bytes), and what came of it.
@@ -70,7 +70,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a line: the field, as the client spells it (`line` for all of it), and the broken rule."""
+    """The errors of a line: the field, as the client spells it (`line` for all of it), and the broken rule."""
 
     field: str
     detail: str
@@ -84,7 +84,7 @@ class RefusedLine:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What came of lines that were taken."""
+    """The results of accepted lines."""
 
     created: int = 0
     updated: int = 0
@@ -173,7 +173,7 @@ async def advance(tx: Transaction, job: Job, status: JobStatus, mark: Mark, coun
 
 
 async def touch(tx: Transaction, job: Job) -> bool:
-    """Show that the import goes on, and keep others from it; False where a later request has taken it over."""
+    """Show that the import is in progress, and keep others from it; False where a later request has taken it over."""
     return (await tx.execute(_TOUCH, {"id": job.id, "run": job.run})).rowcount == 1
 
 

@@ -17,7 +17,7 @@ BATCH_LINES = 25
 IDLE_SECONDS = 60.0
 """How long a body may stop coming before it is given up."""
 
-_STOPPED = "this process stops: send the same request again, and it goes on behind the last lines that were committed"
+_STOPPED = "this process stops: send the same request again, and it continues after the last committed lines"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 

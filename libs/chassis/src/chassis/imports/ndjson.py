@@ -1,4 +1,4 @@
-"""Lines of NDJSON as models, or what is wrong with each."""
+"""Lines of NDJSON as models, or the errors of each."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
@@ -25,7 +25,7 @@ async def read_entries(
     A ValueError of ``build`` refuses its line; where it has a ``field``, that is at fault.
 
     Raises:
-        ImportBodyChangedError: what comes before it is not what had been read.
+        ImportBodyChangedError: the text before it differs from the part read before.
         ImportInterruptedError: see LineReader.
     """
     if not await reader.skip_to(mark):

@@ -1,7 +1,7 @@
 """Takes an import's lines to their end, in chunks of one transaction each.
 
-What a chunk stores, its refused lines and how far the body was read are committed together. So whatever ends an import,
-the same request again goes on behind the last chunk, and no line is taken twice.
+What a chunk stores, its refused lines and how far the body was read are committed together. So after any interruption,
+the same request continues after the last chunk, and no line is applied twice.
 """
 
 import asyncio
@@ -188,7 +188,7 @@ class _Run(Generic[T]):
 
 
 def _taken_over() -> ImportTakenOverError:
-    return ImportTakenOverError("a later request with this key goes on with the import")
+    return ImportTakenOverError("a later request with this key continues the import")
 
 
 async def find_import(database: Database, import_id: UUID) -> Job:

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
 
 _depth = metrics.get_meter("almanac.bus").create_gauge(
-    "almanac_queue_depth", description="Messages waiting in a queue, as whoever works on it was told last"
+    "almanac_queue_depth", description="Messages waiting in a queue, as last reported to its consumer"
 )
 LONG_POLL_SECONDS = 20
 BUS_ERRORS = (BotoCoreError, ClientError, ResponseParserError, OSError, TimeoutError)
-"""What a call raises where the bus is away, refuses it, lacks what it names, or a proxy answers in its place."""
+"""Errors of a call if the bus is unreachable, refuses it, lacks the named resource, or a proxy answers in its place."""
 
 
 @dataclass(frozen=True, slots=True)

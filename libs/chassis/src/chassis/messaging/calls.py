@@ -8,7 +8,7 @@ from opentelemetry import metrics
 from chassis.core.usage import Meter, Usage
 
 UNIT_BYTES = 64 * 1024
-"""AWS bills a call once for every so many bytes of payload that it begins."""
+"""AWS bills a call once for each started unit of this many bytes of payload."""
 _SIZE = "almanac.size"
 _RESOURCE = "almanac.resource"
 _MESSAGES = "almanac.messages"

@@ -1,4 +1,4 @@
-"""Whether a call to AWS that failed may have taken effect all the same."""
+"""Whether a call to AWS that failed may have taken effect nevertheless."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ _SERVER_ERROR = 500
 
 @dataclass(slots=True)
 class Certainty:
-    """What is known of the attempts of one call. ``may_have_taken_effect`` once one of them got no clear answer."""
+    """The results of the attempts of one call. ``may_have_taken_effect`` once one of them got no clear answer."""
 
     may_have_taken_effect: bool = False
 
@@ -63,6 +63,6 @@ def _note(*, response: Any = None, caught_exception: Exception | None = None, **
 def may_have_taken_effect(error: Exception) -> bool:
     """Whether the request may have reached the server. False only where no connection was made."""
     if isinstance(error, EndpointConnectionError):
-        # aiobotocore says so of a connection that breaks later, too.
+        # aiobotocore raises this for a connection that breaks later, too.
         return not isinstance(error.kwargs.get("error"), ClientConnectorError)
     return not isinstance(error, _NOT_SENT)

@@ -37,7 +37,7 @@ BATCH_BYTES = 512 * 1024
 """What the bodies of a handler's batch weigh at most. A message may hold a hundred items, and each becomes many
 times as much in objects, rows and parameters while it is applied: memory follows this, not how busy the queue is."""
 STOP_RECEIVING_SECONDS = 1.0
-"""How long a receive under way may take once stopping; what it would still bring comes back after its visibility."""
+"""How long a receive in progress may take once stopping; what it would still bring comes back after its visibility."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class QueueConsumer:
     Args:
         reject: stores rejections durably, before their messages are deleted.
         gate: awaited before each receive; it returns when there is room for more work and the database is there.
-        receivers: receives in flight. handlers: batches in hand.
+        receivers: receives in flight. handlers: batches being handled.
         max_batch: messages that a handler takes at most.
         max_batch_bytes: what their bodies weigh at most; a single message may weigh more.
     """
@@ -115,7 +115,7 @@ class QueueConsumer:
         self._changed = asyncio.Condition()
         self._receiving = 0
         self.reached: float | None = None
-        """What was sent before this (epoch seconds) has been received: see :mod:`chassis.messaging.queue_progress`."""
+        """Messages sent before this (epoch seconds) have been received: see :mod:`chassis.messaging.queue_progress`."""
         # A counter that began with its first error would not look increased by it.
         _errors.add(0, {"queue": self._queue})
 
@@ -163,7 +163,7 @@ class QueueConsumer:
         await self._gate()
 
     async def receive(self) -> list[ReceivedMessage]:
-        """One long poll. Raises one of ``BUS_ERRORS`` where the bus is away or the queue is missing."""
+        """One long poll. Raises one of ``BUS_ERRORS`` if the bus is unreachable or the queue is missing."""
         url = await self._bus.queue_url(self._queue)
         answer = await self._bus.sqs.receive_message(
             QueueUrl=url,

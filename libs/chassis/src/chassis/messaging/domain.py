@@ -41,7 +41,7 @@ class ReceivedItem:
 
 
 def domain_handler(queue: str, apply: Callable[[Sequence[ReceivedItem]], Awaitable[None]]) -> Handler:
-    """A handler that parses messages and hands ``apply`` all their items at once; what does not parse is rejected.
+    """A handler that parses messages and hands ``apply`` all their items at once; an unparsable message is rejected.
 
     Both item by item, where a message has several: the good ones are applied, and each bad one is a dead letter of its
     own. An item that raises is tried with the first two receives of its message and rejected with the third.

@@ -1,4 +1,4 @@
-"""Erasure of deleted users: who has to be forgotten, and since when this service has forgotten them (ADR 0037)."""
+"""Erasure of deleted users: which users must be erased, and when this service has erased them (ADR 37)."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
@@ -75,7 +75,7 @@ class Eraser:
 
     Args:
         erase: erases what the service itself keeps.
-        report: the message that tells user-service; None for user-service itself.
+        report: the message that reports to user-service; None for user-service itself.
         finished: called in the transaction with the users who are erased, and when.
         every_seconds: pause between two looks.
     """
@@ -99,7 +99,7 @@ class Eraser:
         self._lease = Lease(database, "eraser", seconds=3 * every_seconds)
 
     async def step(self) -> float:
-        """Erase whom it can. What is still on its way, or not sent yet, is looked at again. Returns the pause."""
+        """Erase whom it can. Users with data in flight or unsent are checked again. Returns the pause."""
         if not await self._lease.held():
             return self._every
         async with self._database.transaction() as tx:

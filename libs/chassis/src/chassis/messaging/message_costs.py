@@ -1,4 +1,4 @@
-"""What goes to people by AWS, counted as it is billed: e-mails by receivers, text messages by parts."""
+"""Messages to people through AWS, counted as they are billed: e-mails by receivers, text messages by parts."""
 
 from collections.abc import Mapping
 from typing import Any

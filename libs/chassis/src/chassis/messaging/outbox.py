@@ -2,7 +2,7 @@
 
 A use case appends items to its transaction. The :class:`Relay` packs unsent rows of one type into messages, publishes
 them in batches, and marks those that the bus accepted. One relay per database is active (a lease), so that rows need
-no claim of their own; a second one waits. What is sent twice all the same is deduplicated by ``itemId``.
+no claim of their own; a second one waits. Consumers deduplicate items that are sent twice by ``itemId``.
 """
 
 import asyncio
@@ -136,7 +136,7 @@ class Outbox:
         tx.after_commit(self.appended.set)
 
     async def has_room(self, database: Database) -> bool:
-        """False while so much waits to be sent that who appends in bulk should wait, lest the bus be flooded."""
+        """False while so many items wait to be sent that bulk writers should wait."""
         async with database.read() as connection:
             values = {"limit": self._backlog_limit, "known": KNOWN_TYPES}
             unsent: int = (await connection.execute(_UNSENT_UP_TO, values)).scalar_one()
@@ -152,7 +152,7 @@ async def replay(database: Database) -> int:
 class Relay:
     """Sends what the outbox holds. A step of a :class:`chassis.core.lifecycle.Loop`.
 
-    Rows of a type that this version does not know, and rows that SNS refuses, wait aside: others pass them.
+    Rows of a type that this version does not know, and rows that SNS refuses, are skipped and kept: others pass them.
     Within one sweep, rows of one type go together; SNS does not order anyway, and items carry versions.
     """
 
@@ -234,7 +234,7 @@ class Relay:
             failures = self._held[row_id].failures + 1 if row_id in self._held else 0
             delay = min(MAX_HOLD_SECONDS, HOLD_SECONDS * 2**failures) if len(row_ids) == 1 else 0.0
             self._held[row_id] = _Hold(failures if len(row_ids) == 1 else 0, time.monotonic() + delay)
-        log.warning("items refused by the bus wait aside", items=len(row_ids), first=row_ids[0], reason=reason)
+        log.warning("items refused by the bus are skipped", items=len(row_ids), first=row_ids[0], reason=reason)
         self._count_at = 0.0
 
     async def _count_aside(self, connection: AsyncConnection) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Provisioned:
-    """What was new: queues that had to be made may mean that the bus has lost what it held."""
+    """Created resources: queues that had to be made may mean that the bus has lost what it held."""
 
     created_queues: tuple[str, ...]
 
@@ -30,7 +30,7 @@ async def apply(bus: Bus) -> Provisioned:
     """Create or update everything that ``bus.topology`` declares.
 
     Raises:
-        botocore.exceptions.ClientError: AWS refused; what was made before stays.
+        botocore.exceptions.ClientError: AWS refused; existing ones stay.
     """
     topology = bus.topology
     missing = [
@@ -70,7 +70,7 @@ class Presence:
         self._until = 0.0
 
     async def check(self) -> str | None:
-        """Raises what the bus raises when it is away."""
+        """Raises the bus' error if it is unreachable."""
         if time.monotonic() < self._until:
             return None
         reason = await missing(self._bus, (self._thing,))
@@ -106,7 +106,10 @@ async def _topic_exists(bus: Bus, name: str) -> tuple[str, bool]:
         code = error.response.get("Error", {}).get("Code", "")
         if code.startswith("NotFound"):
             return name, False
-        if code not in ("AuthorizationError", "AccessDenied"):  # who may only publish is not told, and finds out then
+        if code not in (
+            "AuthorizationError",
+            "AccessDenied",
+        ):  # a role that may only publish gets no answer, and notices on publishing
             raise
     return name, True
 

@@ -64,11 +64,11 @@ class Publisher:
         """Publish ``messages`` and return, for each, None where SNS accepted it or the reason why it did not.
 
         Never raises for what the bus does: a failed call is a reason for each of its entries. A call that SNS refuses
-        is made again message by message. A message whose call got no answer may have been accepted all the same, so
-        whoever sends it again relies on the receiver's deduplication.
+        is made again message by message. A message whose call got no answer may have been accepted,
+        so a resend relies on the receiver's deduplication.
 
         Args:
-            deadline: by ``time.monotonic()``. No call starts after it, and one under way is given up then.
+            deadline: by ``time.monotonic()``. No call starts after it, and one in progress is abandoned then.
 
         Raises:
             ContractError: a message has more attributes than survive, or an empty one.

@@ -1,7 +1,7 @@
-"""How far the consumers of a queue have come, which SQS itself does not tell.
+"""How far the consumers of a queue have come, which SQS itself does not report.
 
-A mark is an instant: what was sent before it has been received by somebody. A receive that brings messages has come as
-far as the oldest of them, one that brings none as far as now. So the oldest message that waits is no older than the
+A mark is an instant: messages sent before it have been received by a consumer. A receive that brings messages has come
+as far as the oldest of them, one that brings none as far as now. So the oldest message that waits is no older than the
 mark of the consumer that has come farthest; queues are short and roughly in order (docs/architecture.md#topology).
 """
 
@@ -14,7 +14,7 @@ from chassis.database.database import Database
 EVERY_SECONDS = 5.0
 """How often a process writes its mark down, and so how much too old a queue may look that is worked on."""
 
-# The clock of SQS told when a message was sent: where it is ahead of ours, the mark is no later than now.
+# A message's send time is by the clock of SQS: where it is ahead of ours, the mark is no later than now.
 _ADVANCE = text(
     "INSERT INTO queue_marks AS m (queue, reached_at) VALUES (:queue,"
     " least(clock_timestamp(), to_timestamp(CAST(:reached AS float8))))"

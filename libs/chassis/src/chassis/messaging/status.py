@@ -18,9 +18,9 @@ log = structlog.get_logger(__name__)
 BUS_SECONDS = 2.0
 """How long the bus may take to answer before its queues' depths are said to be unknown."""
 COUNTED = 100_000
-"""No more than so many unsent items are counted: it is the one who asks that must not make a long backlog longer."""
+"""The limit up to which unsent items are counted: it is the one who asks that must not make a long backlog longer."""
 
-# numbackends is there for everybody to see, which pg_stat_activity is not. The whole server's, as its limit is.
+# numbackends is readable by every role, unlike pg_stat_activity. The whole server's, as its limit is.
 _STATUS = text(
     "SELECT clock_timestamp() AS taken_at,"
     " (SELECT CAST(sum(numbackends) AS integer) FROM pg_stat_database) AS used,"
@@ -55,7 +55,7 @@ class OutboxStatus:
 class QueueStatus:
     """A queue that the service works on. Counts are the bus', roughly; None where it does not answer.
 
-    ``oldest_age_seconds`` is an upper bound, None where nobody has received from the queue yet.
+    ``oldest_age_seconds`` is an upper bound, None if no consumer has received from the queue yet.
     """
 
     queue: Queue
@@ -87,7 +87,7 @@ class StatusReader:
         self._status = TtlCache(self._ask)
 
     async def read(self) -> Status:
-        """Raises what the database raises when it is away."""
+        """Raises the database's error if it is unreachable."""
         return await self._status.read()
 
     async def _ask(self) -> Status:
@@ -97,7 +97,7 @@ class StatusReader:
                 row = (await connection.execute(_STATUS, {"counted": COUNTED})).one()
             counts, bus_error = await counting
         finally:
-            # What nobody waits for any more, because the database is away or the reader has gone.
+            # Reads without a waiter, because the database is unreachable or the reader has gone.
             counting.cancel()
         ages = row.ages or {}
         replica = self._database.replica

@@ -75,7 +75,7 @@ class Runtime(Generic[S]):
         max_batch_bytes: int = BATCH_BYTES,
         reject: Callable[[Sequence[Rejection]], Awaitable[None]] | None = None,
     ) -> list[Role]:
-        """The roles that work on ``queue``, measure what waits in it, and drain its DLQ.
+        """The roles that work on ``queue``, measure its depth, and drain its DLQ.
 
         ``check`` raises ContractError for a body that never can be applied. ``reject`` keeps what cannot be; without
         one it goes into the chassis' own table of dead letters.
@@ -111,7 +111,7 @@ class Runtime(Generic[S]):
             self.readiness.add(topic.name, Presence(self.bus, topic).check)
 
     def relay(self) -> list[Role]:
-        """The roles that send the outbox and forget what is past its retention."""
+        """The roles that send the outbox and delete rows past their retention."""
         return [_RelayRole(self), Loop("sweep", Sweep(self.database, self.settings).step)]
 
 
@@ -219,7 +219,7 @@ class _WhenMigrated:
                 if asked.cancelled():
                     return
                 missing = asked.result()
-            except Exception as error:  # a database that is away is waited for like one without a schema
+            except Exception as error:  # an unreachable database is waited for like one without a schema
                 missing = repr(error)
             if missing is None:
                 await self._role.run(stopping)
@@ -238,7 +238,7 @@ class LoopLag:
 
     def __init__(self) -> None:
         self._lag = metrics.get_meter("almanac.runtime").create_histogram(
-            "almanac_event_loop_lag", unit="s", description="How late the event loop runs what is due"
+            "almanac_event_loop_lag", unit="s", description="How late the event loop runs due callbacks"
         )
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -250,7 +250,7 @@ class LoopLag:
 
 @asynccontextmanager
 async def open_runtime(settings: S, *, name: str) -> AsyncIterator[Runtime[S]]:
-    """Open the adapters that every role uses. Nothing connects yet, so a dependency may be away."""
+    """Open the adapters that every role uses. Nothing connects yet, so a dependency may be down."""
     topology = build_topology(settings.topology_prefix)
     database = Database(
         settings.database_url.get_secret_value(),

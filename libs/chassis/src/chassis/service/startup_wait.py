@@ -26,7 +26,7 @@ LONGEST_PAUSE_SECONDS = 5.0
 async def wait_for(
     what: str, work: Callable[[], Awaitable[T]], *, is_away: Callable[[Exception], bool], seconds: float
 ) -> T:
-    """Do ``work``, again and again for so many seconds while it fails because ``what`` it needs is not there yet.
+    """Do ``work``, repeatedly for this many seconds while it fails because ``what`` it needs is not available yet.
 
     Raises:
         Exception: what the last of them raised; the first that says something else.
@@ -54,7 +54,7 @@ def is_database_away(error: Exception) -> bool:
 
 
 def is_bus_away(error: Exception) -> bool:
-    """Where nobody answers, or one who cannot yet; not where we are refused."""
+    """If the address does not answer, or cannot serve yet; not where we are refused."""
     if isinstance(error, ClientError):
         status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500

@@ -1,6 +1,6 @@
 """Records what this process has used: once a minute, and once more when it ends.
 
-What was counted while the database was away is added later; a kill loses a minute, and a commit without an answer may
+Counts from an outage of the database are added later; a kill loses a minute, and a commit without an answer may
 count one twice: this is for estimating what a day costs, not for invoices.
 """
 
@@ -52,7 +52,7 @@ class UsageRecorder:
             await self.record()
 
     async def record(self) -> None:
-        """Add what has been used since the last time. What cannot be added now is kept for the next."""
+        """Add the usage since the last time. Usage that cannot be added now is kept for the next time."""
         at, cpu = time.monotonic(), time.process_time()
         seconds = at - self._recorded_at
         self._usage.add(Meter.CPU_SECONDS, "", self._process, cpu - self._cpu)

@@ -2,7 +2,7 @@
 
 The stock botocore instrumentation neither injects into nor extracts from SQS and gives a batch one context. Messaging
 semantic conventions of OpenTelemetry name the spans and their attributes. Without an OTLP endpoint spans are not
-recorded, but trace ids are made and travel all the same, for the logs.
+recorded, but trace ids are created and propagated for the logs.
 """
 
 import re
@@ -137,7 +137,7 @@ def span(
 ) -> Iterator[Span]:
     """A span as the current one. ``parent`` is a traceparent; without it the current span is, unless ``root``.
 
-    An exception is recorded, marks the span as an error, and goes on.
+    An exception is recorded, marks the span as an error, and propagates.
     """
     with _tracer.start_as_current_span(
         name, _context(parent, root), kind, attributes, [Link(c) for c in map(parse, links) if c is not None]

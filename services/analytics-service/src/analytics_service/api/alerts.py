@@ -32,7 +32,7 @@ async def list_alerts(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[AlertBody]:
-    """What is wrong now; what began last comes first. Resolved ones are kept for a week, their history for longer."""
+    """Pending and firing alerts, newest first. Resolved ones are kept for a week, their history for longer."""
     found, silences = await alert_requests.list_alerts(
         reads, state=state, severity=severity, before=decode_cursor(cursor), limit=limit + 1
     )
@@ -81,5 +81,5 @@ async def acknowledge_alert(
     policy: CurrentPolicy,
     principal: CurrentPrincipal,
 ) -> AlertBody:
-    """Say that somebody has seen an alert that fires, and is at it: nobody is reminded of it."""
+    """Acknowledge an alert that fires: no reminders are sent."""
     return AlertBody.of(await alert_requests.acknowledge(database, policy, alert_id, by=principal.name, note=said.note))

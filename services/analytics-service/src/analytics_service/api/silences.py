@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1/silences", tags=["alerts"])
 
 @router.post("", operation_id="post_silence_v1_silences_post", dependencies=[WRITE], status_code=201)
 async def create_silence(new: NewSilence, database: CurrentDatabase, principal: CurrentPrincipal) -> SilenceBody:
-    """Have nobody told of some alerts until a time. They are watched and listed all the same."""
+    """Suppress notifications of some alerts until a time. They are still evaluated and listed."""
     made = await alert_requests.silence(
         database, rule=new.rule, labels=new.labels.given(), until=new.until, reason=new.reason, by=principal.name
     )
@@ -42,5 +42,5 @@ async def list_silences(
 
 @router.delete("/{silence_id}", dependencies=[WRITE], status_code=204, responses=documented(404))
 async def delete_silence(silence_id: UUID, database: CurrentDatabase, principal: CurrentPrincipal) -> None:
-    """End it now. What fires under it is told of at the next look."""
+    """End it now. An alert that fires under it is notified at the next evaluation."""
     await alert_requests.end_silence(database, silence_id, by=principal.name)

@@ -82,5 +82,5 @@ async def get_broadcast(broadcast_id: BroadcastId, reads: CurrentReads, cache: C
     responses=documented(404, 409),
 )
 async def cancel_broadcast(broadcast_id: BroadcastId, database: CurrentDatabase) -> BroadcastBody:
-    """Make no more events, and cancel those that wait. What is in hand or has ended stays as it is."""
+    """Make no more events, and cancel those that wait. Events that are in flight or have ended are not changed."""
     return BroadcastBody.of(await broadcasts.cancel_broadcast(database, broadcast_id))

@@ -60,7 +60,7 @@ class Figures:
             "almanac_events_ended",
             [self.ended],
             description=f"Events that were due in the last {HOURS} hours and have ended, by status;"
-            f" of an hour and a type at most {figures.COUNTED:,} are told",
+            f" at most {figures.COUNTED:,} per hour and type",
         )
         meter.create_observable_gauge(
             "almanac_index_bloat",

@@ -26,7 +26,7 @@ from event_service.domain.type_rules import Rulebook
 log = structlog.get_logger(__name__)
 _held_back = metrics.get_meter("almanac.scheduler").create_counter(
     "almanac_events_held_back",
-    description="Events that were due outside their send window, by what became of them: waits or missed",
+    description="Events that were due outside their send window, by result: waits or missed",
 )
 
 
