@@ -1,6 +1,6 @@
 #!/bin/sh
 # Check firing.pml with spin: assertions, invariants, liveness. Arguments go to spin: -DFAULTS=3, or a breach (-DLATE_CALLS).
-# Exits with 1 and the name of what does not hold, and prints the shortest trail that was found.
+# Exits with 1 and the name of the violated property, and prints the shortest trail that was found.
 set -eu
 model=$(cd "$(dirname "$0")" && pwd)/firing.pml
 build=$(mktemp -d)

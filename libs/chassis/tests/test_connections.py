@@ -110,9 +110,7 @@ async def test_connections_that_ask_for_nothing_are_closed_within_ten_seconds(
 
 
 @pytest.mark.timeout(180)
-async def test_thousands_of_idle_connections_block_no_other_client(
-    url: str, aws: AwsAccount, tmp_path: Path
-) -> None:
+async def test_thousands_of_idle_connections_block_no_other_client(url: str, aws: AwsAccount, tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     count = min(CLIENTS, hard - 500)

@@ -202,7 +202,9 @@ async def test_a_dead_letter_is_kept_once_however_often_it_comes_back(db: Databa
     assert kept.body == "body with \\u0000"  # PostgreSQL's text has no NUL
 
 
-async def test_unparsable_message_is_rejected_with_its_reason_and_the_others_are_applied(bus: Bus, queue: Queue) -> None:
+async def test_unparsable_message_is_rejected_with_its_reason_and_the_others_are_applied(
+    bus: Bus, queue: Queue
+) -> None:
     rejected: list[Rejection] = []
 
     async def reject(rejections: Sequence[Rejection]) -> None:

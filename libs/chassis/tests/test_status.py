@@ -96,7 +96,9 @@ async def test_a_consumer_knows_how_far_it_has_come(db: Database, bus: Bus, monk
     assert before <= marks[1] <= time.time(), "an empty queue has been emptied by now"
 
 
-async def test_depths_are_unknown_while_the_bus_is_unreachable(db: Database, settings: ServiceSettings, bus: Bus) -> None:
+async def test_depths_are_unknown_while_the_bus_is_unreachable(
+    db: Database, settings: ServiceSettings, bus: Bus
+) -> None:
     away = settings.model_copy(update={"aws_endpoint_url": "http://127.0.0.1:1"})
     async with Bus(away, bus.topology) as nowhere:
         status = await _read(db, nowhere)

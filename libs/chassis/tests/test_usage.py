@@ -111,7 +111,9 @@ async def client(settings: ServiceSettings) -> AsyncIterator[httpx.AsyncClient]:
             yield opened
 
 
-async def test_usage_is_returned_by_whole_hours_and_by_default_for_a_day(client: httpx.AsyncClient, db: Database) -> None:
+async def test_usage_is_returned_by_whole_hours_and_by_default_for_a_day(
+    client: httpx.AsyncClient, db: Database
+) -> None:
     counted = Usage()
     counted.add(Meter.AWS_UNITS, "ReceiveMessage", "bday-analytics", 7)
     await UsageRecorder(db, counted, process="api").record()

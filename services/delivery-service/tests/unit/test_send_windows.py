@@ -43,7 +43,7 @@ def _dispatch(
 
 
 @pytest.mark.parametrize("kind", [Channel.EMAIL, Channel.SMS])
-def test_delivery_to_a_person_at_night_waits_for_the_window_without_a_try(kind: Channel) -> None:
+def test_delivery_to_a_person_at_night_waits_for_the_window_without_an_attempt(kind: Channel) -> None:
     dispatch, target = _dispatch(WINDOW, kind)
     waits = held_back(dispatch, target, ManualClock(NIGHT))
     assert waits == Result(dispatch, DeliveryStatus.PENDING, retry_in=FIVE_HOURS)

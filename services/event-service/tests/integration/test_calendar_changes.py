@@ -22,7 +22,7 @@ async def _records(scenario: Scenario) -> list[Row[Any]]:
     return await scenario.rows("SELECT * FROM calendar_recomputes ORDER BY id")
 
 
-async def test_new_holiday_moves_what_waits_and_is_reported_once(
+async def test_new_holiday_moves_pending_events_and_is_reported_once(
     reminders: Reminders, holiday_releases: HolidayReleases
 ) -> None:
     scenario = reminders.scenario
@@ -90,7 +90,7 @@ async def test_day_that_is_no_holiday_any_more_gets_its_occurrence_back(
     assert (record.moved, record.replaced) == (0, 1)
 
 
-async def test_occurrence_on_a_new_holiday_that_is_skipped_gives_way_to_the_next(
+async def test_occurrence_on_a_new_skipped_holiday_is_replaced_by_the_next(
     reminders: Reminders, holiday_releases: HolidayReleases
 ) -> None:
     holiday_releases.install("0.9")

@@ -1,4 +1,4 @@
-"""A calendar that a release of holidays no longer has: what keeps to it goes on under its last known days."""
+"""A calendar that a release of holidays no longer has: its schedules keep its last known days."""
 
 import json
 from datetime import UTC, date, datetime

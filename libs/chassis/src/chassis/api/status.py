@@ -35,13 +35,13 @@ class QueueStatusBody(WireModel):
     """One queue that the service works on. Counts are those of SQS, which are rough; null where it does not answer."""
 
     name: str
-    priority: Priority | None = Field(description="Of the due events in it; null for other queues.")
-    depth: int | None = Field(description="Messages that wait.")
+    priority: Priority | None = Field(description="Priority of the due events in it; null for other queues.")
+    depth: int | None = Field(description="Messages waiting in the queue.")
     in_flight: int | None = Field(description="Messages received and not yet deleted.")
     dead: int | None = Field(description="Messages in its dead-letter queue.")
     oldest_age_seconds: float | None = Field(
-        description="Upper bound of the age of the oldest waiting message; null if no consumer has received from the queue yet. While it is"
-        " worked on, up to 5 s too much; after a lull, up to 20 s more."
+        description="Upper bound of the age of the oldest waiting message; null if no consumer has received from the"
+        " queue yet. It is up to 5 s too high while the queue is consumed, and up to 20 s more after a lull."
     )
     concurrency: int = Field(description="Maximum number of messages that the whole fleet handles concurrently.")
     warn_depth: int = Field(description="Depth that raises a warning.")

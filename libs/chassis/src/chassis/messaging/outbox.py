@@ -136,7 +136,7 @@ class Outbox:
         tx.after_commit(self.appended.set)
 
     async def has_room(self, database: Database) -> bool:
-        """False while so many items wait to be sent that bulk writers should wait."""
+        """False while the backlog is so long that bulk writers should wait."""
         async with database.read() as connection:
             values = {"limit": self._backlog_limit, "known": KNOWN_TYPES}
             unsent: int = (await connection.execute(_UNSENT_UP_TO, values)).scalar_one()

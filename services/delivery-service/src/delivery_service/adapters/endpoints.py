@@ -168,7 +168,7 @@ def target(row: Row[Any]) -> Target:
 
 def _values(endpoint: Endpoint, cipher: SecretCipher) -> dict[str, Any]:
     config = endpoint.config
-    # Whoever knows the URL of Slack's incoming webhook may write there.
+    # The URL of Slack's incoming webhook is a credential: it alone allows posting.
     secret_url = config.url if config.kind is Channel.SLACK else None
     return {
         "id": endpoint.id,

@@ -39,7 +39,7 @@ PROBLEMS: Problems = {
     DeadLetterNotFoundError: ProblemType(404, "dead-letter-not-found", "Dead letter not found"),
     DeadLetterNotOpenError: ProblemType(409, "dead-letter-not-open", "Dead letter not open"),
     NotRedrivableError: ProblemType(409, "not-redrivable", "Cannot be redriven now"),
-    DeliveryInHandError: ProblemType(409, "delivery-in-hand", "Delivery in hand"),
+    DeliveryInHandError: ProblemType(409, "delivery-in-hand", "Attempt in progress"),
     DeliveryEndedError: ProblemType(409, "delivery-ended", "Delivery ended"),
     RedriveNotFoundError: ProblemType(404, "redrive-not-found", "Redrive not found"),
     RedriveEndedError: ProblemType(409, "redrive-ended", "Redrive ended"),

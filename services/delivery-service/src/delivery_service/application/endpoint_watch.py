@@ -52,7 +52,7 @@ class EndpointWatch:
         self._known = {each: known for each, known in self._known.items() if each in endpoint_ids}
 
     def known(self, endpoint_id: UUID) -> Target | FailureReason | None:
-        """What is known of an endpoint, however old; None where nothing is."""
+        """The cached configuration of an endpoint, however old; None where nothing is."""
         known = self._known.get(endpoint_id)
         return None if known is None else known.where
 
@@ -65,7 +65,7 @@ class EndpointWatch:
         while True:
             self.note(target, read_at)
             known = self._known[target.endpoint_id]
-            # What has ended needs no second look: were it enabled again, a claim would have said so.
+            # What has ended needs no second look: if it had been enabled again, a claim would have returned it.
             if isinstance(known.where, FailureReason):
                 return known.where
             if known.read_at >= oldest:

@@ -287,7 +287,8 @@ class DeliveryPool:
                 return await sending.attempt(self._sender, dispatch, dispatch.target, self._policy, self._clock)
 
     async def _current(self, target: Target, lease: Lease) -> Target | FailureReason:
-        """The endpoint as it is now, or why nothing is sent there any more. While the database is away it waits."""
+        """The endpoint as it is now, or why nothing is sent there any more. While the database is unreachable, it
+        waits."""
         while True:
             try:
                 return await self._watch.current(target, lease.begun_at)

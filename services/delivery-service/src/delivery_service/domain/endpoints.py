@@ -102,7 +102,7 @@ def host_and_port(url: str) -> tuple[str, int]:
 
 
 ADDRESSED = (Channel.WEBHOOK, Channel.SLACK)
-"""Those with a URL: a place of their own, which a message reaches whoever it is about. We POST to it."""
+"""Those with a URL: an address of their own, which does not depend on the user. We POST to it."""
 
 PERSONAL = (Channel.EMAIL, Channel.SMS)
 """Those that reach a person, always inside the event's send window. The others reach a machine or a team."""

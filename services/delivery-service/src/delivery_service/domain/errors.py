@@ -26,7 +26,7 @@
 
 
 class DeliveryServiceError(Exception):
-    """Base of the tree; ``str(error)`` says what is wrong."""
+    """Base of the tree; ``str(error)`` is the explanation."""
 
     field: str | None = None
     """The field at fault, as clients spell it, or None."""

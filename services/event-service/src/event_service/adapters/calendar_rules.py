@@ -40,7 +40,7 @@ _LAST_KNOWN = text(
     " FROM calendar_rules r JOIN calendar_days d USING (fingerprint)"
     f" WHERE r.calendar = ANY(CAST(:calendars AS text[])) ORDER BY r.calendar, {_PARTS % 'r.release'} DESC"
 )
-# Each calendar is compared with what the latest earlier release said of it: one that came into use since is as it was.
+# Each calendar is compared with its state in the latest earlier release: one that came into use since is as it was.
 # Once for a new release, and hourly for its first day: until the last process of the one before has gone, events may
 # still be made by that.
 _STATE = text(
