@@ -108,7 +108,7 @@ async def _beside(
             await add_endpoint(database, url, tags=("hanging",))
         async with running_pool(database, Priority.CRITICAL, slots=SLOTS) as pool:
             beginning = FIRST_EVENTS if count else 0
-            await _take_in(pool, range(HANGING_FROM, HANGING_FROM + beginning), "hanging")
+            await _ingest(pool, range(HANGING_FROM, HANGING_FROM + beginning), "hanging")
             trickle = asyncio.create_task(_trickle(pool) if count else asyncio.sleep(0))
             sent = await _arrive(pool, range(int(seconds * rate)), rate, "healthy")
             await sink.wait_for(len(sent), 120)
@@ -116,7 +116,7 @@ async def _beside(
             started = time.monotonic()
             for position in range(0, burst, 100):
                 await pool.wait_for_room()
-                await _take_in(pool, range(BURST_FROM + position, BURST_FROM + position + 100), "healthy")
+                await _ingest(pool, range(BURST_FROM + position, BURST_FROM + position + 100), "healthy")
             await sink.wait_for(len(sent) + burst, 300)
             per_second = burst / (time.monotonic() - started)
             trickle.cancel()
@@ -144,14 +144,14 @@ async def _trickle(pool: DeliveryPool) -> None:
     index = HANGING_FROM + FIRST_EVENTS
     while True:
         await asyncio.sleep(EVENT_EVERY_SECONDS)
-        await _take_in(pool, [index], "hanging")
+        await _ingest(pool, [index], "hanging")
         index += 1
 
 
-async def _take_in(pool: DeliveryPool, indices: Sequence[int], *tags: str) -> list[str]:
+async def _ingest(pool: DeliveryPool, indices: Sequence[int], *tags: str) -> list[str]:
     batch = [replace(each, tags=tags) for each in arrivals(indices, Priority.CRITICAL)]
     if batch:
-        await pool.take_in(batch)
+        await pool.ingest(batch)
     return [str(each.event_id) for each in batch]
 
 
@@ -164,7 +164,7 @@ async def _arrive(pool: DeliveryPool, indices: Sequence[int], rate: float, *tags
         # Counted from when it was due, not from when a process that was late got to it.
         due_at = min(time.time(), time.time() - time.monotonic() + started + position / rate)
         await pool.wait_for_room()
-        sent.update(dict.fromkeys(await _take_in(pool, indices[position : position + BATCH], *tags), due_at))
+        sent.update(dict.fromkeys(await _ingest(pool, indices[position : position + BATCH], *tags), due_at))
     return sent
 
 

@@ -24,15 +24,15 @@ from chassis.database.migrations import upgrade
 from chassis.messaging.outbox import Outbox
 from chassis.telemetry.tracing import start_tracing
 from contracts.vocabulary import EventType, Priority
-from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.secret_cipher import SecretCipher
+from delivery_service.adapters.ssrf_guard import SsrfGuard
 from delivery_service.adapters.webhooks import WebhookSender
-from delivery_service.application.arrivals import arrival_of, check_due_event
+from delivery_service.application.due_messages import check_due_event, received_event
 from delivery_service.application.endpoints import Security, Signing, create_endpoint
 from delivery_service.application.pool import DeliveryPool, PoolLimits
-from delivery_service.domain.addresses import Reach
-from delivery_service.domain.deliveries import Arrival
+from delivery_service.domain.addresses import AllowList
+from delivery_service.domain.deliveries import ReceivedEvent
 from delivery_service.domain.endpoints import EndpointConfig
 from delivery_service.domain.retries import RetryPolicy
 from delivery_service.domain.signing import KEY_BYTES
@@ -41,7 +41,7 @@ MIGRATIONS = Path(__file__).parents[2] / "services/delivery-service/migrations"
 # The service's defaults.
 POLICY = RetryPolicy(max_tries=3, base=5, factor=5, cap=3600, retry_after_cap=900)
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-_GUARD = Guard(Reach((ip_network("127.0.0.0/8"),)))
+_GUARD = SsrfGuard(AllowList((ip_network("127.0.0.0/8"),)))
 KEY = b"k" * KEY_BYTES
 _CIPHER = SecretCipher([KEY])
 
@@ -86,7 +86,7 @@ async def add_endpoint(database: Database, url: str, **config: Any) -> UUID:
     return (await create_endpoint(database, clock, Security(_GUARD, _CIPHER), wanted, Signing(), None)).endpoint.id
 
 
-def arrivals(indices: Sequence[int], priority: Priority) -> list[Arrival]:
+def arrivals(indices: Sequence[int], priority: Priority) -> list[ReceivedEvent]:
     """Due events, each that of the webhook with its index."""
     now = datetime.now(UTC)
     return [_arrival(index, priority, now) for index in indices]
@@ -172,6 +172,6 @@ def due_message(index: int, priority: Priority, now: datetime, event_type: Event
     return json.dumps(due)
 
 
-def _arrival(index: int, priority: Priority, now: datetime) -> Arrival:
+def _arrival(index: int, priority: Priority, now: datetime) -> ReceivedEvent:
     body = due_message(index, priority, now)
-    return arrival_of(check_due_event(body), body, TRACEPARENT, None)
+    return received_event(check_due_event(body), body, TRACEPARENT, None)

@@ -13,7 +13,7 @@ from promtool import PROMTOOL, check, firing, needs_promtool, own
 from queries import RULES, selectors
 
 import contracts.alerts
-from analytics_service.domain import notices
+from analytics_service.domain import alert_notifications
 from analytics_service.domain.alert_rules import MEASURES
 from analytics_service.domain.alert_rules import RULES as EVALUATED
 from contracts.alerts import ALERTS, Release, rule_files, with_table
@@ -342,7 +342,7 @@ def test_every_alert_has_an_evaluator_and_compares_with_its_threshold() -> None:
 
 
 def test_all_notifications_link_to_the_same_page_by_default() -> None:
-    assert {RUNBOOKS, Deployment("1m").runbook_url, contracts.alerts.RUNBOOK} == {notices.RUNBOOKS}
+    assert {RUNBOOKS, Deployment("1m").runbook_url, contracts.alerts.RUNBOOK} == {alert_notifications.RUNBOOKS}
 
 
 def test_alerts_of_the_reference_architecture_are_prometheus_rules() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from analytics_service.adapters.statuses import ToldDeliveryStatus, ToldEventStatus, ToldStatus
+from analytics_service.adapters.statuses import ReportedDeliveryStatus, ReportedEventStatus, ReportedStatus
 from analytics_service.domain.observations import EventsReading
 from testkit import Receiver, eventually
 from testkit.full_stack import People, RunningStack, due_in
@@ -37,12 +37,12 @@ async def test_what_services_tell_of_themselves_is_what_alerts_understand(
         return answer.content
 
     for url in (almanac.user, almanac.analytics):
-        status = ToldStatus.model_validate_json(await told(url))
+        status = ReportedStatus.model_validate_json(await told(url))
         assert status.reading().connections_used >= 1
-    events = ToldEventStatus.model_validate_json(await told(almanac.event))
+    events = ReportedEventStatus.model_validate_json(await told(almanac.event))
     assert events.events_reading()[0] == EventsReading("CRITICAL")
     assert {queue.name for queue in events.reading().queues} == {"bday-user-events", "bday-delivery-outcomes"}
-    delivery = ToldDeliveryStatus.model_validate_json(await told(almanac.delivery))
+    delivery = ReportedDeliveryStatus.model_validate_json(await told(almanac.delivery))
     assert [each.priority for each in delivery.delivery_reading().deliveries] == ["CRITICAL", "HIGH", "NORMAL", "LOW"]
     # The last is the queue of deletions of users, which has no priority.
     assert [queue.priority for queue in delivery.reading().queues] == ["CRITICAL", "HIGH", "NORMAL", "LOW", None]

@@ -41,7 +41,7 @@ async def test_plan_counts_users_and_events_by_their_result(old: str) -> None:
     await _execute(old, "UPDATE events SET status = 'PROCESSING' WHERE id = (SELECT min(id::text)::uuid FROM events)")
     async with open_source(old, OldSystem()) as source:
         plan = await make_plan(source)
-    assert (plan.users, plan.schedules, plan.in_hand) == (USERS, 0, 1)
+    assert (plan.users, plan.schedules, plan.claimed) == (USERS, 0, 1)
     becomes = {(each.type, each.status): each.becomes for each in plan.events}
     assert becomes["BIRTHDAY", "PENDING"] == "follows from its user (verified, not imported)"
     assert becomes["NOTIFICATION", "PENDING"] == "a NOTIFICATION at the same instant"

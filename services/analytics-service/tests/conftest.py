@@ -19,7 +19,7 @@ from nicegui.functions.notify import notify
 from nicegui.testing import User
 from nicegui.testing.general import nicegui_reset_globals
 
-from analytics_service.adapters.peers import Peer, Peers
+from analytics_service.adapters.service_clients import ServiceClient, ServiceClients
 from analytics_service.console.site import Console, OpenConsole
 from analytics_service.main import SERVICE
 from analytics_service.settings import Settings
@@ -79,7 +79,7 @@ def open_beside(runtime: Runtime[Settings]) -> Callable[..., AbstractAsyncContex
         *, users: Answers = _NONE, events: Answers = _NONE, deliveries: Answers = _NONE
     ) -> AsyncIterator[httpx.AsyncClient]:
         app = SERVICE.app(runtime)
-        peers = Peers(
+        peers = ServiceClients(
             _stand_in("user-service", users),
             _stand_in("event-service", events),
             _stand_in("delivery-service", deliveries),
@@ -95,14 +95,14 @@ def open_beside(runtime: Runtime[Settings]) -> Callable[..., AbstractAsyncContex
     return opened
 
 
-def _stand_in(name: str, answers: Answers) -> Peer:
+def _stand_in(name: str, answers: Answers) -> ServiceClient:
     """Anything else is not found."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         found = answers.get(request.url.path, 404)
         return httpx.Response(found) if isinstance(found, int) else httpx.Response(200, json=found)
 
-    return Peer(name, "http://there", key="ours", transport=httpx.MockTransport(answer))
+    return ServiceClient(name, "http://there", key="ours", transport=httpx.MockTransport(answer))
 
 
 @pytest.fixture
@@ -150,10 +150,10 @@ async def console(framework: None, services: FakeServices) -> AsyncIterator[Open
     """The console, running; keys are their own names: `reader`, `writer`, `admin`, and `blind` without a scope."""
     keys = (_key("reader", "read"), _key("writer", "read", "write"), _key("admin", "admin"), _key("blind"))
 
-    def peer(name: str) -> Peer:
-        return Peer(name, f"http://{name}", key="feeds", transport=httpx.MockTransport(services))
+    def peer(name: str) -> ServiceClient:
+        return ServiceClient(name, f"http://{name}", key="feeds", transport=httpx.MockTransport(services))
 
-    peers = Peers(peer("user-service"), peer("event-service"), peer("delivery-service"))
+    peers = ServiceClients(peer("user-service"), peer("event-service"), peer("delivery-service"))
     opened = Console(Keyring(keys), peers, peer("analytics-service")).open()
     async with opened.running(asyncio.Event()):
         yield opened

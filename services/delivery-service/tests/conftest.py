@@ -20,10 +20,10 @@ from chassis.database.database import Database
 from chassis.service.runtime import Runtime, open_runtime
 from chassis.telemetry.tracing import start_tracing
 from contracts.vocabulary import Channel
-from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.secret_cipher import Confidential
 from delivery_service.adapters.signatures import generate_secret
+from delivery_service.adapters.ssrf_guard import SsrfGuard
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.domain.attempts import Reply
 from delivery_service.domain.deliveries import Dispatch, Lease, Target
@@ -107,7 +107,7 @@ def attempt() -> Callable[..., Awaitable[Reply]]:
         timeout_seconds: int = 5,
         secrets: Sequence[Secret] = (),
         headers: Mapping[str, str] | None = None,
-        guard: Guard | None = None,
+        guard: SsrfGuard | None = None,
         tls: ssl.SSLContext | None = None,
         sender: WebhookSender | None = None,
     ) -> Reply:
@@ -128,7 +128,7 @@ def attempt() -> Callable[..., Awaitable[Reply]]:
         )
         if sender is not None:
             return await sender.send(dispatch, target, TRACEPARENT)
-        poster = Poster(connections=2, connect_seconds=1, guard=guard or Guard(LOOPBACK), tls=tls)
+        poster = Poster(connections=2, connect_seconds=1, guard=guard or SsrfGuard(LOOPBACK), tls=tls)
         try:
             return await WebhookSender(poster, CIPHER).send(dispatch, target, TRACEPARENT)
         finally:

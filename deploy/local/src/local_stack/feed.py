@@ -12,7 +12,7 @@ _POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Landed:
+class Receipt:
     """One webhook in the words of a table's row."""
 
     received_at: datetime
@@ -24,7 +24,7 @@ class Landed:
     late_seconds: float | None
 
     @classmethod
-    def of(cls, item: dict[str, Any]) -> "Landed":
+    def of(cls, item: dict[str, Any]) -> "Receipt":
         """Read an item of the inbox's `/received`. A body of any other form has no lateness."""
         received_at = datetime.fromisoformat(item["receivedAt"]).astimezone(UTC)
         body = _object(item["body"])
@@ -45,7 +45,7 @@ def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-async def receipts(client: httpx.AsyncClient, inbox_url: str) -> AsyncIterator[list[Landed]]:
+async def receipts(client: httpx.AsyncClient, inbox_url: str) -> AsyncIterator[list[Receipt]]:
     """Batches of what has landed since this was called, about twice a second; empty ones too, for redrawing."""
     after: int | None = None
     while True:
@@ -53,7 +53,7 @@ async def receipts(client: httpx.AsyncClient, inbox_url: str) -> AsyncIterator[l
             query = {"newest": 0} if after is None else {"after": after, "limit": 1000}
             answer = (await client.get(f"{inbox_url}/received", params=query)).json()
             after = answer["next"]
-            yield [Landed.of(item) for item in answer["items"]]
+            yield [Receipt.of(item) for item in answer["items"]]
         except httpx.TransportError:
             yield []  # the inbox is being restarted, which the supervisor says
         await asyncio.sleep(_POLL_SECONDS)

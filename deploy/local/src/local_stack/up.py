@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from local_stack.api import Almanac
-from local_stack.feed import Landed, receipts
+from local_stack.feed import Receipt, receipts
 from local_stack.sample import sample_users, users_due_soon
 from local_stack.settings import StackSettings
 from local_stack.stack import Stack
@@ -65,7 +65,7 @@ def _addresses(stack: Stack) -> list[str]:
     ]
 
 
-def _line(landed: Landed) -> str:
+def _line(landed: Receipt) -> str:
     signature = "valid" if landed.verified else "WRONG SIGNATURE"
     return (
         f"{landed.received_at:%H:%M:%S} {landed.kind} {landed.message!r} {landed.timezone} {landed.target_local}"
@@ -73,12 +73,12 @@ def _line(landed: Landed) -> str:
     )
 
 
-def _lateness(landed: Landed) -> str:
+def _lateness(landed: Receipt) -> str:
     return "?" if landed.late_seconds is None else f"{landed.late_seconds * 1000:.0f} ms"
 
 
 async def _live_table(stack: Stack, almanac: Almanac, console: Console) -> None:
-    newest: deque[Landed] = deque(maxlen=_ROWS)
+    newest: deque[Receipt] = deque(maxlen=_ROWS)
     count = 0
     # Redrawn by us alone: a drawing thread would make forks of children unsafe.
     with Live(console=console, auto_refresh=False) as live:
@@ -88,7 +88,7 @@ async def _live_table(stack: Stack, almanac: Almanac, console: Console) -> None:
             live.update(_table(newest, count), refresh=True)
 
 
-def _table(newest: deque[Landed], count: int) -> Group:
+def _table(newest: deque[Receipt], count: int) -> Group:
     table = Table(box=box.SIMPLE_HEAD, expand=True)
     for heading in ("received", "type", "message", "zone", "target, local", "late", "signature"):
         table.add_column(heading, no_wrap=True, ratio=1 if heading == "message" else None)

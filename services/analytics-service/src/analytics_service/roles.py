@@ -8,21 +8,21 @@ from fastapi import FastAPI
 from analytics_service.adapters.alert_emails import AlertEmails
 from analytics_service.adapters.alert_webhooks import AlertWebhook
 from analytics_service.adapters.pagerduty import PagerDuty
-from analytics_service.adapters.peers import Peer, Peers
 from analytics_service.adapters.posting import Posting
+from analytics_service.adapters.service_clients import ServiceClient, ServiceClients
 from analytics_service.adapters.slack import Slack
+from analytics_service.application.alert_notifications import new_id
 from analytics_service.application.alerting import Alerter
+from analytics_service.application.collector import OWN_NAME, Collector
 from analytics_service.application.erasures import erase
-from analytics_service.application.last_resort import LastResort
-from analytics_service.application.notices import new_id
+from analytics_service.application.fallback_notifier import FallbackNotifier
 from analytics_service.application.notifying import Notifier
-from analytics_service.application.observing import OWN_NAME, Observer
 from analytics_service.application.ports import AlertChannel
 from analytics_service.application.retention import RetentionSweep
+from analytics_service.domain.alert_notifications import Policy
 from analytics_service.domain.alert_rules import rules_with
 from analytics_service.domain.alerts import Rule, Severity
 from analytics_service.domain.grains import Grain
-from analytics_service.domain.notices import Policy
 from analytics_service.settings import Settings, webhook_key
 from analytics_service.subscribers.facts import facts_handler
 from chassis.api.auth import Keyring
@@ -69,9 +69,9 @@ def consumer(runtime: Runtime[Settings]) -> Sequence[Role]:
     ]
 
 
-def _peer(settings: Settings, name: str, url: str | None) -> Peer:
+def _peer(settings: Settings, name: str, url: str | None) -> ServiceClient:
     key = None if settings.services_api_key is None else settings.services_api_key.get_secret_value()
-    return Peer(name, url, key=key, timeout_seconds=settings.services_timeout_seconds)
+    return ServiceClient(name, url, key=key, timeout_seconds=settings.services_timeout_seconds)
 
 
 def _own_address(settings: Settings) -> str:
@@ -79,10 +79,10 @@ def _own_address(settings: Settings) -> str:
     return f"http://[{host}]:{settings.api_port}" if ":" in host else f"http://{host}:{settings.api_port}"
 
 
-def open_peers(runtime: Runtime[Settings]) -> Peers:
+def open_peers(runtime: Runtime[Settings]) -> ServiceClients:
     """The other services' APIs, with connections that are closed with the runtime."""
     settings = runtime.settings
-    peers = Peers(
+    peers = ServiceClients(
         users=_peer(settings, "user-service", settings.user_service_url),
         events=_peer(settings, "event-service", settings.event_service_url),
         deliveries=_peer(settings, "delivery-service", settings.delivery_service_url),
@@ -140,7 +140,7 @@ def alerter(runtime: Runtime[Settings]) -> Sequence[Role]:
     """Evaluates the reports of database, bus and the other services, and sends notifications."""
     settings, database = runtime.settings, runtime.database
     board = StatusReader(database, runtime.bus, runtime.topology.queues_of(ServiceName.ANALYTICS))
-    observer = Observer(database, runtime.clock, board, open_peers(runtime))
+    observer = Collector(database, runtime.clock, board, open_peers(runtime))
     channels, rules, policy = open_alert_channels(runtime), alert_rules(settings), alert_policy(settings)
     written = asyncio.Event()
     judging = Alerter(
@@ -148,7 +148,7 @@ def alerter(runtime: Runtime[Settings]) -> Sequence[Role]:
         observer.observe,
         rules,
         policy,
-        last_resort=LastResort(rules, policy, channels, service=OWN_NAME, new_id=new_id),
+        fallback=FallbackNotifier(rules, policy, channels, service=OWN_NAME, new_id=new_id),
         every_seconds=settings.alert_every_seconds,
         judged=written.set,
     )

@@ -9,9 +9,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
+from analytics_service.domain.alert_notifications import RUNBOOKS
 from analytics_service.domain.alert_rules import NAMES, RuleChange
 from analytics_service.domain.alerts import Severity
-from analytics_service.domain.notices import RUNBOOKS
 from analytics_service.domain.prices import Prices
 from chassis.core.settings import OptionalSecret, ServiceSettings
 

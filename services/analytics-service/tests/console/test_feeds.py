@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from analytics_service.console.clients.http import ServiceAwayError
-from analytics_service.console.feeds import Feed
+from analytics_service.console.poller import Poller
 from testkit import eventually
 
 
 @asynccontextmanager
-async def _running(feed: Feed[int]) -> AsyncIterator[None]:
+async def _running(feed: Poller[int]) -> AsyncIterator[None]:
     stopping = asyncio.Event()
     task = asyncio.create_task(feed.run(stopping))
     try:
@@ -33,7 +33,7 @@ async def test_feed_polls_only_while_a_page_is_open() -> None:
         ticks += 1
         return ticks
 
-    feed, clock = (Feed(name, each, every_seconds=0.001) for name, each in (("numbers", ask), ("clock", tick)))
+    feed, clock = (Poller(name, each, every_seconds=0.001) for name, each in (("numbers", ask), ("clock", tick)))
     async with _running(feed), _running(clock):
         assert asked == 0
         feed.watch()
@@ -58,7 +58,7 @@ async def test_a_failure_keeps_the_last_value_and_says_why_it_is_old() -> None:
             raise ServiceAwayError("event-service", "event-service does not answer")
         return 7
 
-    feed = Feed("numbers", ask, every_seconds=1)
+    feed = Poller("numbers", ask, every_seconds=1)
     assert (await feed.refresh()).error is None
     fails = True
     reading = await feed.refresh()
@@ -74,7 +74,7 @@ async def test_unanswered_poll_is_given_up_after_its_timeout() -> None:
         await asyncio.Event().wait()
         return 1
 
-    feed = Feed("numbers", ask, every_seconds=1, timeout_seconds=0.01)
+    feed = Poller("numbers", ask, every_seconds=1, timeout_seconds=0.01)
     reading = await feed.refresh()
     assert (reading.value, reading.error) == (None, "no answer within 0.01 s")
 
@@ -83,4 +83,4 @@ async def test_unreadable_response_is_shown_and_does_not_end_the_feed() -> None:
     async def ask() -> int:
         raise KeyError("hours")
 
-    assert (await Feed("numbers", ask, every_seconds=1).refresh()).error == "the answer cannot be read"
+    assert (await Poller("numbers", ask, every_seconds=1).refresh()).error == "the answer cannot be read"

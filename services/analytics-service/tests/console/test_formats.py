@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from analytics_service.console import formats
+from analytics_service.console.components import table
 from analytics_service.console.markup import badge, joined, link, tag
-from analytics_service.console.parts import table
 
 
 @pytest.mark.parametrize(

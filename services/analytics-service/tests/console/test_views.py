@@ -11,11 +11,11 @@ from analytics_service.console.clients.alerts import Alerts
 from analytics_service.console.clients.analytics import CountSeries, Overview, Timeline
 from analytics_service.console.clients.events import Forecast, Passages
 from analytics_service.console.clients.status import DeliveryStatus, EventStatus, ServiceStatus
-from analytics_service.console.feeds import Reading
+from analytics_service.console.poller import Reading
 from analytics_service.console.views.ahead import busiest_rows, day_rows, outlook
 from analytics_service.console.views.capacity import Capacity
 from analytics_service.console.views.events import search_form, wanted
-from analytics_service.console.views.now import alerts_firing, due_by_priority, headline, lateness, queues, troubles
+from analytics_service.console.views.now import alerts_firing, due_by_priority, headline, lateness, problems, queues
 from analytics_service.console.views.waterfall import bars, waterfall_markup
 from analytics_service.console.views.zones import band_markup, bands
 
@@ -173,10 +173,10 @@ def test_events_in_flight_are_shown_by_priority_without_delivery_service() -> No
 
 def test_problems_list_only_the_endpoint_and_the_bus() -> None:
     silent = ServiceStatus.model_validate(_common(error="SQS does not answer"))
-    rows = troubles(_deliveries(circuits=1), [silent, silent, None], None)
+    rows = problems(_deliveries(circuits=1), [silent, silent, None], None)
     assert str(rows[0][0]) == f'<a href="/endpoints/{ENDPOINT}">Cards &lt;b&gt;</a>'
     assert [str(row[2]) for row in rows[1:]] == ["SQS does not answer"]
-    assert troubles(_deliveries(), [], Alerts(items=())) == []
+    assert problems(_deliveries(), [], Alerts(items=())) == []
 
 
 def test_firing_alerts_are_listed_by_severity_with_acknowledgements() -> None:
@@ -192,7 +192,7 @@ def test_firing_alerts_are_listed_by_severity_with_acknowledgements() -> None:
     )
     assert [each.rule for each in alerts_firing(alerts)] == ["DeadLettersNew", "CircuitOpen", "QueueBacklog"]
     assert alerts_firing(None) == []
-    rows = troubles(None, [], alerts)
+    rows = problems(None, [], alerts)
     assert [str(row[0]) for row in rows] == [
         '<a href="/alerts">3 dead letters: &lt;exhausted&gt;</a>',
         '<a href="/alerts">bday-events-low has 6,000 messages</a>',

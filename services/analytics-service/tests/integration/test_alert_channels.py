@@ -17,8 +17,8 @@ from analytics_service.adapters.alert_webhooks import AlertWebhook
 from analytics_service.adapters.pagerduty import PagerDuty
 from analytics_service.adapters.posting import Posting
 from analytics_service.adapters.slack import Slack
+from analytics_service.domain.alert_notifications import Action, AlertNotification, NotSentError, retry_delay
 from analytics_service.domain.alerts import Severity
-from analytics_service.domain.notices import Action, Notice, NotSentError, retry_delay
 from analytics_service.settings import webhook_key
 from chassis.core.usage import Usage
 from chassis.messaging.aws import AwsAccess, AwsClient
@@ -33,8 +33,8 @@ RUNBOOK = "https://wiki.example.org/operations#circuitopen"
 FIRED = datetime(2026, 11, 23, 14, tzinfo=UTC)
 
 
-def notice(action: Action = Action.TRIGGER, **changes: Any) -> Notice:
-    return Notice(
+def notice(action: Action = Action.TRIGGER, **changes: Any) -> AlertNotification:
+    return AlertNotification(
         **{
             "id": UUID(int=7),
             "channel": "any",

@@ -9,13 +9,13 @@ import pytest
 from alert_scenarios import BROKEN, WELL
 from sqlalchemy import text
 
+from analytics_service.application.alert_notifications import new_id
 from analytics_service.application.alerting import Alerter, judge
-from analytics_service.application.last_resort import LastResort
-from analytics_service.application.notices import new_id
+from analytics_service.application.fallback_notifier import FallbackNotifier
 from analytics_service.application.notifying import Notifier
+from analytics_service.domain.alert_notifications import Action, AlertNotification, NotSentError, Policy
 from analytics_service.domain.alert_rules import NAMES, RULES
 from analytics_service.domain.alerts import Alert, AlertState, Rule, Severity
-from analytics_service.domain.notices import Action, Notice, NotSentError, Policy
 from analytics_service.domain.observations import Observations
 from chassis.database.database import Database
 from testkit.plugin import DatabaseFactory
@@ -31,10 +31,10 @@ class Somebody:
     """Records notifications; refuses the next about a rule on request."""
 
     def __init__(self) -> None:
-        self.heard: list[Notice] = []
+        self.heard: list[AlertNotification] = []
         self.refusals: dict[str, NotSentError] = {}
 
-    async def send(self, notice: Notice) -> None:
+    async def send(self, notice: AlertNotification) -> None:
         if refusal := self.refusals.pop(notice.rule, None):
             raise refusal
         self.heard.append(notice)
@@ -79,8 +79,8 @@ async def _tell(db: Database, **channels: Somebody) -> None:
         pass
 
 
-def _last_resort(channels: Mapping[str, Somebody]) -> LastResort:
-    return LastResort(list(AT_ONCE.values()), POLICY, channels, service="analytics-service", new_id=new_id)
+def _fallback(channels: Mapping[str, Somebody]) -> FallbackNotifier:
+    return FallbackNotifier(list(AT_ONCE.values()), POLICY, channels, service="analytics-service", new_id=new_id)
 
 
 async def _execute(db: Database, statement: str, **values: object) -> list[Mapping[str, object]]:
@@ -193,7 +193,7 @@ async def test_notification_held_by_a_dead_process_is_sent_by_another(db: Databa
     in_hand = asyncio.Event()
 
     class Hanging(Somebody):
-        async def send(self, notice: Notice) -> None:
+        async def send(self, notice: AlertNotification) -> None:
             in_hand.set()
             await asyncio.Event().wait()
 
@@ -216,7 +216,7 @@ async def test_of_several_processes_one_judges(db: Database, chat: Somebody) -> 
             looks.append(name)
             return BROKEN["QueueBacklog"]
 
-        return Alerter(db, observe, [AT_ONCE["QueueBacklog"]], POLICY, last_resort=_last_resort({}), every_seconds=5)
+        return Alerter(db, observe, [AT_ONCE["QueueBacklog"]], POLICY, fallback=_fallback({}), every_seconds=5)
 
     first, second = alerter("first"), alerter("second")
     for _ in range(2):
@@ -253,7 +253,7 @@ async def test_database_outage_is_notified_directly_and_so_is_its_end(
     rules = [AT_ONCE["DatabaseDown"]]
 
     def alerter() -> Alerter:
-        return Alerter(db, observe, rules, POLICY, last_resort=_last_resort(channels), every_seconds=5)
+        return Alerter(db, observe, rules, POLICY, fallback=_fallback(channels), every_seconds=5)
 
     leader, other = alerter(), alerter()
     await leader.step()
@@ -276,7 +276,7 @@ async def test_database_outage_is_notified_directly_and_so_is_its_end(
 
 
 async def test_a_short_outage_of_the_database_is_nobodys_business(pager: Somebody) -> None:
-    resort = LastResort(RULES, POLICY, {"pager": pager}, service="analytics-service", new_id=new_id)
+    resort = FallbackNotifier(RULES, POLICY, {"pager": pager}, service="analytics-service", new_id=new_id)
     now = datetime(2026, 11, 23, tzinfo=UTC)
     await resort.away(now)
     await resort.away(now + timedelta(seconds=19))
@@ -290,7 +290,7 @@ async def test_what_is_no_outage_is_an_error(db: Database, pager: Somebody) -> N
     async def observe() -> Observations:
         raise ValueError("a mistake of ours")
 
-    judging = Alerter(db, observe, RULES, POLICY, last_resort=_last_resort({"pager": pager}), every_seconds=5)
+    judging = Alerter(db, observe, RULES, POLICY, fallback=_fallback({"pager": pager}), every_seconds=5)
     with pytest.raises(ValueError, match="a mistake"):
         await judging.step()
     assert pager.heard == []

@@ -6,7 +6,7 @@ import time
 import httpx
 import pytest
 
-from analytics_service.adapters.peers import Peer
+from analytics_service.adapters.service_clients import ServiceClient
 from analytics_service.console.clients.http import Api
 from analytics_service.console.clients.processes import Processes, ProcessesClient
 from analytics_service.main import SERVICE
@@ -31,7 +31,7 @@ async def test_processes_that_have_recorded_their_time_are_counted_by_their_role
     for each in recorders:
         await each.record()
     transport = httpx.ASGITransport(app=SERVICE.app(runtime))
-    peer = Peer("event-service", "http://test", key="reader", transport=transport)
+    peer = ServiceClient("event-service", "http://test", key="reader", transport=transport)
     told = await ProcessesClient([Api(peer, None)]).now()
     await peer.aclose()
     assert [Processes(each.service, each.role, round(each.number)) for each in told] == [

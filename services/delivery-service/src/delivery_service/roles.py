@@ -15,26 +15,26 @@ from contracts.messages.spec import MessageType
 from contracts.vocabulary import Channel, Priority
 from delivery_service.adapters.aws import AwsCaller
 from delivery_service.adapters.email import EmailSender
-from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.open_files import raise_open_files
 from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.adapters.slack import SlackSender
 from delivery_service.adapters.sms import SmsSender
+from delivery_service.adapters.ssrf_guard import SsrfGuard
 from delivery_service.adapters.webhooks import WebhookSender
-from delivery_service.application import health, measures
-from delivery_service.application.arrivals import check_due_event
-from delivery_service.application.dead_letters import keeper
+from delivery_service.application import delivery_metrics, health
+from delivery_service.application.dead_letter_metrics import OpenDeadLetters
+from delivery_service.application.dead_letters import dead_letter_sink
+from delivery_service.application.due_messages import check_due_event
 from delivery_service.application.endpoints import Security
 from delivery_service.application.erasures import Erasure
-from delivery_service.application.figures import OpenDeadLetters
 from delivery_service.application.key_rotation import KeyRotation
 from delivery_service.application.pool import DeliveryPool, PoolLimits
 from delivery_service.application.ports import Sender
 from delivery_service.application.redrives import Redriver
 from delivery_service.application.retention import Retention
 from delivery_service.application.sending import Channels
-from delivery_service.application.standing import read_standing
+from delivery_service.application.stats import read_stats
 from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.dead_letters import HORIZON_SECONDS
 from delivery_service.domain.disabling import DisablePolicy
@@ -86,7 +86,7 @@ class Worker:
 def open_channels(settings: Settings, usage: Usage, *, connections: int) -> Channels:
     """A sender for each kind of endpoint, with connections of their own. ``usage`` is added to by what costs money."""
     cipher = SecretCipher(settings.key_bytes())
-    guard = Guard(settings.reach)
+    guard = SsrfGuard(settings.allow_list)
     poster = Poster(connections=connections, connect_seconds=settings.connect_timeout_seconds, guard=guard)
     account = AwsAccess(settings.aws_region, settings.aws_endpoint_url, connections, settings.connect_timeout_seconds)
     ses, sns = AwsCaller("sesv2", account, usage), AwsCaller("sns", account, usage)
@@ -113,7 +113,7 @@ def worker(runtime: Runtime[Settings], priority: Priority, *, slow_slots: int | 
     slow_slots = settings.slow_slots if slow_slots is None else slow_slots
     slots = settings.slots(priority)
     limits = PoolLimits(slots, settings.pool_connections, settings.lease_seconds, slow_slots)
-    measures.begin(priority, slots=slots, slow_slots=slow_slots)
+    delivery_metrics.begin(priority, slots=slots, slow_slots=slow_slots)
     sender = open_channels(settings, runtime.bus.usage, connections=limits.sockets)
     pool = DeliveryPool(
         priority,
@@ -154,11 +154,11 @@ def worker(runtime: Runtime[Settings], priority: Priority, *, slow_slots: int | 
     queue = runtime.topology.queue(priority)
     consumer = runtime.consume(
         queue,
-        due_event_handler(queue.name, pool.take_in),
+        due_event_handler(queue.name, pool.ingest),
         check=check_due_event,
         gate=room,
         receivers=settings.receivers(priority),
-        reject=keeper(database, runtime.outbox, queue.name),
+        reject=dead_letter_sink(database, runtime.outbox, queue.name),
     )
     claimer = Loop(f"claimer-{priority.name.lower()}", pool.claim, wake=pool.wake)
     watch = Loop(f"endpoint-watch-{priority.name.lower()}", pool.watch_endpoints)
@@ -202,10 +202,10 @@ def consumer(runtime: Runtime[Settings]) -> Sequence[Role]:
 
 
 def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
-    settings, guard = runtime.settings, Guard(runtime.settings.reach)
+    settings, guard = runtime.settings, SsrfGuard(runtime.settings.allow_list)
     runtime.closing.push_async_callback(guard.aclose)
     return {
         "security": Security(guard, SecretCipher(settings.key_bytes())),
         "channels": partial(open_channels, settings, runtime.bus.usage, connections=1),
-        "standing": TtlCache(partial(read_standing, runtime.database)),
+        "standing": TtlCache(partial(read_stats, runtime.database)),
     }

@@ -8,7 +8,7 @@ from pydantic_settings import NoDecode
 
 from chassis.core.settings import ServiceSettings
 from contracts.vocabulary import Priority
-from delivery_service.domain.addresses import Reach
+from delivery_service.domain.addresses import AllowList
 from delivery_service.domain.signing import KEY_BYTES
 
 
@@ -119,8 +119,8 @@ class Settings(ServiceSettings):
         return [key.get_secret_value() for key in self.secret_keys]
 
     @property
-    def reach(self) -> Reach:
-        return Reach(self.webhook_allowed_networks, self.webhook_allowed_ports)
+    def allow_list(self) -> AllowList:
+        return AllowList(self.webhook_allowed_networks, self.webhook_allowed_ports)
 
     def slots(self, priority: Priority) -> int:
         value: int = getattr(self, f"slots_{priority.name.lower()}")

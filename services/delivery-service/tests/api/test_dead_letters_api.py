@@ -14,7 +14,7 @@ from chassis.messaging.consumer import ReceivedMessage, Rejection
 from chassis.service.runtime import Runtime
 from contracts.messages.delivery import DeadLetteredItem, DeliveryOutcomeItem
 from contracts.vocabulary import EventType, OutcomeStatus
-from delivery_service.application.dead_letters import keeper
+from delivery_service.application.dead_letters import dead_letter_sink
 from delivery_service.application.redrives import Redriver
 from delivery_service.settings import Settings
 from testkit import Answer, Receiver, eventually
@@ -148,7 +148,7 @@ async def test_a_message_that_could_not_be_read_is_read_again_by_a_redrive(
 ) -> None:
     await api_scene.endpoint()
     due = due_event()
-    keep = keeper(runtime.database, runtime.outbox, "bday-events-critical")
+    keep = dead_letter_sink(runtime.database, runtime.outbox, "bday-events-critical")
     attributes = {"eventId": due["eventId"], "eventType": "BIRTHDAY", "priority": "CRITICAL", "userId": "nobody"}
     for _ in range(2):
         message = ReceivedMessage("m1", "not JSON\0", attributes, "handle", 1, 0.0)

@@ -14,12 +14,12 @@ from structlog.testing import capture_logs
 from chassis.database.database import Database
 from chassis.service.runtime import Runtime
 from delivery_service.adapters import endpoints
-from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.secret_cipher import SecretCipher
+from delivery_service.adapters.ssrf_guard import SsrfGuard
 from delivery_service.application import key_rotation
 from delivery_service.application.endpoints import Security
 from delivery_service.application.key_rotation import KeyRotation
-from delivery_service.domain.addresses import Reach
+from delivery_service.domain.addresses import AllowList
 from delivery_service.domain.signing import KEY_BYTES
 from delivery_service.main import SERVICE
 from delivery_service.settings import Settings
@@ -204,7 +204,7 @@ async def test_what_is_refused_is_named_with_its_rule_and_stores_nothing(
 async def test_a_port_that_is_not_open_is_refused_with_those_that_are(runtime: Runtime[Settings]) -> None:
     app = SERVICE.app(runtime)
     ports = Settings.model_fields["webhook_allowed_ports"].default
-    app.state.security = Security(Guard(Reach(ports=ports), lookup=look_up_by_heart), CIPHER)
+    app.state.security = Security(SsrfGuard(AllowList(ports=ports), lookup=look_up_by_heart), CIPHER)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://test", headers={"Authorization": "Bearer editor"}
     ) as api:

@@ -16,10 +16,10 @@ from delivery_scene import CIPHER, Scene, due_event, receive
 from faulty_receivers import Authority, Gibibyte, Serve, answering, at, dripping, resetting, served
 
 from chassis.service.runtime import Runtime
-from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
+from delivery_service.adapters.ssrf_guard import SsrfGuard
 from delivery_service.adapters.webhooks import WebhookSender
-from delivery_service.domain.addresses import Reach
+from delivery_service.domain.addresses import AllowList
 from delivery_service.domain.retries import RetryPolicy
 from delivery_service.settings import Settings
 from testkit import Receiver, eventually
@@ -72,7 +72,7 @@ async def deliveries(
     async def look_up(name: str) -> list[str]:
         return next(addresses) if name == "moving.example.org" else ["127.0.0.1"]
 
-    guard = Guard(Reach((ip_network("127.0.0.1/32"),)), lookup=look_up, cache_seconds=0)
+    guard = SsrfGuard(AllowList((ip_network("127.0.0.1/32"),)), lookup=look_up, cache_seconds=0)
     poster = Poster(connections=20, connect_seconds=2, guard=guard)
     connections: list[str] = []
     asked = format_datetime(datetime.now(UTC) + timedelta(seconds=121), usegmt=True)

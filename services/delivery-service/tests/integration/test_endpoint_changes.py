@@ -11,8 +11,8 @@ from delivery_scene import CIPHER, LOOPBACK, SECURITY, Scene, due_event, receive
 from chassis.database.clock import Clock, DatabaseClock
 from chassis.messaging.outbox import Outbox
 from contracts.vocabulary import OutcomeStatus, Priority
-from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
+from delivery_service.adapters.ssrf_guard import SsrfGuard
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.application import endpoint_watch
 from delivery_service.application.endpoints import delete_endpoint, rotate_secret, switch_endpoint, update_endpoint
@@ -132,7 +132,7 @@ async def test_endpoint_is_checked_again_where_connecting_takes_long(
         return ["127.0.0.1"]
 
     endpoint_id, _ = await scene.endpoint(url=f"http://slow.example:{receiver.port}/hooks")
-    poster = Poster(connections=2, connect_seconds=60, guard=Guard(LOOPBACK, lookup=look_up))
+    poster = Poster(connections=2, connect_seconds=60, guard=SsrfGuard(LOOPBACK, lookup=look_up))
     async with scene.pool(sender=WebhookSender(poster, CIPHER)) as pool:
         await receive(pool, due_event())
         await eventually(asked.is_set)

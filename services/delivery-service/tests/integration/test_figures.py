@@ -7,8 +7,8 @@ from delivery_scene import Scene, due_event, receive
 
 from chassis.messaging.consumer import ReceivedMessage, Rejection
 from chassis.messaging.outbox import Outbox
-from delivery_service.application.dead_letters import discard_many, keeper
-from delivery_service.application.figures import OpenDeadLetters
+from delivery_service.application.dead_letter_metrics import OpenDeadLetters
+from delivery_service.application.dead_letters import dead_letter_sink, discard_many
 from delivery_service.domain.dead_letters import Selection
 
 
@@ -23,7 +23,7 @@ async def test_open_dead_letters_are_exported_by_reason_until_they_are_closed(sc
     assert _shown(figures) == {"": 0}
 
     message = ReceivedMessage(str(uuid4()), "{", {}, "handle", 1, 0)
-    await keeper(scene.database, Outbox(), "bday-events-critical")([Rejection(message, "poison", "not JSON")])
+    await dead_letter_sink(scene.database, Outbox(), "bday-events-critical")([Rejection(message, "poison", "not JSON")])
     async with scene.pool() as pool:  # there is no endpoint
         await receive(pool, due_event())
         await receive(pool, due_event())

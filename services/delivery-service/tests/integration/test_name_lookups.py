@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from name_server import name_server
 
-from delivery_service.adapters.guard import ForbiddenAddressError, Guard
 from delivery_service.adapters.names import NameResolver, SystemLookup, UnresolvedNameError
-from delivery_service.domain.addresses import Reach
+from delivery_service.adapters.ssrf_guard import ForbiddenAddressError, SsrfGuard
+from delivery_service.domain.addresses import AllowList
 from local_stack import ports
 from testkit import eventually
 
@@ -118,7 +118,7 @@ async def test_service_name_is_found_in_the_search_domains_of_kubernetes(
 async def test_name_with_a_private_address_is_refused(system_lookup: SystemLookups) -> None:
     async with name_server({"inside.example": "10.0.0.1"}) as (_, address):
         with pytest.raises(ForbiddenAddressError, match="must be public"):
-            await Guard(Reach(), lookup=system_lookup([address])).resolve("inside.example")
+            await SsrfGuard(AllowList(), lookup=system_lookup([address])).resolve("inside.example")
 
 
 async def test_localhost_is_found_without_a_name_server(system_lookup: SystemLookups) -> None:

@@ -15,14 +15,14 @@ from standardwebhooks import Webhook
 
 from contracts.messages.delivery import DeadLetteredItem
 from contracts.vocabulary import Channel, Priority
-from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.secret_cipher import SecretCipher
+from delivery_service.adapters.ssrf_guard import SsrfGuard
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.application.endpoints import Security
 from delivery_service.application.ports import Sender
 from delivery_service.application.sending import Channels
-from delivery_service.domain.addresses import Reach
+from delivery_service.domain.addresses import AllowList
 from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.disabling import DisablePolicy
 from delivery_service.domain.endpoints import OperationalEvent
@@ -31,7 +31,7 @@ from testkit import Answer, Receiver, eventually
 
 Rows = Callable[..., Awaitable[list[Any]]]
 
-SECURITY = Security(Guard(Reach((ip_network("127.0.0.0/8"),))), SecretCipher([b"k" * KEY_BYTES]))
+SECURITY = Security(SsrfGuard(AllowList((ip_network("127.0.0.0/8"),))), SecretCipher([b"k" * KEY_BYTES]))
 TWO_LETTERS = """
 SELECT reason, event_type FROM delivery_dead_letters
 WHERE (SELECT count(*) FROM delivery_dead_letters) = 2 ORDER BY id

@@ -13,12 +13,12 @@ from delivery_scene import CIPHER, LOOPBACK, leads_to
 from faulty_receivers import CHUNK, Authority, Gibibyte, answering, at, dripping, resetting, served
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import EXCERPT_BYTES, MAX_RESPONSE_BYTES, Poster
 from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.adapters.signatures import generate_secret
+from delivery_service.adapters.ssrf_guard import SsrfGuard
 from delivery_service.adapters.webhooks import WebhookSender
-from delivery_service.domain.addresses import Reach
+from delivery_service.domain.addresses import AllowList
 from delivery_service.domain.attempts import Fault, Reply
 from delivery_service.domain.signing import KEY_BYTES, Secret
 from local_stack import ports
@@ -146,7 +146,7 @@ async def test_connections_are_used_again(attempt: Attempt) -> None:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
             await reader.readuntil(b"HTTP/1.1\r\n")
 
-    poster = Poster(connections=2, connect_seconds=1, guard=Guard(LOOPBACK))
+    poster = Poster(connections=2, connect_seconds=1, guard=SsrfGuard(LOOPBACK))
     sender = WebhookSender(poster, CIPHER)
     async with served(serve) as port:
         for _ in range(3):
@@ -176,27 +176,27 @@ async def test_a_proxy_of_the_environment_is_not_used(
 async def test_an_address_that_is_not_public_is_not_connected_to(
     attempt: Attempt, receiver: Receiver, host: str
 ) -> None:
-    reply = await attempt(f"http://{host}:{receiver.port}/", guard=Guard(Reach()))
+    reply = await attempt(f"http://{host}:{receiver.port}/", guard=SsrfGuard(AllowList()))
     assert (reply.http_status, reply.fault) == (None, Fault.FORBIDDEN_ADDRESS)
     assert receiver.requests == []
 
 
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "017700000001", "127.0.0.1."])
 async def test_another_spelling_of_an_address_leads_nowhere(attempt: Attempt, receiver: Receiver, host: str) -> None:
-    reply = await attempt(f"http://{host}:{receiver.port}/", guard=Guard(Reach()))
+    reply = await attempt(f"http://{host}:{receiver.port}/", guard=SsrfGuard(AllowList()))
     assert reply.http_status is None
     assert reply.fault in (Fault.FORBIDDEN_ADDRESS, Fault.UNUSABLE_URL, Fault.DNS)
     assert receiver.requests == []
 
 
 async def test_a_port_that_is_not_open_is_not_connected_to(attempt: Attempt, receiver: Receiver) -> None:
-    guard = Guard(Reach(LOOPBACK.networks, {443}))
+    guard = SsrfGuard(AllowList(LOOPBACK.networks, {443}))
     assert (await attempt(receiver.url, guard=guard)).fault is Fault.FORBIDDEN_ADDRESS
     assert receiver.requests == []
 
 
 async def test_one_address_that_is_not_public_shuts_out_a_name(attempt: Attempt, receiver: Receiver) -> None:
-    guard = Guard(LOOPBACK, lookup=leads_to(ports.LOOPBACK, "10.0.0.1"))
+    guard = SsrfGuard(LOOPBACK, lookup=leads_to(ports.LOOPBACK, "10.0.0.1"))
     assert (await attempt(f"http://{NAME}:{receiver.port}/", guard=guard)).fault is Fault.FORBIDDEN_ADDRESS
     assert receiver.requests == []
 
@@ -212,8 +212,8 @@ async def test_a_name_that_leads_to_a_private_address_the_second_time_is_not_fol
     async def look_up(_: str) -> list[str]:
         return next(answers)
 
-    reach = Reach((ip_network("127.0.0.1/32"),))
-    guard = Guard(reach, lookup=look_up, cache_seconds=0)
+    allow_list = AllowList((ip_network("127.0.0.1/32"),))
+    guard = SsrfGuard(allow_list, lookup=look_up, cache_seconds=0)
     poster = Poster(connections=2, connect_seconds=1, guard=guard)
     sender = WebhookSender(poster, CIPHER)
     async with served(serve) as port:
@@ -227,7 +227,7 @@ async def test_a_name_without_an_address_is_a_dns_fault(attempt: Attempt) -> Non
     async def nowhere(name: str) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    assert (await attempt(f"http://{NAME}/", guard=Guard(LOOPBACK, lookup=nowhere))).fault is Fault.DNS
+    assert (await attempt(f"http://{NAME}/", guard=SsrfGuard(LOOPBACK, lookup=nowhere))).fault is Fault.DNS
 
 
 async def test_a_name_server_that_does_not_answer_meets_the_deadline(attempt: Attempt) -> None:
@@ -235,7 +235,7 @@ async def test_a_name_server_that_does_not_answer_meets_the_deadline(attempt: At
         await asyncio.Event().wait()
         return []
 
-    reply = await attempt(f"http://{NAME}/", timeout_seconds=1, guard=Guard(LOOPBACK, lookup=silent))
+    reply = await attempt(f"http://{NAME}/", timeout_seconds=1, guard=SsrfGuard(LOOPBACK, lookup=silent))
     assert reply.fault in (Fault.TIMEOUT, Fault.CONNECT_TIMEOUT)
 
 
@@ -257,7 +257,7 @@ async def test_a_checked_name_is_spoken_to_as_itself(attempt: Attempt, tmp_path:
     server = await asyncio.start_server(connected, ports.LOOPBACK, 0, ssl=context)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        guard = Guard(LOOPBACK, lookup=leads_to(ports.LOOPBACK))
+        guard = SsrfGuard(LOOPBACK, lookup=leads_to(ports.LOOPBACK))
         reply = await attempt(f"https://{NAME}:{port}/hooks", guard=guard, tls=authority.trusted())
     assert reply.http_status == 200
     assert names == [NAME]
@@ -271,7 +271,7 @@ async def test_a_certificate_that_does_not_hold_is_a_tls_fault(
     attempt: Attempt, tmp_path: Path, name: str, days: int, trusted: bool
 ) -> None:
     authority = Authority(tmp_path)
-    guard = Guard(LOOPBACK, lookup=leads_to(ports.LOOPBACK))
+    guard = SsrfGuard(LOOPBACK, lookup=leads_to(ports.LOOPBACK))
     async with served(answering(b"HTTP/1.1 200 OK\r\n\r\n"), authority.server(name, days=days)) as port:
         reply = await attempt(f"https://{NAME}:{port}/", guard=guard, tls=authority.trusted() if trusted else None)
     assert (reply.http_status, reply.fault) == (None, Fault.TLS)
@@ -314,7 +314,7 @@ async def test_secrets_that_cannot_be_opened_are_a_fault_and_nothing_is_sent(
     receiver: Receiver, attempt: Attempt
 ) -> None:
     other = WebhookSender(
-        Poster(connections=1, connect_seconds=1, guard=Guard(LOOPBACK)), SecretCipher([b"o" * KEY_BYTES])
+        Poster(connections=1, connect_seconds=1, guard=SsrfGuard(LOOPBACK)), SecretCipher([b"o" * KEY_BYTES])
     )
     assert (await attempt(receiver.url, sender=other)).fault is Fault.SEALED
     assert receiver.requests == []

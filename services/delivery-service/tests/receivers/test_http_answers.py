@@ -17,8 +17,8 @@ from faulty_receivers import Authority
 from scripted_receiver import Peer, Script, answering_always, scripted
 
 from delivery_service.adapters.exchanges import MAX_HEAD_BYTES, MAX_INTERIM
-from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
+from delivery_service.adapters.ssrf_guard import SsrfGuard
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.domain.attempts import Fault, Reply
 from delivery_service.domain.redactions import Redactions
@@ -33,7 +33,7 @@ NAME = "hooks.example.org"
 @pytest.fixture
 async def sender() -> AsyncIterator[WebhookSender]:
     """A sender that keeps its connections from one attempt to the next."""
-    poster = Poster(connections=10, connect_seconds=5, guard=Guard(LOOPBACK))
+    poster = Poster(connections=10, connect_seconds=5, guard=SsrfGuard(LOOPBACK))
     yield WebhookSender(poster, CIPHER)
     await poster.aclose()
 
@@ -252,7 +252,7 @@ async def test_a_new_connection_that_ends_too_is_a_fault_after_one_immediate_ret
 
 
 async def test_a_request_that_a_kept_connection_swallowed_is_an_attempt_although_the_retry_comes_too_late() -> None:
-    poster = Poster(connections=1, connect_seconds=5, guard=Guard(LOOPBACK))
+    poster = Poster(connections=1, connect_seconds=5, guard=SsrfGuard(LOOPBACK))
     async with scripted(closing_on_the_second_request(reset=False)) as receiver:
         replies = [
             await poster.post(receiver.url, {}, b"{}", timeout_seconds=30, redactions=Redactions(), send_by=send_by)
@@ -284,7 +284,7 @@ async def test_a_connection_is_not_used_again_after_it_was_asked_to_close(
 
 
 async def test_no_more_connections_are_kept_than_attempts_may_be_made_at_once(attempt: Attempt) -> None:
-    poster = Poster(connections=2, connect_seconds=5, guard=Guard(LOOPBACK))
+    poster = Poster(connections=2, connect_seconds=5, guard=SsrfGuard(LOOPBACK))
     closed = 0
 
     async def script(peer: Peer) -> None:
@@ -343,7 +343,7 @@ async def test_a_large_body_to_a_receiver_that_answers_before_it_has_read_it_is_
 
 @pytest.mark.parametrize("name", ["X-Injected", "webhook-id"])
 async def test_a_header_with_a_line_break_is_refused_rather_than_sent(name: str) -> None:
-    poster = Poster(connections=1, connect_seconds=1, guard=Guard(LOOPBACK))
+    poster = Poster(connections=1, connect_seconds=1, guard=SsrfGuard(LOOPBACK))
     async with scripted(answering_always(OK)) as receiver:
         with pytest.raises(ValueError, match="line break"):
             await poster.post(receiver.url, {name: "a\r\nX-Forged: b"}, b"", timeout_seconds=5, redactions=Redactions())
@@ -390,7 +390,7 @@ async def test_required_client_certificate_is_a_tls_error_with_that_detail(
     context = authority.server(NAME)
     context.minimum_version = context.maximum_version = version
     context.verify_mode = ssl.CERT_REQUIRED
-    guard = Guard(LOOPBACK, lookup=leads_to(ports.LOOPBACK))
+    guard = SsrfGuard(LOOPBACK, lookup=leads_to(ports.LOOPBACK))
     with socket.create_server((ports.LOOPBACK, 0)) as listener:
         # Not with asyncio: its servers drop the alert, which a receiver sends.
         demanding = asyncio.create_task(asyncio.to_thread(_demand_certificate, listener, context))
@@ -420,7 +420,7 @@ async def test_tls_connections_are_kept_and_those_with_unsolicited_data_are_not(
     attempt: Attempt, tmp_path: Path
 ) -> None:
     authority = Authority(tmp_path)
-    guard = Guard(LOOPBACK, lookup=leads_to(ports.LOOPBACK))
+    guard = SsrfGuard(LOOPBACK, lookup=leads_to(ports.LOOPBACK))
     poster = Poster(connections=2, connect_seconds=5, guard=guard, tls=authority.trusted())
     sender = WebhookSender(poster, CIPHER)
     written = asyncio.Event()
@@ -449,7 +449,7 @@ async def test_tls_connections_are_kept_and_those_with_unsolicited_data_are_not(
 
 async def test_a_certificate_that_does_not_hold_is_explained(attempt: Attempt, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
-    guard = Guard(LOOPBACK, lookup=leads_to(ports.LOOPBACK))
+    guard = SsrfGuard(LOOPBACK, lookup=leads_to(ports.LOOPBACK))
     async with scripted(answering_always(OK), tls=authority.server("other.example.org")) as receiver:
         reply = await attempt(f"https://{NAME}:{receiver.port}/", guard=guard, tls=authority.trusted())
     assert (reply.fault, reply.http_status) == (Fault.TLS, None)

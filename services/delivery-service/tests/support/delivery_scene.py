@@ -21,15 +21,15 @@ from chassis.messaging.consumer import ReceivedMessage, Rejection
 from chassis.messaging.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.vocabulary import EventType, Priority
-from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.names import Lookup
 from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.secret_cipher import SecretCipher
+from delivery_service.adapters.ssrf_guard import SsrfGuard
 from delivery_service.adapters.webhooks import WebhookSender
 from delivery_service.application.endpoints import Security, Signing, create_endpoint
 from delivery_service.application.pool import DeliveryPool, PoolLimits
 from delivery_service.application.ports import Sender
-from delivery_service.domain.addresses import Reach
+from delivery_service.domain.addresses import AllowList
 from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.endpoints import EndpointConfig
 from delivery_service.domain.retries import RetryPolicy
@@ -43,7 +43,7 @@ OUTCOMES = "SELECT item FROM outbox WHERE type IN ('DeliverySucceeded', 'Deliver
 IMPATIENT = RetryPolicy(max_tries=3, base=0.05, factor=2.0, cap=0.1, retry_after_cap=0.2)
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 # Where the receivers of these tests listen.
-LOOPBACK = Reach((ip_network("127.0.0.0/8"),))
+LOOPBACK = AllowList((ip_network("127.0.0.0/8"),))
 CIPHER = SecretCipher([b"k" * KEY_BYTES])
 
 
@@ -63,7 +63,7 @@ def leads_to(*addresses: str) -> Lookup:
     return look_up
 
 
-SECURITY = Security(Guard(LOOPBACK, lookup=look_up_by_heart), CIPHER)
+SECURITY = Security(SsrfGuard(LOOPBACK, lookup=look_up_by_heart), CIPHER)
 
 
 def due_event(
@@ -104,7 +104,7 @@ async def receive(pool: DeliveryPool, *dues: dict[str, Any], traceparent: str | 
     messages = [
         ReceivedMessage(str(uuid4()), json.dumps(due), attributes, "handle", 1, time.time() - 0.5) for due in dues
     ]
-    return await due_event_handler("bday-events-critical", pool.take_in)(messages)
+    return await due_event_handler("bday-events-critical", pool.ingest)(messages)
 
 
 @dataclass(frozen=True)

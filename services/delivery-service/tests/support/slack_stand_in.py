@@ -8,10 +8,10 @@ from pathlib import Path
 from delivery_scene import LOOPBACK, leads_to
 from faulty_receivers import Authority
 
-from delivery_service.adapters.guard import Guard
 from delivery_service.adapters.posting import Poster
 from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.adapters.slack import SlackSender
+from delivery_service.adapters.ssrf_guard import SsrfGuard
 from local_stack import ports
 from testkit import Receiver
 
@@ -34,7 +34,7 @@ async def slack_stand_in(folder: Path, cipher: SecretCipher) -> AsyncIterator[Sl
     """Listen; `folder` is for its certificate."""
     authority = Authority(folder)
     async with Receiver(tls=authority.server(NAME)) as receiver:
-        guard = Guard(LOOPBACK, lookup=leads_to(ports.LOOPBACK))
+        guard = SsrfGuard(LOOPBACK, lookup=leads_to(ports.LOOPBACK))
         poster = Poster(connections=1, connect_seconds=5, guard=guard, tls=authority.trusted())
         yield Slack(receiver, f"https://{NAME}:{receiver.port}{PATH}", SlackSender(poster, cipher))
         await poster.aclose()

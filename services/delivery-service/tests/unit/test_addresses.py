@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery_service.domain.addresses import Reach, special
+from delivery_service.domain.addresses import AllowList, special
 
-PUBLIC = Reach()
+PUBLIC = AllowList()
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_a_public_address_may_be_sent_to(address: str) -> None:
 def test_metadata_service_is_refused_unless_its_own_address_is_allowed(address: str) -> None:
     assert PUBLIC.address_rule(address) == "must be public: this address is a cloud's metadata service"
     width = 32 if "." in address else 128
-    around = Reach((ip_network(f"{address}/{width - 8}", strict=False),))
+    around = AllowList((ip_network(f"{address}/{width - 8}", strict=False),))
     assert around.address_rule(address) is not None
-    assert Reach((ip_network(address),)).address_rule(address) is None
+    assert AllowList((ip_network(address),)).address_rule(address) is None
 
 
 @given(st.ip_addresses())
@@ -94,11 +94,11 @@ def test_python_agrees_with_whatever_may_be_sent_to(address: IPv4Address | IPv6A
 
 
 def test_an_open_network_is_open_in_its_own_form_alone() -> None:
-    reach = Reach((ip_network("127.0.0.0/8"), ip_network("fd00::/8")))
-    assert reach.address_rule("127.0.0.1") is None
-    assert reach.address_rule("fd00::1") is None
-    assert reach.address_rule("::ffff:127.0.0.1") is not None
-    assert reach.address_rule("10.0.0.1") is not None
+    allow_list = AllowList((ip_network("127.0.0.0/8"), ip_network("fd00::/8")))
+    assert allow_list.address_rule("127.0.0.1") is None
+    assert allow_list.address_rule("fd00::1") is None
+    assert allow_list.address_rule("::ffff:127.0.0.1") is not None
+    assert allow_list.address_rule("10.0.0.1") is not None
 
 
 @pytest.mark.parametrize("address", ["", "127.1", "0x7f.1", "2130706433", "example.org", "[::1]"])
@@ -108,5 +108,5 @@ def test_what_is_no_address_may_not_be_sent_to(address: str) -> None:
 
 def test_ports_are_those_of_the_settings_or_all() -> None:
     assert PUBLIC.port_rule(25) is None
-    assert Reach(ports={80, 443}).port_rule(443) is None
-    assert Reach(ports={80, 443}).port_rule(25) == "port must be one of 80, 443"
+    assert AllowList(ports={80, 443}).port_rule(443) is None
+    assert AllowList(ports={80, 443}).port_rule(25) == "port must be one of 80, 443"

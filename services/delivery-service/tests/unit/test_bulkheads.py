@@ -251,15 +251,15 @@ def test_no_endpoint_but_a_quick_one_has_room_while_all_slow_slots_are_used_and_
 
 def test_attempts_beyond_all_slots_are_bounded_while_endpoints_turn_slow(clock: Clock) -> None:
     shared: Bulkheads[int] = Bulkheads(10, 10)
-    under_way = 0
+    in_flight = 0
     for _ in range(40):
         endpoint_id = uuid4()
         answer(shared, endpoint_id)
         add(shared, endpoint_id, 10)
-        under_way += len(fill(shared))
+        in_flight += len(fill(shared))
         clock.now += SLOW_SECONDS
         shared.move_overdue()
-    assert under_way <= 10 + 10 + 10
+    assert in_flight <= 10 + 10 + 10
 
 
 def test_only_what_can_begin_is_claimed_of_an_endpoint_that_hangs(clock: Clock) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 
 from contracts.messages.spec import MessageType
 from contracts.messages.user import UserItem
-from user_service.application import announcements
+from user_service.application import domain_events
 from user_service.domain.errors import BirthInFutureError
 from user_service.domain.user import DELIVERY_TIME, Change, Profile, User, changes
 
@@ -80,7 +80,7 @@ def test_the_day_of_birth_itself_is_the_border(today: date) -> None:
 
 def test_a_change_of_every_kind_gives_equal_snapshots_under_types_of_their_own() -> None:
     user = User(uuid4(), 7, ADA.merged(OTHER), NOW, NOW)
-    items = announcements.changed(user, changes(ADA, user.profile))
+    items = domain_events.changed(user, changes(ADA, user.profile))
     assert {type for type, _ in items} == {
         MessageType.USER_BIRTHDAY_CHANGED,
         MessageType.USER_TIMEZONE_CHANGED,
@@ -98,6 +98,6 @@ def test_a_change_of_every_kind_gives_equal_snapshots_under_types_of_their_own()
 
 def test_a_deletion_says_nothing_personal() -> None:
     user_id = uuid4()
-    [(type, item)] = announcements.deleted(user_id, 8)
+    [(type, item)] = domain_events.deleted(user_id, 8)
     assert type is MessageType.USER_DELETED
     assert item.model_dump(exclude={"item_id", "traceparent"}) == {"userId": user_id, "version": 8}

@@ -33,7 +33,7 @@ class Plan:
     events: tuple[EventsPlan, ...]
 
     @property
-    def in_hand(self) -> int:
+    def claimed(self) -> int:
         return sum(each.count for each in self.events if each.becomes.startswith("nothing: claimed"))
 
 
@@ -69,8 +69,8 @@ def show(plan: Plan) -> None:
     for each in plan.events:
         table.add_row(each.type, each.status, f"{each.count:,}", _shown(each.first), _shown(each.last), each.becomes)
     console.print(table)
-    if plan.in_hand:
-        console.print(f"{plan.in_hand:,} events are claimed: plan again when the old system has finished them.")
+    if plan.claimed:
+        console.print(f"{plan.claimed:,} events are claimed: plan again when the old system has finished them.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from analytics_service.adapters.posting import TIMEOUT_SECONDS
-from analytics_service.domain.notices import Action, Notice, NotSentError
+from analytics_service.domain.alert_notifications import Action, AlertNotification, NotSentError
 from chassis.messaging.aws import AwsClient
 
 _WORDS = {Action.TRIGGER: "fires", Action.ACKNOWLEDGE: "has been seen", Action.RESOLVE: "is over"}
@@ -20,7 +20,7 @@ class AlertEmails:
         self._receivers = list(receivers)
         self._links = links
 
-    async def send(self, notice: Notice) -> None:
+    async def send(self, notice: AlertNotification) -> None:
         lines = [
             notice.summary,
             "",

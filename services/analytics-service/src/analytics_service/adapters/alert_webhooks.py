@@ -5,7 +5,7 @@ import time
 from pydantic_core import to_json
 
 from analytics_service.adapters.posting import Posting
-from analytics_service.domain.notices import Notice
+from analytics_service.domain.alert_notifications import AlertNotification
 from chassis.core.signatures import hmac_signature, signed_content
 
 
@@ -17,7 +17,7 @@ class AlertWebhook:
         self._url = url
         self._key = key
 
-    async def send(self, notice: Notice) -> None:
+    async def send(self, notice: AlertNotification) -> None:
         body = to_json(
             {
                 "type": f"alert.{notice.action}",

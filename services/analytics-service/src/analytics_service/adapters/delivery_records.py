@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from analytics_service.adapters.peers import Answer, Peer
+from analytics_service.adapters.service_clients import Answer, ServiceClient
 from analytics_service.domain.records import AttemptRecord, DeliveryRecord
 
 MAX_DELIVERIES = 50
@@ -43,7 +43,7 @@ class _Delivery(_Listed):
     history: list[_Attempt]
 
 
-async def of_event(peer: Peer, event_id: UUID) -> tuple[Sequence[DeliveryRecord], bool]:
+async def of_event(peer: ServiceClient, event_id: UUID) -> tuple[Sequence[DeliveryRecord], bool]:
     """The newest deliveries, and whether there are more than ``MAX_DELIVERIES``. Raises PeerError."""
     page = await peer.get("/v1/deliveries", _Page, {"eventId": str(event_id), "limit": MAX_DELIVERIES})
     slots = asyncio.Semaphore(_AT_A_TIME)

@@ -3,8 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from analytics_service.adapters.peers import Answer, Peer
-from analytics_service.domain.errors import PeerRefusedError
+from analytics_service.adapters.service_clients import Answer, ServiceClient
+from analytics_service.domain.errors import RequestRefusedError
 from analytics_service.domain.records import EventRecord, Transition
 from contracts.vocabulary import Priority
 
@@ -32,11 +32,11 @@ class _Event(Answer):
     history: list[_Transition]
 
 
-async def find(peer: Peer, event_id: UUID) -> EventRecord | None:
+async def find(peer: ServiceClient, event_id: UUID) -> EventRecord | None:
     """None where event-service knows no such event, or no longer. Raises PeerError where it does not answer."""
     try:
         event = await peer.get(f"/v1/events/{event_id}", _Event)
-    except PeerRefusedError as error:
+    except RequestRefusedError as error:
         if error.status == 404:
             return None
         raise

@@ -6,10 +6,10 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import text
 
-from analytics_service.domain.notices import GIVE_UP_SECONDS, Notice, retry_delay
+from analytics_service.domain.alert_notifications import GIVE_UP_SECONDS, AlertNotification, retry_delay
 from chassis.database.database import Database, Transaction
 
-_CONTENT = TypeAdapter(Notice)
+_CONTENT = TypeAdapter(AlertNotification)
 _ADD = text(
     "INSERT INTO notifications (id, channel, dedup_key, action, content, created_at, due_at) VALUES (:id, :channel,"
     " :dedup_key, :action, CAST(CAST(:content AS text) AS jsonb), clock_timestamp(), clock_timestamp())"
@@ -37,7 +37,7 @@ _NEXT = text(
 )
 
 
-async def add(tx: Transaction, notices: Sequence[Notice]) -> None:
+async def add(tx: Transaction, notices: Sequence[AlertNotification]) -> None:
     if notices:
         await tx.execute(
             _ADD,
@@ -56,7 +56,7 @@ async def add(tx: Transaction, notices: Sequence[Notice]) -> None:
 
 async def claim(
     database: Database, channels: Sequence[str], *, limit: int, lease_seconds: float
-) -> list[tuple[Notice, int]]:
+) -> list[tuple[AlertNotification, int]]:
     """Take what is due, each with the number of the attempt that is to be made.
 
     No other process claims the same before the lease expires.

@@ -3,8 +3,8 @@
 from pydantic_core import to_json
 
 from analytics_service.adapters.posting import Posting
+from analytics_service.domain.alert_notifications import Action, AlertNotification
 from analytics_service.domain.alerts import Severity
-from analytics_service.domain.notices import Action, Notice
 
 SUMMARY = 1024
 """Characters that PagerDuty takes."""
@@ -19,7 +19,7 @@ class PagerDuty:
         self._routing_key = routing_key
         self._links = links
 
-    async def send(self, notice: Notice) -> None:
+    async def send(self, notice: AlertNotification) -> None:
         event: dict[str, object] = {
             "routing_key": self._routing_key,
             "event_action": notice.action,

@@ -6,7 +6,7 @@ from http import HTTPStatus
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from analytics_service.domain.notices import NotSentError
+from analytics_service.domain.alert_notifications import NotSentError
 
 TIMEOUT_SECONDS = 10.0
 EXCERPT = 200

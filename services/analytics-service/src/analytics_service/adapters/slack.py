@@ -3,8 +3,8 @@
 from pydantic_core import to_json
 
 from analytics_service.adapters.posting import Posting
+from analytics_service.domain.alert_notifications import Action, AlertNotification
 from analytics_service.domain.alerts import Severity
-from analytics_service.domain.notices import Action, Notice
 
 # What Slack reads as markup; a description must not call a whole channel.
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -18,7 +18,7 @@ class Slack:
         self._url = url
         self._links = links
 
-    async def send(self, notice: Notice) -> None:
+    async def send(self, notice: AlertNotification) -> None:
         summary = notice.summary.translate(_ESCAPES)
         match notice.action:
             case Action.TRIGGER:

@@ -43,7 +43,7 @@ class _Queue(_Told):
     page_depth: int
 
 
-class ToldStatus(_Told):
+class ReportedStatus(_Told):
     """The fields that every service reports."""
 
     database: _Database
@@ -70,7 +70,7 @@ class _Events(_Told):
     unanswered: int
 
 
-class ToldEventStatus(ToldStatus):
+class ReportedEventStatus(ReportedStatus):
     """And event-service."""
 
     events: Sequence[_Events]
@@ -106,7 +106,7 @@ class _DeadLetters(_Told):
     open: int
 
 
-class ToldDeliveryStatus(ToldStatus):
+class ReportedDeliveryStatus(ReportedStatus):
     """And delivery-service."""
 
     deliveries: Sequence[_Deliveries]

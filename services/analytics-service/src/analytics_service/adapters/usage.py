@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from analytics_service.adapters.peers import Answer, Peer
+from analytics_service.adapters.service_clients import Answer, ServiceClient
 from analytics_service.domain.costs import Used
 from chassis.database import usage
 from chassis.database.database import Reader
@@ -34,7 +34,7 @@ async def ours(reader: Reader, start: datetime, end: datetime) -> Sequence[Used]
     ]
 
 
-async def of(peer: Peer, start: datetime, end: datetime) -> Sequence[Used]:
+async def of(peer: ServiceClient, start: datetime, end: datetime) -> Sequence[Used]:
     """The same of another service. Raises PeerError."""
     answer = await peer.get("/v1/usage", _Usage, {"from": start.isoformat(), "to": end.isoformat()})
     return [

@@ -5,14 +5,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from analytics_service.adapters.peers import Peers
+from analytics_service.adapters.service_clients import ServiceClients
+from analytics_service.domain.alert_notifications import Policy
 from analytics_service.domain.alerts import Rule
-from analytics_service.domain.notices import Policy
 from analytics_service.domain.prices import Prices
 
 
-async def _peers(request: Request) -> Peers:
-    peers: Peers = request.app.state.peers
+async def _peers(request: Request) -> ServiceClients:
+    peers: ServiceClients = request.app.state.peers
     return peers
 
 
@@ -36,7 +36,7 @@ async def _policy(request: Request) -> Policy:
     return policy
 
 
-CurrentPeers = Annotated[Peers, Depends(_peers)]
+CurrentPeers = Annotated[ServiceClients, Depends(_peers)]
 JaegerUrl = Annotated[str | None, Depends(_jaeger_url)]
 CurrentPrices = Annotated[Prices, Depends(_prices)]
 CurrentRules = Annotated[Sequence[Rule], Depends(_rules)]

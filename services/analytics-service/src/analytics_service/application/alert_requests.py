@@ -7,7 +7,8 @@ from uuid import UUID
 
 from analytics_service.adapters import alerts, notifications, silences
 from analytics_service.adapters.alerts import AlertChange
-from analytics_service.application.notices import notices
+from analytics_service.application.alert_notifications import notices
+from analytics_service.domain.alert_notifications import Action, Policy
 from analytics_service.domain.alert_rules import RULES
 from analytics_service.domain.alerts import Alert, AlertState, Severity
 from analytics_service.domain.errors import (
@@ -16,7 +17,6 @@ from analytics_service.domain.errors import (
     SilenceNotFoundError,
     SilencePastError,
 )
-from analytics_service.domain.notices import Action, Policy
 from analytics_service.domain.silences import Silence
 from chassis.database.database import Database
 from chassis.database.read_routing import Reads

@@ -10,11 +10,11 @@ from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from analytics_service.adapters import alerts, notifications, silences
-from analytics_service.application.last_resort import LastResort
-from analytics_service.application.notices import new_id, notices
+from analytics_service.application.alert_notifications import new_id, notices
+from analytics_service.application.fallback_notifier import FallbackNotifier
+from analytics_service.domain.alert_notifications import Action, Policy
 from analytics_service.domain.alert_rules import NAMES
 from analytics_service.domain.alerts import Alert, AlertState, Changes, Rule, Severity, evaluate
-from analytics_service.domain.notices import Action, Policy
 from analytics_service.domain.observations import Observations
 from chassis.core.lifecycle import Loop
 from chassis.database.database import Database, Transaction, is_outage
@@ -43,7 +43,7 @@ class Alerter:
         rules: Sequence[Rule],
         policy: Policy,
         *,
-        last_resort: LastResort,
+        fallback: FallbackNotifier,
         every_seconds: float,
         judged: Callable[[], None] = lambda: None,
     ) -> None:
@@ -54,7 +54,7 @@ class Alerter:
         self._every = every_seconds
         self._judged = judged
         self._lease = Lease(database, "alerter", seconds=max(LEASE_SECONDS, 4 * every_seconds))
-        self._last_resort = last_resort
+        self._fallback = fallback
         self._leads = False
         self._firing: Counter[str] | None = None
         metrics.get_meter("almanac.alerts").create_observable_gauge(
@@ -77,16 +77,16 @@ class Alerter:
             if not (is_outage(error) and self._leads):
                 raise
             log.warning("alerts cannot be evaluated: the database is unreachable", error=repr(error))
-            await self._last_resort.away()
+            await self._fallback.away()
         return self._every
 
     async def _look(self) -> None:
         observations = await self._observe()
         async with self._database.transaction() as tx:
-            if self._last_resort.alert is not None:
-                await keep(tx, self._last_resort.alert)
+            if self._fallback.alert is not None:
+                await keep(tx, self._fallback.alert)
             live = await judge(tx, observations, self._rules, self._policy)
-        self._last_resort.back()
+        self._fallback.back()
         self._firing = Counter(alert.rule for alert in live if alert.state is AlertState.FIRING)
         self._judged()
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from analytics_service.adapters import rollups, usage
-from analytics_service.adapters.peers import Peers
-from analytics_service.application.asking import ask
+from analytics_service.adapters.service_clients import ServiceClients
+from analytics_service.application.fan_out import ask
 from analytics_service.domain.costs import Costs, costs_of, observed_hours
 from analytics_service.domain.errors import RangeTooLongError
 from analytics_service.domain.facts import Kind
@@ -31,7 +31,7 @@ class CostReport:
 
 
 async def cost_report(
-    reads: Reads, peers: Peers, prices: Prices, start: datetime | None, end: datetime | None
+    reads: Reads, peers: ServiceClients, prices: Prices, start: datetime | None, end: datetime | None
 ) -> CostReport:
     """From the hour that holds ``start`` until ``end``; by default the 24 hours until now.
 

@@ -8,7 +8,7 @@ from opentelemetry import metrics
 
 from analytics_service.adapters import notifications
 from analytics_service.application.ports import AlertChannel
-from analytics_service.domain.notices import Notice, NotSentError
+from analytics_service.domain.alert_notifications import AlertNotification, NotSentError
 from chassis.database.database import Database
 
 log = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ class Notifier:
         due = await notifications.next_due(self._database, names)
         return POLL_SECONDS if due is None else min(POLL_SECONDS, max(0.05, due))
 
-    async def _send(self, notice: Notice, attempts: int) -> None:
+    async def _send(self, notice: AlertNotification, attempts: int) -> None:
         told = {"channel": notice.channel, "rule": notice.rule, "action": notice.action.value, "attempts": attempts}
         try:
             await self._channels[notice.channel].send(notice)

@@ -2,11 +2,11 @@
 
 from typing import Protocol
 
-from analytics_service.domain.notices import Notice
+from analytics_service.domain.alert_notifications import AlertNotification
 
 
 class AlertChannel(Protocol):
     """A channel of alerts: PagerDuty, Slack, a webhook, e-mail."""
 
-    async def send(self, notice: Notice) -> None:
+    async def send(self, notice: AlertNotification) -> None:
         """Send one notice. Raises NotSentError where it was not accepted."""

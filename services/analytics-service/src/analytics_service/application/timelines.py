@@ -7,8 +7,8 @@ from uuid import UUID
 
 from analytics_service.adapters import delivery_records, event_records, timelines
 from analytics_service.adapters.delivery_records import MAX_DELIVERIES
-from analytics_service.adapters.peers import Peers
-from analytics_service.application.asking import ask
+from analytics_service.adapters.service_clients import ServiceClients
+from analytics_service.application.fan_out import ask
 from analytics_service.domain.errors import EventNotFoundError
 from analytics_service.domain.records import EventRecord, Missing
 from analytics_service.domain.timeline import TimelineEntry
@@ -35,7 +35,7 @@ class Timeline:
         return list(dict.fromkeys(id for id in ids if id is not None))
 
 
-async def timeline(reads: Reads, peers: Peers, event_id: UUID) -> Timeline:
+async def timeline(reads: Reads, peers: ServiceClients, event_id: UUID) -> Timeline:
     """The stored facts, with the data of the other services.
 
     Raises:

@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 from nicegui import ui
 
+from analytics_service.console.components import button, html
 from analytics_service.console.markup import joined
-from analytics_service.console.parts import button, html
 
 NEEDED = "This is needed."
 

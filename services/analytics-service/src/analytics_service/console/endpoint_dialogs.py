@@ -2,9 +2,9 @@
 
 from nicegui import ui
 
+from analytics_service.console.components import button, html
 from analytics_service.console.dialogs import ask, dialog_of
 from analytics_service.console.markup import tag
-from analytics_service.console.parts import button, html
 
 _HOUR = 3_600
 MAX_OVERLAP_HOURS = 7 * 24

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from analytics_service.console.document import plain_page
-from analytics_service.console.gate import LOGIN, SESSION, cookie_of
+from analytics_service.console.session_middleware import LOGIN, SESSION, cookie_of
 from analytics_service.console.sessions import COOKIE, FailureLimit, Sessions
 from chassis.api.auth import Keyring
 from chassis.core.errors import UnauthenticatedError

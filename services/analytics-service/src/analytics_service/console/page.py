@@ -10,9 +10,9 @@ from nicegui import Client, background_tasks, ui
 
 from analytics_service.console.clients.http import RefusedError, ServiceError
 from analytics_service.console.clients.services import Services
-from analytics_service.console.feeds import Feed
-from analytics_service.console.gate import LOGIN
-from analytics_service.console.live import Live
+from analytics_service.console.data_sources import DataSources
+from analytics_service.console.poller import Poller
+from analytics_service.console.session_middleware import LOGIN
 from analytics_service.console.sessions import Session, Sessions
 
 log = structlog.get_logger(__name__)
@@ -45,7 +45,7 @@ class Visit:
     session: Session
     services: Services
     """As the holder of the session's key: a service refuses what the key may not."""
-    live: Live
+    live: DataSources
     sessions: Sessions
     client: Client
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Visit:
         show()
         ui.timer(seconds, show, immediate=False)
 
-    def watch(self, *feeds: Feed[T]) -> None:
+    def watch(self, *feeds: Poller[T]) -> None:
         """Have ``feeds`` asked while this tab is open."""
         for feed in feeds:
             feed.watch()

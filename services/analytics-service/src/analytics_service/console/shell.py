@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from markupsafe import Markup
 from nicegui import ui
 
+from analytics_service.console.components import html
 from analytics_service.console.formats import of_many
 from analytics_service.console.icons import icon
 from analytics_service.console.markup import joined, link, tag
 from analytics_service.console.page import Page, Visit
-from analytics_service.console.parts import html
 from analytics_service.console.views.now import alerts_firing
 
 _MENU = "menu-button"

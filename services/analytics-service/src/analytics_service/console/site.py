@@ -15,16 +15,16 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from analytics_service.adapters.peers import Peer, Peers
+from analytics_service.adapters.service_clients import ServiceClient, ServiceClients
 from analytics_service.console.clients.services import Services, services_for
+from analytics_service.console.components import away, html
+from analytics_service.console.data_sources import DataSources
 from analytics_service.console.document import ASSETS, HEAD, lost_page
-from analytics_service.console.gate import SESSION, Gate
-from analytics_service.console.live import Live
 from analytics_service.console.login import login_routes
 from analytics_service.console.markup import link
 from analytics_service.console.page import Page, Visit
 from analytics_service.console.pages import PAGES
-from analytics_service.console.parts import away, html
+from analytics_service.console.session_middleware import SESSION, Gate
 from analytics_service.console.sessions import FailureLimit, Session, Sessions
 from analytics_service.console.shell import shell
 from chassis.api.auth import Keyring
@@ -37,8 +37,8 @@ class Console:
     """What all pages share. There is one in a process: the page framework keeps its routes in the module."""
 
     keyring: Keyring
-    peers: Peers
-    own: Peer
+    peers: ServiceClients
+    own: ServiceClient
     """This service's own API. Feeds call them with the console's key, pages and actions with the user's key."""
     session_hours: float = 12.0
     each_per_second: float = 450.0
@@ -58,7 +58,7 @@ class OpenConsole:
     def __init__(self, console: Console) -> None:
         self._console = console
         self.sessions = Sessions(hours=console.session_hours)
-        self.live = Live(self._services(None), each_per_second=console.each_per_second)
+        self.live = DataSources(self._services(None), each_per_second=console.each_per_second)
         self._started = False
         self._site = self._build()
         self.app: ASGIApp = self._site

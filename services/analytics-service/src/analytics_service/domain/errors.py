@@ -59,11 +59,11 @@ class SilencePastError(AnalyticsServiceError):
     field = "until"
 
 
-class PeerError(AnalyticsServiceError):
+class ServiceClientError(AnalyticsServiceError):
     """Another service did not do its part."""
 
 
-class PeerRefusedError(PeerError):
+class RequestRefusedError(ServiceClientError):
     """Another service refused the request; the problem is the one that it answered with.
 
     Args:
@@ -81,13 +81,13 @@ class PeerRefusedError(PeerError):
         self.faults = tuple(faults)
 
 
-class PeerUnknownError(PeerError):
+class ServiceNotConfiguredError(ServiceClientError):
     """No address of that service is configured, or no key to it."""
 
 
-class PeerAwayError(PeerError):
+class ServiceUnreachableError(ServiceClientError):
     """That service does not answer, or not in time; the same request may succeed in a moment."""
 
 
-class PeerUnavailableError(PeerAwayError):
+class ServiceUnreadyError(ServiceUnreachableError):
     """That service answers, but that it cannot: its database is unreachable."""

@@ -403,13 +403,13 @@ async def release(tx: Transaction, dispatches: Sequence[Dispatch]) -> None:
     )
 
 
-async def hurry(tx: Transaction, delivery_id: UUID) -> bool | None:
+async def retry_now(tx: Transaction, delivery_id: UUID) -> bool | None:
     """Make a delivery that waits due now. False where its endpoint takes nothing, None where it does not wait."""
     enabled: bool | None = (await tx.execute(_HURRY, {"id": delivery_id})).scalar_one_or_none()
     return enabled
 
 
-async def seize(tx: Transaction, delivery_id: UUID, lease: Lease) -> Dispatch | None:
+async def lease_one(tx: Transaction, delivery_id: UUID, lease: Lease) -> Dispatch | None:
     """Claim a waiting delivery to cancel it, so that no worker sends it. None where it does not wait."""
     values = {"id": delivery_id, "lease": lease.token, "lease_seconds": lease.seconds}
     row = (await tx.execute(_SEIZE, values)).one_or_none()

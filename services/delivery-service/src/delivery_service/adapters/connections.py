@@ -9,7 +9,7 @@ from functools import partial
 
 from delivery_service.adapters.destinations import Destination
 from delivery_service.adapters.exchanges import Answer, Connection, StaleConnectionError
-from delivery_service.adapters.guard import Guard
+from delivery_service.adapters.ssrf_guard import SsrfGuard
 from delivery_service.domain.deliveries import ConfigurationExpiredError
 
 KEEP_ALIVE_SECONDS = 60.0
@@ -30,7 +30,7 @@ class Connections:
         tls: which certificates are trusted.
     """
 
-    def __init__(self, *, idle: int, connect_seconds: float, guard: Guard, tls: ssl.SSLContext) -> None:
+    def __init__(self, *, idle: int, connect_seconds: float, guard: SsrfGuard, tls: ssl.SSLContext) -> None:
         self._max_idle = idle
         self._connect_seconds = connect_seconds
         self._guard = guard

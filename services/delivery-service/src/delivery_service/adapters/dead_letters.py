@@ -110,17 +110,17 @@ class UnreadMessage:
     trace_id: str | None
 
 
-async def bury_deliveries(tx: Transaction, delivery_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+async def insert_for_deliveries(tx: Transaction, delivery_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
     """Keep failed deliveries as dead letters. Returns the message to publish for each."""
     return (await tx.execute(_BURY_DELIVERIES, {"ids": delivery_ids})).all()
 
 
-async def bury_unwanted(tx: Transaction, event_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+async def insert_for_unmatched(tx: Transaction, event_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
     """The same for events that no endpoint wants."""
     return (await tx.execute(_BURY_UNWANTED, {"ids": event_ids})).all()
 
 
-async def bury_messages(tx: Transaction, queue: str, messages: Sequence[UnreadMessage]) -> Sequence[Row[Any]]:
+async def insert_for_messages(tx: Transaction, queue: str, messages: Sequence[UnreadMessage]) -> Sequence[Row[Any]]:
     """The same for messages. One that has come before is kept once, and not returned again."""
     rows = await tx.execute(
         _BURY_MESSAGES,

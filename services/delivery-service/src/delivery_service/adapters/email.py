@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contracts.due import parse_due_event
 from contracts.messages.user import Contact
 from delivery_service.adapters.aws import AwsCaller
-from delivery_service.adapters.letters import TEST_WORDS, words
+from delivery_service.adapters.message_values import TEST_VALUES, event_values
 from delivery_service.domain.attempts import Fault, Reply
 from delivery_service.domain.deliveries import Dispatch, Target
 
@@ -19,10 +19,10 @@ class EmailSender:
 
     async def send(self, dispatch: Dispatch, target: Target, traceparent: str) -> Reply:
         due = parse_due_event(dispatch.due)
-        return await self._send(target, due.metadata.contact, words(due))
+        return await self._send(target, due.metadata.contact, event_values(due))
 
     async def test(self, target: Target, contact: Contact, traceparent: str) -> Reply:
-        return await self._send(target, contact, TEST_WORDS)
+        return await self._send(target, contact, TEST_VALUES)
 
     async def _send(self, target: Target, contact: Contact, said: Mapping[str, object]) -> Reply:
         if self._sender is None:

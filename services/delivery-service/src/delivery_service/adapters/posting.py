@@ -12,8 +12,8 @@ from delivery_service.adapters.connections import Connections, ConnectTimeoutErr
 from delivery_service.adapters.destinations import Destination, UnusableUrlError, parse_destination
 from delivery_service.adapters.exchanges import MAX_RESPONSE_BYTES as MAX_RESPONSE_BYTES
 from delivery_service.adapters.exchanges import Answer, ProtocolError
-from delivery_service.adapters.guard import ForbiddenAddressError, Guard
 from delivery_service.adapters.names import UnresolvedNameError
+from delivery_service.adapters.ssrf_guard import ForbiddenAddressError, SsrfGuard
 from delivery_service.domain.attempts import Fault, Reply
 from delivery_service.domain.redactions import Redactions
 
@@ -36,7 +36,7 @@ class Poster:
     """
 
     def __init__(
-        self, *, connections: int, connect_seconds: float, guard: Guard, tls: ssl.SSLContext | None = None
+        self, *, connections: int, connect_seconds: float, guard: SsrfGuard, tls: ssl.SSLContext | None = None
     ) -> None:
         self._connections = Connections(
             idle=connections, connect_seconds=connect_seconds, guard=guard, tls=tls or _default_tls()

@@ -7,7 +7,7 @@ from pydantic_core import to_json
 
 from contracts.due import parse_due_event
 from contracts.messages.user import Contact
-from delivery_service.adapters.letters import TEST_WORDS, words, words_of_trouble
+from delivery_service.adapters.message_values import TEST_VALUES, event_values, operational_event_values
 from delivery_service.adapters.posting import USER_AGENT, Poster
 from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.domain.attempts import Fault, Reply
@@ -28,11 +28,15 @@ class SlackSender:
         self._cipher = cipher
 
     async def send(self, dispatch: Dispatch, target: Target, traceparent: str) -> Reply:
-        said = words_of_trouble(dispatch.due) if dispatch.operational else words(parse_due_event(dispatch.due))
+        said = (
+            operational_event_values(dispatch.due)
+            if dispatch.operational
+            else event_values(parse_due_event(dispatch.due))
+        )
         return await self._send(target, said)
 
     async def test(self, target: Target, contact: Contact, traceparent: str) -> Reply:
-        return await self._send(target, TEST_WORDS)
+        return await self._send(target, TEST_VALUES)
 
     async def _send(self, target: Target, said: Mapping[str, object]) -> Reply:
         try:

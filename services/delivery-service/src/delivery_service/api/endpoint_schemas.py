@@ -14,6 +14,7 @@ from contracts.vocabulary import Channel, EventType, Priority
 from delivery_service.api.schemas import AttemptBody
 from delivery_service.application.endpoints import SecuredEndpoint, Signing, View
 from delivery_service.domain.circuits import CircuitState
+from delivery_service.domain.endpoint_stats import EndpointStats
 from delivery_service.domain.endpoints import (
     MAX_CONCURRENCY,
     MAX_DESCRIPTION,
@@ -33,7 +34,6 @@ from delivery_service.domain.endpoints import (
     keeps_to_send_window,
 )
 from delivery_service.domain.signing import MAX_OVERLAP_SECONDS, MAX_SECRET, OVERLAP_SECONDS, Algorithm
-from delivery_service.domain.statistics import EndpointStatistics
 from delivery_service.domain.templates import MAX_HTML, MAX_SUBJECT, MAX_TEXT
 
 T = TypeVar("T", EventType, Priority, OperationalEvent, str)
@@ -384,7 +384,7 @@ class StatisticsBody(WireModel):
     last_error: Annotated[AttemptBody | None, Field(description="The newest attempt that did not succeed.")]
 
     @classmethod
-    def of(cls, found: EndpointStatistics) -> Self:
+    def of(cls, found: EndpointStats) -> Self:
         latency, circuit = found.latency, found.circuit
         return cls(
             circuit=CircuitBody(

@@ -22,7 +22,7 @@ from delivery_service.api.endpoint_schemas import (
     TestEndpoint,
 )
 from delivery_service.api.schemas import AttemptBody, PageQuery
-from delivery_service.application import endpoints, trials
+from delivery_service.application import endpoint_testing, endpoints
 from delivery_service.application.endpoints import View
 from delivery_service.domain.endpoints import Endpoint
 
@@ -191,7 +191,7 @@ async def test_endpoint(
     matter whether the endpoint is enabled.
     """
     contact = (body or TestEndpoint()).contact()
-    return AttemptBody.of(await trials.try_endpoint(database, channels, endpoint_id, contact))
+    return AttemptBody.of(await endpoint_testing.test_endpoint(database, channels, endpoint_id, contact))
 
 
 @router.delete("/{endpointId}", status_code=204, dependencies=[WRITE], responses=documented(404, 412))

@@ -2,11 +2,11 @@
 
 from chassis.api.problems import Problems, ProblemType
 from delivery_service.domain.errors import (
+    AttemptInProgressError,
     ContactNeededError,
     DeadLetterNotFoundError,
     DeadLetterNotOpenError,
     DeliveryEndedError,
-    DeliveryInHandError,
     DeliveryNotFoundError,
     EndpointNotFoundError,
     HeaderRefusedError,
@@ -39,7 +39,7 @@ PROBLEMS: Problems = {
     DeadLetterNotFoundError: ProblemType(404, "dead-letter-not-found", "Dead letter not found"),
     DeadLetterNotOpenError: ProblemType(409, "dead-letter-not-open", "Dead letter not open"),
     NotRedrivableError: ProblemType(409, "not-redrivable", "Cannot be redriven now"),
-    DeliveryInHandError: ProblemType(409, "delivery-in-hand", "Attempt in progress"),
+    AttemptInProgressError: ProblemType(409, "delivery-in-hand", "Attempt in progress"),
     DeliveryEndedError: ProblemType(409, "delivery-ended", "Delivery ended"),
     RedriveNotFoundError: ProblemType(404, "redrive-not-found", "Redrive not found"),
     RedriveEndedError: ProblemType(409, "redrive-ended", "Redrive ended"),

@@ -14,7 +14,7 @@ from chassis.core.ttl_cache import TtlCache
 from chassis.messaging.status import Status
 from contracts.vocabulary import Priority
 from delivery_service.domain.circuits import CircuitState
-from delivery_service.domain.standing import Standing
+from delivery_service.domain.stats import ServiceStats
 
 router = APIRouter(prefix=PREFIX, tags=["status"], dependencies=[READ])
 
@@ -79,7 +79,7 @@ class DeliveryStatusBody(StatusBody):
     dead_letters: DeadLettersBody
 
     @classmethod
-    def of(cls, status: Status, standing: Standing) -> Self:
+    def of(cls, status: Status, standing: ServiceStats) -> Self:
         ceilings = {queue.queue.priority: queue.queue.concurrency for queue in status.queues}
         letters = standing.dead_letters
         return cls(
@@ -104,14 +104,14 @@ class DeliveryStatusBody(StatusBody):
         )
 
 
-async def _standing(request: Request) -> TtlCache[Standing]:
-    standing: TtlCache[Standing] = request.app.state.standing
+async def _standing(request: Request) -> TtlCache[ServiceStats]:
+    standing: TtlCache[ServiceStats] = request.app.state.standing
     return standing
 
 
 @router.get("")
 async def get_status(
-    board: CurrentBoard, standing: Annotated[TtlCache[Standing], Depends(_standing)]
+    board: CurrentBoard, standing: Annotated[TtlCache[ServiceStats], Depends(_standing)]
 ) -> DeliveryStatusBody:
     """Deliveries, circuits, dead letters, connections and queues of the whole fleet. At most a second old."""
     return DeliveryStatusBody.of(await board.read(), await standing.read())

@@ -60,12 +60,12 @@ class _Lane(Generic[T]):
 
     cap: int | None
     waiting: deque[tuple[int, T]] = field(default_factory=deque)
-    under_way: int = 0
+    in_flight: int = 0
     overdue: int = 0
 
     @property
-    def in_hand(self) -> int:
-        return self.under_way + len(self.waiting)
+    def held(self) -> int:
+        return self.in_flight + len(self.waiting)
 
 
 @dataclass(slots=True, eq=False)
@@ -107,7 +107,7 @@ class Bulkheads(Generic[T]):
     def waiting_for_slot(self) -> int:
         """How many wait at quick endpoints without an attempt in flight: for a slot, and not for their own endpoint."""
         lanes = (self._lanes[endpoint_id] for endpoint_id in self._quick)
-        return sum(len(lane.waiting) for lane in lanes if lane.under_way == 0)
+        return sum(len(lane.waiting) for lane in lanes if lane.in_flight == 0)
 
     @property
     def waiting(self) -> list[UUID]:
@@ -182,7 +182,7 @@ class Bulkheads(Generic[T]):
         else:
             self._slow_free += slot.weight
         lane, known = self._lanes[slot.endpoint_id], self._endpoints[slot.endpoint_id]
-        lane.under_way -= 1
+        lane.in_flight -= 1
         lane.overdue -= slot.overdue
         known.used_seconds += seconds
         if answered is not None and known.version == slot.version:
@@ -234,7 +234,7 @@ class Bulkheads(Generic[T]):
         """Whether half of an endpoint's deliveries in the pool are done, so that it is time to claim more."""
         if endpoint_id in self._quick:
             lane = self._lanes[endpoint_id]
-            return lane.in_hand <= self._share(lane)
+            return lane.held <= self._share(lane)
         return self.room(endpoint_id) > 0
 
     def take_waiting(self, endpoint_ids: Iterable[UUID] | None = None) -> list[T]:
@@ -255,7 +255,7 @@ class Bulkheads(Generic[T]):
         slot = Slot(endpoint_id, known.version, time.monotonic(), quick, weight)
         self._waiting_weight -= weight
         self._used_seconds = known.used_seconds
-        lane.under_way += 1
+        lane.in_flight += 1
         if quick:
             self._free -= 1
         else:
@@ -273,7 +273,7 @@ class Bulkheads(Generic[T]):
         slot.overdue = True
         lane.overdue += 1
         if known.version == slot.version and known.pace is not Pace.SLOW:
-            known.pace, known.limit = Pace.SLOW, lane.under_way
+            known.pace, known.limit = Pace.SLOW, lane.in_flight
         self._requeue(slot.endpoint_id, lane)
 
     def _learn(self, known: _Endpoint, lane: _Lane[T], seconds: float, answered: bool) -> None:
@@ -287,13 +287,13 @@ class Bulkheads(Generic[T]):
 
     def _requeue(self, endpoint_id: UUID, lane: _Lane[T]) -> None:
         known = self._endpoints[endpoint_id]
-        may_begin = bool(lane.waiting) and lane.under_way < self._limit(lane, known)
+        may_begin = bool(lane.waiting) and lane.in_flight < self._limit(lane, known)
         for pace, queue in self._queues.items():
             if may_begin and pace is known.pace:
-                queue.put(endpoint_id, lane.under_way, known.used_seconds)
+                queue.put(endpoint_id, lane.in_flight, known.used_seconds)
             else:
                 queue.discard(endpoint_id)
-        if not lane.in_hand:
+        if not lane.held:
             del self._lanes[endpoint_id]
             self._remember(endpoint_id)
             self._quick.discard(endpoint_id)
@@ -345,14 +345,14 @@ class Bulkheads(Generic[T]):
         return self._default_room
 
     def _room(self, lane: _Lane[T], known: _Endpoint) -> int:
-        in_hand = lane.under_way + len(lane.waiting)
+        held = lane.in_flight + len(lane.waiting)
         if known.pace is Pace.QUICK:
-            return max(0, 2 * self._share(lane) - in_hand)
+            return max(0, 2 * self._share(lane) - held)
         limit = self._limit(lane, known)
-        if in_hand >= limit:
+        if held >= limit:
             return 0
         below = self._new_limit if known.pace is Pace.NEW else max(1, self._slow_free - self._reserve)
-        return max(0, min(limit, below) - in_hand)
+        return max(0, min(limit, below) - held)
 
     def _limit(self, lane: _Lane[T], known: _Endpoint) -> int:
         if known.pace is Pace.SLOW:

@@ -11,7 +11,7 @@ from chassis.database.database import Database, Transaction
 from contracts.vocabulary import Priority
 from delivery_service.adapters import claims
 from delivery_service.adapters.claims import Capacity, Claimed
-from delivery_service.application import measures
+from delivery_service.application import delivery_metrics
 from delivery_service.application.bulkheads import Bulkheads
 from delivery_service.domain.deliveries import Dispatch, Lease
 
@@ -148,10 +148,10 @@ class Claimer:
 
     def _report(self, claimed: Claimed) -> None:
         if claimed.abandoned:
-            measures.claimed_again(self._priority, claimed.abandoned)
+            delivery_metrics.claimed_again(self._priority, claimed.abandoned)
             log.warning("leases expired; claimed again", priority=self._priority.name, deliveries=claimed.abandoned)
         if claimed.abandoned_again:
-            measures.claimed_after_two_leases(self._priority, len(claimed.abandoned_again))
+            delivery_metrics.claimed_after_two_leases(self._priority, len(claimed.abandoned_again))
             log.error(
                 "two leases in a row expired without a recorded attempt",
                 priority=self._priority.name,

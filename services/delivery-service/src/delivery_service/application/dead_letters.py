@@ -26,25 +26,27 @@ SAID_DETAIL = 200
 """Maximum characters of a detail in an operational event; all of it is in the dead letter."""
 
 
-async def bury_deliveries(tx: Transaction, outbox: Outbox, delivery_ids: Sequence[UUID]) -> None:
+async def insert_for_deliveries(tx: Transaction, outbox: Outbox, delivery_ids: Sequence[UUID]) -> None:
     """Keep failed deliveries, and announce each on the bus of dead letters."""
     if delivery_ids:
-        await _announce(tx, outbox, await dead_letters.bury_deliveries(tx, delivery_ids))
+        await _announce(tx, outbox, await dead_letters.insert_for_deliveries(tx, delivery_ids))
 
 
-async def bury_unwanted(tx: Transaction, outbox: Outbox, event_ids: Sequence[UUID]) -> None:
+async def insert_for_unmatched(tx: Transaction, outbox: Outbox, event_ids: Sequence[UUID]) -> None:
     """The same for events that no endpoint wants."""
     if event_ids:
-        await _announce(tx, outbox, await dead_letters.bury_unwanted(tx, event_ids))
+        await _announce(tx, outbox, await dead_letters.insert_for_unmatched(tx, event_ids))
 
 
-def keeper(database: Database, outbox: Outbox, queue: str) -> Callable[[Sequence[Rejection]], Awaitable[None]]:
+def dead_letter_sink(
+    database: Database, outbox: Outbox, queue: str
+) -> Callable[[Sequence[Rejection]], Awaitable[None]]:
     """How a consumer of ``queue`` keeps what it cannot read: durably, and once however often a message comes back."""
 
     async def keep(rejections: Sequence[Rejection]) -> None:
         unread = [_unread(each) for each in rejections]
         async with database.transaction() as tx:
-            await _announce(tx, outbox, await dead_letters.bury_messages(tx, queue, unread))
+            await _announce(tx, outbox, await dead_letters.insert_for_messages(tx, queue, unread))
 
     return keep
 
@@ -95,7 +97,7 @@ async def discard_many(database: Database, wanted: Selection, note: str) -> int:
         position = ids[-1]
 
 
-async def _announce(tx: Transaction, outbox: Outbox, buried: Sequence[Any]) -> None:
+async def _announce(tx: Transaction, outbox: Outbox, created: Sequence[Any]) -> None:
     await outbox.append(
         tx,
         [
@@ -116,13 +118,13 @@ async def _announce(tx: Transaction, outbox: Outbox, buried: Sequence[Any]) -> N
                     occurred_at=row.created_at,
                 ),
             )
-            for row in buried
+            for row in created
         ],
     )
     await publish(
         tx,
         OperationalEvent.DELIVERY_DEAD_LETTERED,
-        [Occurrence(row.created_at, _said(row), row.endpoint_id) for row in buried if not row.operational],
+        [Occurrence(row.created_at, _said(row), row.endpoint_id) for row in created if not row.operational],
     )
 
 

@@ -9,13 +9,13 @@ from chassis.database.database import Database, is_outage
 from chassis.messaging import erasures
 from chassis.messaging.outbox import Outbox
 from contracts.vocabulary import FailureReason
-from delivery_service.adapters import claims, dead_letters, deliveries, intake, redrives
+from delivery_service.adapters import claims, dead_letters, deliveries, ingest, redrives
 from delivery_service.application.recording import record_within
 from delivery_service.domain.attempts import Attempt
-from delivery_service.domain.deliveries import Delivery, DeliveryStatus, Lease, Search, hindered
+from delivery_service.domain.deliveries import Delivery, DeliveryStatus, Lease, Search, not_sent
 from delivery_service.domain.errors import (
+    AttemptInProgressError,
     DeliveryEndedError,
-    DeliveryInHandError,
     DeliveryNotFoundError,
     NotRedrivableError,
 )
@@ -59,15 +59,15 @@ async def retry_delivery(database: Database, delivery_id: UUID, horizon: float) 
         if delivery.status is DeliveryStatus.SUCCEEDED:
             raise DeliveryEndedError("it has succeeded: there is nothing to try again")
         if delivery.status is DeliveryStatus.PENDING:
-            hurried = await claims.hurry(tx, delivery_id)
-            if hurried is None:
-                raise DeliveryInHandError("an attempt is in progress; its result is known in a moment")
-            if not hurried:
+            scheduled = await claims.retry_now(tx, delivery_id)
+            if scheduled is None:
+                raise AttemptInProgressError("an attempt is in progress; its result is known in a moment")
+            if not scheduled:
                 raise NotRedrivableError(f"endpoint {delivery.endpoint_id} is deleted or not enabled")
         elif delivery.endpoint_id is None:
             raise NotRedrivableError("no endpoint wanted the event: redrive its dead letter")
         else:
-            await intake.lock(tx, [delivery.event_id])
+            await ingest.lock(tx, [delivery.event_id])
             if not await redrives.revive(tx, [delivery_id], horizon):
                 raise NotRedrivableError(f"endpoint {delivery.endpoint_id} is deleted or not enabled")
             await dead_letters.resolve_redriven(tx, [delivery.event_id], [delivery_id])
@@ -84,7 +84,7 @@ async def end_deliveries_of(database: Database, outbox: Outbox, endpoint_id: UUI
         async with database.transaction() as tx:
             seized = await claims.seize_ended(tx, endpoint_id, ENDED_AT_ONCE, Lease.begin(LEASE_SECONDS))
             if seized:
-                await record_within(tx, outbox, [hindered(*each) for each in seized])
+                await record_within(tx, outbox, [not_sent(*each) for each in seized])
     except Exception as error:
         if not is_outage(error):
             raise
@@ -102,12 +102,12 @@ async def cancel_delivery(database: Database, outbox: Outbox, delivery_id: UUID)
         DeliveryEndedError
     """
     async with database.transaction() as tx:
-        dispatch = await claims.seize(tx, delivery_id, Lease.begin(LEASE_SECONDS))
+        dispatch = await claims.lease_one(tx, delivery_id, Lease.begin(LEASE_SECONDS))
         if dispatch is not None:
-            await record_within(tx, outbox, [hindered(dispatch, FailureReason.CANCELLED)])
+            await record_within(tx, outbox, [not_sent(dispatch, FailureReason.CANCELLED)])
     delivery, _ = await find_delivery(database, delivery_id)
     if dispatch is None:
         if delivery.status is DeliveryStatus.PENDING:
-            raise DeliveryInHandError("an attempt is in progress; its result is known in a moment")
+            raise AttemptInProgressError("an attempt is in progress; its result is known in a moment")
         raise DeliveryEndedError(f"it has ended: {delivery.reason or 'succeeded'}")
     return delivery

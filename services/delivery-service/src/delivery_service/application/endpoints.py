@@ -15,11 +15,12 @@ from chassis.database.database import Database, Transaction
 from chassis.database.idempotency import IdempotencyKey
 from chassis.messaging.outbox import Outbox
 from contracts.vocabulary import Channel
-from delivery_service.adapters import circuits, endpoints, statistics
-from delivery_service.adapters.guard import Guard
+from delivery_service.adapters import circuits, endpoint_stats, endpoints
 from delivery_service.adapters.secret_cipher import SecretCipher
 from delivery_service.adapters.signatures import generate_secret, public_key
+from delivery_service.adapters.ssrf_guard import SsrfGuard
 from delivery_service.application.deliveries import end_deliveries_of
+from delivery_service.domain.endpoint_stats import EndpointStats
 from delivery_service.domain.endpoints import Endpoint, EndpointConfig
 from delivery_service.domain.errors import (
     EndpointNotFoundError,
@@ -28,7 +29,6 @@ from delivery_service.domain.errors import (
     StaleVersionError,
 )
 from delivery_service.domain.signing import Algorithm, Secret, check_secret, overlap_until, rotated
-from delivery_service.domain.statistics import EndpointStatistics
 
 CHECK_SECONDS = 5.0
 """How long the names in a new URL may take to resolve."""
@@ -77,7 +77,7 @@ class Signing:
 class Security:
     """What endpoints are kept safe with: where they may lead, and how their secrets are encrypted."""
 
-    guard: Guard
+    guard: SsrfGuard
     cipher: SecretCipher
 
 
@@ -116,12 +116,12 @@ async def find_endpoint(database: Database, cipher: SecretCipher, endpoint_id: U
         return _found(await endpoints.find(connection, cipher, endpoint_id), endpoint_id)
 
 
-async def endpoint_statistics(database: Database, endpoint_id: UUID) -> EndpointStatistics:
+async def endpoint_statistics(database: Database, endpoint_id: UUID) -> EndpointStats:
     """How an endpoint has done lately. Raises EndpointNotFoundError."""
     async with database.read() as connection:
         if await endpoints.find_target(connection, endpoint_id) is None:
             raise EndpointNotFoundError(f"there is no endpoint {endpoint_id}")
-        return await statistics.count(connection, endpoint_id)
+        return await endpoint_stats.count(connection, endpoint_id)
 
 
 async def list_endpoints(
@@ -249,7 +249,7 @@ async def _reconfigure(
     return endpoint
 
 
-async def _check_url(guard: Guard, config: EndpointConfig) -> None:
+async def _check_url(guard: SsrfGuard, config: EndpointConfig) -> None:
     if config.url is not None:
         await guard.check(config.url, seconds=CHECK_SECONDS)
 

@@ -14,7 +14,7 @@ from contracts.vocabulary import FailureReason
 from delivery_service.adapters import erasures
 from delivery_service.application.deliveries import LEASE_SECONDS
 from delivery_service.application.recording import record_within
-from delivery_service.domain.deliveries import Lease, hindered
+from delivery_service.domain.deliveries import Lease, not_sent
 
 CANCELLED_AT_ONCE = 1_000
 """Deliveries that one transaction cancels. The rest is cancelled in the next round."""
@@ -50,4 +50,4 @@ async def _cancel_waiting(tx: Transaction, outbox: Outbox, user_ids: Collection[
     seized = await erasures.seize_of_users(tx, user_ids, CANCELLED_AT_ONCE, Lease.begin(LEASE_SECONDS))
     await erasures.expire(tx, user_ids)
     if seized:
-        await record_within(tx, outbox, [hindered(each, FailureReason.CANCELLED) for each in seized])
+        await record_within(tx, outbox, [not_sent(each, FailureReason.CANCELLED) for each in seized])

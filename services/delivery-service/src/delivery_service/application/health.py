@@ -46,7 +46,7 @@ async def watch(tx: Transaction, outbox: Outbox, tallies: Sequence[Tally], polic
     Returns the endpoints that are not well, or were not until now.
     """
     counted = await circuits.count(tx, tallies, policy)
-    unwell: list[Counted] = []
+    degraded: list[Counted] = []
     for each in counted:
         if each.opened:
             _trips.add(1)
@@ -64,8 +64,8 @@ async def watch(tx: Transaction, outbox: Outbox, tallies: Sequence[Tally], polic
                     await _warn(tx, each, policy.disabling.warning_seconds)
         if reason:
             await _disable(tx, outbox, each, reason, explanation)
-        unwell.append(replace(each, disabled=reason is not None))
-    return unwell
+        degraded.append(replace(each, disabled=reason is not None))
+    return degraded
 
 
 def _failures(counted: Counted) -> str:

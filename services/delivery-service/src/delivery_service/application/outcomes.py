@@ -15,7 +15,7 @@ from contracts.messages.spec import MessageType
 from contracts.vocabulary import Channel, EventType, FailureReason, OutcomeStatus, Priority
 from delivery_service.adapters import deliveries
 from delivery_service.adapters.deliveries import Outcome
-from delivery_service.domain.deliveries import Arrival
+from delivery_service.domain.deliveries import ReceivedEvent
 
 _TYPES = {
     OutcomeStatus.SUCCEEDED: MessageType.DELIVERY_SUCCEEDED,
@@ -33,7 +33,7 @@ async def announce(tx: Transaction, outbox: Outbox, event_ids: Sequence[UUID]) -
     return items
 
 
-async def announce_cancelled(tx: Transaction, outbox: Outbox, arrivals: Sequence[Arrival], now: datetime) -> None:
+async def announce_cancelled(tx: Transaction, outbox: Outbox, arrivals: Sequence[ReceivedEvent], now: datetime) -> None:
     """Leave the outcome of events in the transaction that came for deleted users and are not delivered."""
     items = [
         DeliveryOutcomeItem(

@@ -19,24 +19,24 @@ from chassis.database.database import Database, is_outage
 from chassis.messaging.outbox import Outbox
 from contracts.vocabulary import FailureReason, Priority
 from delivery_service.adapters import endpoints
-from delivery_service.application import measures, sending
+from delivery_service.application import delivery_metrics, sending
 from delivery_service.application.bulkheads import Bulkheads, Slot
 from delivery_service.application.claimer import CLAIM_SECONDS, Claimer
 from delivery_service.application.endpoint_watch import WATCH_SECONDS, EndpointWatch
-from delivery_service.application.intake import take_in
+from delivery_service.application.ingest import ingest_events
 from delivery_service.application.ports import Sender
 from delivery_service.application.recording import DEFAULT_CIRCUITS, record, release
 from delivery_service.application.send_windows import held_back
 from delivery_service.domain.attempts import TIMEOUTS
 from delivery_service.domain.circuits import CircuitPolicy, UnreportedSuccesses, returned_probes, tally
 from delivery_service.domain.deliveries import (
-    Arrival,
     ConfigurationExpiredError,
     Dispatch,
     Lease,
+    ReceivedEvent,
     Result,
     Target,
-    hindered,
+    not_sent,
     postponed,
     without_evidence,
 )
@@ -122,17 +122,17 @@ class DeliveryPool:
         """Return once a further due event would not wait long here: until then it is better left to other workers."""
         await self._room.wait()
 
-    async def take_in(self, arrivals: Sequence[Arrival]) -> None:
+    async def ingest(self, arrivals: Sequence[ReceivedEvent]) -> None:
         """Store due events durably and begin to deliver them. When it returns, their messages can be deleted."""
         async with self._connections:
             lease = Lease.begin(self._limits.lease_seconds)
             capacity = self._claimer.capacity()
-            taken = await take_in(self._database, self._outbox, arrivals, lease, capacity)
+            taken = await ingest_events(self._database, self._outbox, arrivals, lease, capacity)
         self._accept(taken.dispatches)
         self._claimer.add_waiting(taken.waiting)
         if taken.reopened:
             self._claimer.look_in(0)
-        measures.taken_in(self.priority, arrivals, taken.unwanted)
+        delivery_metrics.ingested(self.priority, arrivals, taken.unwanted)
 
     async def claim(self) -> float:
         """Claim due deliveries, as many as their endpoints can accept. Returns the seconds until the next look."""
@@ -169,7 +169,7 @@ class DeliveryPool:
         """Let attempts in progress finish for up to ``seconds``, then release the rest."""
         self.close()
         left = self._bulkheads.take_waiting()
-        measures.in_hand(self.priority, -len(left))
+        delivery_metrics.held(self.priority, -len(left))
         if self._working:
             _, late = await asyncio.wait(self._working, timeout=max(seconds, 0.0))
             left += [self._working[task] for task in late]
@@ -183,7 +183,7 @@ class DeliveryPool:
             await self._release(left)
 
     def _accept(self, dispatches: Sequence[Dispatch]) -> None:
-        measures.in_hand(self.priority, len(dispatches))
+        delivery_metrics.held(self.priority, len(dispatches))
         for dispatch in dispatches:
             target = dispatch.target
             if isinstance(target, FailureReason):
@@ -224,14 +224,14 @@ class DeliveryPool:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._working.pop(task)
-        measures.in_hand(self.priority, -1)
+        delivery_metrics.held(self.priority, -1)
 
     def _move_slow(self) -> None:
         """Give the slots of attempts that take long to others; repeats itself while attempts are in flight."""
         seconds = self._bulkheads.move_overdue()
         used = self._bulkheads.slow_slots_used
         if used != self._slow_slots_used:
-            measures.slow_slots_used(self.priority, used - self._slow_slots_used)
+            delivery_metrics.slow_slots_used(self.priority, used - self._slow_slots_used)
             self._slow_slots_used = used
         self._mover = None
         if seconds is not None:
@@ -276,7 +276,7 @@ class DeliveryPool:
             if isinstance(dispatch.target, Target):
                 dispatch = replace(dispatch, target=await self._current(dispatch.target, dispatch.lease))
             if isinstance(dispatch.target, FailureReason):
-                return hindered(dispatch, dispatch.target)
+                return not_sent(dispatch, dispatch.target)
             if time.monotonic() + dispatch.target.timeout_seconds + RECORD_SECONDS > dispatch.lease.until:
                 # It waited too long for a slot: begun now, it could outlive its lease and be sent twice.
                 return None
@@ -323,13 +323,13 @@ class DeliveryPool:
                     raise
                 log.warning("results wait for the database", results=len(results), error=repr(error))
                 await self._database.wait_available()
-        measures.recorded(self.priority, results, batch)
-        self._unreported.update(tallies, {each.endpoint_id for each in batch.unwell})
-        if shut := [each.endpoint_id for each in batch.unwell if each.closed_to_all]:
+        delivery_metrics.recorded(self.priority, results, batch)
+        self._unreported.update(tallies, {each.endpoint_id for each in batch.degraded})
+        if shut := [each.endpoint_id for each in batch.degraded if each.closed_to_all]:
             await self._give_back(shut)
-        self._claimer.refill(each.endpoint_id for each in batch.unwell if not each.closed_to_all)
+        self._claimer.refill(each.endpoint_id for each in batch.degraded if not each.closed_to_all)
         retries = [each.retry_in for each in results if each.retry_in is not None and each.retry_in < CLAIM_SECONDS]
-        if any(each.disabled or each.tally.attempts == 0 for each in batch.unwell):
+        if any(each.disabled or each.tally.attempts == 0 for each in batch.degraded):
             # Deliveries that wait for a disabled endpoint are to be ended. A returned probe lets the next one out.
             retries.append(0.0)
         if retries:
@@ -339,7 +339,7 @@ class DeliveryPool:
         """Deliveries for endpoints with open circuits are released, to wait for their probes."""
         waiting = self._bulkheads.take_waiting(endpoint_ids)
         if waiting:
-            measures.in_hand(self.priority, -len(waiting))
+            delivery_metrics.held(self.priority, -len(waiting))
             await self._release(waiting)
             self._claimer.add_waiting(endpoint_ids)
 

@@ -10,7 +10,7 @@ from contracts.vocabulary import FailureReason
 from delivery_service.adapters import claims
 from delivery_service.adapters.circuits import Counted, count
 from delivery_service.adapters.claims import Recorded
-from delivery_service.application.dead_letters import bury_deliveries
+from delivery_service.application.dead_letters import insert_for_deliveries
 from delivery_service.application.health import watch
 from delivery_service.application.outcomes import announce
 from delivery_service.domain.circuits import CircuitPolicy, Tally
@@ -23,12 +23,12 @@ DEFAULT_CIRCUITS = CircuitPolicy()
 class RecordedBatch:
     """What counted, and the outcomes of the events that it finished. The other results had lost their lease.
 
-    ``unwell`` are the endpoints that fail, or have failed until now.
+    ``degraded`` are the endpoints that fail, or have failed until now.
     """
 
     recorded: list[Recorded]
     outcomes: list[DeliveryOutcomeItem]
-    unwell: list[Counted] = field(default_factory=list)
+    degraded: list[Counted] = field(default_factory=list)
 
 
 async def record(
@@ -46,14 +46,14 @@ async def record(
         batch = await record_within(tx, outbox, results)
         if not tallies:
             return batch
-        return replace(batch, unwell=await watch(tx, outbox, tallies, circuits))
+        return replace(batch, degraded=await watch(tx, outbox, tallies, circuits))
 
 
 async def record_within(tx: Transaction, outbox: Outbox, results: Sequence[Result]) -> RecordedBatch:
     """The same in a transaction of the caller's."""
     recorded = await claims.record(tx, results)
     dead = [each.delivery_id for each in recorded if each.reason not in (None, FailureReason.CANCELLED)]
-    await bury_deliveries(tx, outbox, dead)
+    await insert_for_deliveries(tx, outbox, dead)
     finished = {each.event_id for each in recorded if each.finished}
     return RecordedBatch(recorded, await announce(tx, outbox, list(finished)))
 

@@ -13,13 +13,13 @@ import structlog
 from chassis.database.database import Database, Transaction
 from chassis.messaging.outbox import Outbox
 from contracts.errors import ContractError
-from delivery_service.adapters import dead_letters, intake, redrives
+from delivery_service.adapters import dead_letters, ingest, redrives
 from delivery_service.adapters.claims import Capacity
-from delivery_service.application.arrivals import arrival_of, check_due_event
 from delivery_service.application.dead_letters import find_dead_letter
-from delivery_service.application.intake import take_in_within
+from delivery_service.application.due_messages import check_due_event, received_event
+from delivery_service.application.ingest import ingest_within
 from delivery_service.domain.dead_letters import DeadLetter, DeadLetterStatus, Redrive, Selection
-from delivery_service.domain.deliveries import Arrival, Lease
+from delivery_service.domain.deliveries import Lease, ReceivedEvent
 from delivery_service.domain.errors import (
     DeadLetterNotOpenError,
     NotRedrivableError,
@@ -36,7 +36,7 @@ POLL_SECONDS = 1.0
 async def redrive(tx: Transaction, outbox: Outbox, letter_ids: Collection[UUID], horizon: float) -> set[UUID]:
     """Redrive the open ones of these. Returns those that are; the others cannot go yet, and stay open."""
     # Events are locked before letters, by everyone.
-    known = {each.event_id: each for each in await intake.lock(tx, await dead_letters.events_of(tx, letter_ids))}
+    known = {each.event_id: each for each in await ingest.lock(tx, await dead_letters.events_of(tx, letter_ids))}
     letters = await dead_letters.lock_open(tx, letter_ids)
     of_delivery = {each.delivery_id: each.id for each in letters if each.delivery_id is not None}
     revived = await redrives.revive(tx, of_delivery.keys(), horizon) if of_delivery else {}
@@ -147,7 +147,7 @@ async def _match_again(tx: Transaction, unwanted: dict[UUID, tuple[DeadLetter, i
         if arrival is not None:
             # The event's own attempt: event-service takes no outcome of another.
             arrivals[id] = replace(arrival, attempt=attempt)
-    still_unwanted = set(await intake.reopen(tx, list(arrivals.values())))
+    still_unwanted = set(await ingest.reopen(tx, list(arrivals.values())))
     wanted = arrivals.keys() - still_unwanted
     await redrives.extend(tx, wanted, horizon)
     return {unwanted[id][0].id for id in wanted}
@@ -160,13 +160,13 @@ async def _read_again(tx: Transaction, outbox: Outbox, letter: DeadLetter) -> bo
     if arrival is None:
         return False
     # Without room here: any worker may have it.
-    await take_in_within(tx, outbox, [arrival], Lease.begin(60), Capacity({}, 0))
+    await ingest_within(tx, outbox, [arrival], Lease.begin(60), Capacity({}, 0))
     return True
 
 
-def _read(letter: DeadLetter, traceparent: str | None) -> Arrival | None:
+def _read(letter: DeadLetter, traceparent: str | None) -> ReceivedEvent | None:
     """The due event of a letter. None where it cannot be read: one such must not hold up the redrive of all others."""
     try:
-        return arrival_of(check_due_event(letter.payload), letter.payload, traceparent, None)
+        return received_event(check_due_event(letter.payload), letter.payload, traceparent, None)
     except ContractError:
         return None

@@ -83,7 +83,7 @@ def special(address: IPv4Address | IPv6Address) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class AllowList:
     """``networks`` are open although they are not public; ``ports`` are all there are, every one where empty.
 
     A cloud's metadata service is open only where its own address is listed, as a network of one address: access

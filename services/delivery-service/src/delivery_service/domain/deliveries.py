@@ -21,7 +21,7 @@ class DeliveryStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ReceivedEvent:
     """A due event as it came. ``due`` is its message's body; ``queue_seconds`` is how long it was on the bus."""
 
     event_id: UUID
@@ -125,7 +125,7 @@ class Result:
     attempt: Attempt | None = None
 
 
-def hindered(dispatch: Dispatch, reason: FailureReason) -> Result:
+def not_sent(dispatch: Dispatch, reason: FailureReason) -> Result:
     """The end of a delivery that must not be sent any more."""
     return Result(dispatch, DeliveryStatus.FAILED, reason)
 

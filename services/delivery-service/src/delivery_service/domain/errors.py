@@ -124,7 +124,7 @@ class NotRedrivableError(DeliveryServiceError):
     """The cause of the failure persists: no enabled endpoint takes it, or it cannot be read."""
 
 
-class DeliveryInHandError(DeliveryServiceError):
+class AttemptInProgressError(DeliveryServiceError):
     """A worker is delivering it: its result is known in a moment."""
 
     field = "deliveryId"

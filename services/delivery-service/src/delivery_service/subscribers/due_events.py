@@ -12,12 +12,12 @@ from contracts.due import DueEvent
 from contracts.errors import ContractError
 from contracts.trace import trace_id
 from contracts.vocabulary import FailureReason
-from delivery_service.application.arrivals import arrival_of, check_due_event
-from delivery_service.domain.deliveries import Arrival
+from delivery_service.application.due_messages import check_due_event, received_event
+from delivery_service.domain.deliveries import ReceivedEvent
 
 
-def due_event_handler(queue: str, take_in: Callable[[Sequence[Arrival]], Awaitable[None]]) -> Handler:
-    """A handler that hands ``take_in`` a whole batch at once; unparsable messages are rejected."""
+def due_event_handler(queue: str, ingest: Callable[[Sequence[ReceivedEvent]], Awaitable[None]]) -> Handler:
+    """A handler that hands ``ingest`` a whole batch at once; unparsable messages are rejected."""
 
     async def handle(messages: Sequence[ReceivedMessage]) -> Sequence[Rejection]:
         parsed: list[tuple[ReceivedMessage, DueEvent]] = []
@@ -29,9 +29,9 @@ def due_event_handler(queue: str, take_in: Callable[[Sequence[Arrival]], Awaitab
                 rejections.append(Rejection(message, FailureReason.POISON, str(error)))
         if parsed:
             with _process_spans(queue, parsed) as traceparents:
-                await take_in(
+                await ingest(
                     [
-                        arrival_of(due, message.body, traceparent, _seconds_since(message.sent_at))
+                        received_event(due, message.body, traceparent, _seconds_since(message.sent_at))
                         for (message, due), traceparent in zip(parsed, traceparents, strict=True)
                     ]
                 )

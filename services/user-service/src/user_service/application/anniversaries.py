@@ -14,7 +14,7 @@ from chassis.database.idempotency import IdempotencyKey
 from chassis.messaging.outbox import Outbox
 from contracts.messages.spec import Item, MessageType
 from user_service.adapters import users
-from user_service.application import announcements
+from user_service.application import domain_events
 from user_service.application.users import lock, today
 from user_service.domain import anniversaries
 from user_service.domain.anniversaries import Anniversaries, Anniversary, Occasion
@@ -49,7 +49,7 @@ async def add_anniversary(
         user = await lock(tx, user_id, expected)
         occasion.begun_by(today(clock.now(), user.profile.timezone))
         all_of_them = anniversaries.added(user.anniversaries, new)
-        return await _store(tx, outbox, clock, user, all_of_them, announcements.anniversary_added), new
+        return await _store(tx, outbox, clock, user, all_of_them, domain_events.anniversary_added), new
 
 
 async def update_anniversary(
@@ -77,7 +77,7 @@ async def update_anniversary(
         if new.occasion.date != old.occasion.date:
             new.occasion.begun_by(today(clock.now(), user.profile.timezone))
         all_of_them = anniversaries.replaced(user.anniversaries, new)
-        return await _store(tx, outbox, clock, user, all_of_them, announcements.anniversary_changed), new
+        return await _store(tx, outbox, clock, user, all_of_them, domain_events.anniversary_changed), new
 
 
 async def remove_anniversary(
@@ -93,7 +93,7 @@ async def remove_anniversary(
         user = await lock(tx, user_id, expected)
         anniversaries.find(user.anniversaries, anniversary_id)
         rest = anniversaries.without(user.anniversaries, anniversary_id)
-        await _store(tx, outbox, clock, user, rest, announcements.anniversary_removed)
+        await _store(tx, outbox, clock, user, rest, domain_events.anniversary_removed)
 
 
 async def _store(

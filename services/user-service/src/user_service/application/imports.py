@@ -23,7 +23,7 @@ from chassis.messaging.outbox import Encoded, Outbox, encode
 from chassis.telemetry.tracing import current_traceparent, linked_traceparent
 from contracts.identity import derive_id
 from user_service.adapters import imports, users
-from user_service.application import announcements
+from user_service.application import domain_events
 from user_service.application.users import brought_to, delete, first_version, today
 from user_service.domain.errors import (
     ExternalIdTakenError,
@@ -181,7 +181,7 @@ class _Run:
                 [
                     item
                     for user in fresh
-                    for item in announcements.created(user, linked_traceparent("import user", self._trace))
+                    for item in domain_events.created(user, linked_traceparent("import user", self._trace))
                 ]
             )
         )
@@ -291,9 +291,9 @@ class _Upserts:
         for number, (name, user) in enumerate((*self.created.items(), *self.updated.items()), 1):
             own = linked_traceparent("import user", traceparent)
             if (was := before.get(name)) is None:
-                said = announcements.created(user, own)
+                said = domain_events.created(user, own)
             else:
-                said = announcements.updated(was, user, changes(was.profile, user.profile), own)
+                said = domain_events.updated(was, user, changes(was.profile, user.profile), own)
             self.items.extend(encode(said))
             if number % UPSERT_TURN == 0:
                 await asyncio.sleep(0)

@@ -18,7 +18,7 @@ from chassis.database.read_routing import Reads
 from chassis.messaging import erasures
 from chassis.messaging.outbox import Outbox
 from user_service.adapters import users
-from user_service.application import announcements
+from user_service.application import domain_events
 from user_service.domain.anniversaries import Anniversary
 from user_service.domain.anniversaries import brought_to as brought
 from user_service.domain.errors import StaleVersionError, UserNotFoundError
@@ -48,7 +48,7 @@ async def create_user(
             return existing
         if not await users.insert(tx, user):
             raise users.taken(user)
-        await outbox.append(tx, announcements.created(user))
+        await outbox.append(tx, domain_events.created(user))
     return user
 
 
@@ -83,7 +83,7 @@ async def update_user(
             profile.born_by(today(clock.now(), profile.timezone))
         user = replace(user, version=user.version + 1, profile=profile, updated_at=clock.now())
         await users.update(tx, user)
-        await outbox.append(tx, announcements.changed(user, kinds))
+        await outbox.append(tx, domain_events.changed(user, kinds))
     return user
 
 
@@ -108,7 +108,7 @@ async def put_user(
             new.possible_on(today(now, new.profile.timezone))
             user = first_version(uuid7(), new, now)
             if await users.insert(tx, user):
-                await outbox.append(tx, announcements.created(user))
+                await outbox.append(tx, domain_events.created(user))
                 return user, True
             # A concurrent request was faster and has committed: the insert waited for that.
             user = _named(await users.lock_external(tx, [external_id]), external_id)
@@ -117,7 +117,7 @@ async def put_user(
         after, kinds = brought_to(user, new, now)
         if after is not user:
             await users.update(tx, after)
-            await outbox.append(tx, announcements.updated(user, after, kinds))
+            await outbox.append(tx, domain_events.updated(user, after, kinds))
     return after, False
 
 
@@ -173,7 +173,7 @@ async def delete(tx: Transaction, outbox: Outbox, user_id: UUID, expected: int |
     user = await lock(tx, user_id, expected)
     await users.delete(tx, user_id)
     await erasures.request(tx, [user_id])
-    await outbox.append(tx, announcements.deleted(user_id, user.version + 1))
+    await outbox.append(tx, domain_events.deleted(user_id, user.version + 1))
 
 
 def first_version(user_id: UUID, new: NewUser, now: datetime) -> User:

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from analytics_service.adapters.peers import Peer
-from analytics_service.domain.errors import PeerError, PeerRefusedError
+from analytics_service.adapters.service_clients import ServiceClient
+from analytics_service.domain.errors import RequestRefusedError, ServiceClientError
 from contracts.wire import wire_name
 
 A = TypeVar("A", bound="Answer")
@@ -48,7 +48,7 @@ class Answer(BaseModel):
 class Api:
     """A service as the holder of ``key`` may ask it; None: as the console itself may, which only reads."""
 
-    peer: Peer
+    peer: ServiceClient
     key: str | None
 
     @property
@@ -69,7 +69,7 @@ class Api:
         }
         try:
             return await self.peer.get(path, shape, query, key=self.key)
-        except PeerError as error:
+        except ServiceClientError as error:
             raise self._told(error) from None
 
     async def send(
@@ -93,11 +93,11 @@ class Api:
                 key=self.key,
                 timeout_seconds=timeout_seconds,
             )
-        except PeerError as error:
+        except ServiceClientError as error:
             raise self._told(error) from None
 
-    def _told(self, error: PeerError) -> ServiceError:
-        if not isinstance(error, PeerRefusedError):
+    def _told(self, error: ServiceClientError) -> ServiceError:
+        if not isinstance(error, RequestRefusedError):
             return ServiceAwayError(self.service, str(error))
         detail = str(error)
         if error.status == HTTPStatus.UNAUTHORIZED:

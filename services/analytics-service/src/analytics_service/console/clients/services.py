@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analytics_service.adapters.peers import Peer, Peers
+from analytics_service.adapters.service_clients import ServiceClient, ServiceClients
 from analytics_service.console.clients.analytics import AnalyticsClient
 from analytics_service.console.clients.events import EventsClient
 from analytics_service.console.clients.http import Answer, Api
@@ -32,7 +32,7 @@ class _Users(Answer):
     items: tuple[_User, ...]
 
 
-def services_for(peers: Peers, own: Peer, key: str | None) -> Services:
+def services_for(peers: ServiceClients, own: ServiceClient, key: str | None) -> Services:
     """The services as the holder of ``key`` may ask them, or the console itself without one."""
     return Services(
         events=EventsClient(Api(peers.events, key)),

@@ -10,12 +10,12 @@ from markupsafe import Markup
 from nicegui import ui
 
 from analytics_service.console.clients.alerts import Alert, AlertsClient, Change, Rule, Silence
+from analytics_service.console.components import Changing, Region, Table, button, html, nothing, panel
 from analytics_service.console.dialogs import ask
 from analytics_service.console.formats import NONE, duration, moment, word
 from analytics_service.console.markup import Content, badge, joined, link, tag
 from analytics_service.console.page import Page, Visit
-from analytics_service.console.parts import Changing, Region, Table, button, html, nothing, panel
-from analytics_service.console.polled import Polled
+from analytics_service.console.refreshing_panel import RefreshingPanel
 from analytics_service.console.silence_dialog import ask_silence
 
 REFRESH_SECONDS = 3.0
@@ -80,12 +80,12 @@ def standing(alert: Alert) -> Content:
 async def build(visit: Visit) -> None:
     """Refreshed every few seconds; the rules once."""
     client = AlertsClient(visit.services.analytics.api)
-    polled = Polled(lambda: load(client), every_seconds=REFRESH_SECONDS)
-    with polled.body:
-        view = _View(visit, client, polled)
+    panel_data = RefreshingPanel(lambda: load(client), every_seconds=REFRESH_SECONDS)
+    with panel_data.body:
+        view = _View(visit, client, panel_data)
     with panel("What is watched", "Thresholds are settings of the alerter.", wide=True):
         rules = Region()
-    await polled.begin(view.show)
+    await panel_data.begin(view.show)
 
     def show_rules(found: Sequence[Rule]) -> None:
         table = Table("Rules", _RULES, numbers=(3,))
@@ -100,8 +100,8 @@ async def build(visit: Visit) -> None:
 class _View:
     """The content of the page. Alerts and silences are rebuilt only when they change, so that a button stays."""
 
-    def __init__(self, visit: Visit, client: AlertsClient, polled: Polled[Watch]) -> None:
-        self._visit, self._client, self._polled = visit, client, polled
+    def __init__(self, visit: Visit, client: AlertsClient, panel_data: RefreshingPanel[Watch]) -> None:
+        self._visit, self._client, self._panel_data = visit, client, panel_data
         with panel("Now", wide=True):
             self._alerts = Changing(self._build_alerts)
         with panel("Silences", "A silence suppresses notifications; its alerts are still evaluated.", wide=True):
@@ -165,7 +165,7 @@ class _View:
     async def _act(self, action: str, target: object, call: Callable[[], Awaitable[object]]) -> None:
         if await self._visit.act(action, target, call) is not None:
             self._visit.say("Done.")
-            await self._polled.again()
+            await self._panel_data.again()
 
 
 def _described(alert: Alert) -> Markup:

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 from analytics_service.console.charts import business as charts
 from analytics_service.console.clients.analytics import AnalyticsClient
-from analytics_service.console.feeds import Reading
+from analytics_service.console.components import Chart, Tile, html, panel, row
 from analytics_service.console.formats import NONE, count, share
 from analytics_service.console.markup import joined, link
 from analytics_service.console.page import Page, Visit
-from analytics_service.console.parts import Chart, Tile, html, panel, row
-from analytics_service.console.polled import Polled
+from analytics_service.console.poller import Reading
+from analytics_service.console.refreshing_panel import RefreshingPanel
 from analytics_service.console.views.business import (
     END_TO_END,
     LATENCY_COLUMNS,
@@ -51,8 +51,8 @@ async def build(visit: Visit) -> None:
         link(f"{each} days", f"/business?days={each}", aria_current="page" if each == days else None) for each in RANGES
     )
     html(joined(choices), name="nav").classes("choices").props('aria-label="How far back"')
-    polled = Polled(lambda: load(visit.services.analytics, days), every_seconds=REFRESH_SECONDS)
-    with polled.body:
+    panel_data = RefreshingPanel(lambda: load(visit.services.analytics, days), every_seconds=REFRESH_SECONDS)
+    with panel_data.body:
         with row():
             tiles = Tile("Delivered"), Tile("Success rate"), Tile("Failed"), Tile("Missed")
         with panel("Delivered by type", "A day is one of UTC.", wide=True):
@@ -69,7 +69,7 @@ async def build(visit: Visit) -> None:
         success.show_reading(reading, charts.success, success_rows)
         latency.show_reading(reading, charts.latency, latency_rows)
 
-    await polled.begin(show)
+    await panel_data.begin(show)
 
 
 def _show_tiles(tiles: tuple[Tile, Tile, Tile, Tile], days: Sequence[Day]) -> None:

@@ -1,10 +1,10 @@
 """*Cost*: what the last day would have cost on AWS."""
 
 from analytics_service.console.clients.costs import Costs, CostsClient
+from analytics_service.console.components import Table, Tile, away, html, panel, row
 from analytics_service.console.markup import joined
 from analytics_service.console.page import Page, Visit
-from analytics_service.console.parts import Table, Tile, away, html, panel, row
-from analytics_service.console.polled import Polled
+from analytics_service.console.refreshing_panel import RefreshingPanel
 from analytics_service.console.views.cost import (
     CATEGORIES,
     LINES,
@@ -23,8 +23,8 @@ _TILES = ("In 24 hours", "A month", "An event", "The bus, an event")
 async def build(visit: Visit) -> None:
     """The costs, refreshed every half minute."""
     client = CostsClient(visit.services.analytics.api)
-    polled = Polled(client.last_day, every_seconds=REFRESH_SECONDS)
-    with polled.body:
+    panel_data = RefreshingPanel(client.last_day, every_seconds=REFRESH_SECONDS)
+    with panel_data.body:
         missing = html()
         with row():
             tiles = [Tile(name) for name in _TILES]
@@ -46,7 +46,7 @@ async def build(visit: Visit) -> None:
         savings.show(saving_rows(costs), empty="No saving is known.")
         lines.show(line_rows(costs.lines), empty="Nothing was used yet.")
 
-    await polled.begin(show)
+    await panel_data.begin(show)
 
 
 PAGE = Page("/cost", "Cost", build, icon="cost")

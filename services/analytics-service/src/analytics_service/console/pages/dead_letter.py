@@ -9,13 +9,13 @@ from nicegui import ui
 
 from analytics_service.console.clients.dead_letters import DeadLetter, DeadLetterDetail, DeadLettersClient
 from analytics_service.console.clients.endpoints import Attempt, EndpointsClient
+from analytics_service.console.components import Region, Table, away, button, html, panel
 from analytics_service.console.dialogs import ask, confirm
 from analytics_service.console.facts import facts
 from analytics_service.console.formats import NONE, duration, moment, word
 from analytics_service.console.markup import Content, link, tag
 from analytics_service.console.page import Page, Visit
 from analytics_service.console.pages.dead_letters import status_badge
-from analytics_service.console.parts import Region, Table, away, button, html, panel
 
 _ATTEMPTS = ("Began", "Result", "HTTP", "Fault", "Took", "Answer")
 

@@ -9,13 +9,13 @@ from nicegui import ui
 
 from analytics_service.console.clients.dead_letters import DeadLetter, DeadLetterPage, DeadLettersClient, Redrive
 from analytics_service.console.clients.endpoints import Endpoint, EndpointsClient
+from analytics_service.console.components import Region, Table, away, button, html, panel
 from analytics_service.console.dead_letter_filter import OPEN, Wanted, form
 from analytics_service.console.dialogs import ask, confirm
 from analytics_service.console.formats import NONE, count, moment, word
 from analytics_service.console.markup import Content, badge, joined, link, tag
 from analytics_service.console.page import Page, Visit
-from analytics_service.console.parts import Region, Table, away, button, html, panel
-from analytics_service.console.polled import Polled
+from analytics_service.console.refreshing_panel import RefreshingPanel
 
 MAX_ENDPOINTS = 200
 """How many there are to choose from; another one can be named in the address."""
@@ -114,13 +114,13 @@ async def _progress(visit: Visit, letters: DeadLettersClient, redrive_id: str) -
         html(away("The address names no redrive."))
         return
     with panel("Redrive", wide=True):
-        polled = Polled(lambda: letters.progress(id), every_seconds=PROGRESS_SECONDS)
+        panel_data = RefreshingPanel(lambda: letters.progress(id), every_seconds=PROGRESS_SECONDS)
 
         async def stop() -> None:
             await visit.act("stop redrive", redrive_id, lambda: letters.cancel(id))
-            await polled.again()
+            await panel_data.again()
 
-        with polled.body:
+        with panel_data.body:
             words = html(name="p").props('role="status"')
             bar = ui.element("progress").props('max="1" aria-label="How far the redrive is"')
             stopper = button("Stop", stop, kind="danger", label="Stop the redrive") if visit.may_act else None
@@ -131,9 +131,9 @@ async def _progress(visit: Visit, letters: DeadLettersClient, redrive_id: str) -
         if redrive.finished_at is not None:
             if stopper is not None:
                 stopper.visible = False
-            polled.end()
+            panel_data.end()
 
-    await polled.begin(show)
+    await panel_data.begin(show)
 
 
 def progress_words(redrive: Redrive) -> Content:

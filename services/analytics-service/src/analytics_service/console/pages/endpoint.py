@@ -8,6 +8,7 @@ from uuid import UUID
 from nicegui import ui
 
 from analytics_service.console.clients.endpoints import Attempt, Delivery, Endpoint, EndpointsClient, Health
+from analytics_service.console.components import Table, Tile, away, button, html, nothing, panel, row
 from analytics_service.console.dialogs import ask, confirm
 from analytics_service.console.endpoint_dialogs import ask_contact, ask_overlap, show_secret
 from analytics_service.console.facts import facts
@@ -15,8 +16,7 @@ from analytics_service.console.formats import NONE, count, duration, moment, sha
 from analytics_service.console.markup import Content, badge, link, tag
 from analytics_service.console.page import Page, Visit
 from analytics_service.console.pages.endpoints import REFRESH_SECONDS, state_badge
-from analytics_service.console.parts import Table, Tile, away, button, html, nothing, panel, row
-from analytics_service.console.polled import Polled
+from analytics_service.console.refreshing_panel import RefreshingPanel
 
 _LATELY = 10
 """How many failed, and how many waiting deliveries are shown."""
@@ -120,17 +120,19 @@ async def build(visit: Visit) -> None:
         html(away("This is not the id of an endpoint."))
         return
     client = EndpointsClient(visit.services.deliveries)
-    polled = Polled(lambda: load(client, endpoint_id), every_seconds=REFRESH_SECONDS)
-    with polled.body:
-        view = _View(visit, client, endpoint_id, polled)
-    await polled.begin(view.show)
+    panel_data = RefreshingPanel(lambda: load(client, endpoint_id), every_seconds=REFRESH_SECONDS)
+    with panel_data.body:
+        view = _View(visit, client, endpoint_id, panel_data)
+    await panel_data.begin(view.show)
 
 
 class _View:
     """What the page is made of, built once."""
 
-    def __init__(self, visit: Visit, client: EndpointsClient, endpoint_id: UUID, polled: Polled[Whole]) -> None:
-        self._visit, self._client, self._id, self._polled = visit, client, endpoint_id, polled
+    def __init__(
+        self, visit: Visit, client: EndpointsClient, endpoint_id: UUID, panel_data: RefreshingPanel[Whole]
+    ) -> None:
+        self._visit, self._client, self._id, self._panel_data = visit, client, endpoint_id, panel_data
         self._endpoint: Endpoint | None = None
         self._heading = html(name="p").classes("lead")
         with row():
@@ -213,7 +215,7 @@ class _View:
         )
         if secured is not None:
             await show_secret(secured.secret, secured.note)
-            await self._polled.again()
+            await self._panel_data.again()
 
     async def test(self) -> None:
         kind = self._endpoint.kind if self._endpoint else "webhook"
@@ -237,7 +239,7 @@ class _View:
     async def _do(self, action: str, call: Callable[[], Awaitable[Endpoint]], done: str) -> None:
         if await self._visit.act(action, self._id, call) is not None:
             self._visit.say(done)
-            await self._polled.again()
+            await self._panel_data.again()
 
 
 def _heading(endpoint: Endpoint) -> Content:

@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 
 from analytics_service.console.clients.endpoints import Endpoint, EndpointsClient, Health
 from analytics_service.console.clients.http import ServiceError
+from analytics_service.console.components import Table, html, panel
 from analytics_service.console.formats import NONE, count, duration, moment, share, word
 from analytics_service.console.markup import Content, badge, joined, link, tag
 from analytics_service.console.page import Page, Visit
-from analytics_service.console.parts import Table, html, panel
-from analytics_service.console.polled import Polled
+from analytics_service.console.refreshing_panel import RefreshingPanel
 
 REFRESH_SECONDS = 5.0
 _COLUMNS = ("Endpoint", "State", "Circuit", "Delivered", "Waiting", "Failed", "p95", "Last error")
@@ -91,8 +91,8 @@ async def build(visit: Visit) -> None:
     """The list, refreshed every few seconds."""
     client = EndpointsClient(visit.services.deliveries)
     with panel("Where events go", "Over the newest 1,000 deliveries of each, of the last 24 hours.", wide=True):
-        polled = Polled(lambda: load(client, visit.query.get("cursor")), every_seconds=REFRESH_SECONDS)
-        with polled.body:
+        panel_data = RefreshingPanel(lambda: load(client, visit.query.get("cursor")), every_seconds=REFRESH_SECONDS)
+        with panel_data.body:
             table = Table("Endpoints and how they do", _COLUMNS, numbers=_NUMBERS)
             more = html()
 
@@ -101,7 +101,7 @@ async def build(visit: Visit) -> None:
         address = f"/endpoints?{urlencode({'cursor': rows.next_cursor})}"
         more.set_content(str(link("Older ones", address, class_="more")) if rows.next_cursor else "")
 
-    await polled.begin(show)
+    await panel_data.begin(show)
 
 
 PAGE = Page("/endpoints", "Endpoints", build, icon="endpoints")

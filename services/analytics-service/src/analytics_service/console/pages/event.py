@@ -7,12 +7,12 @@ from nicegui import ui
 
 from analytics_service.console.clients.analytics import Timeline
 from analytics_service.console.clients.events import EventDetail
+from analytics_service.console.components import Changing, button, html, nothing, panel, row, table
 from analytics_service.console.dialogs import ask, confirm
 from analytics_service.console.facts import facts
 from analytics_service.console.page import Page, Visit
 from analytics_service.console.pages import events
-from analytics_service.console.parts import Changing, button, html, nothing, panel, row, table
-from analytics_service.console.polled import Polled
+from analytics_service.console.refreshing_panel import RefreshingPanel
 from analytics_service.console.views.events import (
     MAY_CANCEL,
     MAY_RESCHEDULE,
@@ -43,11 +43,13 @@ class _OneEvent:
         self._visit = visit
         self._id = event_id
         services = visit.services
-        self._event = Polled(lambda: services.events.get(event_id), every_seconds=REFRESH_SECONDS)
+        self._event = RefreshingPanel(lambda: services.events.get(event_id), every_seconds=REFRESH_SECONDS)
         with self._event.body:
             self._known = Changing(self._show_event)
         with panel("Timeline", "From its target on; everything in UTC."):
-            self._timeline = Polled(lambda: services.analytics.timeline(event_id), every_seconds=REFRESH_SECONDS)
+            self._timeline = RefreshingPanel(
+                lambda: services.analytics.timeline(event_id), every_seconds=REFRESH_SECONDS
+            )
             with self._timeline.body:
                 self._waterfall = html().classes("table-frame")
                 self._waterfall.props('tabindex="0" role="region" aria-label="Timeline"')

@@ -8,9 +8,9 @@ from uuid import UUID
 from nicegui import ui
 
 from analytics_service.console.clients.events import EventPage
+from analytics_service.console.components import Region, html, nothing, panel, table
 from analytics_service.console.markup import link, tag
 from analytics_service.console.page import Page, Visit
-from analytics_service.console.parts import Region, html, nothing, panel, table
 from analytics_service.console.views.events import COLUMNS, event_rows, search_form, wanted
 
 PATH = "/events"

@@ -2,9 +2,9 @@
 
 from analytics_service.console import formats
 from analytics_service.console.charts.activity import activity, activity_rows
+from analytics_service.console.components import Chart, Part, Table, Tile, panel, row
 from analytics_service.console.page import Page, Visit
-from analytics_service.console.parts import Chart, Part, Table, Tile, panel, row
-from analytics_service.console.views.now import due_by_priority, headline, lateness, queues, troubles
+from analytics_service.console.views.now import due_by_priority, headline, lateness, problems, queues
 from analytics_service.console.views.zones import band_markup
 from contracts.vocabulary import Priority
 
@@ -27,7 +27,7 @@ async def build(visit: Visit) -> None:
         letters = Tile("Dead letters", address="/dead-letters")
         circuits = Tile("Circuits open", address="/endpoints")
         connections, concurrency = Tile("Connections"), Tile("Concurrency in use")
-    trouble = Part()
+    problems_part = Part()
     with panel("Nine o’clock", "Where it is now and next, and how many events are due there at that moment."):
         band = Part()
     with row("columns"):
@@ -62,8 +62,8 @@ async def build(visit: Visit) -> None:
         concurrency.show(*figures.concurrency)
 
         statuses = (events.value, deliveries.value, *(each.value for each in others))
-        wrong = troubles(deliveries.value, statuses, live.alerts.reading.value)
-        trouble.table("What is out of order", ["What", "State", "Since"], wrong)
+        wrong = problems(deliveries.value, statuses, live.alerts.reading.value)
+        problems_part.table("What is out of order", ["What", "State", "Since"], wrong)
         late.show(lateness(overview.value), error=overview.error)
         under_way.show(due_by_priority(events.value, deliveries.value), error=events.error)
         waiting.show(queues(statuses), error=events.error or deliveries.error)

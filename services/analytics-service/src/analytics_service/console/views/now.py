@@ -9,8 +9,8 @@ from analytics_service.console import formats
 from analytics_service.console.clients.alerts import Alert, Alerts
 from analytics_service.console.clients.analytics import Latency, Overview
 from analytics_service.console.clients.status import DeliveryStatus, EventStatus, QueueStatus, ServiceStatus
-from analytics_service.console.feeds import Reading
 from analytics_service.console.markup import Content, badge, joined, tag
+from analytics_service.console.poller import Reading
 from contracts.vocabulary import Priority
 
 T = TypeVar("T")
@@ -112,7 +112,7 @@ def alerts_firing(alerts: Alerts | None) -> Sequence[Alert]:
     return sorted(firing, key=lambda each: each.severity != "critical")
 
 
-def troubles(
+def problems(
     deliveries: DeliveryStatus | None, statuses: Iterable[ServiceStatus | None], alerts: Alerts | None
 ) -> Sequence[Sequence[Content]]:
     """Rows of what is out of order: circuits that are open, a bus that does not answer, and what else alerts say."""

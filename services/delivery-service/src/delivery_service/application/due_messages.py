@@ -2,7 +2,7 @@
 
 from contracts.due import DueEvent, parse_due_event
 from contracts.errors import ContractError
-from delivery_service.domain.deliveries import Arrival
+from delivery_service.domain.deliveries import ReceivedEvent
 
 MAX_KEY = 255
 
@@ -16,10 +16,10 @@ def check_due_event(body: str) -> DueEvent:
     return due
 
 
-def arrival_of(due: DueEvent, body: str, traceparent: str | None, queue_seconds: float | None) -> Arrival:
+def received_event(due: DueEvent, body: str, traceparent: str | None, queue_seconds: float | None) -> ReceivedEvent:
     """The event to ingest of ``due``, which came as ``body``."""
     metadata = due.metadata
-    return Arrival(
+    return ReceivedEvent(
         event_id=due.event_id,
         attempt=metadata.attempt,
         user_id=metadata.user_id,

@@ -16,7 +16,7 @@ from delivery_service.domain.attempts import Attempt, judge
 from delivery_service.domain.errors import ContactNeededError, EndpointNotFoundError
 
 
-async def try_endpoint(
+async def test_endpoint(
     database: Database, open_channels: Callable[[], Channels], endpoint_id: UUID, contact: Contact
 ) -> Attempt:
     """Send a test event to an endpoint, enabled or not. It is no delivery: nothing is stored, nothing tried again.

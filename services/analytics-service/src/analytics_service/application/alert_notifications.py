@@ -6,8 +6,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from analytics_service.domain.alert_notifications import Action, AlertNotification, Policy
 from analytics_service.domain.alerts import Alert
-from analytics_service.domain.notices import Action, Notice, Policy
 
 
 def notices(
@@ -18,10 +18,10 @@ def notices(
     now: datetime,
     *,
     by: str | None = None,
-) -> list[Notice]:
+) -> list[AlertNotification]:
     """One for each alert and channel that its severity is routed to."""
     return [
-        Notice(
+        AlertNotification(
             id=new_id(),
             channel=channel,
             dedup_key=alert.fingerprint,

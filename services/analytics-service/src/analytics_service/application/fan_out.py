@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from analytics_service.domain.errors import PeerError
+from analytics_service.domain.errors import ServiceClientError
 from analytics_service.domain.records import Missing
 
 T = TypeVar("T")
@@ -13,6 +13,6 @@ async def ask(service: str, question: Awaitable[T], missing: list[Missing]) -> T
     """The answer; or None, and the service is among the ``missing``."""
     try:
         return await question
-    except PeerError as error:
+    except ServiceClientError as error:
         missing.append(Missing(service, str(error)))
         return None

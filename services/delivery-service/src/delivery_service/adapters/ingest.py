@@ -16,7 +16,7 @@ from chassis.database.database import Transaction
 from contracts.vocabulary import FailureReason
 from delivery_service.adapters.claims import Capacity
 from delivery_service.adapters.endpoints import TARGET, target
-from delivery_service.domain.deliveries import Arrival, Dispatch, Lease, Target
+from delivery_service.domain.deliveries import Dispatch, Lease, ReceivedEvent, Target
 
 # The tags come as the text of a JSON array, for an array of arrays must be rectangular. It is parsed once for an event,
 # and not once for each endpoint.
@@ -156,7 +156,7 @@ async def current_time(tx: Transaction) -> datetime:
     return now
 
 
-async def insert(tx: Transaction, arrivals: Mapping[UUID, Arrival], lease: Lease, capacity: Capacity) -> Inserted:
+async def insert(tx: Transaction, arrivals: Mapping[UUID, ReceivedEvent], lease: Lease, capacity: Capacity) -> Inserted:
     """Insert those of ``arrivals`` that are not there, each with a delivery for every endpoint that wants it.
 
     Of an endpoint as many are leased as there is room for, if it has no rate limit and its circuit is closed.
@@ -213,13 +213,13 @@ async def lock(tx: Transaction, event_ids: Sequence[UUID]) -> list[Known]:
     return [Known(row.id, row.attempt, row.finished) for row in rows]
 
 
-async def reopen(tx: Transaction, arrivals: Sequence[Arrival]) -> list[UUID]:
+async def reopen(tx: Transaction, arrivals: Sequence[ReceivedEvent]) -> list[UUID]:
     """Begin a further attempt of locked events. Returns those that are finished nevertheless: nothing had failed."""
     rows = await tx.execute(_REOPEN, _columns(arrivals))
     return [row.id for row in rows if row.finished]
 
 
-def _columns(arrivals: Sequence[Arrival]) -> dict[str, Any]:
+def _columns(arrivals: Sequence[ReceivedEvent]) -> dict[str, Any]:
     return {
         "ids": [each.event_id for each in arrivals],
         "attempts": [each.attempt for each in arrivals],

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery_service.adapters import circuits
 from delivery_service.adapters.deliveries import ATTEMPT, attempt
-from delivery_service.domain.statistics import SAMPLE, WINDOW_SECONDS, EndpointStatistics, Latency
+from delivery_service.domain.endpoint_stats import SAMPLE, WINDOW_SECONDS, EndpointStats, Latency
 
 # The newest come by the key alone, so that the index on (endpoint_id, id) gives them and no more.
 _RECENT = """
@@ -33,11 +33,11 @@ _LAST_ERROR = text(
 )
 
 
-async def count(connection: AsyncConnection, endpoint_id: UUID) -> EndpointStatistics:
+async def count(connection: AsyncConnection, endpoint_id: UUID) -> EndpointStats:
     values = {"endpoint_id": endpoint_id, "sample": SAMPLE, "window": WINDOW_SECONDS}
     row = (await connection.execute(_COUNT, values)).one()
     error = (await connection.execute(_LAST_ERROR, values)).one_or_none()
-    return EndpointStatistics(
+    return EndpointStats(
         circuit=await circuits.find(connection, endpoint_id),
         deliveries=row.deliveries,
         pending=row.pending,

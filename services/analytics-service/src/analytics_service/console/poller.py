@@ -28,7 +28,7 @@ class Reading(Generic[T]):
         return None if self.at is None else (time.monotonic() if now is None else now) - self.at
 
 
-class Feed(Generic[T]):
+class Poller(Generic[T]):
     """One question, asked every so often while it is watched. Its slowness holds up nothing but itself."""
 
     def __init__(

@@ -7,13 +7,13 @@ from typing import Generic, TypeVar
 from nicegui import ui
 
 from analytics_service.console.clients.http import ServiceError
+from analytics_service.console.components import away, button, html, waiting
 from analytics_service.console.page import problem_text, soon
-from analytics_service.console.parts import away, button, html, waiting
 
 T = TypeVar("T")
 
 
-class Polled(Generic[T]):
+class RefreshingPanel(Generic[T]):
     """Shows what `load` returns, requested with the user's key.
 
     `show` is given each answer, to put new values into what was built in the block of `body`; nothing of that is seen

@@ -26,7 +26,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class AlertNotification:
     """One message to one channel. ``id`` is the same at every attempt, ``dedup_key`` for all of one alert."""
 
     id: UUID

@@ -63,7 +63,7 @@ class DeadLetters:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ServiceStats:
     """All of it."""
 
     deliveries: Sequence[DeliveriesOfPriority]

@@ -4,7 +4,7 @@ from sqlalchemy import text
 
 from chassis.database.database import Database
 from delivery_service.domain.attempts import Fault, Verdict
-from delivery_service.domain.standing import (
+from delivery_service.domain.stats import (
     DeadLetters,
     DeliveriesOfPriority,
     EndpointHealth,
@@ -74,7 +74,7 @@ async def count_endpoints(database: Database) -> EndpointHealth:
     return EndpointHealth(row.enabled, row.disabled, row.open, row.half_open, circuits)
 
 
-async def count_letters(database: Database) -> DeadLetters:
+async def count_dead_letters(database: Database) -> DeadLetters:
     async with database.read() as connection:
         row = (await connection.execute(_LETTERS)).one()
     return DeadLetters(row.open, row.new)

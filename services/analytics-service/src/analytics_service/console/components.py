@@ -9,10 +9,10 @@ from markupsafe import Markup
 from nicegui import ui
 
 from analytics_service.console.clients.http import ServiceError
-from analytics_service.console.feeds import Reading
 from analytics_service.console.icons import icon
 from analytics_service.console.markup import Content, joined, tag
 from analytics_service.console.page import problem_text, soon
+from analytics_service.console.poller import Reading
 
 T = TypeVar("T")
 

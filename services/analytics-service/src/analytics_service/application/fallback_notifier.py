@@ -6,17 +6,17 @@ from uuid import UUID
 
 import structlog
 
-from analytics_service.application.notices import notices
+from analytics_service.application.alert_notifications import notices
 from analytics_service.application.ports import AlertChannel
+from analytics_service.domain.alert_notifications import Action, NotSentError, Policy
 from analytics_service.domain.alerts import Alert, AlertState, Reading, Rule
-from analytics_service.domain.notices import Action, NotSentError, Policy
 
 log = structlog.get_logger(__name__)
 
 RULE = "DatabaseDown"
 
 
-class LastResort:
+class FallbackNotifier:
     """Sends the rule's notification at once, to each channel until it accepts it, while the database is unreachable.
 
     Once it is back, :attr:`alert` is the alert to be stored, and resolved like any other.

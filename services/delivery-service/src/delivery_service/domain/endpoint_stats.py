@@ -20,7 +20,7 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointStatistics:
+class EndpointStats:
     """Of the newest deliveries. ``success_rate`` is of those that ended; None where there are none.
 
     ``last_error`` is the newest attempt that did not succeed; the circuit is as it is now.

@@ -7,15 +7,15 @@ from contracts.due import DueEvent
 from contracts.webhook import build_webhook
 from delivery_service.domain.templates import TEST_MESSAGE
 
-TEST_WORDS: Mapping[str, object] = {"message": TEST_MESSAGE, "eventType": "TEST"}
+TEST_VALUES: Mapping[str, object] = {"message": TEST_MESSAGE, "eventType": "TEST"}
 
 
-def words(due: DueEvent) -> Mapping[str, object]:
+def event_values(due: DueEvent) -> Mapping[str, object]:
     """By their names in a webhook's data; only single values can be placed in a text."""
     return _single(build_webhook(due).data.model_dump(mode="json"))
 
 
-def words_of_trouble(body: str) -> Mapping[str, object]:
+def operational_event_values(body: str) -> Mapping[str, object]:
     """The same of an operational webhook's body, and its ``type``."""
     webhook = json.loads(body)
     return {"type": webhook["type"], **_single(webhook["data"])}

@@ -12,7 +12,7 @@ from aiohappyeyeballs import AddrInfoType, start_connection
 
 from delivery_service.adapters.destinations import is_address
 from delivery_service.adapters.names import Lookup, NameResolver
-from delivery_service.domain.addresses import Reach
+from delivery_service.domain.addresses import AllowList
 from delivery_service.domain.endpoints import host_and_port
 from delivery_service.domain.errors import UrlRefusedError
 
@@ -26,11 +26,13 @@ class ForbiddenAddressError(OSError):
     """A connection to where nothing may be sent."""
 
 
-class Guard:
-    """Lets connections through to where ``reach`` allows."""
+class SsrfGuard:
+    """Lets connections through to where ``allow_list`` allows."""
 
-    def __init__(self, reach: Reach, *, lookup: Lookup | None = None, cache_seconds: float = DNS_CACHE_SECONDS) -> None:
-        self._reach = reach
+    def __init__(
+        self, allow_list: AllowList, *, lookup: Lookup | None = None, cache_seconds: float = DNS_CACHE_SECONDS
+    ) -> None:
+        self._allow_list = allow_list
         self._names = NameResolver(lookup, cache_seconds=cache_seconds)
 
     async def connect(self, host: str, port: int) -> socket.socket:
@@ -41,7 +43,7 @@ class Guard:
             UnresolvedNameError: it has no address.
             OSError: no address accepts.
         """
-        if rule := self._reach.port_rule(port):
+        if rule := self._allow_list.port_rule(port):
             raise ForbiddenAddressError(rule)
         addresses = [_address_info(address, port) for address in await self.resolve(host)]
         try:
@@ -59,7 +61,7 @@ class Guard:
             UrlRefusedError: its port is closed, it has no address, or one that must not be sent to.
         """
         host, port = host_and_port(url)
-        if rule := self._reach.port_rule(port):
+        if rule := self._allow_list.port_rule(port):
             raise UrlRefusedError(rule)
         try:
             async with asyncio.timeout(seconds):
@@ -82,13 +84,13 @@ class Guard:
         """
         addresses = [host] if is_address(host) else await self._names.addresses(host)
         for address in addresses:
-            if rule := self._reach.address_rule(address):
+            if rule := self._allow_list.address_rule(address):
                 raise ForbiddenAddressError(rule)
         return addresses
 
     def _open_socket(self, info: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, sockaddr = info
-        if rule := self._reach.address_rule(str(sockaddr[0])) or self._reach.port_rule(int(sockaddr[1])):
+        if rule := self._allow_list.address_rule(str(sockaddr[0])) or self._allow_list.port_rule(int(sockaddr[1])):
             raise ForbiddenAddressError(rule)
         return socket.socket(family, kind, protocol)
 

@@ -13,11 +13,11 @@ from httpx_aiohttp import AiohttpTransport
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from analytics_service.domain.errors import (
-    PeerAwayError,
-    PeerError,
-    PeerRefusedError,
-    PeerUnavailableError,
-    PeerUnknownError,
+    RequestRefusedError,
+    ServiceClientError,
+    ServiceNotConfiguredError,
+    ServiceUnreachableError,
+    ServiceUnreadyError,
 )
 from chassis.telemetry import tracing
 from contracts.wire import wire_name
@@ -42,7 +42,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(alias_generator=wire_name, extra="ignore")
 
 
-class Peer:
+class ServiceClient:
     """One other service.
 
     Args:
@@ -94,7 +94,9 @@ class Peer:
             return adapter.validate_json(answer.content)
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors()[0]["loc"])
-            raise PeerError(f"{self.name} answered {path} with a body that is not understood, at {where!r}") from None
+            raise ServiceClientError(
+                f"{self.name} answered {path} with a body that is not understood, at {where!r}"
+            ) from None
 
     async def request(
         self,
@@ -136,7 +138,7 @@ class Peer:
         bearer = key or self._key
         if self._base_url is None or bearer is None:
             missing = "address" if self._base_url is None else "key"
-            raise PeerUnknownError(f"the {missing} of {self.name} is not configured")
+            raise ServiceNotConfiguredError(f"the {missing} of {self.name} is not configured")
         sent = {"Authorization": f"Bearer {bearer}", **(headers or {})}
         if traceparent := tracing.current_traceparent():
             sent["traceparent"] = traceparent
@@ -152,24 +154,24 @@ class Peer:
             )
         except httpx.TransportError:
             # The transport has one class for a connection that broke and for one that was too slow.
-            raise PeerAwayError(f"{self.name} does not answer") from None
+            raise ServiceUnreachableError(f"{self.name} does not answer") from None
         if not answer.is_success:
             raise self._refusal(answer, ours=key is None)
         return answer
 
-    def _refusal(self, answer: httpx.Response, *, ours: bool) -> PeerError:
+    def _refusal(self, answer: httpx.Response, *, ours: bool) -> ServiceClientError:
         if answer.status_code in _AWAY:
-            return PeerUnavailableError(f"{self.name} answers that it is not available")
+            return ServiceUnreadyError(f"{self.name} answers that it is not available")
         if ours and answer.status_code in _KEY_REFUSED:
-            return PeerError(f"{self.name} refused the key of this service")
+            return ServiceClientError(f"{self.name} refused the key of this service")
         if not answer.is_client_error:
-            return PeerError(f"{self.name} answered with status {answer.status_code}")
+            return ServiceClientError(f"{self.name} answered with status {answer.status_code}")
         try:
             problem = _problem.validate_json(answer.content)
         except ValidationError:
             problem = {}
         title = str(problem.get("title") or HTTPStatus(answer.status_code).phrase)
-        return PeerRefusedError(
+        return RequestRefusedError(
             str(problem.get("detail") or title),
             status=answer.status_code,
             slug=str(problem.get("type") or "refused").removeprefix(_TYPE_PREFIX),
@@ -183,12 +185,12 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
-class Peers:
+class ServiceClients:
     """The three other services."""
 
-    users: Peer
-    events: Peer
-    deliveries: Peer
+    users: ServiceClient
+    events: ServiceClient
+    deliveries: ServiceClient
 
     async def aclose(self) -> None:
         await asyncio.gather(self.users.aclose(), self.events.aclose(), self.deliveries.aclose())

@@ -8,7 +8,7 @@ from opentelemetry import metrics
 from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.vocabulary import EventType, Priority
 from delivery_service.application.recording import RecordedBatch
-from delivery_service.domain.deliveries import Arrival, Result
+from delivery_service.domain.deliveries import ReceivedEvent, Result
 
 _meter = metrics.get_meter("almanac.delivery")
 _deliveries = _meter.create_counter("almanac_deliveries", description="Deliveries that ended, by priority and outcome")
@@ -23,7 +23,7 @@ _queue = _meter.create_histogram(
 _lateness = _meter.create_histogram(
     "almanac_delivery_lateness", unit="s", description="Time from an event's target to the end of its last delivery"
 )
-_in_hand = _meter.create_up_down_counter(
+_held = _meter.create_up_down_counter(
     "almanac_deliveries_in_hand", description="Deliveries that workers hold, by priority"
 )
 _slots = _meter.create_up_down_counter("almanac_delivery_slots", description="Attempts at a time, by priority")
@@ -49,7 +49,7 @@ def begin(priority: Priority, *, slots: int, slow_slots: int) -> None:
     """What rates and shares are taken of is there from the start: a series that began with its first count would not
     look increased by it."""
     labels = _LABELS[priority]
-    _in_hand.add(0, labels)
+    _held.add(0, labels)
     _slots.add(slots, labels)
     _slow_slots.add(slow_slots, labels)
     _slow.add(0, labels)
@@ -63,15 +63,15 @@ def begin(priority: Priority, *, slots: int, slow_slots: int) -> None:
         counter.add(0, labels)
 
 
-def taken_in(priority: Priority, arrivals: Sequence[Arrival], unwanted: Sequence[DeliveryOutcomeItem]) -> None:
+def ingested(priority: Priority, arrivals: Sequence[ReceivedEvent], unwanted: Sequence[DeliveryOutcomeItem]) -> None:
     for each in arrivals:
         if each.queue_seconds is not None:
             _queue.record(each.queue_seconds, _LABELS[priority])
     _count_outcomes(unwanted)
 
 
-def in_hand(priority: Priority, change: int) -> None:
-    _in_hand.add(change, _LABELS[priority])
+def held(priority: Priority, change: int) -> None:
+    _held.add(change, _LABELS[priority])
 
 
 def slow_slots_used(priority: Priority, change: int) -> None:

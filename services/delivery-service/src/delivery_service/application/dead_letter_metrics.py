@@ -7,7 +7,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 
 from chassis.database.database import Database
 from chassis.database.leases import Lease
-from delivery_service.adapters import standing
+from delivery_service.adapters import stats
 
 EVERY_SECONDS = 15.0
 
@@ -29,7 +29,7 @@ class OpenDeadLetters:
         if not await self._lease.held():
             self._open = None
             return EVERY_SECONDS
-        self._open = (await standing.count_letters(self._database)).open
+        self._open = (await stats.count_dead_letters(self._database)).open
         return EVERY_SECONDS
 
     def observe(self, _: CallbackOptions | None = None) -> Iterable[Observation]:
