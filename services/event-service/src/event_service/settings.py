@@ -7,10 +7,9 @@ from pydantic import AfterValidator, Field, model_validator
 from chassis.api.send_windows import SendWindowInput
 from chassis.core.settings import ServiceSettings
 from contracts.vocabulary import EventType
-from event_service.application.messages import checked_translations
-from event_service.application.strategies import STRATEGIES
 from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy
-from event_service.domain.templates import check_template
+from event_service.domain.strategies import STRATEGIES
+from event_service.domain.templates import check_template, checked_translations
 
 Grace = Annotated[float, Field(gt=0, le=336.0)]
 Expiry = Annotated[float | None, Field(gt=0, le=8760.0)]

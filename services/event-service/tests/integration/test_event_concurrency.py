@@ -22,10 +22,10 @@ from event_service.adapters.events import COLUMNS, to_event
 from event_service.application import schedules
 from event_service.application.firing import FiringRules, publish_again, return_unconfirmed
 from event_service.application.outcomes import sweep_missed
-from event_service.application.schedule_requests import NewSchedule
 from event_service.domain.errors import ScheduleNotFoundError, UnknownUserError
 from event_service.domain.events import Event
 from event_service.domain.patterns import Kind, PatternParts
+from event_service.domain.schedule_requests import NewSchedule
 from event_service.domain.type_rules import Rulebook
 from testkit import eventually
 

@@ -44,13 +44,13 @@ from event_service.application.event_changes import cancel_event, reschedule_eve
 from event_service.application.firing import FiringRules, NotPublishedError, fire_due, publish_again, return_unconfirmed
 from event_service.application.next_occurrence import make_near
 from event_service.application.outcomes import sweep_missed
-from event_service.application.schedule_requests import NewSchedule
 from event_service.application.schedules import create_schedule
 from event_service.domain.business_days import BusinessDays
 from event_service.domain.errors import EventServiceError, EventStateError, ImpossibleTimeError
 from event_service.domain.events import Event
 from event_service.domain.one_offs import When
 from event_service.domain.patterns import Kind, PatternParts
+from event_service.domain.schedule_requests import NewSchedule
 from event_service.domain.send_times import NO_OPENING
 from event_service.settings import Settings
 from local_stack.postgres import PostgresServer

@@ -13,10 +13,10 @@ from event_service.application import next_occurrence
 from event_service.application.firing import publish_again
 from event_service.application.outcomes import sweep_missed
 from event_service.application.reaping import Reaper
-from event_service.application.schedule_requests import NewSchedule
 from event_service.application.schedules import create_schedule
 from event_service.domain.events import Event, Published
 from event_service.domain.patterns import Kind, PatternParts
+from event_service.domain.schedule_requests import NewSchedule
 from event_service.domain.schedules import CatchUp
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

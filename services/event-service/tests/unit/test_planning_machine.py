@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from second_opinion import ZONES
 
 from chassis.core.zones import zone
+from event_service.domain.occurrences import next_occurrence
 from event_service.domain.patterns import Pattern, RecurringPattern, YearlyPattern, moved_key
-from event_service.domain.planning import next_occurrence
 from event_service.domain.recurrence import Occurrence, Policies, Rule, upcoming
 from event_service.domain.schedules import LiveEvent
 

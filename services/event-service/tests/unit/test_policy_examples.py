@@ -13,7 +13,7 @@ from chassis.core.zones import zone
 from contracts.vocabulary import EventType
 from event_service.domain.events import LATE_AFTER
 from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy
-from event_service.domain.planning import next_occurrence
+from event_service.domain.occurrences import next_occurrence
 from event_service.domain.recurrence import Once, Policies, Rule, Yearly
 from event_service.domain.schedules import LiveEvent
 from event_service.domain.type_rules import TypeRules

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chassis.core.zones import zone
 from event_service.domain.errors import InvalidRuleError
 from event_service.domain.local_time import Applied, GapPolicy, LeapDayPolicy, OverlapPolicy
-from event_service.domain.planning import next_occurrence
+from event_service.domain.occurrences import next_occurrence
 from event_service.domain.recurrence import Once, Policies, Recurring, Yearly, upcoming
 from event_service.domain.schedules import LiveEvent
 

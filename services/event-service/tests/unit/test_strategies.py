@@ -9,11 +9,9 @@ from uuid_utils.compat import uuid7
 
 from contracts.identity import derive_id
 from contracts.vocabulary import EventType, Priority
-from event_service.application.occurrences import message_of, rule_of
-from event_service.application.strategies import STRATEGIES
-from event_service.application.strategies.numbering import number_of
 from event_service.domain.errors import InvalidRuleError
 from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy
+from event_service.domain.occurrences import message_of, rule_of
 from event_service.domain.patterns import (
     Kind,
     OncePattern,
@@ -27,6 +25,7 @@ from event_service.domain.patterns import (
 from event_service.domain.recipients import Recipient
 from event_service.domain.recurrence import Policies
 from event_service.domain.schedules import Schedule, Source
+from event_service.domain.strategies import STRATEGIES, number_of
 from event_service.domain.type_rules import Rulebook, TypeRules
 
 WEDDING = {"anniversaryId": str(uuid7()), "label": "Wedding", "date": "2015-06-30", "important": True}

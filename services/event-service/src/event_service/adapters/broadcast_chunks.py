@@ -13,10 +13,12 @@ from chassis.core.zones import TZDATA_VERSION
 from chassis.database.database import Reader, Transaction
 from contracts.messages.registry import find_spec
 from contracts.messages.spec import MessageType
+from contracts.send_window import SendWindow
 from contracts.vocabulary import EventType, Priority
 from event_service.adapters.events import FORGOTTEN, OF_TAKEN
+from event_service.adapters.send_windows import read_window
 from event_service.domain import templates
-from event_service.domain.broadcasts import Broadcast
+from event_service.domain.broadcasts import Broadcast, Counted
 from event_service.domain.send_times import Slot
 from event_service.domain.spread import SHARE_BITS, SHARE_SQL
 
@@ -143,7 +145,8 @@ class Chunk:
 class Differences:
     """What sets users of a chunk apart: zones with the windows of their own users, and languages."""
 
-    windows: Set[tuple[str, str]]
+    windows: Mapping[tuple[str, str], SendWindow]
+    """By the zone and the stored text."""
     locales: Set[str]
 
 
@@ -151,24 +154,20 @@ async def differences(tx: Transaction, broadcast: Broadcast, *, limit: int) -> D
     """Return those of the next ``limit`` users, who are kept as they are until the transaction ends."""
     rows = (await tx.execute(_DIFFERENCES, {"after": broadcast.after_user_id, "limit": limit})).all()
     return Differences(
-        {(row.timezone, row.send_window) for row in rows if row.send_window is not None},
+        {(row.timezone, row.send_window): read_window(row.send_window) for row in rows if row.send_window is not None},
         {row.locale for row in rows if row.locale is not None},
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """How many users of an audience have a zone, and a window of their own (its stored text, None: none)."""
-
-    timezone: str
-    window: str | None
-    recipients: int
 
 
 async def count_audience(reader: Reader, zones: Sequence[str], tags: Sequence[str]) -> list[Counted]:
     """Count the users in one of ``zones`` (any, if empty) with one of ``tags`` (the same)."""
     rows = await reader.execute(_AUDIENCE, {"timezones": list(zones), "tags": list(tags)})
-    return [Counted(row.timezone, row.send_window, row.recipients) for row in rows]
+    return [
+        Counted(
+            row.timezone, row.recipients, row.send_window, read_window(row.send_window) if row.send_window else None
+        )
+        for row in rows
+    ]
 
 
 async def schedule(

@@ -25,7 +25,7 @@ from event_service.api.inputs import (
     Template,
     length,
 )
-from event_service.application.broadcast_times import PreviewRow
+from event_service.domain.broadcast_times import PreviewRow
 from event_service.domain.broadcasts import Audience, Broadcast, BroadcastStatus, NewBroadcast
 from event_service.domain.local_time import Applied
 

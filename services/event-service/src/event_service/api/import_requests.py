@@ -11,9 +11,9 @@ from contracts.vocabulary import EventStatus, EventType
 from event_service.api.event_requests import EventFields
 from event_service.api.inputs import Raised, StoredPayload
 from event_service.api.schedule_schemas import ScheduleFields
-from event_service.application.schedule_requests import NewSchedule
 from event_service.domain.imported import MAX_EXTERNAL_KEY, MAX_IDEMPOTENCY_KEY, Imported, NewHistory
 from event_service.domain.one_offs import NewEvent
+from event_service.domain.schedule_requests import NewSchedule
 
 NOBODY = UUID(int=0)
 """Stands for the user until the line's is looked up."""

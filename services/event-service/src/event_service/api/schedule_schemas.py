@@ -30,11 +30,11 @@ from event_service.api.inputs import (
     length,
 )
 from event_service.application.coming import Coming
-from event_service.application.recurrence_lines import RecurrenceLines, take_apart
-from event_service.application.schedule_requests import NewSchedule
 from event_service.domain.business_days import Adjust, BusinessDays
 from event_service.domain.local_time import Applied, GapPolicy, LeapDayPolicy, OverlapPolicy
 from event_service.domain.patterns import Kind, PatternParts, parts_of
+from event_service.domain.recurrence_lines import RecurrenceLines, take_apart
+from event_service.domain.schedule_requests import NewSchedule
 from event_service.domain.schedules import CatchUp, Schedule, Source, Status
 
 MAX_EXDATES = 500

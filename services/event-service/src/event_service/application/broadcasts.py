@@ -20,7 +20,7 @@ from contracts.vocabulary import EventType
 from event_service.adapters import broadcast_chunks, broadcasts, events
 from event_service.adapters.broadcasts import Position
 from event_service.adapters.partitions import Partitions
-from event_service.application.broadcast_times import (
+from event_service.domain.broadcast_times import (
     PreviewRow,
     preview_rows,
     slots_of,
@@ -28,10 +28,10 @@ from event_service.application.broadcast_times import (
     texts_of,
     zones_of,
 )
-from event_service.application.placing import check_reachable, near_enough
-from event_service.application.terms import check_message, check_messages, lateness, resolve_priority
 from event_service.domain.broadcasts import Broadcast, BroadcastStatus, NewBroadcast
 from event_service.domain.errors import BroadcastNotFoundError, BroadcastStateError, ImpossibleTimeError
+from event_service.domain.event_defaults import check_message, check_messages, lateness, resolve_priority
+from event_service.domain.time_resolution import check_reachable, near_enough
 from event_service.domain.type_rules import Rulebook
 
 log = structlog.get_logger(__name__)

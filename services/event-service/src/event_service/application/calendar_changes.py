@@ -16,10 +16,12 @@ from chassis.database.leases import Lease
 from chassis.messaging.outbox import Outbox
 from event_service.adapters import calendar_rules, events, recipients, schedules
 from event_service.adapters.recomputes import Shifts
+from event_service.application import planning
 from event_service.application.calendar_days import remember_in_use
-from event_service.application.planning import Changes, lock_live_events
+from event_service.application.planning import lock_live_events
 from event_service.application.recomputing import BATCH, EVERY_SECONDS, Report, add, log_report, plan_again, transaction
 from event_service.domain import calendars
+from event_service.domain.changes import Changes
 from event_service.domain.events import Event
 from event_service.domain.type_rules import Rulebook
 
@@ -99,7 +101,7 @@ async def _renew(tx: Transaction, outbox: Outbox, rules: Rulebook, waiting: Sequ
             continue
         shifts.examined += 1
         plan_again(changes, schedule, current, event, recipient, shifts)
-    await changes.write(tx, outbox, HOLIDAYS_CHANGED)
+    await planning.write(tx, outbox, changes, HOLIDAYS_CHANGED)
 
 
 class CalendarWatch:

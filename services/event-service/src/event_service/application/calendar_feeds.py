@@ -18,7 +18,6 @@ from event_service.adapters import event_views, recipients, schedule_views
 from event_service.adapters.calendar_feeds import Position
 from event_service.adapters.event_views import EventView
 from event_service.application.coming import Coming, coming_of
-from event_service.application.occurrences import event_id, message_of
 from event_service.domain.calendar_feeds import (
     HORIZON,
     MAX_ENTRIES,
@@ -31,6 +30,7 @@ from event_service.domain.calendar_feeds import (
 )
 from event_service.domain.errors import CalendarFeedNotFoundError, ScheduleNotFoundError, UnknownUserError
 from event_service.domain.local_time import Applied
+from event_service.domain.occurrences import event_id, message_of
 from event_service.domain.recipients import Recipient
 from event_service.domain.schedules import Schedule
 from event_service.domain.type_rules import Rulebook

@@ -8,7 +8,7 @@ from itertools import chain, islice
 
 from chassis.core.zones import zone
 from event_service.adapters.event_views import EventView
-from event_service.application.occurrences import first_from, rule_of
+from event_service.domain.occurrences import first_from, rule_of
 from event_service.domain.recurrence import Occurrence, Recurring, Rule, upcoming
 from event_service.domain.schedules import Schedule
 from event_service.domain.type_rules import Rulebook

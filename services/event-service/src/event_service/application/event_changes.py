@@ -11,13 +11,13 @@ from event_service.adapters import claims, event_views, events, recipients, sche
 from event_service.adapters.event_views import EventView
 from event_service.application import notices
 from event_service.application.next_occurrence import Continuation, move_live, schedule_next
-from event_service.application.placing import place
-from event_service.application.sending import of_person, sent_at
 from event_service.domain.errors import EventNotFoundError, EventStateError
 from event_service.domain.events import Event
 from event_service.domain.one_offs import When
 from event_service.domain.recipients import Recipient
 from event_service.domain.schedules import Schedule
+from event_service.domain.send_times import of_person, sent_at
+from event_service.domain.time_resolution import place
 from event_service.domain.type_rules import Rulebook
 
 CANCELLED = "cancelled on request"

@@ -24,7 +24,7 @@ from event_service.adapters.claims import Claim
 from event_service.application import notices
 from event_service.application.holding import hold_back
 from event_service.application.next_occurrence import schedule_next
-from event_service.application.planning import cancel_orphans, find_orphans
+from event_service.application.orphans import cancel_orphans, find_orphans
 from event_service.application.ports import DueEventBus
 from event_service.domain.events import Event, Published
 from event_service.domain.type_rules import Rulebook

@@ -17,10 +17,9 @@ from event_service.adapters import events, recipients, schedules
 from event_service.adapters.claims import Claim
 from event_service.application import notices
 from event_service.application.next_occurrence import schedule_next
-from event_service.application.planning import cancel_orphans
-from event_service.application.sending import sending_for, window_of
+from event_service.application.orphans import cancel_orphans
 from event_service.domain.events import Event
-from event_service.domain.send_times import HELD_BACK, NO_OPENING
+from event_service.domain.send_times import HELD_BACK, NO_OPENING, sending_for, window_of
 from event_service.domain.type_rules import Rulebook
 
 log = structlog.get_logger(__name__)

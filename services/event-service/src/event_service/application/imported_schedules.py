@@ -8,15 +8,18 @@ from chassis.database.database import Transaction
 from chassis.imports.jobs import Job
 from chassis.imports.runner import Store, Stored
 from chassis.messaging.outbox import Outbox
-from chassis.telemetry.tracing import linked_traceparent
+from chassis.telemetry.tracing import current_traceparent, linked_traceparent
 from event_service.adapters import events, schedules
+from event_service.application import planning
 from event_service.application.imports import Lines, Outcome, imported_id, lock_people
-from event_service.application.planning import Changes, lock_live_events, lock_moved_events
-from event_service.application.schedule_requests import NewSchedule, build, check, fields_named
+from event_service.application.planning import lock_live_events, lock_moved_events
 from event_service.application.schedules import CHANGED, Held, bring_in_line, refuse_ended
+from event_service.domain.changes import Changes
 from event_service.domain.errors import EventServiceError
 from event_service.domain.imported import Imported
 from event_service.domain.recipients import Recipient
+from event_service.domain.schedule_planning import plan_schedule
+from event_service.domain.schedule_requests import NewSchedule, build, check, fields_named
 from event_service.domain.schedules import Schedule
 from event_service.domain.type_rules import Rulebook
 
@@ -43,11 +46,11 @@ def schedules_store(outbox: Outbox, rules: Rulebook) -> Store[Imported[NewSchedu
             id, recipient = schedule_id(each.external_key), people[user_id]
             try:
                 with changes.all_or_nothing(), fields_named():
-                    want = build(id, replace(each.content, user_id=user_id), recipient)
+                    want = build(id, replace(each.content, user_id=user_id), recipient, current_traceparent())
                     check(rules, want)
                     if (have := known.get(id)) is None:
                         want = replace(want, traceparent=linked_traceparent("import schedule", want.traceparent))
-                        refuse_ended(changes.plan(want, None, None, recipient, want.traceparent))
+                        refuse_ended(plan_schedule(changes, want, None, None, recipient, want.traceparent))
                         outcome.created += 1
                     elif _update(changes, want, Held(have, live.get(id), recipient, moved.get(id, ()))):
                         outcome.updated += 1
@@ -57,7 +60,7 @@ def schedules_store(outbox: Outbox, rules: Rulebook) -> Store[Imported[NewSchedu
                 outcome.refuse(line, error)
             if number % TURN == 0:
                 await asyncio.sleep(0)
-        await changes.write(tx, outbox, CHANGED)
+        await planning.write(tx, outbox, changes, CHANGED)
         return outcome.stored()
 
     return store

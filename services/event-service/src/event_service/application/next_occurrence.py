@@ -11,9 +11,10 @@ from event_service.adapters import events, recipients, schedules
 from event_service.adapters.events import missed_at
 from event_service.application import notices
 from event_service.application.notices import Notice
-from event_service.application.occurrences import HORIZON, event_id, event_of, first_from, rule_of, settle, slots_passed
-from event_service.application.revivals import Revival, revive
+from event_service.application.reactivation import revive
+from event_service.domain.changes import Revival
 from event_service.domain.events import LATE_AFTER, Event, EventKey
+from event_service.domain.occurrences import HORIZON, event_id, event_of, first_from, rule_of, settle, slots_passed
 from event_service.domain.recipients import Recipient
 from event_service.domain.recurrence import Occurrence
 from event_service.domain.schedules import CatchUp, Schedule, Source, Status

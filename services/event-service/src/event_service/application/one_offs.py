@@ -15,10 +15,6 @@ from contracts.identity import derive_id
 from event_service.adapters import event_views, events, recipients
 from event_service.adapters.event_views import EventView
 from event_service.application import notices
-from event_service.application.occurrences import person_of
-from event_service.application.placing import place
-from event_service.application.sending import of_person, sent_at
-from event_service.application.terms import check_message, lateness, resolve_priority
 from event_service.domain import templates
 from event_service.domain.errors import (
     EventServiceError,
@@ -26,9 +22,13 @@ from event_service.domain.errors import (
     LabelMissingError,
     UnknownUserError,
 )
+from event_service.domain.event_defaults import check_message, lateness, resolve_priority
 from event_service.domain.events import Event
+from event_service.domain.occurrences import person_of
 from event_service.domain.one_offs import NewEvent
 from event_service.domain.recipients import Recipient
+from event_service.domain.send_times import of_person, sent_at
+from event_service.domain.time_resolution import place
 from event_service.domain.type_rules import Rulebook
 
 MOST_FAULTS = 100

@@ -9,9 +9,10 @@ import structlog
 
 from chassis.database.database import Database, Transaction
 from event_service.adapters.recomputes import Move, Shifts
-from event_service.application.planning import Changes
+from event_service.domain.changes import Changes
 from event_service.domain.events import Event
 from event_service.domain.recipients import Recipient
+from event_service.domain.schedule_planning import plan_schedule
 from event_service.domain.schedules import LiveEvent, Schedule
 
 log = structlog.get_logger(__name__)
@@ -61,7 +62,7 @@ def plan_again(
     changes: Changes, schedule: Schedule, live: LiveEvent, event: Event, recipient: Recipient, shifts: Shifts
 ) -> bool:
     """Plan a waiting event of a schedule anew and count what became of it. Returns whether it stays as it is."""
-    planned = changes.plan(schedule, schedule, live, recipient, schedule.traceparent)
+    planned = plan_schedule(changes, schedule, schedule, live, recipient, schedule.traceparent)
     if planned.live_event_id != event.id or planned.next_at is None:
         shifts.replaced += 1
         return False

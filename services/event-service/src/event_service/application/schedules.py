@@ -17,10 +17,23 @@ from chassis.messaging.outbox import Outbox
 from chassis.telemetry.tracing import current_traceparent
 from event_service.adapters import event_views, events, recipients, schedule_views, schedules
 from event_service.adapters.schedule_views import Position, ScheduleFilter, ScheduleView
+from event_service.application import planning
 from event_service.application.coming import Coming, coming_of
-from event_service.application.occurrences import first_from, rule_of
-from event_service.application.planning import PAUSED, Changes, lock_live_events, lock_moved_events
-from event_service.application.schedule_requests import (
+from event_service.application.planning import PAUSED, lock_live_events, lock_moved_events
+from event_service.domain.changes import Changes
+from event_service.domain.errors import (
+    InvalidRuleError,
+    ScheduleEndedError,
+    ScheduleNotFoundError,
+    StaleScheduleError,
+    UnknownUserError,
+)
+from event_service.domain.events import Event, EventKey
+from event_service.domain.occurrences import first_from, rule_of
+from event_service.domain.patterns import OncePattern, RecurringPattern, parts_of
+from event_service.domain.recipients import Recipient
+from event_service.domain.schedule_planning import keep_schedule, plan_ended, plan_resumed, plan_schedule
+from event_service.domain.schedule_requests import (
     OVERRIDES,
     NewSchedule,
     build,
@@ -30,16 +43,6 @@ from event_service.application.schedule_requests import (
     fields_named,
     patched,
 )
-from event_service.domain.errors import (
-    InvalidRuleError,
-    ScheduleEndedError,
-    ScheduleNotFoundError,
-    StaleScheduleError,
-    UnknownUserError,
-)
-from event_service.domain.events import Event, EventKey
-from event_service.domain.patterns import OncePattern, RecurringPattern, parts_of
-from event_service.domain.recipients import Recipient
 from event_service.domain.schedules import LiveEvent, Schedule, Source, Status
 from event_service.domain.type_rules import Rulebook
 
@@ -65,11 +68,11 @@ async def create_schedule(
             return _found(await schedule_views.find(tx, claimed), claimed)
         recipient = await _recipient(tx, new.user_id)
         with fields_named():
-            schedule = build(schedule_id, new, recipient)
+            schedule = build(schedule_id, new, recipient, current_traceparent())
             check(rules, schedule)
             changes = Changes(rules, await events.current_time(tx))
-            refuse_ended(changes.plan(schedule, None, None, recipient, schedule.traceparent))
-        await changes.write(tx, outbox, CHANGED)
+            refuse_ended(plan_schedule(changes, schedule, None, None, recipient, schedule.traceparent))
+        await planning.write(tx, outbox, changes, CHANGED)
         return _found(await schedule_views.find(tx, schedule_id), schedule_id)
 
 
@@ -152,8 +155,8 @@ async def pause_schedule(
                 changes.cancel(EventKey(live.id, live.target), PAUSED)
             for event in held.moved:
                 changes.cancel(event.key, PAUSED)
-            changes.keep(paused, have)
-            await changes.write(tx, outbox, PAUSED)
+            keep_schedule(changes, paused, have)
+            await planning.write(tx, outbox, changes, PAUSED)
         return _found(await schedule_views.find(tx, schedule_id), schedule_id)
 
 
@@ -171,8 +174,8 @@ async def resume_schedule(
         if have.status is Status.PAUSED:
             changes = Changes(rules, await events.current_time(tx))
             want = replace(have, status=Status.ACTIVE, version=have.version + 1, traceparent=current_traceparent())
-            changes.resume(want, have, held.live, held.recipient, await _paused_moves(tx, have))
-            await changes.write(tx, outbox, CHANGED)
+            plan_resumed(changes, want, have, held.live, held.recipient, await _paused_moves(tx, have))
+            await planning.write(tx, outbox, changes, CHANGED)
         return _found(await schedule_views.find(tx, schedule_id), schedule_id)
 
 
@@ -189,7 +192,7 @@ async def delete_schedule(
             raise derived_error(held.schedule, "scheduleId")
         changes = Changes(rules, await events.current_time(tx))
         changes.end(held.schedule, held.live, DELETED, moved=held.moved)
-        await changes.write(tx, outbox, DELETED)
+        await planning.write(tx, outbox, changes, DELETED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +236,7 @@ async def _recipient(tx: Transaction, user_id: UUID) -> Recipient:
 async def _bring_in_line(tx: Transaction, outbox: Outbox, rules: Rulebook, want: Schedule, held: Held) -> None:
     changes = Changes(rules, await events.current_time(tx))
     bring_in_line(changes, want, held)
-    await changes.write(tx, outbox, CHANGED)
+    await planning.write(tx, outbox, changes, CHANGED)
 
 
 def bring_in_line(changes: Changes, want: Schedule, held: Held) -> None:
@@ -244,11 +247,11 @@ def bring_in_line(changes: Changes, want: Schedule, held: Held) -> None:
     rules, have = changes.rules, held.schedule
     if have.status is Status.PAUSED:
         _refuse_ended_rule(rules, want, have, changes.now)
-        changes.keep(want, have)
+        keep_schedule(changes, want, have)
     elif have.status is Status.ENDED and want.timing == have.timing:
-        changes.plan_moved(want, have, held.moved, held.recipient)
+        plan_ended(changes, want, have, held.moved, held.recipient)
     else:
-        planned = changes.plan(want, have, held.live, held.recipient, want.traceparent, moved=held.moved)
+        planned = plan_schedule(changes, want, have, held.live, held.recipient, want.traceparent, moved=held.moved)
         if want.timing != have.timing:
             refuse_ended(planned)
             _refuse_passed(rules, planned, changes.now)

@@ -16,8 +16,8 @@ from contracts.vocabulary import Priority
 from event_service.adapters import events, months, recipients, schedules, zone_rules
 from event_service.adapters.recomputes import Shifts
 from event_service.adapters.zone_rules import beginning
-from event_service.application.occurrences import rule_of
-from event_service.application.planning import Changes, lock_live_events
+from event_service.application import planning
+from event_service.application.planning import lock_live_events
 from event_service.application.recomputing import (
     BATCH,
     EVERY_SECONDS,
@@ -28,7 +28,9 @@ from event_service.application.recomputing import (
     plan_again,
     transaction,
 )
+from event_service.domain.changes import Changes
 from event_service.domain.events import Event, EventKey
+from event_service.domain.occurrences import rule_of
 from event_service.domain.type_rules import Rulebook
 
 log = structlog.get_logger(__name__)
@@ -146,7 +148,7 @@ async def _renew(tx: Transaction, outbox: Outbox, rules: Rulebook, outdated: Seq
                 done[event.timezone].replaced += 1
             elif not count_move(done[event.timezone], event.id, event.target, moved_to):
                 right.append(event.key)
-    await changes.write(tx, outbox, RULES_CHANGED)
+    await planning.write(tx, outbox, changes, RULES_CHANGED)
     await zone_rules.stamp(tx, right, TZDATA_VERSION)
 
 

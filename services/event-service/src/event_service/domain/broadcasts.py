@@ -94,3 +94,16 @@ class Broadcast:
         if self.wall is not None:
             return self.wall.isoformat()
         return self.instant.isoformat().replace("+00:00", "Z") if self.instant is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many users of an audience have a zone, and a send window of their own (None: none).
+
+    ``window_key`` identifies that window among all users' windows.
+    """
+
+    timezone: str
+    recipients: int
+    window_key: str | None = None
+    window: SendWindow | None = None

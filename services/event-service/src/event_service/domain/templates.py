@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from string import Formatter
 
+from chassis.core.locales import canonical
 from event_service.domain.number_forms import cardinal, ordinal, read_forms
 
 MAX_MESSAGE = 1_600
@@ -11,6 +12,8 @@ PERSON = frozenset({"first_name", "last_name", "full_name"})
 """Placeholders that every template may have."""
 NUMBER = frozenset({"occurrence_number", "ordinal"})
 """Of events that are counted: ``30`` and ``30th``."""
+MOST_TRANSLATIONS = 50
+"""Of one message."""
 LABEL = frozenset({"label"})
 """Of events that have a name of their own."""
 
@@ -80,3 +83,26 @@ def person(first_name: str, last_name: str) -> dict[str, str]:
 def counted(number: int, locale: str | None = None) -> dict[str, str]:
     """The values of ``NUMBER`` in a language; in English, with bare digits, where there is none."""
     return {"occurrence_number": cardinal(number, locale), "ordinal": ordinal(number, locale)}
+
+
+def checked_translations(messages: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
+    """Return templates by locale, the locales as they are written (``pt-BR``).
+
+    Raises:
+        ValueError: A locale is unknown, or given twice, or its template cannot be filled in from ``known``.
+    """
+    if len(messages) > MOST_TRANSLATIONS:
+        raise ValueError(f"at most {MOST_TRANSLATIONS} locales, not {len(messages)}")
+    checked: dict[str, str] = {}
+    for tag, template in messages.items():
+        locale = canonical(tag)
+        if locale is None:
+            raise ValueError(f"{tag!r} is not a language that CLDR knows, as a BCP 47 tag like de or pt-BR")
+        if locale in checked:
+            raise ValueError(f"{locale} is given twice")
+        try:
+            check_template(template, known)
+        except ValueError as error:
+            raise ValueError(f"{locale}: {error}") from None
+        checked[locale] = template
+    return checked

@@ -1,25 +1,16 @@
-"""Occurrences that may have been there before: a pause cancels them, and later they are to come all the same."""
+"""Inserts events that a pause may have cancelled before, and that are scheduled again."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from chassis.database.database import Transaction
 from event_service.adapters import events
-from event_service.application.occurrences import first_from, rule_of, settle
+from event_service.domain.changes import Revival
 from event_service.domain.events import Event
-from event_service.domain.recipients import Recipient
+from event_service.domain.occurrences import first_from, rule_of, settle
 from event_service.domain.schedules import Schedule
 from event_service.domain.type_rules import Rulebook
-
-
-@dataclass(frozen=True, slots=True)
-class Revival:
-    """A schedule that names an event which is yet to be inserted."""
-
-    schedule: Schedule
-    event: Event
-    recipient: Recipient
 
 
 async def revive(

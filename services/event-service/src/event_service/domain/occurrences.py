@@ -7,15 +7,15 @@ from uuid import UUID
 
 from chassis.core.zones import zone
 from contracts.identity import derive_id
-from event_service.application.sending import sending_of
-from event_service.application.strategies import STRATEGIES
 from event_service.domain import templates
 from event_service.domain.adjusted import Adjusted
 from event_service.domain.events import Event
 from event_service.domain.patterns import RecurringPattern
 from event_service.domain.recipients import Recipient
 from event_service.domain.recurrence import Occurrence, Policies, Recurring, Rule, instant_of, upcoming
-from event_service.domain.schedules import Schedule, Status
+from event_service.domain.schedules import LiveEvent, Schedule, Status
+from event_service.domain.send_times import sending_of
+from event_service.domain.strategies import STRATEGIES
 from event_service.domain.type_rules import Rulebook
 
 HORIZON = timedelta(days=403)
@@ -126,3 +126,34 @@ def person_of(recipient: Recipient) -> dict[str, str]:
 def event_id(owner: UUID, occurrence: str) -> UUID:
     """One identity per occurrence (docs/architecture.md#identity)."""
     return derive_id(owner, occurrence)
+
+
+def next_occurrence(
+    rule: Rule,
+    *,
+    now: datetime,
+    grace: timedelta,
+    last: str | None,
+    moving: LiveEvent | None = None,
+    floor: datetime | None = None,
+) -> Occurrence | None:
+    """The occurrence to schedule now, or None where the rule has none left.
+
+    A new schedule begins at its first instant from now on. Where only the zone or the time of a waiting event changed
+    (``moving``), that same occurrence moves, and one whose new time has just passed is kept while inside its grace: it
+    fires at once, and never twice, whichever way the user crosses the date line. One that is past its grace moves too:
+    it is MISSED, with a record. Where the policies leave it out, the next one takes its place, also a late one, but
+    none before ``floor``.
+    """
+    following = rule.first_from(now, after=last)
+    if moving is None:
+        return following
+    kept = rule.occurrence(moving.occurrence)
+    if kept is None:
+        kept = rule.first_from(now - grace if floor is None else max(now - grace, floor), after=moving.occurrence)
+    # A move to the west may open an earlier occurrence: this year's moment, passed in the old zone, is yet to come.
+    return min((each for each in (kept, following) if each is not None), key=_instant, default=None)
+
+
+def _instant(occurrence: Occurrence) -> datetime:
+    return occurrence.instant

@@ -7,9 +7,7 @@ from datetime import datetime, timedelta
 from chassis.core.zones import aliases, known_names, zone
 from contracts.send_window import SendWindow
 from contracts.vocabulary import EventType
-from event_service.adapters.broadcast_chunks import Counted
-from event_service.adapters.send_windows import read_window
-from event_service.domain.broadcasts import Audience, Broadcast
+from event_service.domain.broadcasts import Audience, Broadcast, Counted
 from event_service.domain.local_time import Applied, instants_by_zone
 from event_service.domain.send_times import Sending, Slot
 from event_service.domain.templates import translation
@@ -35,18 +33,18 @@ def zones_of(audience: Audience) -> tuple[str, ...]:
 
 
 def slots_of(
-    rules: Rulebook, broadcast: Broadcast, own_windows: Iterable[tuple[str, str]]
+    rules: Rulebook, broadcast: Broadcast, own_windows: Mapping[tuple[str, str], SendWindow]
 ) -> Mapping[tuple[str, str], Slot]:
     """Return when it is sent: for each zone ('' for users without a window) and for each zone and user's own window.
 
-    ``own_windows`` are pairs of a zone and the stored text of a window.
+    ``own_windows`` are users' windows by their zone and a key of the window, which the result has in their place.
     """
     targets = targets_of(rules, broadcast)
     usual = broadcast.window or rules[TYPE].window
     slots = {(name, ""): _sending(broadcast, name, usual).slot(instant) for name, instant in targets.items()}
-    for name, text in own_windows:
+    for (name, key), window in own_windows.items():
         if name in targets:
-            slots[name, text] = _sending(broadcast, name, read_window(text)).slot(targets[name])
+            slots[name, key] = _sending(broadcast, name, window).slot(targets[name])
     return slots
 
 
@@ -82,11 +80,11 @@ class PreviewRow:
 
 def preview_rows(rules: Rulebook, broadcast: Broadcast, counted: Sequence[Counted]) -> Sequence[PreviewRow]:
     """Return what becomes of the counted recipients, those without a time last."""
-    own = {(each.timezone, each.window) for each in counted if each.window}
+    own = {(each.timezone, each.window_key): each.window for each in counted if each.window_key and each.window}
     slots = slots_of(rules, broadcast, own)
     totals: dict[tuple[str, Slot | None], int] = {}
     for each in counted:
-        key = each.timezone, slots.get((each.timezone, each.window or ""))
+        key = each.timezone, slots.get((each.timezone, each.window_key or ""))
         totals[key] = totals.get(key, 0) + each.recipients
     rows = [_row(name, slot, recipients) for (name, slot), recipients in totals.items()]
     return sorted(rows, key=lambda row: (row.first is None, row.first or broadcast.created_at, row.timezone))

@@ -8,13 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from chassis.core.zones import zone
-from chassis.telemetry.tracing import current_traceparent
 from contracts.vocabulary import EventType, Priority
-from event_service.application.occurrences import rule_of
-from event_service.application.sending import other_zone
-from event_service.application.terms import check_message, check_messages, lateness, resolve_priority
 from event_service.domain.business_days import Adjust
 from event_service.domain.errors import DerivedScheduleError, InvalidRuleError
+from event_service.domain.event_defaults import check_message, check_messages, lateness, resolve_priority
+from event_service.domain.occurrences import rule_of
 from event_service.domain.patterns import (
     PatternParts,
     RecurringPattern,
@@ -27,6 +25,7 @@ from event_service.domain.patterns import (
 from event_service.domain.recipients import Recipient
 from event_service.domain.rrule import wall_series
 from event_service.domain.schedules import Schedule, Source
+from event_service.domain.send_times import other_zone
 from event_service.domain.type_rules import Rulebook
 
 OVERRIDES: Mapping[str, str] = {
@@ -71,7 +70,8 @@ class NewSchedule:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def build(schedule_id: UUID, new: NewSchedule, recipient: Recipient) -> Schedule:
+def build(schedule_id: UUID, new: NewSchedule, recipient: Recipient, traceparent: str | None) -> Schedule:
+    """Return the schedule that is asked for. Raises PriorityTooLowError, InvalidRuleError, InvalidTemplateError."""
     schedule = Schedule(
         id=schedule_id,
         user_id=new.user_id,
@@ -83,7 +83,7 @@ def build(schedule_id: UUID, new: NewSchedule, recipient: Recipient) -> Schedule
         follows_user=new.timezone is None,
         label=new.label,
         payload=new.payload,
-        traceparent=current_traceparent(),
+        traceparent=traceparent,
         user_window=recipient.send_window,
         user_timezone=other_zone(new.timezone or recipient.timezone, recipient),
         **new.settings,

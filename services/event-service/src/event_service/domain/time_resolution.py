@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from chassis.core.zones import zone
-from event_service.application.occurrences import HORIZON
 from event_service.domain.errors import ImpossibleTimeError
+from event_service.domain.occurrences import HORIZON
 from event_service.domain.one_offs import When
 from event_service.domain.recurrence import Once, Policies
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from contracts.vocabulary import EventType, Priority, raise_priority
-from event_service.application.messages import checked_translations
-from event_service.application.strategies import STRATEGIES
 from event_service.domain.errors import ExpiryBeforeGraceError, InvalidTemplateError, PriorityTooLowError
-from event_service.domain.templates import check_template
+from event_service.domain.strategies import STRATEGIES
+from event_service.domain.templates import check_template, checked_translations
 from event_service.domain.type_rules import TypeRules
 
 
