@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from chassis.messaging.outbox import Outbox
 from contracts.vocabulary import EventType, Priority
-from delivery_service.adapters import claims
+from delivery_service.adapters import claims, withdrawals
 from delivery_service.application.recording import record
 from delivery_service.application.retention import Retention
 from delivery_service.domain.deliveries import DeliveryStatus, Lease, Result
@@ -151,7 +151,7 @@ async def test_the_claim_reads_only_what_is_due(scene: Scene) -> None:
     lease = Lease.begin(90)
     async with scene.database.transaction() as tx:
         plan = await tx.execute(
-            text(f"EXPLAIN {claims._CLAIM_ANY.text}"),
+            text(f"EXPLAIN {claims._SQL['claim'].text}"),
             {
                 "priority": 0,
                 "limit": 50,
@@ -161,6 +161,7 @@ async def test_the_claim_reads_only_what_is_due(scene: Scene) -> None:
                 "rooms": [],
                 "default_room": 50,
                 "probe_seconds": 60,
+                "endpoint_ids": None,
             },
         )
         lines = [line.strip() for line in plan.scalars()]
@@ -189,7 +190,7 @@ async def test_ending_an_endpoints_deliveries_does_not_read_its_history(scene: S
         "lease_seconds": lease.seconds,
     }
     async with scene.database.transaction() as tx:
-        lines = (await tx.execute(text(f"EXPLAIN {claims._SEIZE_ENDED.text}"), values)).scalars().all()
+        lines = (await tx.execute(text(f"EXPLAIN {withdrawals._SQL['lease_ended'].text}"), values)).scalars().all()
     assert any("deliveries_due" in line for line in lines), lines
     assert not any("Seq Scan on deliveries" in line or "deliveries_endpoint" in line for line in lines), lines
 

@@ -5,7 +5,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from delivery_service.application import bulkheads
-from delivery_service.application.bulkheads import NEW_ATTEMPTS, SLOW_SECONDS, SLOW_SLOT_BYTES, Bulkheads, Slot
+from delivery_service.application.bulkheads import NEW_ATTEMPTS, SLOW_SECONDS, SLOW_SLOT_BYTES, Bulkheads
+from delivery_service.application.lanes import Slot
 
 
 class Clock:

@@ -15,15 +15,12 @@ and its endpoint with it.
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Generic, TypeVar
+from typing import Generic
 from uuid import UUID
 
 from delivery_service.adapters.claims import Capacity
 from delivery_service.application.fair_queue import FairQueue
-
-T = TypeVar("T")
+from delivery_service.application.lanes import Endpoint, Lane, Pace, Slot, T
 
 SLOW_SECONDS = 0.5
 """How long an attempt may hold a slot. Most receivers answer sooner in 99 of 100 attempts."""
@@ -33,52 +30,6 @@ SLOW_SLOT_BYTES = 16 * 1024
 """A slow slot stands for so much payload; an attempt with more takes several, so that memory is bounded too."""
 REMEMBERED = 10_000
 """Endpoints whose pace is kept after their last delivery has left the pool."""
-
-
-class Pace(Enum):
-    """How soon an endpoint answers, as far as this process knows."""
-
-    NEW = "new"
-    QUICK = "quick"
-    SLOW = "slow"
-
-
-@dataclass(slots=True)
-class _Endpoint:
-    """The pace of an endpoint. ``used_seconds``: time of slots that it used, or was not there to use."""
-
-    version: int
-    pace: Pace
-    limit: int = 1
-    used_seconds: float = 0.0
-
-
-@dataclass(slots=True)
-class _Lane(Generic[T]):
-    """The deliveries of an endpoint in the pool. ``overdue`` counts attempts that have taken longer than half a
-    second."""
-
-    cap: int | None
-    waiting: deque[tuple[int, T]] = field(default_factory=deque)
-    in_flight: int = 0
-    overdue: int = 0
-
-    @property
-    def held(self) -> int:
-        return self.in_flight + len(self.waiting)
-
-
-@dataclass(slots=True, eq=False)
-class Slot:
-    """A slot that an attempt holds from its begin to :meth:`Bulkheads.ended`."""
-
-    endpoint_id: UUID
-    version: int
-    began: float
-    quick: bool
-    weight: int
-    overdue: bool = False
-    ended: bool = False
 
 
 class Bulkheads(Generic[T]):
@@ -95,8 +46,8 @@ class Bulkheads(Generic[T]):
         self._new_attempts = min(NEW_ATTEMPTS, max(1, slots // 2))
         self._slow_slots = slow_slots
         self._slow_free = slow_slots
-        self._lanes: dict[UUID, _Lane[T]] = {}
-        self._endpoints: OrderedDict[UUID, _Endpoint] = OrderedDict()
+        self._lanes: dict[UUID, Lane[T]] = {}
+        self._endpoints: OrderedDict[UUID, Endpoint] = OrderedDict()
         self._queues = {pace: FairQueue() for pace in Pace}
         self._quick: set[UUID] = set()
         self._begun: deque[Slot] = deque()
@@ -139,10 +90,10 @@ class Bulkheads(Generic[T]):
         """
         known = self._endpoints.get(endpoint_id)
         if known is None or known.version != version:
-            known = self._endpoints[endpoint_id] = _Endpoint(version, Pace.SLOW if failing else Pace.NEW)
+            known = self._endpoints[endpoint_id] = Endpoint(version, Pace.SLOW if failing else Pace.NEW)
         lane = self._lanes.get(endpoint_id)
         if lane is None:
-            lane = self._lanes[endpoint_id] = _Lane(cap)
+            lane = self._lanes[endpoint_id] = Lane(cap)
             # An endpoint that was idle has saved no time for later.
             known.used_seconds = max(known.used_seconds, self._used_seconds)
         lane.cap = cap
@@ -276,7 +227,7 @@ class Bulkheads(Generic[T]):
             known.pace, known.limit = Pace.SLOW, lane.in_flight
         self._requeue(slot.endpoint_id, lane)
 
-    def _learn(self, known: _Endpoint, lane: _Lane[T], seconds: float, answered: bool) -> None:
+    def _learn(self, known: Endpoint, lane: Lane[T], seconds: float, answered: bool) -> None:
         if seconds < SLOW_SECONDS and not lane.overdue:
             # A refused connection, too: whatever fails at once holds nothing up.
             known.pace = Pace.QUICK
@@ -285,7 +236,7 @@ class Bulkheads(Generic[T]):
         else:
             known.pace, known.limit = Pace.SLOW, max(1, known.limit // 2)
 
-    def _requeue(self, endpoint_id: UUID, lane: _Lane[T]) -> None:
+    def _requeue(self, endpoint_id: UUID, lane: Lane[T]) -> None:
         known = self._endpoints[endpoint_id]
         may_begin = bool(lane.waiting) and lane.in_flight < self._limit(lane, known)
         for pace, queue in self._queues.items():
@@ -336,7 +287,7 @@ class Bulkheads(Generic[T]):
             return 1 if self._slow_free > 0 else 0
         return max(1, self._new_limit)
 
-    def _idle_room(self, known: _Endpoint) -> int:
+    def _idle_room(self, known: Endpoint) -> int:
         """How many attempts an endpoint without attempts in progress may have."""
         if known.pace is Pace.QUICK:
             return 2 * self._share(None)
@@ -344,7 +295,7 @@ class Bulkheads(Generic[T]):
             return 1 if self._slow_free > self._reserve else 0
         return self._default_room
 
-    def _room(self, lane: _Lane[T], known: _Endpoint) -> int:
+    def _room(self, lane: Lane[T], known: Endpoint) -> int:
         held = lane.in_flight + len(lane.waiting)
         if known.pace is Pace.QUICK:
             return max(0, 2 * self._share(lane) - held)
@@ -354,14 +305,14 @@ class Bulkheads(Generic[T]):
         below = self._new_limit if known.pace is Pace.NEW else max(1, self._slow_free - self._reserve)
         return max(0, min(limit, below) - held)
 
-    def _limit(self, lane: _Lane[T], known: _Endpoint) -> int:
+    def _limit(self, lane: Lane[T], known: Endpoint) -> int:
         if known.pace is Pace.SLOW:
             limit = known.limit
         else:
             limit = self._slots if known.pace is Pace.QUICK else self._new_attempts
         return limit if lane.cap is None else min(limit, lane.cap)
 
-    def _share(self, lane: _Lane[T] | None) -> int:
+    def _share(self, lane: Lane[T] | None) -> int:
         """Slots for a quick endpoint, if all quick ones in the pool are equally busy."""
         share = max(1, self._slots // (len(self._quick) + (1 if lane else 2)))
         return share if lane is None or lane.cap is None else min(share, lane.cap)

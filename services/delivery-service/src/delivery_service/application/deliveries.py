@@ -9,7 +9,7 @@ from chassis.database.database import Database, is_outage
 from chassis.messaging import erasures
 from chassis.messaging.outbox import Outbox
 from contracts.vocabulary import FailureReason
-from delivery_service.adapters import claims, dead_letters, deliveries, ingest, redrives
+from delivery_service.adapters import dead_letters, deliveries, ingest, redrives, withdrawals
 from delivery_service.application.recording import record_within
 from delivery_service.domain.attempts import Attempt
 from delivery_service.domain.deliveries import Delivery, DeliveryStatus, Lease, Search, not_sent
@@ -59,7 +59,7 @@ async def retry_delivery(database: Database, delivery_id: UUID, horizon: float) 
         if delivery.status is DeliveryStatus.SUCCEEDED:
             raise DeliveryEndedError("it has succeeded: there is nothing to try again")
         if delivery.status is DeliveryStatus.PENDING:
-            scheduled = await claims.retry_now(tx, delivery_id)
+            scheduled = await withdrawals.retry_now(tx, delivery_id)
             if scheduled is None:
                 raise AttemptInProgressError("an attempt is in progress; its result is known in a moment")
             if not scheduled:
@@ -82,15 +82,15 @@ async def end_deliveries_of(database: Database, outbox: Outbox, endpoint_id: UUI
     """
     try:
         async with database.transaction() as tx:
-            seized = await claims.seize_ended(tx, endpoint_id, ENDED_AT_ONCE, Lease.begin(LEASE_SECONDS))
-            if seized:
-                await record_within(tx, outbox, [not_sent(*each) for each in seized])
+            leased = await withdrawals.lease_ended(tx, endpoint_id, ENDED_AT_ONCE, Lease.begin(LEASE_SECONDS))
+            if leased:
+                await record_within(tx, outbox, [not_sent(*each) for each in leased])
     except Exception as error:
         if not is_outage(error):
             raise
         log.warning("deliveries left to be ended by workers", endpoint_id=str(endpoint_id), error=repr(error))
         return 0
-    return len(seized)
+    return len(leased)
 
 
 async def cancel_delivery(database: Database, outbox: Outbox, delivery_id: UUID) -> Delivery:
@@ -102,7 +102,7 @@ async def cancel_delivery(database: Database, outbox: Outbox, delivery_id: UUID)
         DeliveryEndedError
     """
     async with database.transaction() as tx:
-        dispatch = await claims.lease_one(tx, delivery_id, Lease.begin(LEASE_SECONDS))
+        dispatch = await withdrawals.lease_one(tx, delivery_id, Lease.begin(LEASE_SECONDS))
         if dispatch is not None:
             await record_within(tx, outbox, [not_sent(dispatch, FailureReason.CANCELLED)])
     delivery, _ = await find_delivery(database, delivery_id)

@@ -8,27 +8,28 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from uuid import UUID
 
 import structlog
 
-from chassis.core.batching import Batcher
 from chassis.database.clock import Clock
 from chassis.database.database import Database, is_outage
 from chassis.messaging.outbox import Outbox
 from contracts.vocabulary import FailureReason, Priority
 from delivery_service.adapters import endpoints
+from delivery_service.adapters.circuits import Counted
 from delivery_service.application import delivery_metrics, sending
-from delivery_service.application.bulkheads import Bulkheads, Slot
+from delivery_service.application.bulkheads import Bulkheads
 from delivery_service.application.claimer import CLAIM_SECONDS, Claimer
 from delivery_service.application.endpoint_watch import WATCH_SECONDS, EndpointWatch
 from delivery_service.application.ingest import ingest_events
+from delivery_service.application.lanes import Slot
 from delivery_service.application.ports import Sender
-from delivery_service.application.recording import DEFAULT_CIRCUITS, record, release
+from delivery_service.application.recording import DEFAULT_CIRCUITS
+from delivery_service.application.result_recorder import ResultRecorder
 from delivery_service.application.send_windows import held_back
 from delivery_service.domain.attempts import TIMEOUTS
-from delivery_service.domain.circuits import CircuitPolicy, UnreportedSuccesses, returned_probes, tally
+from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.deliveries import (
     ConfigurationExpiredError,
     Dispatch,
@@ -37,8 +38,6 @@ from delivery_service.domain.deliveries import (
     Result,
     Target,
     not_sent,
-    postponed,
-    without_evidence,
 )
 from delivery_service.domain.retries import RetryPolicy
 
@@ -48,8 +47,6 @@ RECORD_SECONDS = 10.0
 """The part of a lease after the longest attempt, to record its result."""
 MIN_MOVE_SECONDS = 0.05
 """Between two looks for attempts that have become slow."""
-BATCH = 200
-"""Results recorded in one transaction at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +92,16 @@ class DeliveryPool:
         self._sender = sender
         self._policy = policy
         self._limits = limits
-        self._circuits = circuits
         self._connections = asyncio.Semaphore(limits.connections)
-        self._results: Batcher[Result, None] = Batcher(self._record, max_size=BATCH)
-        self._releases: Batcher[Dispatch, None] = Batcher(self._release, max_size=BATCH)
+        self._recorder = ResultRecorder(
+            priority,
+            database,
+            outbox,
+            self._connections,
+            policy=policy,
+            circuits=circuits,
+            then=self._after_recording,
+        )
         self._bulkheads: Bulkheads[Dispatch] = Bulkheads(limits.slots, limits.slow_slots)
         self._claimer = Claimer(
             priority,
@@ -113,7 +116,6 @@ class DeliveryPool:
         self._watch = EndpointWatch(self._find_changed)
         self._slow_slots_used = 0
         self._mover: asyncio.TimerHandle | None = None
-        self._unreported = UnreportedSuccesses(circuits.half_life_seconds)
         self._room = asyncio.Event()
         self._room.set()
         self._closed = False
@@ -180,7 +182,7 @@ class DeliveryPool:
             self._mover.cancel()
         if left:
             log.info("releasing deliveries", priority=self.priority.name, deliveries=len(left))
-            await self._release(left)
+            await self._recorder.release_all(left)
 
     def _accept(self, dispatches: Sequence[Dispatch]) -> None:
         delivery_metrics.held(self.priority, len(dispatches))
@@ -264,9 +266,9 @@ class DeliveryPool:
                 if slot is not None:
                     self._ended(slot, answered)
             if result is None:
-                await self._releases.submit(dispatch)
+                await self._recorder.release(dispatch)
             else:
-                await self._results.submit(result)
+                await self._recorder.record(result)
         except Exception:
             # The row is leased: whatever went wrong here, its lease ends and it is claimed again.
             log.exception("delivery left to the end of its lease", delivery_id=str(dispatch.delivery_id))
@@ -301,35 +303,12 @@ class DeliveryPool:
         async with self._connections, self._database.read() as connection:
             return await endpoints.changed(connection, versions)
 
-    async def _record(self, results: Sequence[Result]) -> Sequence[None]:
-        try:
-            await self._commit(results)
-        except Exception as error:
-            # One of them may be the only one at fault: alone, it cannot hold up the others.
-            log.warning("batch of results failed; one by one", results=len(results), error=type(error).__name__)
-            for result in results:
-                await self._record_alone(result)
-        return [None] * len(results)
-
-    async def _commit(self, results: Sequence[Result]) -> None:
-        tallies = tally(results, self._unreported.counts(), pause_cap=self._policy.retry_after_cap)
-        while True:
-            try:
-                async with self._connections:
-                    batch = await record(self._database, self._outbox, results, tallies, self._circuits)
-                break
-            except Exception as error:
-                if not is_outage(error):
-                    raise
-                log.warning("results wait for the database", results=len(results), error=repr(error))
-                await self._database.wait_available()
-        delivery_metrics.recorded(self.priority, results, batch)
-        self._unreported.update(tallies, {each.endpoint_id for each in batch.degraded})
-        if shut := [each.endpoint_id for each in batch.degraded if each.closed_to_all]:
+    async def _after_recording(self, results: Sequence[Result], degraded: Sequence[Counted]) -> None:
+        if shut := [each.endpoint_id for each in degraded if each.closed_to_all]:
             await self._give_back(shut)
-        self._claimer.refill(each.endpoint_id for each in batch.degraded if not each.closed_to_all)
+        self._claimer.refill(each.endpoint_id for each in degraded if not each.closed_to_all)
         retries = [each.retry_in for each in results if each.retry_in is not None and each.retry_in < CLAIM_SECONDS]
-        if any(each.disabled or each.tally.attempts == 0 for each in batch.degraded):
+        if any(each.disabled or each.tally.attempts == 0 for each in degraded):
             # Deliveries that wait for a disabled endpoint are to be ended. A returned probe lets the next one out.
             retries.append(0.0)
         if retries:
@@ -340,31 +319,5 @@ class DeliveryPool:
         waiting = self._bulkheads.take_waiting(endpoint_ids)
         if waiting:
             delivery_metrics.held(self.priority, -len(waiting))
-            await self._release(waiting)
+            await self._recorder.release_all(waiting)
             self._claimer.add_waiting(endpoint_ids)
-
-    async def _record_alone(self, result: Result) -> None:
-        """Record a result whatever is wrong with it: first completely, then without the receiver's data, finally only
-        the fact of an attempt."""
-        wanted = result
-        for fallback in (without_evidence, partial(postponed, policy=self._policy), None):
-            try:
-                await self._commit([wanted])
-            except Exception as error:
-                sending.report(error, delivery_id=str(result.dispatch.delivery_id))
-                if fallback is None:
-                    # Its lease ends; two in a row that do are an alert.
-                    return
-                wanted = fallback(result, type(error).__name__)
-            else:
-                return
-
-    async def _release(self, dispatches: Sequence[Dispatch]) -> Sequence[None]:
-        try:
-            async with self._connections:
-                await release(self._database, dispatches, returned_probes(dispatches), self._circuits)
-        except Exception as error:
-            if not is_outage(error):
-                raise
-            log.warning("not released; their leases will end", deliveries=len(dispatches), error=repr(error))
-        return [None] * len(dispatches)

@@ -9,7 +9,7 @@ from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.vocabulary import FailureReason
 from delivery_service.adapters import claims
 from delivery_service.adapters.circuits import Counted, count
-from delivery_service.adapters.claims import Recorded
+from delivery_service.adapters.results import Recorded, record_results
 from delivery_service.application.dead_letters import insert_for_deliveries
 from delivery_service.application.health import watch
 from delivery_service.application.outcomes import announce
@@ -51,7 +51,7 @@ async def record(
 
 async def record_within(tx: Transaction, outbox: Outbox, results: Sequence[Result]) -> RecordedBatch:
     """The same in a transaction of the caller's."""
-    recorded = await claims.record(tx, results)
+    recorded = await record_results(tx, results)
     dead = [each.delivery_id for each in recorded if each.reason not in (None, FailureReason.CANCELLED)]
     await insert_for_deliveries(tx, outbox, dead)
     finished = {each.event_id for each in recorded if each.finished}
