@@ -171,7 +171,7 @@ async def test_a_repeated_request_with_a_key_gives_the_event_that_is_there(
         ({"payload": {"a": "\x00"}}, "payload.a", "U+0000"),
         ({"graceSeconds": 0}, "graceSeconds", "greater than or equal to 1"),
         ({"graceSeconds": 14 * 86_400 + 1}, "graceSeconds", "less than or equal to 1209600"),
-        ({"expirySeconds": 60}, "expirySeconds", "not be less than the grace of 86400 s"),
+        ({"expirySeconds": 60}, "expirySeconds", "must be at least graceSeconds (86400)"),
         ({"urgency": 1}, "urgency", "not permitted"),
     ],
 )

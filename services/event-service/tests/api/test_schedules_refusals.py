@@ -64,7 +64,7 @@ REFUSALS: list[tuple[dict[str, Any], str, str]] = [
     ({"leapDay": "FORWARD"}, "leapDay", "goes with the kind YEARLY only"),
     ({"graceSeconds": 0}, "graceSeconds", "greater than or equal to 1"),
     ({"graceSeconds": 1_209_601}, "graceSeconds", "less than or equal to 1209600"),
-    ({"expirySeconds": 3600}, "expirySeconds", "must not be less than the grace of 86400 s"),
+    ({"expirySeconds": 3600}, "expirySeconds", "must be at least graceSeconds (86400)"),
     ({"payload": {"eventId": "mine"}}, "payload", "the key 'eventId' is set by Almanac"),
     ({"payload": {"message": "mine"}}, "payload", "the key 'message' is set by Almanac"),
     ({"payload": {"x": "y" * 20_000}}, "payload", "must not be longer than 16384 bytes"),
@@ -86,7 +86,7 @@ async def test_a_new_schedule_is_refused_with_field_and_rule(reminders: Reminder
 async def test_an_unknown_user_is_a_404_that_says_that_news_takes_a_moment(reminders: Reminders) -> None:
     field, detail = _fault(await reminders.post(userId=str(uuid7())), 404)
     assert field == "userId"
-    assert "user-service has not told us yet" in detail
+    assert "its message from user-service has not arrived yet" in detail
     await reminders.scenario.delete(reminders.user_id)
     assert _fault(await reminders.post(), 404)[0] == "userId"
 

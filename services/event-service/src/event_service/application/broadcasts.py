@@ -1,4 +1,4 @@
-"""Broadcasts: asked for, followed, cancelled, and worked off in chunks (docs/architecture.md#broadcasts)."""
+"""Broadcasts: created, read, cancelled, and processed in chunks (docs/architecture.md#broadcasts)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 TYPE = EventType.NOTIFICATION
 CHANNEL = "broadcasts"
-"""Wakes whoever works on broadcasts."""
+"""Wakes the process that works on broadcasts."""
 CANCELLED = "broadcast cancelled"
 IDLE_SECONDS = 5.0
 FULL_SECONDS = 0.5
@@ -139,7 +139,7 @@ async def list_broadcasts(reads: Reads, *, before: Position | None, limit: int) 
 
 
 async def cancel_broadcast(database: Database, broadcast_id: UUID) -> Broadcast:
-    """Make no more events, and cancel those that wait; what is in hand or has ended stays as it is.
+    """Make no more events, and cancel those that wait; claimed and ended events are unchanged.
 
     Raises:
         BroadcastNotFoundError
@@ -206,7 +206,7 @@ class Broadcaster:
             log.info("broadcast scheduled", broadcast=str(broadcast.id), events=broadcast.scheduled + made.made)
 
     async def _cancel(self, tx: Transaction, broadcast: Broadcast, now: datetime) -> bool:
-        """False where what is left is held by somebody else for a moment."""
+        """False if other transactions hold the remaining events for a moment."""
         cancelled = await broadcast_chunks.cancel(tx, broadcast, now, CANCELLED, limit=self._chunk)
         if not cancelled and await broadcasts.any_waiting(tx, broadcast.id):
             return False

@@ -1,4 +1,4 @@
-"""When a release of public holidays differs from the one before, what waits for working days moves with it.
+"""When a release of public holidays differs from the one before, pending events of working days move with it.
 
 A calendar that a release drops keeps its last known days (ADR 32): nothing moves then. Companion of
 :mod:`event_service.application.zone_changes`, which does the same for the rules of zones.
@@ -57,7 +57,7 @@ async def recompute(
     going_on: Callable[[], Awaitable[bool]] | None = None,
     batch: int = BATCH,
 ) -> Report:
-    """Work out again what waits and keeps to a calendar that this release has otherwise than the one before.
+    """Recompute pending events whose calendar differs between this release and the one before.
 
     Each batch is a transaction of its own. ``dry_run`` changes nothing: every batch is rolled back. ``going_on`` is
     asked after each; where it says no, the rest is left to others.
@@ -94,7 +94,7 @@ async def _renew(tx: Transaction, outbox: Outbox, rules: Rulebook, waiting: Sequ
     for event in waiting:
         recipient, schedule = people.get(event.user_id), held.get(event.id)
         current = None if schedule is None else live.get(schedule.id)
-        # What moved or was claimed since it was read is somebody else's by now.
+        # An event that moved or was claimed since it was read is handled elsewhere.
         if recipient is None or schedule is None or current is None or not current.pending:
             continue
         if current.target != event.target:

@@ -18,7 +18,7 @@ LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """A time to come. One that was ``rescheduled`` is where someone put it, whatever the rule says."""
+    """A time to come. One that was ``rescheduled`` has its new time, regardless of the rule."""
 
     occurrence: Occurrence
     rescheduled: bool = False
@@ -31,7 +31,7 @@ def coming_of(rules: Rulebook, schedule: Schedule, moved: Iterable[EventView], n
     """Yield the occurrences of a schedule from ``now`` on, the earliest first; endless where the rule is.
 
     ``moved`` are its waiting events that have a time of their own. Of a paused schedule they are those that would come
-    if it went on.
+    if it were active.
     """
     apart = [_moved(schedule, each) for each in moved]
     keys = {each.occurrence.key for each in apart}

@@ -1,4 +1,4 @@
-"""What may be done to one event: cancelled, moved, retried. Each says no where its state does not allow it."""
+"""The changes of one event: cancelled, moved, retried. Each says no where its state does not allow it."""
 
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -24,7 +24,7 @@ CANCELLED = "cancelled on request"
 RESCHEDULED = "rescheduled on request"
 RETRIED = "retried on request"
 RETRY_CHANNEL = "events_retried"
-"""Wakes the reaper, which publishes again what is to be answered once more."""
+"""Wakes the reaper, which publishes events to be retried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class _Held:
 
     @property
     def is_live(self) -> bool:
-        """Whether it is the next of its schedule, which goes on when this one has ended or is moved behind another."""
+        """Whether it is the next of its schedule, which continues when this one has ended or is moved behind
+        another."""
         return self.schedule is not None and self.schedule.live_event_id == self.event.id
 
 
@@ -130,7 +131,8 @@ async def retry_event(database: Database, event_id: UUID) -> EventView:
 
 
 async def _hold(tx: Transaction, event_id: UUID) -> _Held:
-    # In everyone's order: recipient, schedule, event. With the first two held, nobody else moves the third.
+    # In everyone's order: recipient, schedule, event. While the first two are locked, no other transaction moves the
+    # third.
     known = await events.find(tx, event_id)
     if known is None:
         raise _missing(event_id)

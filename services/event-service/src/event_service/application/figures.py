@@ -17,13 +17,13 @@ from event_service.domain.events import LATE_AFTER
 
 EVERY_SECONDS = 5.0
 BLOAT_EVERY = 60
-"""Measurements of what is due to one of the indexes, whose statistics change by the minute at most."""
+"""Measurements of due events per measurement of the indexes, whose statistics change at most once a minute."""
 HOURS = 24
-"""So far back goes what is told of events that have ended, the hour that runs included."""
+"""How far back ended events are counted, including the current hour."""
 
 
 class Figures:
-    """A step of a loop. Processes that do not hold the lease say nothing, lest sums count the same events twice."""
+    """A step of a loop. Processes without the lease export nothing, so that sums do not count an event twice."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

@@ -65,7 +65,7 @@ class FiringRules:
 
     @property
     def publishing_seconds(self) -> float:
-        """How long after a claim its last call may be under way."""
+        """How long after a claim its last call may be in progress."""
         return self.lease_seconds * PUBLISHING_SHARE
 
 
@@ -154,7 +154,8 @@ async def return_unconfirmed(database: Database, outbox: Outbox, rules: FiringRu
 
 
 async def _without_orphans(database: Database, rules: FiringRules, claim: Claim) -> Claim:
-    """Leave alone what nobody wants any more: it may have been published, and must not be published again."""
+    """Drop events without a schedule, user or broadcast: they may have been published, and must not be published
+    again."""
     async with database.transaction() as tx:
         doubtful = [event for event in claim.events if event.id in claim.unconfirmed]
         orphans = {key.id for keys in (await find_orphans(tx, doubtful)).values() for key in keys}
@@ -188,7 +189,7 @@ async def _publish(
             continue
         maybe = [event for event, result in results if result.error is not None and result.maybe]
         refused = [event for event, result in results if result.error is not None and not result.maybe]
-        # What is not due yet would fare no better: all goes back, and the loop slows down.
+        # Events that are not due yet would be refused too: all are returned, and the loop slows down.
         returned = [*refused, *claim.events[done:]]
         async with database.transaction() as tx:
             await claims.leave(tx, claim.token, maybe, seconds=RETRY_SECONDS, in_doubt_seconds=rules.outcome_seconds)

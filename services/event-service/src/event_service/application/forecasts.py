@@ -1,4 +1,4 @@
-"""What is to come is known ahead."""
+"""The forecast of coming events."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ _SHAPE = TypeAdapter(Forecast)
 
 
 async def forecast(reads: Reads, cache: ReadCache, clock: Clock, hours: int) -> Forecast:
-    """What is due in the current hour, from now on, and in those after it, ``hours`` in all; hours are those of UTC.
+    """The events due in the current hour, from now on, and in those after it, ``hours`` in all; hours are those of UTC.
 
     It may be a few seconds old, unless the reader wants it fresh.
     """

@@ -1,4 +1,4 @@
-"""What is due outside its send window waits for the next opening, or is MISSED (ADR 31).
+"""Events due outside their send window wait for the next opening, or are MISSED (ADR 31).
 
 Planned occurrences are placed inside their windows beforehand. What is checked here, once it is claimed, is what came
 late: after an outage, after a move over zones, or because a window has changed.

@@ -42,7 +42,7 @@ def events_store(outbox: Outbox, rules: Rulebook) -> Store[Imported[NewEvent]]:
             id = event_id(each.external_key)
             have, status = known.get(id, (None, ""))
             if have is not None and (status != "PENDING" or have.rescheduled):
-                # It has happened, is in hand, was cancelled, or somebody gave it another time: that counts.
+                # It has fired, is claimed, was cancelled, or was rescheduled: that counts.
                 outcome.unchanged += 1
                 continue
             try:

@@ -27,7 +27,7 @@ def history_id(external_key: str) -> UUID:
 
 
 def history_store(outbox: Outbox, retention: timedelta) -> Store[Imported[NewHistory]]:
-    """How a chunk of lines is stored. What is older than ``retention`` would be dropped at once, and is refused."""
+    """How a chunk of lines is stored. A row older than ``retention`` would be dropped at once, and is refused."""
 
     async def store(tx: Transaction, job: Job, lines: Lines[NewHistory]) -> Stored:
         outcome = Outcome()

@@ -1,4 +1,4 @@
-"""What the stores of all imports share: for whom a line is, and what becomes of one that cannot be."""
+"""What the stores of all imports share: the user of a line, and the handling of an invalid one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ Lines = Sequence[tuple[int, Imported[T]]]
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a chunk's lines."""
+    """The results of a chunk's lines."""
 
     created: int = 0
     updated: int = 0
@@ -61,8 +61,8 @@ async def lock_people(
 
 
 def _unknown(line: Imported[T]) -> Fault:
-    later = "or user-service has not told of it yet: import the file again later"
+    later = "or its message from user-service has not arrived yet: import the file again later"
     if line.user_id is not None:
         return Fault("userId", f"there is no user {line.user_id}, {later}")
-    # Without the id: it is kept with the refused line, and nobody would erase it.
+    # Without the id: it is stored with the refused line, and would never be erased.
     return Fault("userExternalId", f"no user has this externalId, {later}")

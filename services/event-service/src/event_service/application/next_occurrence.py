@@ -22,12 +22,13 @@ from event_service.domain.type_rules import Rulebook
 
 RESOLUTION = timedelta(microseconds=1)
 MISSED_AT_ONCE = 1000
-"""Slots past their grace that one transaction records, over all its schedules. What is left is recorded by the next."""
+"""Slots past their grace that one transaction records, over all its schedules. The next transaction records the
+rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """What schedules went on to.
+    """The next events of schedules.
 
     ``missed`` are slots past their grace: each is an event that has already ended as MISSED.
     """
@@ -117,10 +118,10 @@ async def schedule_next(
 async def move_live(
     tx: Transaction, rules: Rulebook, schedule: Schedule, moved: Event, recipient: Recipient, now: datetime
 ) -> list[Event]:
-    """Let a schedule go on whose live event was given a time of its own. Returns what was made.
+    """Advance a schedule whose next event was rescheduled. Returns the new events.
 
-    An event that stays the schedule's next is its live event still. Otherwise the schedule goes on with the occurrence
-    that comes before it, and the moved one waits beside that.
+    An event that stays the schedule's next is its live event still. Otherwise the schedule continues with the
+    occurrence that comes before it, and the moved one waits beside that.
     """
     passed = replace(schedule, last_occurrence=moved.occurrence, has_moved=True)
     coming = first_from(rule_of(rules, passed), passed, now)
@@ -182,7 +183,7 @@ async def make_near(database: Database, outbox: Outbox, rules: Rulebook, *, limi
         made: list[Revival] = []
         advanced: list[Schedule] = []
         for schedule in waiting:
-            # Worked out anew: the zone's rules may have changed since.
+            # Recomputed: the zone's rules may have changed since.
             occurrence = first_from(rule_of(rules, schedule), schedule, min(now, schedule.next_at or now))
             recipient = people[schedule.user_id]
             settled, coming = settle(rules, schedule, occurrence, recipient, schedule.traceparent, now)
@@ -197,7 +198,7 @@ async def make_near(database: Database, outbox: Outbox, rules: Rulebook, *, limi
 async def _go_on(
     tx: Transaction, rules: Rulebook, ended: Sequence[Schedule], made: Sequence[Revival], now: datetime
 ) -> list[Event]:
-    # Only what can be paused may find an event of its own that a pause has cancelled.
+    # Only schedules that can be paused may find an event that a pause has cancelled.
     plain = [each for each in made if each.schedule.source is Source.USER]
     await events.insert(tx, [each.event for each in plain])
     revived = await revive(tx, rules, [each for each in made if each.schedule.source is Source.API], now)

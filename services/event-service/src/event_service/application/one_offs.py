@@ -56,7 +56,7 @@ async def create_events(
     """Schedule all of them, in a handful of statements, or none. Returns them in their order.
 
     Raises:
-        InvalidItemsError: names what is wrong with which.
+        InvalidItemsError: names the errors of each.
         IdempotencyKeyReusedError: the key came with another request.
     """
     async with database.transaction() as tx:
@@ -104,7 +104,7 @@ def one_off(rules: Rulebook, new: NewEvent, id: UUID, people: Mapping[UUID, Reci
     """Raises what an event that cannot be is refused with."""
     recipient = people.get(new.user_id)
     if recipient is None:
-        raise UnknownUserError(f"there is no user {new.user_id}, or user-service has not told of it yet")
+        raise UnknownUserError(f"there is no user {new.user_id}, or its message from user-service has not arrived yet")
     own = rules[new.event_type]
     allowed = lateness(own, new.grace, new.expiry)
     policies = own.policies_alone(new.gap, new.overlap)
@@ -139,7 +139,7 @@ def one_off(rules: Rulebook, new: NewEvent, id: UUID, people: Mapping[UUID, Reci
 
 
 def _template(new: NewEvent, usual: str) -> str:
-    """What is left to fill in is the user's, who may change; the label is the request's own."""
+    """The remaining placeholders are the user's, who may change; the label is the request's own."""
     if new.message is not None:
         check_message(new.event_type, new.message)
     template = usual if new.message is None else new.message

@@ -88,7 +88,7 @@ async def sweep_missed(database: Database, outbox: Outbox, rules: Rulebook, *, l
 
 
 async def _forget_gone(tx: Transaction, ended: dict[UUID, Event], people: Collection[UUID]) -> dict[UUID, Event]:
-    """Users deleted while their event was in hand: now that it has ended it forgets them, as does what tells of it."""
+    """Erases personal data of users deleted while their event was in flight."""
     gone = {event.user_id for event in ended.values()}.difference(people)
     await events.forget_person(tx, gone)
     return {id: replace(event, tags=()) if event.user_id in gone else event for id, event in ended.items()}

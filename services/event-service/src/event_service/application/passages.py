@@ -20,7 +20,7 @@ _SHAPE = TypeAdapter(Passages)
 
 
 async def time_passes(reads: Reads, cache: ReadCache, clock: Clock, at: time) -> Passages:
-    """The instants of the last hour and the next day at which clocks somewhere show ``at``, with what is due there.
+    """The instants of the last hour and the next day at which clocks somewhere show ``at``, with the events due there.
 
     It may be some seconds old, unless the reader wants it fresh.
     """

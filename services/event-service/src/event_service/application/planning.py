@@ -1,4 +1,4 @@
-"""Keeping schedules and what waits for their users right after a change: of a user, or of a schedule."""
+"""Keeping schedules and pending events of their users right after a change: of a user, or of a schedule."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -118,7 +118,7 @@ async def lock_live_events(tx: Transaction, held: Collection[Schedule]) -> dict[
 
 
 async def lock_moved_events(tx: Transaction, held: Collection[Schedule]) -> dict[UUID, list[Event]]:
-    """Lock the events with a time of their own behind which locked schedules have gone on, by their schedules' ids."""
+    """Lock the events with their own time behind which locked schedules have advanced, by their schedules' ids."""
     having = [each for each in held if each.has_moved]
     moved = await events.lock_moved(tx, {each.user_id for each in having}, {each.id for each in having})
     live = {each.live_event_id for each in having}

@@ -11,9 +11,9 @@ class DueEventBus(Protocol):
     """Puts due events on the topics of their types, and knows how much room their queues have."""
 
     async def publish(self, events: Sequence[Event], now: datetime, deadline: float) -> list[Published]:
-        """Publish, as of the claim's ``now``, and return what became of each, in order.
+        """Publish, as of the claim's ``now``, and return the result of each, in order.
 
-        No call starts after ``deadline`` (by ``time.monotonic()``), and one that is under way is given up then.
+        No call starts after ``deadline`` (by ``time.monotonic()``), and one in progress is abandoned then.
         """
 
     async def room(self, priority: int) -> int:

@@ -19,7 +19,7 @@ async def revive(
     """Insert the events, and return schedules and events as they have become.
 
     One that was cancelled comes back as itself, with its history. One that has happened nevertheless, because a message
-    was on its way when it was cancelled, gives way to the next of its schedule.
+    was on its way when it was cancelled, is replaced by the next of its schedule.
     """
     done: list[tuple[Schedule, Event | None]] = []
     left = list(revivals)

@@ -38,7 +38,7 @@ class Reaper:
         missed = await sweep_missed(self._database, self._outbox, self._rules, limit=self._firing.batch)
         if missed:
             log.warning("events missed, their grace had ended", events=missed)
-        # Last: it raises while the bus is away, and the others need no bus.
+        # Last: it raises while the bus is unreachable, and the others need no bus.
         repeated = [
             await publish_again(self._database, self._outbox, self._bus, self._firing, priority)
             for priority in Priority

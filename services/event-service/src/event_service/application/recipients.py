@@ -21,7 +21,7 @@ from event_service.domain.type_rules import Rulebook
 async def apply_user_items(
     database: Database, outbox: Outbox, rules: Rulebook, received: Sequence[ReceivedItem]
 ) -> None:
-    """Apply user items: each once, and only those that are newer than what is known of their user.
+    """Apply user items: each once, and only those that are newer than the stored version of their user.
 
     Order, duplicates and a deletion that overtakes the creation make no difference: the newest version wins.
     """

@@ -38,7 +38,7 @@ class Precedence:
         self._freed = asyncio.Event()
 
     async def turn(self, priority: int) -> None:
-        """Take part, and return once nothing more urgent does, or patience has ended."""
+        """Register, and return once no more urgent priority is registered, or after the timeout."""
         self._busy.add(priority)
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience):
@@ -53,14 +53,14 @@ class Precedence:
 
 
 LOOK_BACK_SHARE = 0.05
-"""Of a busy scheduler's time at most so much goes into looking back over what is past its grace."""
+"""The maximum share of a busy scheduler's time for rereading events past their grace."""
 
 
 class Passed:
-    """How far back nothing can be claimed any more: what waits there is past its grace, and only not yet given up.
+    """The instant before which nothing can be claimed: pending events there are past their grace and not yet MISSED.
 
     After an outage of days that may be hundreds of thousands of events, and every claim would have to read past them. A
-    late one may still turn up among them (a claim returns, a user moves), so all is looked at again, but not each time.
+    late one may still turn up among them (a claim returns, a user moves), so all are read again, but not each time.
     """
 
     def __init__(self) -> None:

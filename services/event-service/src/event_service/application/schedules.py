@@ -92,7 +92,7 @@ async def list_schedules(
 async def preview(
     reads: Reads, rules: Rulebook, schedule_id: UUID, *, now: datetime, count: int
 ) -> tuple[Schedule, list[Coming]]:
-    """The next occurrences from now on, or of a paused schedule those that would come if it went on.
+    """The next occurrences from now on, or of a paused schedule those that would come if it were active.
 
     Raises ScheduleNotFoundError.
     """
@@ -113,7 +113,7 @@ async def update_schedule(
 ) -> ScheduleView:
     """Apply a partial update: the names of ``NewSchedule``, ``rule`` for changes of its parts, and ``OVERRIDES``.
 
-    What changes nothing keeps the version. A schedule that had ended goes on where its new rule does.
+    What changes nothing keeps the version. A schedule that had ended continues with its new rule.
 
     Raises:
         ScheduleNotFoundError, DerivedScheduleError
@@ -138,7 +138,7 @@ async def update_schedule(
 async def pause_schedule(
     database: Database, outbox: Outbox, rules: Rulebook, schedule_id: UUID, expected: int | None
 ) -> ScheduleView:
-    """Cancel what waits, and make no more. An event in hand is the last. Paused again, nothing changes.
+    """Cancel pending events, and create no more. A claimed event is the last. Paused again, nothing changes.
 
     Raises ScheduleNotFoundError, StaleScheduleError, DerivedScheduleError, ScheduleEndedError.
     """
@@ -182,7 +182,7 @@ async def resume_schedule(
 async def delete_schedule(
     database: Database, outbox: Outbox, rules: Rulebook, schedule_id: UUID, expected: int | None
 ) -> None:
-    """Delete a schedule and cancel what waits. An event in hand still fires.
+    """Delete a schedule and cancel its pending events. A claimed event still fires.
 
     Raises ScheduleNotFoundError, StaleScheduleError, DerivedScheduleError.
     """
@@ -228,7 +228,8 @@ async def _recipient(tx: Transaction, user_id: UUID) -> Recipient:
     recipient = (await recipients.lock(tx, [user_id])).get(user_id)
     if recipient is None:
         raise UnknownUserError(
-            f"there is no user {user_id}, or user-service has not told us yet: a new user is known here after a moment"
+            f"there is no user {user_id}, or its message from user-service has not arrived yet:"
+            " retry in a moment for a new user"
         )
     return recipient
 
@@ -240,7 +241,7 @@ async def _bring_in_line(tx: Transaction, outbox: Outbox, rules: Rulebook, want:
 
 
 def bring_in_line(changes: Changes, want: Schedule, held: Held) -> None:
-    """Plan what becomes of a schedule that is there, and of its live event, where it is to be as ``want``.
+    """Plan the changes of an existing schedule and of its next event, if it is to become ``want``.
 
     Raises InvalidRuleError where its new rule never fires.
     """

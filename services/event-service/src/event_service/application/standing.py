@@ -1,4 +1,4 @@
-"""How the events as a whole stand: what waits, what is late, what is in hand."""
+"""How the events as a whole stand: pending, late and claimed events."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""When the rules of zones change, what waits in those zones moves with them (docs/architecture.md#local-time)."""
+"""When the rules of zones change, pending events in those zones move with them (docs/architecture.md#local-time)."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -71,7 +71,7 @@ async def recompute(
     going_on: Callable[[], Awaitable[bool]] | None = None,
     batch: int = BATCH,
 ) -> Report:
-    """Work out again, by the rules that this process has, what waits in zones that had others when it was worked out.
+    """Recompute, by this process's rules, the pending events of zones that had other rules when they were planned.
 
     Each batch is a transaction of its own, and one that was done is not done again. ``dry_run`` changes nothing: every
     batch is rolled back. ``going_on`` is asked after each; where it says no, the rest is left to others.
@@ -118,7 +118,7 @@ async def _renew(tx: Transaction, outbox: Outbox, rules: Rulebook, outdated: Seq
         event.id: event
         for event in await events.lock_alone(tx, {each.user_id for each in outdated if each.schedule_id is None})
     }
-    # Schedules have gone on behind those: they keep a time of their own.
+    # Schedules have advanced behind those: they keep a time of their own.
     apart = {event.schedule_id for event in outdated if event.rescheduled and event.id not in held} - {None}
     moved = await events.lock_moved(tx, {each.user_id for each in outdated}, [id for id in apart if id is not None])
     alone |= {event.id: event for found in moved.values() for event in found if event.id not in held}
@@ -130,7 +130,7 @@ async def _renew(tx: Transaction, outbox: Outbox, rules: Rulebook, outdated: Seq
         schedule, current = held.get(event.id), alone.get(event.id)
         if schedule is not None:
             waiting = live.get(schedule.id)
-            # What moved or was claimed since it was read is somebody else's by now.
+            # An event that moved or was claimed since it was read is handled elsewhere.
             if waiting is None or not waiting.pending or waiting.target != event.target:
                 continue
             done[event.timezone].examined += 1

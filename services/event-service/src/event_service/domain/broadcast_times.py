@@ -67,7 +67,8 @@ def _sending(broadcast: Broadcast, name: str, window: SendWindow | None) -> Send
 class PreviewRow:
     """Recipients of one zone who are sent it from ``first`` to ``last``.
 
-    ``instant`` is when it is due there, and ``applied`` what is done to that. None in all: clocks there leave it out.
+    ``instant`` is when it is due there, and ``applied`` the policies that changed it. All are None if that local time
+    does not exist there.
     """
 
     timezone: str

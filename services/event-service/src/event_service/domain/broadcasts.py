@@ -6,7 +6,7 @@
         │              │
         └──────┬───────┘
                ▼
-          CANCELLING ──► CANCELLED  what waits of them is cancelled, in chunks
+          CANCELLING ──► CANCELLED  pending ones are cancelled, in chunks
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class BroadcastStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who is in one of the zones, or has one of the tags; everybody where neither is named."""
+    """Who is in one of the zones, or has one of the tags; all users if neither is named."""
 
     timezones: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Calendar feeds: what is to come for a user, a tag or a schedule, for calendar programs (ADR 38)."""
+"""Calendar feeds: coming events of a user, a tag or a schedule, for calendar programs (ADR 38)."""
 
 import hashlib
 import secrets
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 HORIZON = timedelta(days=366)
-"""How far ahead a feed shows what is to come."""
+"""How far ahead a feed shows events."""
 MAX_ENTRIES = 1_000
 """Entries of a feed, the earliest first."""
 MAX_SCHEDULES = 1_000

@@ -26,7 +26,7 @@ from collections.abc import Sequence
 
 
 class EventServiceError(Exception):
-    """Base of the tree; ``str(error)`` says what is wrong."""
+    """Base of the tree; ``str(error)`` is the explanation."""
 
     field: str | None = None
     """The field at fault, as clients spell it, or None."""
@@ -37,7 +37,7 @@ class EventNotFoundError(EventServiceError):
 
 
 class InvalidRuleError(EventServiceError, ValueError):
-    """A rule that cannot be kept, or that could never fire. The detail names the part and what is asked of it."""
+    """A rule that cannot be kept, or that could never fire. The detail names the part and its rule."""
 
     field: str
 
@@ -61,7 +61,7 @@ class PriorityTooLowError(EventServiceError):
 
 
 class UnknownUserError(EventServiceError):
-    """No user with this id, or none that user-service has told us of yet."""
+    """No user with this id, or its message from user-service has not arrived yet."""
 
     field = "userId"
 
@@ -121,7 +121,7 @@ class InvalidItemsError(EventServiceError):
 
 
 class EventStateError(EventServiceError):
-    """What was asked for is not possible in the state in which the event is."""
+    """The request is not possible in the event's current state."""
 
     field = "status"
 
@@ -133,7 +133,7 @@ class BroadcastNotFoundError(EventServiceError):
 
 
 class BroadcastStateError(EventServiceError):
-    """What was asked for is not possible in the state in which the broadcast is."""
+    """The request is not possible in the broadcast's current state."""
 
     field = "status"
 

@@ -23,9 +23,7 @@ def lateness(rules: TypeRules, grace: timedelta | None, expiry: timedelta | None
     """Raises ExpiryBeforeGraceError."""
     allowed = grace or rules.grace
     if expiry is not None and expiry < allowed:
-        raise ExpiryBeforeGraceError(
-            f"must not be less than the grace of {int(allowed.total_seconds())} s, while which an event may be fired"
-        )
+        raise ExpiryBeforeGraceError(f"must be at least graceSeconds ({int(allowed.total_seconds())})")
     return Lateness(allowed, max(expiry or rules.expiry or allowed, allowed))
 
 

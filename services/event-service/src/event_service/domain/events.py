@@ -90,7 +90,7 @@ class Event:
 
 @record
 class Published:
-    """What became of one event: accepted where ``error`` is None. ``traceparent`` is that of its publication.
+    """The outcome of one event: accepted where ``error`` is None. ``traceparent`` is that of its publication.
 
     ``maybe``: there was no clear answer, so that it may have been accepted in spite of the error (ADR 0028).
     """
@@ -107,5 +107,5 @@ ENDS_FROM = {
     "CANCELLED": ("PENDING",),
 }
 """From which states an event may end in which. A delivery that succeeded has happened, whatever was believed: a publish
-whose stamp was lost leaves PENDING behind while its webhook fires. MISSED ends a PROCESSING event only where its
-publication was not confirmed and nobody is publishing it."""
+whose stamp was lost leaves PENDING behind while its webhook fires. MISSED ends a PROCESSING event only if its
+publication was not confirmed and no process is publishing it."""

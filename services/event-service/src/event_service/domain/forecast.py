@@ -1,4 +1,4 @@
-"""What is to come: how much is due, hour by hour and priority by priority."""
+"""The forecast: how much is due, hour by hour and priority by priority."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ Counts = Mapping[int, int]
 
 @dataclass(frozen=True, slots=True)
 class HourForecast:
-    """What is due in the hour that begins at ``hour``; ``moved`` of it were moved there by their send windows."""
+    """The events due in the hour that begins at ``hour``; ``moved`` of it were moved there by their send windows."""
 
     hour: datetime
     counts: Counts
@@ -19,7 +19,7 @@ class HourForecast:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What waits at ``since`` for an instant before ``until``.
+    """Pending events at ``since`` for an instant before ``until``.
 
     ``overdue`` should have been fired already; ``hours``, in their order, are those in which something is due.
     """

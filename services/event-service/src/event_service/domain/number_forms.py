@@ -80,7 +80,7 @@ def cardinal(number: int, tag: str | None) -> NumberText:
 
 
 def ordinal(number: int, tag: str | None) -> NumberText:
-    """Return the how manieth: ``30th``, ``30.``, ``1er``; in English where ``tag`` is None."""
+    """Return the ordinal of a number: ``30th``, ``30.``, ``1er``; in English where ``tag`` is None."""
     locale = _locale(tag)
     category = locale.ordinal_form(number)
     digits = str(number) if tag is None else format_decimal(number, locale=locale)

@@ -1,4 +1,4 @@
-"""A time of day passes over the world's zones: when it is where, and what is due there then."""
+"""A time of day passes over the world's zones: the instants, the zones, and the events due there."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,8 @@ from event_service.domain.local_time import GapPolicy, to_instant
 
 @dataclass(frozen=True, slots=True)
 class ZoneCount:
-    """Events of one zone: how many have their target at an instant, and how many of them still wait or are in hand."""
+    """Events of one zone: how many have their target at an instant, and how many of them are still pending or
+    processing."""
 
     timezone: str
     total: int

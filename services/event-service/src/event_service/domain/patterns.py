@@ -1,7 +1,7 @@
 """What a schedule repeats, apart from zone and policies: with those it becomes a rule.
 
 ``after`` is the key that all occurrences to come are later than, where the ``last`` that has ended is given. That may
-be a key of another kind of pattern, which the schedule had before: ``knows`` tells.
+be a key of another kind of pattern, which the schedule had before: see ``knows``.
 """
 
 from dataclasses import dataclass, replace
@@ -108,7 +108,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PatternParts:
-    """A pattern of any kind as someone writes it down: ``start`` is its first time."""
+    """A pattern of any kind as text: ``start`` is its first time."""
 
     kind: Kind
     start: datetime

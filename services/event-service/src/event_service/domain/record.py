@@ -1,4 +1,4 @@
-"""Records: dataclasses that nobody changes, made by the hundred thousand.
+"""Records: immutable dataclasses, created by the hundred thousand.
 
 To the type checker they are frozen, at run time they are not: the constructor of a frozen dataclass would set each
 field by a call, and so take ten times as long for an event with its two dozen, most of what a claim cost this process.

@@ -52,7 +52,7 @@ class Policies:
 class Occurrence:
     """One time of a rule. ``key`` identifies it within its schedule wherever it moves.
 
-    ``wall`` is the naive local time that the rule asks for, and ``policy`` names what was done to it to find
+    ``wall`` is the naive local time that the rule asks for, and ``policy`` names the policy that changed it to find
     ``instant``: empty where the year has that day, and the zone that time exactly once.
 
     ``planned`` is when it would be without its send window, None where that is the same. It stands for ``coalesced``

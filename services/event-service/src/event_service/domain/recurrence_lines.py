@@ -27,7 +27,7 @@ class RecurrenceLines:
 def take_apart(text: str) -> RecurrenceLines:
     """Read a rule. Text without such lines is an RRULE as it is.
 
-    Raises InvalidRuleError: it names the line and what is asked of it.
+    Raises InvalidRuleError: it names the line and its rule.
     """
     unfolded = _FOLDED.sub("", text.strip())
     lines = [line.strip() for line in unfolded.splitlines() if line.strip()]

@@ -1,4 +1,4 @@
-"""What is asked of a schedule: built, patched and checked before anything is stored."""
+"""The requested fields of a schedule: built, patched and checked before anything is stored."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,7 +42,8 @@ OVERRIDES: Mapping[str, str] = {
     "spread": "spreadSeconds",
     "window": "sendWindow",
 }
-"""What may be set for a schedule that follows from its user, and its name for clients: all else comes from there."""
+"""The fields that can be set for a schedule that follows from its user, and their names for clients: all else comes
+from there."""
 
 _FIELDS = {
     "start": "rule.startLocal",

@@ -63,10 +63,11 @@ class LiveEvent:
 
 @record
 class Schedule:
-    """What is to happen to a user, and when. None in a policy, in grace, expiry or message: as its type has it.
+    """A rule for one user: its events and their times. None in a policy, in grace, expiry or message: as its type has
+    it.
 
     ``last_occurrence`` is the latest whose firing is recorded: none up to it may come again. ``next_at`` without a live
-    event is too far ahead for one. ``version`` rises when someone changes the schedule, not when it goes on.
+    event is too far ahead for one. ``version`` rises when a client changes the schedule, not when it advances.
     ``floor_at`` is when its rule or zone last changed: no occurrence before it is made up for. ``has_moved``: an
     occurrence was moved behind its successor, and may still wait beside the live event.
 

@@ -69,7 +69,7 @@ class Sending:
         return wait + self.spread
 
     def at(self, instant: datetime) -> SendTime:
-        """Return when to send what is due at ``instant``.
+        """Return when to send an event due at ``instant``.
 
         It waits for the next opening of the window where that comes inside the grace. Where none does it keeps its
         instant: when it is due it will be MISSED, with a record (``NO_OPENING``).
