@@ -114,5 +114,5 @@ class Settings(ServiceSettings):
         for type in map(str.lower, EventType):
             grace, expiry = getattr(self, f"grace_hours_{type}"), getattr(self, f"expiry_hours_{type}")
             if expiry is not None and expiry < grace:
-                raise ValueError(f"expiry_hours_{type} must not be less than grace_hours_{type} ({grace:g})")
+                raise ValueError(f"expiry_hours_{type} must be at least grace_hours_{type} ({grace:g})")
         return self

@@ -134,7 +134,7 @@ async def test_a_repeated_request_with_a_key_gives_the_broadcast_that_is_there(e
         ({"at": "2027-03-14 02:30"}, "at", "must be `now`"),
         ({"message": "{label}"}, "message", "unknown placeholder {label}"),
         ({"payload": {"eventId": 1}}, "payload", "set by Almanac"),
-        ({"expirySeconds": 1}, "expirySeconds", "not be less than the grace"),
+        ({"expirySeconds": 1}, "expirySeconds", "must be at least graceSeconds"),
         ({"timezone": "UTC"}, "timezone", "not permitted"),
     ],
 )

@@ -102,7 +102,7 @@ CHANGES: list[tuple[dict[str, Any], str, str]] = [
     ({"label": None}, "label", "valid string"),
     ({"priority": "LOW"}, "priority", "may raise the priority"),
     ({"message": "{x}"}, "message", "unknown placeholder {x}"),
-    ({"expirySeconds": 1}, "expirySeconds", "must not be less than the grace"),
+    ({"expirySeconds": 1}, "expirySeconds", "must be at least graceSeconds"),
     ({"leapDay": "OMIT"}, "leapDay", "goes with the kind YEARLY only"),
     ({"timezone": "Nowhere"}, "timezone", "not a zone"),
     ({"userId": str(uuid7())}, "userId", "Extra inputs are not permitted"),

@@ -75,7 +75,7 @@ async def test_reads_of_schedules_in_a_dropped_calendar_stay_as_they_were(
 
 
 @whole_or_part
-async def test_series_in_a_dropped_calendar_follows_its_user_fires_and_goes_on(
+async def test_series_in_a_dropped_calendar_follows_its_user_and_fires(
     reminders: Reminders, holiday_releases: HolidayReleases, without: str
 ) -> None:
     scenario = reminders.scenario
@@ -129,7 +129,7 @@ async def test_request_that_names_a_dropped_calendar_is_refused_by_field(
     assert await _days(reminders, schedule, 2) == WORKING_DAYS[:2]
 
 
-async def test_imported_schedule_goes_on_after_its_calendar_is_dropped(
+async def test_imported_schedule_continues_after_its_calendar_is_dropped(
     reminders: Reminders, holiday_releases: HolidayReleases
 ) -> None:
     scenario, client = reminders.scenario, reminders.client
@@ -174,7 +174,7 @@ async def test_dropped_calendar_is_counted_until_no_schedule_keeps_to_it(
     assert await dropped(database) == []
 
 
-async def test_calendar_that_comes_back_with_other_days_moves_what_waits(
+async def test_restored_calendar_with_other_days_moves_pending_events(
     reminders: Reminders, holiday_releases: HolidayReleases
 ) -> None:
     scenario = reminders.scenario
