@@ -1,4 +1,4 @@
-"""Records results of attempts: what becomes of the delivery, the attempt itself, and whether its event has ended."""
+"""Records results of attempts: the state of the delivery, the attempt itself, and whether its event has ended."""
 
 import json
 from collections.abc import Sequence

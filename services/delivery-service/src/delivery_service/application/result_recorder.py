@@ -1,4 +1,4 @@
-"""Records the results of a pool's attempts in batches, and releases what was not attempted."""
+"""Records the results of a pool's attempts in batches, and releases deliveries that were not attempted."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,7 +24,7 @@ BATCH = 200
 
 
 class ResultRecorder:
-    """Batches what a pool has to write. While the database is away, results wait for it.
+    """Batches the writes of a pool. While the database is unreachable, results wait for it.
 
     Args:
         connections: how many transactions the pool may have at a time.
@@ -62,7 +62,7 @@ class ResultRecorder:
         await self._releases.submit(dispatch)
 
     async def release_all(self, dispatches: Sequence[Dispatch]) -> Sequence[None]:
-        """Release deliveries at once. While the database is away they are left to the end of their leases."""
+        """Release deliveries at once. While the database is unreachable they wait for the end of their leases."""
         try:
             async with self._connections:
                 await release(self._database, dispatches, returned_probes(dispatches), self._circuits)

@@ -1,4 +1,4 @@
-"""Events that nobody wants any more by the time their claim ends, because of a change meanwhile."""
+"""Claimed events whose schedule, user or broadcast was removed before their claim ended."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from event_service.domain.events import Event, EventKey
 
 
 async def cancel_orphans(tx: Transaction, outbox: Outbox, returned: Sequence[Event]) -> None:
-    """Cancel those of ``returned``, claimed and waiting again, that nobody wants any more."""
+    """Cancel those of ``returned``, claimed and pending again, whose schedule, user or broadcast is gone."""
     for reason, keys in (await find_orphans(tx, returned)).items():
         cancelled = await events.cancel_pending(tx, keys, reason)
         now = await events.current_time(tx)
@@ -19,7 +19,7 @@ async def cancel_orphans(tx: Transaction, outbox: Outbox, returned: Sequence[Eve
 
 
 async def find_orphans(tx: Transaction, claimed: Sequence[Event]) -> dict[str, list[EventKey]]:
-    """Those of the claimed, unpublished events that nobody wants any more, by the reason.
+    """Those of the claimed, unpublished events whose schedule, user or broadcast is gone, by the reason.
 
     Their users or schedules were deleted meanwhile, their schedules paused, or their broadcasts cancelled.
     """
@@ -27,7 +27,7 @@ async def find_orphans(tx: Transaction, claimed: Sequence[Event]) -> dict[str, l
         return {}
     people = await recipients.find(tx, {event.user_id for event in claimed})
     named = await schedules.still_named(tx, [event.id for event in claimed if event.schedule_id is not None])
-    # A schedule has gone on behind those that were given a time of their own: it does not name them.
+    # A schedule has advanced behind its rescheduled events: it does not name them.
     moved = [event for event in claimed if event.schedule_id is not None and event.rescheduled]
     wanting = await schedules.not_paused(tx, {event.schedule_id for event in moved if event.schedule_id is not None})
     named |= {event.id for event in moved if event.schedule_id in wanting}

@@ -28,7 +28,7 @@ SOURCE_REMOVED = "no longer the user's"
 
 
 async def write(tx: Transaction, outbox: Outbox, changes: Changes, reason: str) -> None:
-    """Write all changes and announce them; ``reason`` is why events moved or gave way."""
+    """Write all changes and announce them; ``reason`` is why events moved or were replaced."""
     gone = await events.delete_pending(tx, changes.replaced)
     moved = await events.move(tx, changes.moves)
     await (events.copy if changes.bulk else events.insert)(tx, changes.inserts)

@@ -61,7 +61,7 @@ async def transaction(database: Database, *, dry_run: bool) -> AsyncIterator[Tra
 def plan_again(
     changes: Changes, schedule: Schedule, live: LiveEvent, event: Event, recipient: Recipient, shifts: Shifts
 ) -> bool:
-    """Plan a waiting event of a schedule anew and count what became of it. Returns whether it stays as it is."""
+    """Plan a pending event of a schedule again and count the result. Returns whether it stays as it is."""
     planned = plan_schedule(changes, schedule, schedule, live, recipient, schedule.traceparent)
     if planned.live_event_id != event.id or planned.next_at is None:
         shifts.replaced += 1

@@ -80,7 +80,7 @@ class PreviewRow:
 
 
 def preview_rows(rules: Rulebook, broadcast: Broadcast, counted: Sequence[Counted]) -> Sequence[PreviewRow]:
-    """Return what becomes of the counted recipients, those without a time last."""
+    """Return the counted recipients by result, those without a time last."""
     own = {(each.timezone, each.window_key): each.window for each in counted if each.window_key and each.window}
     slots = slots_of(rules, broadcast, own)
     totals: dict[tuple[str, Slot | None], int] = {}

@@ -1,4 +1,4 @@
-"""What becomes of schedules and their waiting events after a change. ``application.planning`` writes it."""
+"""Changes of schedules and their pending events. ``application.planning`` writes it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ class Revival:
 
 @dataclass(slots=True)
 class Changes:
-    """What becomes of schedules and waiting events: collected first, then written by a handful of statements.
+    """Changes of schedules and pending events: collected first, then written by a handful of statements.
 
     The caller holds the locks of all that is changed: recipient, schedules by id, events by id.
     """
@@ -46,7 +46,7 @@ class Changes:
     moves: list[tuple[Event, datetime]] = field(default_factory=list)
     """With the instants that they had."""
     replaced: list[EventKey] = field(default_factory=list)
-    """They give way to another occurrence, and may come back: nothing is kept of them."""
+    """They are replaced by another occurrence, and may come back: nothing is kept of them."""
     cancels: dict[str, list[EventKey]] = field(default_factory=dict)
     """By the reason."""
     stored: list[Schedule] = field(default_factory=list)
@@ -54,11 +54,11 @@ class Changes:
     bulk: bool = False
     """New schedules, and their events, go by COPY: there are thousands."""
     fresh: list[Schedule] = field(default_factory=list)
-    """What is new, in ``bulk``."""
+    """The new schedules, in ``bulk``."""
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
-        """Forget what was planned inside where it raises."""
+        """Discard the changes planned inside if it raises."""
         lists: list[list[Any]] = [
             self.inserts, self.revivals, self.revived, self.renewals, self.moves, self.replaced,
             self.stored, self.deleted, self.fresh,

@@ -1,4 +1,4 @@
-"""What becomes of a schedule and its waiting events when its rule, its user or its zone changes."""
+"""Plans the changes of a schedule and its pending events when its rule, its user or its zone changes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,9 +26,9 @@ def plan_schedule(
 ) -> Schedule:
     """Bring the schedule ``have`` (None: it is new), with its live event, to what it should be. Returns that.
 
-    An event that is being published is left alone, and so is one that is past its grace: it is missed, whatever
-    changes now. Its successor follows the new data. No change drops an event that is due, or one that was given a
-    time of its own (``moved``: those behind which the schedule has gone on), unless an exception names it.
+    An event that is being published is unchanged, and so is one that is past its grace: it
+    becomes MISSED. Its successor follows the new data. No change drops an event that is due, or one that was given a
+    time of its own (``moved``: those behind which the schedule has advanced), unless an exception names it.
     """
     if have is not None and want.source is Source.API and want.timing != have.timing:
         want = _begin_anew(changes, want, have)
@@ -135,7 +135,7 @@ def _keep_apart(
 def _follow_moved(
     changes: Changes, event: Event, want: Schedule, have: Schedule | None, recipient: Recipient, traceparent: str | None
 ) -> None:
-    """Bring an event with a time of its own, behind which the schedule has gone on, in line with the schedule."""
+    """Update an event with its own time, behind which the schedule has advanced, from the schedule."""
     if have is not None and _excludes(want, have, event.occurrence):
         changes.cancel(event.key, EXCLUDED)
         return
@@ -153,7 +153,7 @@ def _follow_moved(
 def _renewed(
     changes: Changes, want: Schedule, moved: LiveEvent | Event, recipient: Recipient, traceparent: str | None
 ) -> Event:
-    """An event that someone gave a time of its own: the rule tells all of it but when."""
+    """A rescheduled event: the rule defines everything except its time."""
     timezone = want.timezone if moved.wall is None else moved.timezone
     target = moved.planned or moved.target
     if moved.wall is not None:
@@ -207,7 +207,7 @@ def plan_resumed(
 
 
 def plan_ended(changes: Changes, want: Schedule, have: Schedule, moved: Sequence[Event], recipient: Recipient) -> None:
-    """Bring what waits of a schedule that has ended in line with it."""
+    """Update the pending events of an ended schedule."""
     for each in moved:
         _follow_moved(changes, each, want, have, recipient, have.traceparent)
     changes.store(want, have)

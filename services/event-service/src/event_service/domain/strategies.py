@@ -16,7 +16,7 @@ from event_service.domain.schedules import Schedule, Source
 
 
 class Strategy(Protocol):
-    """The schedules of a type that nobody has to ask for, and the words of its messages."""
+    """The schedules that a type derives from users, and the placeholders of its messages."""
 
     @property
     def event_type(self) -> EventType: ...
@@ -26,7 +26,7 @@ class Strategy(Protocol):
         """What its templates may name: the person, and the keys of :meth:`values`."""
 
     def derive(self, recipient: Recipient) -> Iterable[Schedule]:
-        """The schedules that follow from what is known of a user, as they should be."""
+        """The schedules that follow from a user's data, in their target state."""
 
     def values(self, schedule: Schedule, occurrence: str, locale: str | None = None) -> Mapping[str, str]:
         """What an occurrence's message may say beside the user's name, its numbers as ``locale`` has them."""
