@@ -18,7 +18,7 @@ from contracts.messages.user import Anniversary, UserDeletedItem, UserItem
 from contracts.vocabulary import EventType, OutcomeStatus, Priority
 from event_service.adapters import claims
 from event_service.adapters.claims import Claim
-from event_service.adapters.events import COLUMNS, to_event
+from event_service.adapters.event_rows import COLUMNS, to_event
 from event_service.application import schedules
 from event_service.application.firing import FiringRules, publish_again, return_unconfirmed
 from event_service.application.outcomes import sweep_missed

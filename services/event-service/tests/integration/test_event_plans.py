@@ -22,8 +22,10 @@ from event_service.adapters import (
     broadcast_chunks,
     broadcasts,
     claims,
+    event_endings,
+    event_locks,
+    event_rows,
     event_views,
-    events,
     figures,
     forecasts,
     passages,
@@ -174,8 +176,8 @@ RUN_ALL_THE_TIME: dict[str, tuple[TextClause, dict[str, object]]] = {
     "return of the unconfirmed": (claims._RETURN_UNCONFIRMED, TAKE),
     "take-over": (claims._TAKE_OVER, TAKE),
     "anything to take over": (claims._ANY_TO_TAKE_OVER, {"priority": 2}),
-    "sweep": (events._MISSED, {"limit": 100}),
-    "sweep of the unconfirmed": (events._MISSED_UNCONFIRMED, {"limit": 100}),
+    "sweep": (event_endings._MISSED, {"limit": 100}),
+    "sweep of the unconfirmed": (event_endings._MISSED_UNCONFIRMED, {"limit": 100}),
     "figures": (figures._WAITING, {"late_after": 60.0, "counted": 100_000}),
     "forecast": (forecasts._COUNT, {"since": NOW, "until": NOW + timedelta(days=31)}),
 }
@@ -197,7 +199,7 @@ async def test_months_full_of_what_has_ended_cost_no_more_than_a_look_at_an_inde
 
 async def test_a_stamp_finds_its_events_by_their_keys(year: Scenario) -> None:
     keys = await _keys_in_hand(year)
-    nodes = await _explain(year, claims._STAMP, **events.key_parameters(keys), token=uuid7(), seconds=60.0)
+    nodes = await _explain(year, claims._STAMP, **event_rows.key_parameters(keys), token=uuid7(), seconds=60.0)
     assert tables_read_whole(nodes) == []
     assert _kinds(nodes) == {KEY}
 
@@ -226,7 +228,7 @@ async def test_reapers_read_only_processing_events(year: Scenario, statement: Te
 
 
 async def test_search_for_missed_events_reads_only_due_pending_events(year: Scenario) -> None:
-    nodes = await _explain(year, events._MISSED, limit=100)
+    nodes = await _explain(year, event_endings._MISSED, limit=100)
     assert tables_read_whole(nodes) == []
     assert _kinds(nodes) == {PENDING}
     assert rows_read(nodes, PENDING) <= 10
@@ -330,7 +332,7 @@ async def test_a_page_of_a_users_events_is_read_by_their_index_and_no_further(
 
 
 async def test_what_is_personal_is_found_by_its_user(year: Scenario) -> None:
-    nodes = await _explain(year, events._FORGET_PERSON, user_ids=[SOMEBODY])
+    nodes = await _explain(year, event_endings._FORGET_PERSON, user_ids=[SOMEBODY])
     assert tables_read_whole(nodes) == []
     assert _kinds(nodes) == {USER}
 
@@ -346,8 +348,8 @@ async def test_a_batch_of_keys_looks_only_into_its_own_months(year: Scenario) ->
     keys = await _keys_in_hand(year)
     nodes = await _explain(
         year,
-        events._FINISH,
-        **events.key_parameters(keys),
+        event_endings._FINISH,
+        **event_rows.key_parameters(keys),
         attempts=[1] * len(keys),
         statuses=["COMPLETED"] * len(keys),
         reasons=[None] * len(keys),
@@ -418,7 +420,7 @@ async def test_what_a_changed_user_has_is_found_by_index(year: Scenario) -> None
     users = [row.user_id for row in rows]
     nodes = await _explain(year, schedules._LOCK_OF_USERS, user_ids=users)
     assert indexes_used(nodes) == {"schedules_user"}
-    nodes = await _explain(year, events._LOCK_ALONE, user_ids=users)
+    nodes = await _explain(year, event_locks._LOCK_ALONE, user_ids=users)
     assert tables_read_whole(nodes) == []
     assert _kinds(nodes) == {"user_id_idx"}
     nodes = await _explain(year, schedules._NAMING, event_ids=[row.id for row in rows])

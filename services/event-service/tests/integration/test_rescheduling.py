@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from contracts.messages.spec import MessageType
 from contracts.messages.user import Contact, UserItem
 from contracts.vocabulary import OutcomeStatus
-from event_service.adapters import claims, events
+from event_service.adapters import claims, event_locks
 from event_service.application.firing import NotPublishedError, return_unconfirmed
 from event_service.application.outcomes import sweep_missed
 from event_service.domain.events import Event, Published
@@ -361,7 +361,7 @@ async def test_outcome_finds_its_moved_event_after_its_schedule_advanced(scenari
 
 async def _as_sent(scenario: Scenario, user: UserItem) -> Event:
     async with scenario.runtime.database.transaction() as tx:
-        event = await events.find(tx, event_id(user.user_id, 2026))
+        event = await event_locks.find(tx, event_id(user.user_id, 2026))
     assert event is not None
     return event
 

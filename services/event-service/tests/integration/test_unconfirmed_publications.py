@@ -12,7 +12,7 @@ from event_scenario import RULES, FakeBus, Scenario
 from contracts.messages.user import UserItem
 from contracts.vocabulary import OutcomeStatus, Priority
 from event_service.adapters import claims
-from event_service.adapters.events import COLUMNS, to_event
+from event_service.adapters.event_rows import COLUMNS, to_event
 from event_service.application.event_changes import cancel_event, reschedule_event
 from event_service.application.firing import FiringRules, NotPublishedError, fire_due, publish_again, return_unconfirmed
 from event_service.application.reaping import Reaper

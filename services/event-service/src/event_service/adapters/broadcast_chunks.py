@@ -15,7 +15,7 @@ from contracts.messages.registry import find_spec
 from contracts.messages.spec import MessageType
 from contracts.send_window import SendWindow
 from contracts.vocabulary import EventType, Priority
-from event_service.adapters.events import FORGOTTEN, OF_TAKEN
+from event_service.adapters.event_rows import FORGOTTEN, OF_TAKEN
 from event_service.adapters.send_windows import read_window
 from event_service.domain import templates
 from event_service.domain.broadcasts import Broadcast, Counted

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import text
 
 from chassis.database.database import Database, Reader, Transaction
-from event_service.adapters.events import COLUMNS, to_event
+from event_service.adapters.event_rows import COLUMNS, to_event
 from event_service.adapters.recomputes import Records
 from event_service.domain import calendars
 from event_service.domain.calendars import Calendar, Days

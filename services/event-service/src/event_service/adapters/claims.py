@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from chassis.database.database import Database, Transaction
-from event_service.adapters.events import COLUMNS, LIMIT, OF_TAKEN, TAKE_KEYS, key_parameters, to_event
+from event_service.adapters.event_rows import COLUMNS, LIMIT, OF_TAKEN, TAKE_KEYS, key_parameters, to_event
 from event_service.domain.events import LATE_AFTER, Event, EventKey
 
 # (SELECT almanac_now()) is evaluated once, before the scan; bare, it would be evaluated for each row and no index used.

@@ -11,7 +11,7 @@ from sqlalchemy import Row, text
 
 from chassis.database.database import Reader, Transaction
 from event_service.adapters import calendar_rules, patterns
-from event_service.adapters.events import copied
+from event_service.adapters.event_rows import copied
 from event_service.adapters.send_windows import read_window
 from event_service.domain.business_days import Adjust, BusinessDays
 from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from chassis.database.database import Database, Transaction
-from event_service.adapters.events import COLUMNS, KEYS, MATCH, key_parameters, to_event
+from event_service.adapters.event_rows import COLUMNS, KEYS, MATCH, key_parameters, to_event
 from event_service.adapters.months import Month
 from event_service.adapters.recomputes import Records
 from event_service.domain.events import Event, EventKey

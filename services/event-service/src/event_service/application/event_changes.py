@@ -7,7 +7,7 @@ from chassis.database.database import Database, Transaction
 from chassis.database.notifications import notify
 from chassis.messaging.outbox import Outbox
 from contracts.vocabulary import EventStatus
-from event_service.adapters import claims, event_views, events, recipients, schedules
+from event_service.adapters import claims, event_endings, event_locks, event_views, events, recipients, schedules
 from event_service.adapters.event_views import EventView
 from event_service.application import notices
 from event_service.application.next_occurrence import Continuation, move_live, schedule_next
@@ -124,7 +124,7 @@ async def retry_event(database: Database, event_id: UUID) -> EventView:
         held = await _hold(tx, event_id)
         if held.recipient is None:
             raise EventStateError(f"event {event_id} cannot be retried: its user has been deleted")
-        if not await events.retry(tx, held.event.key, RETRIED):
+        if not await event_endings.retry(tx, held.event.key, RETRIED):
             raise EventStateError(f"event {event_id} is {held.status}: only what has FAILED can be retried")
         await notify(tx, RETRY_CHANNEL)
         return await _view(tx, event_id)
@@ -133,12 +133,12 @@ async def retry_event(database: Database, event_id: UUID) -> EventView:
 async def _hold(tx: Transaction, event_id: UUID) -> _Held:
     # In everyone's order: recipient, schedule, event. While the first two are locked, no other transaction moves the
     # third.
-    known = await events.find(tx, event_id)
+    known = await event_locks.find(tx, event_id)
     if known is None:
         raise _missing(event_id)
     people = await recipients.lock(tx, [known.user_id])
     of_it = await schedules.lock(tx, [known.schedule_id]) if known.schedule_id is not None else {}
-    locked = await events.lock(tx, event_id)
+    locked = await event_locks.lock(tx, event_id)
     if locked is None:
         raise _missing(event_id)
     event, status = locked

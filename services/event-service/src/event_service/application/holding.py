@@ -13,7 +13,7 @@ from opentelemetry import metrics
 
 from chassis.database.database import Database
 from chassis.messaging.outbox import Outbox
-from event_service.adapters import events, recipients, schedules
+from event_service.adapters import event_endings, events, recipients, schedules
 from event_service.adapters.claims import Claim
 from event_service.application import notices
 from event_service.application.next_occurrence import schedule_next
@@ -77,9 +77,9 @@ async def _put_back(
             tx, [replace(live[event.id], next_at=event.target) for event, _ in moved if event.id in live]
         )
         now = await events.current_time(tx)
-        ended = await events.miss_claimed(tx, claim.token, [event.key for event in missed], NO_OPENING)
+        ended = await event_endings.miss_claimed(tx, claim.token, [event.key for event in missed], NO_OPENING)
         people = await recipients.find(tx, {event.user_id for event in ended.values()})
-        await events.forget_person(tx, {event.user_id for event in ended.values()} - people.keys())
+        await event_endings.forget_person(tx, {event.user_id for event in ended.values()} - people.keys())
         continuation = await schedule_next(
             tx,
             rules,

@@ -10,7 +10,7 @@ from chassis.imports.jobs import Job
 from chassis.imports.runner import Store, Stored
 from chassis.messaging.outbox import Outbox
 from chassis.telemetry.tracing import linked_traceparent
-from event_service.adapters import events
+from event_service.adapters import event_locks, events
 from event_service.application import notices
 from event_service.application.imported_schedules import TURN
 from event_service.application.imports import Lines, Outcome, imported_id, lock_people
@@ -34,7 +34,7 @@ def events_store(outbox: Outbox, rules: Rulebook) -> Store[Imported[NewEvent]]:
     async def store(tx: Transaction, job: Job, lines: Lines[NewEvent]) -> Stored:
         outcome = Outcome()
         people, found = await lock_people(tx, lines, outcome)
-        known = await events.lock_all(tx, [event_id(each.external_key) for _, each, _ in found])
+        known = await event_locks.lock_all(tx, [event_id(each.external_key) for _, each, _ in found])
         now = await events.current_time(tx)
         made: list[Event] = []
         moves: list[tuple[Event, datetime]] = []

@@ -9,8 +9,8 @@ from chassis.imports.runner import Store, Stored
 from chassis.messaging.outbox import Outbox
 from chassis.telemetry.tracing import current_traceparent, linked_traceparent
 from contracts.vocabulary import EventType, raise_priority
-from event_service.adapters import events
-from event_service.adapters.events import PastEvent
+from event_service.adapters import event_endings, event_locks, events
+from event_service.adapters.event_endings import PastEvent
 from event_service.adapters.partitions import cover
 from event_service.application import notices
 from event_service.application.imports import Lines, Outcome, imported_id, lock_people
@@ -32,7 +32,7 @@ def history_store(outbox: Outbox, retention: timedelta) -> Store[Imported[NewHis
     async def store(tx: Transaction, job: Job, lines: Lines[NewHistory]) -> Stored:
         outcome = Outcome()
         people, found = await lock_people(tx, lines, outcome)
-        known = await events.lock_all(tx, [history_id(each.external_key) for _, each, _ in found])
+        known = await event_locks.lock_all(tx, [history_id(each.external_key) for _, each, _ in found])
         now = await events.current_time(tx)
         past: list[PastEvent] = []
         for line, each, user_id in found:
@@ -49,7 +49,7 @@ def history_store(outbox: Outbox, retention: timedelta) -> Store[Imported[NewHis
         if past:
             targets = [each.event.target for each in past]
             await cover(tx, min(targets), max(targets))
-            await events.copy_past(tx, past)
+            await event_endings.copy_past(tx, past)
             await outbox.append(
                 tx, [notices.past(each.event, each.status, each.reason, each.finished_at) for each in past]
             )

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from chassis.database.database import Database, Transaction
 from chassis.messaging.outbox import Outbox
-from event_service.adapters import events, recipients, schedules
-from event_service.adapters.events import missed_at
+from event_service.adapters import event_endings, event_locks, events, recipients, schedules
+from event_service.adapters.event_endings import missed_at
 from event_service.application import notices
 from event_service.application.notices import Notice
 from event_service.application.reactivation import revive
@@ -111,7 +111,7 @@ async def schedule_next(
             made.append(Revival(settled, successor, recipient))
     missed = await _record_missed(tx, missed, now)
     made_events = await _go_on(tx, rules, advanced, made, now)
-    await events.coalesce(tx, skipped)
+    await event_endings.coalesce(tx, skipped)
     return Continuation(made_events, missed)
 
 
@@ -144,10 +144,10 @@ def _latest(passed: Sequence[Occurrence], grace_from: datetime) -> Occurrence | 
 
 async def _record_missed(tx: Transaction, missed: Sequence[Event], now: datetime) -> list[Event]:
     """Insert slots as events that have ended. One that has an event already, a cancelled one, keeps it."""
-    there = await events.where(tx, [event.id for event in missed])
+    there = await event_locks.where(tx, [event.id for event in missed])
     fresh = [event for event in missed if event.id not in there]
     await events.insert(tx, fresh)
-    await events.finish(tx, [missed_at(event, now) for event in fresh])
+    await event_endings.finish(tx, [missed_at(event, now) for event in fresh])
     return fresh
 
 

@@ -13,8 +13,8 @@ from chassis.messaging.domain import ReceivedItem
 from chassis.messaging.outbox import Outbox
 from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.vocabulary import EventStatus, OutcomeStatus
-from event_service.adapters import events, recipients, schedules
-from event_service.adapters.events import Finish, missed_at
+from event_service.adapters import event_endings, event_locks, events, recipients, schedules
+from event_service.adapters.event_endings import Finish, missed_at
 from event_service.application import notices
 from event_service.application.next_occurrence import schedule_next
 from event_service.domain.events import Event, EventKey
@@ -43,8 +43,10 @@ async def apply_outcomes(database: Database, outbox: Outbox, rules: Rulebook, re
         # Schedules are locked before events, by everyone, and tell where an event is that has moved since it was sent.
         live = await schedules.lock_live(tx, outcomes.keys())
         finishes = [_finish(item, _target(item, live.get(id))) for id, (item, _) in outcomes.items()]
-        ended = await events.finish(tx, finishes)
-        ended |= await events.finish(tx, await _elsewhere(tx, [each for each in finishes if each.key.id not in ended]))
+        ended = await event_endings.finish(tx, finishes)
+        ended |= await event_endings.finish(
+            tx, await _elsewhere(tx, [each for each in finishes if each.key.id not in ended])
+        )
         if not ended:
             return
         now = await events.current_time(tx)
@@ -65,12 +67,12 @@ async def apply_outcomes(database: Database, outbox: Outbox, rules: Rulebook, re
 async def sweep_missed(database: Database, outbox: Outbox, rules: Rulebook, *, limit: int) -> int:
     """Give up waiting events whose grace has ended, announce them, and let their schedules go on."""
     async with database.transaction() as tx:
-        candidates = await events.find_missed(tx, limit)
+        candidates = await event_endings.find_missed(tx, limit)
         if not candidates:
             return 0
         live = await schedules.lock_live(tx, [event.id for event in candidates])
         now = await events.current_time(tx)
-        ended = await events.finish(tx, [missed_at(event, now) for event in candidates])
+        ended = await event_endings.finish(tx, [missed_at(event, now) for event in candidates])
         people = await recipients.find(tx, {event.user_id for event in ended.values()})
         ended = await _forget_gone(tx, ended, people)
         continuation = await schedule_next(
@@ -90,15 +92,15 @@ async def sweep_missed(database: Database, outbox: Outbox, rules: Rulebook, *, l
 async def _forget_gone(tx: Transaction, ended: dict[UUID, Event], people: Collection[UUID]) -> dict[UUID, Event]:
     """Erases personal data of users deleted while their event was in flight."""
     gone = {event.user_id for event in ended.values()}.difference(people)
-    await events.forget_person(tx, gone)
+    await event_endings.forget_person(tx, gone)
     return {id: replace(event, tags=()) if event.user_id in gone else event for id, event in ended.items()}
 
 
 async def _elsewhere(tx: Transaction, left: Sequence[Finish]) -> list[Finish]:
     """Those whose events have moved since they were sent, and that no schedule names any more, with where they are."""
-    there = await events.existing(tx, [each.key for each in left])
+    there = await event_locks.existing(tx, [each.key for each in left])
     lost = [each for each in left if each.key.id not in there]
-    found = await events.where(tx, [each.key.id for each in lost])
+    found = await event_locks.where(tx, [each.key.id for each in lost])
     if unknown := [str(each.key.id) for each in lost if each.key.id not in found]:
         log.warning("outcomes for unknown events", events=unknown)
     return [replace(each, key=found[each.key.id]) for each in lost if each.key.id in found]

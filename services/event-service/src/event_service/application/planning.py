@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chassis.database.database import Transaction
 from chassis.messaging.outbox import Outbox
-from event_service.adapters import events, schedules
+from event_service.adapters import event_locks, events, schedules
 from event_service.application import calendar_days, notices
 from event_service.application.notices import Notice
 from event_service.application.reactivation import revive
@@ -71,7 +71,7 @@ async def reconcile(
     stored = await schedules.lock_of_users(tx, known)
     live = await lock_live_events(tx, stored)
     moved = await lock_moved_events(tx, stored)
-    alone = await events.lock_alone(tx, known)
+    alone = await event_locks.lock_alone(tx, known)
     people = {recipient.user_id: recipient for recipient in changed}
     have = {schedule.id: schedule for schedule in stored}
     changes = Changes(rules, now)
@@ -114,13 +114,13 @@ async def lock_live_events(tx: Transaction, held: Collection[Schedule]) -> dict[
     """Lock the live events of schedules that are locked already. Returns them by their schedules' ids."""
     naming = {each.live_event_id: each for each in held if each.live_event_id is not None}
     keys = [EventKey(id, each.next_at) for id, each in naming.items() if each.next_at is not None]
-    return {naming[id].id: live for id, live in (await events.lock_live(tx, keys)).items()}
+    return {naming[id].id: live for id, live in (await event_locks.lock_live(tx, keys)).items()}
 
 
 async def lock_moved_events(tx: Transaction, held: Collection[Schedule]) -> dict[UUID, list[Event]]:
     """Lock the events with their own time behind which locked schedules have advanced, by their schedules' ids."""
     having = [each for each in held if each.has_moved]
-    moved = await events.lock_moved(tx, {each.user_id for each in having}, {each.id for each in having})
+    moved = await event_locks.lock_moved(tx, {each.user_id for each in having}, {each.id for each in having})
     live = {each.live_event_id for each in having}
     return {id: [event for event in found if event.id not in live] for id, found in moved.items()}
 

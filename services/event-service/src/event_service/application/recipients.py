@@ -11,7 +11,7 @@ from chassis.messaging.domain import ReceivedItem
 from chassis.messaging.outbox import Outbox
 from contracts.messages.user import UserDeletedItem, UserItem
 from contracts.send_hours import window_of
-from event_service.adapters import calendar_feeds, events
+from event_service.adapters import calendar_feeds, event_endings, events
 from event_service.adapters import recipients as store
 from event_service.application.planning import reconcile
 from event_service.domain.recipients import Recipient
@@ -46,7 +46,7 @@ async def apply_user_items(
             deleted = [each.user_id for each in changed if each.deleted]
             await calendar_feeds.revoke_of_users(tx, deleted)
             await reconcile(tx, outbox, rules, changed, there, traceparents, now)
-            await events.forget_person(tx, deleted)
+            await event_endings.forget_person(tx, deleted)
             await erasures.request(tx, deleted)
 
 

@@ -15,7 +15,7 @@ from chassis.database.idempotency import IdempotencyKey
 from chassis.database.read_routing import Reads
 from chassis.messaging.outbox import Outbox
 from chassis.telemetry.tracing import current_traceparent
-from event_service.adapters import event_views, events, recipients, schedule_views, schedules
+from event_service.adapters import event_locks, event_views, events, recipients, schedule_views, schedules
 from event_service.adapters.schedule_views import Position, ScheduleFilter, ScheduleView
 from event_service.application import planning
 from event_service.application.coming import Coming, coming_of
@@ -221,7 +221,7 @@ async def _hold(tx: Transaction, schedule_id: UUID, expected: int | None) -> Hel
 
 async def _paused_moves(tx: Transaction, schedule: Schedule) -> list[Event]:
     """What a pause cancelled of the events that had a time of their own."""
-    return await events.moved_and_cancelled(tx, schedule.user_id, schedule.id, PAUSED)
+    return await event_locks.moved_and_cancelled(tx, schedule.user_id, schedule.id, PAUSED)
 
 
 async def _recipient(tx: Transaction, user_id: UUID) -> Recipient:

@@ -13,7 +13,7 @@ from chassis.database.database import Database, Transaction
 from chassis.database.leases import Lease
 from chassis.messaging.outbox import Outbox
 from contracts.vocabulary import Priority
-from event_service.adapters import events, months, recipients, schedules, zone_rules
+from event_service.adapters import event_locks, events, months, recipients, schedules, zone_rules
 from event_service.adapters.recomputes import Shifts
 from event_service.adapters.zone_rules import beginning
 from event_service.application import planning
@@ -116,11 +116,13 @@ async def _renew(tx: Transaction, outbox: Outbox, rules: Rulebook, outdated: Seq
     live = await lock_live_events(tx, held.values())
     alone = {
         event.id: event
-        for event in await events.lock_alone(tx, {each.user_id for each in outdated if each.schedule_id is None})
+        for event in await event_locks.lock_alone(tx, {each.user_id for each in outdated if each.schedule_id is None})
     }
     # Schedules have advanced behind those: they keep a time of their own.
     apart = {event.schedule_id for event in outdated if event.rescheduled and event.id not in held} - {None}
-    moved = await events.lock_moved(tx, {each.user_id for each in outdated}, [id for id in apart if id is not None])
+    moved = await event_locks.lock_moved(
+        tx, {each.user_id for each in outdated}, [id for id in apart if id is not None]
+    )
     alone |= {event.id: event for found in moved.values() for event in found if event.id not in held}
     changes, right = Changes(rules, now), list[EventKey]()
     for event in outdated:
