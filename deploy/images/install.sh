@@ -9,6 +9,12 @@ case $service in
   cli) packages="libs/contracts libs/client libs/cli" ;;
   *) packages="libs/contracts libs/chassis services/$service" ;;
 esac
+# Services that call others stand on the client; the Dockerfile copies it for all.
+if grep -q '"almanac-client"' "services/$service/pyproject.toml" 2>/dev/null; then
+  packages="$packages libs/client"
+elif [ "$service" != cli ]; then
+  rm -rf libs/client
+fi
 python3 -m venv build
 build/bin/python -m pip install --quiet --disable-pip-version-check --no-cache-dir --require-hashes -r requirements/bootstrap.txt
 build/bin/uv venv --quiet --python "$(command -v python3)" venv

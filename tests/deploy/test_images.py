@@ -99,7 +99,7 @@ def test_image_of_the_command_line_runs_it(tmp_path: Path) -> None:
 def test_an_image_has_its_own_service_and_no_other(service: str, tmp_path: Path) -> None:
     _copy(service, tmp_path)
     assert [each.name for each in (tmp_path / "services").iterdir()] == [service]
-    assert {each.name for each in (tmp_path / "libs").iterdir()} == {"contracts", "chassis"}
+    assert {each.name for each in (tmp_path / "libs").iterdir()} == {"contracts", "chassis", "client"}
     assert {each.name for each in (tmp_path / "requirements").iterdir()} == {"bootstrap.txt", f"{service}.txt"}
     assert not list(tmp_path.rglob("tests"))
     # What Docker is given to copy from leaves out all but this: a source that it does not let in would fail the build.

@@ -2,13 +2,23 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 
-from almanac_client import Almanac, ApiError, NotReachableError, Services, transport
+from almanac_client import (
+    Almanac,
+    AlmanacError,
+    ApiError,
+    NotConfiguredError,
+    NotReachableError,
+    Services,
+    UnexpectedAnswerError,
+    transport,
+)
 
 SERVICES = Services("http://users", "http://events", "http://deliveries", "http://analytics")
 ADA = {
@@ -150,3 +160,52 @@ async def test_import_streams_its_content_and_is_sent_once(open_almanac: Open) -
     with pytest.raises(ApiError):
         await almanac.users.import_lines(lines(), key="one")
     assert len(script.requests) == 2
+
+
+async def test_another_key_calls_over_the_same_connections(open_almanac: Open) -> None:
+    almanac, script = open_almanac(httpx.Response(200, json=ADA), httpx.Response(200, json=ADA))
+    await almanac.with_key("theirs").users.get(UUID(int=1))
+    await almanac.users.get(UUID(int=1))
+    assert [each.headers["Authorization"] for each in script.requests] == ["Bearer theirs", "Bearer key"]
+
+
+async def test_service_without_an_address_or_a_key_is_not_called(open_almanac: Open) -> None:
+    almanac, script = open_almanac()
+    without_key = almanac.with_key(None)
+    without_address = Almanac(Services(None, None, None, None), "key")
+    for client, missing in ((without_key, "key"), (without_address, "address")):
+        with pytest.raises(NotConfiguredError, match=f"the {missing} of event-service is not configured"):
+            await client.events.summary()
+    assert script.requests == []
+
+
+async def test_answer_with_other_fields_names_the_first_of_them(open_almanac: Open) -> None:
+    almanac, _ = open_almanac(httpx.Response(200, json={"recipients": 1, "pending": "many", "processing": 0}))
+    expected = "event-service answered /v1/events/summary with a body that is not understood, at 'pending'"
+    with pytest.raises(UnexpectedAnswerError, match=expected):
+        await almanac.events.summary()
+
+
+async def test_sentences_of_errors_name_the_service_and_no_address() -> None:
+    answers = [
+        (httpx.ConnectError("refused"), "event-service does not answer"),
+        (problem(503, "away", title="Away"), "event-service answers that it is not available"),
+        (problem(500, "failed", title="Failed"), "event-service answered with status 500"),
+        (httpx.Response(404, json={"type": "urn:almanac:problem:gone", "title": "Gone"}), "Gone"),
+    ]
+    script = Script(*(answer for answer, _ in answers))
+    async with httpx.AsyncClient(transport=httpx.MockTransport(script)) as http:
+        almanac = Almanac(SERVICES, "key", http=http, attempts=1)
+        for _, sentence in answers:
+            with pytest.raises(AlmanacError) as raised:
+                await almanac.events.summary()
+            assert (raised.value.sentence(), raised.value.service) == (sentence, "event-service")
+
+
+async def test_lists_and_instants_are_sent_as_the_apis_read_them(open_almanac: Open) -> None:
+    series = {"grain": "hour", "since": "2027-01-01T00:00:00Z", "until": "2027-01-02T00:00:00Z", "points": []}
+    almanac, script = open_almanac(httpx.Response(200, json=series))
+    await almanac.analytics.counts("hour", "completed", "failed", since=datetime(2027, 1, 1, tzinfo=UTC))
+    assert script.requests[0].url.params.multi_items() == [
+        ("grain", "hour"), ("outcome", "completed"), ("outcome", "failed"), ("from", "2027-01-01T00:00:00+00:00"),
+    ]  # fmt: skip

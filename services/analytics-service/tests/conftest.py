@@ -19,6 +19,7 @@ from nicegui.functions.notify import notify
 from nicegui.testing import User
 from nicegui.testing.general import nicegui_reset_globals
 
+from almanac_client import Almanac, Services
 from analytics_service.adapters.service_clients import ServiceClient, ServiceClients
 from analytics_service.console.site import Console, OpenConsole
 from analytics_service.main import SERVICE
@@ -27,6 +28,8 @@ from chassis.api.auth import Keyring
 from chassis.core.lifecycle import Role
 from chassis.core.settings import ApiKey
 from chassis.service.runtime import Runtime, open_runtime
+from chassis.telemetry.outgoing import open_http
+from contracts.vocabulary import Service as ServiceName
 from testkit import AwsAccount
 from testkit.plugin import DatabaseFactory
 
@@ -150,13 +153,11 @@ async def console(framework: None, services: FakeServices) -> AsyncIterator[Open
     """The console, running; keys are their own names: `reader`, `writer`, `admin`, and `blind` without a scope."""
     keys = (_key("reader", "read"), _key("writer", "read", "write"), _key("admin", "admin"), _key("blind"))
 
-    def peer(name: str) -> ServiceClient:
-        return ServiceClient(name, f"http://{name}", key="feeds", transport=httpx.MockTransport(services))
-
-    peers = ServiceClients(peer("user-service"), peer("event-service"), peer("delivery-service"))
-    opened = Console(Keyring(keys), peers, peer("analytics-service")).open()
-    async with opened.running(asyncio.Event()):
-        yield opened
+    addresses = Services(*(f"http://{each.value}" for each in ServiceName))
+    async with open_http(timeout_seconds=5, transport=httpx.MockTransport(services)) as http:
+        opened = Console(Keyring(keys), Almanac(addresses, "feeds", http=http, attempts=1)).open()
+        async with opened.running(asyncio.Event()):
+            yield opened
 
 
 @pytest.fixture

@@ -6,37 +6,46 @@
         user, created = await almanac.users.put("crm-42", {"firstName": "Ada", …})
         async for event in almanac.events.iterate(user_id=user.id, status="PENDING"):
             print(event.target_timestamp_utc)
+
+Replies are the models of ``contracts.http``.
 """
 
 from almanac_client.client import Almanac, Services
-from almanac_client.errors import AlmanacError, ApiError, NotReachableError
-from almanac_client.models import (
-    Endpoint,
-    Event,
-    Fault,
-    ImportJob,
-    MissingUser,
-    RefusedLine,
-    Schedule,
-    Summary,
-    Upcoming,
-    User,
+from almanac_client.deliveries import DeadLetterFilter
+from almanac_client.errors import (
+    AlmanacError,
+    ApiError,
+    NotConfiguredError,
+    NotReachableError,
+    UnavailableError,
+    UnexpectedAnswerError,
 )
+from contracts.http.deliveries import DeadLetter, Delivery, Endpoint
+from contracts.http.events import Event, Schedule, Summary, Upcoming
+from contracts.http.model import ListPage
+from contracts.http.users import Fault, ImportJob, MissingUser, RefusedLine, User
 
 __all__ = [
     "Almanac",
     "AlmanacError",
     "ApiError",
+    "DeadLetter",
+    "DeadLetterFilter",
+    "Delivery",
     "Endpoint",
     "Event",
     "Fault",
     "ImportJob",
+    "ListPage",
     "MissingUser",
+    "NotConfiguredError",
     "NotReachableError",
     "RefusedLine",
     "Schedule",
     "Services",
     "Summary",
+    "UnavailableError",
+    "UnexpectedAnswerError",
     "Upcoming",
     "User",
 ]

@@ -6,25 +6,21 @@ from typing import Any, Literal
 from urllib.parse import quote
 from uuid import UUID
 
-from almanac_client.models import ImportJob, MissingUser, RefusedLine, User
-from almanac_client.transport import Api, new_key
+from almanac_client.reports import Reports
+from contracts.http.model import ListPage
+from contracts.http.users import ImportJob, MissingUser, RefusedLine, User
 
 Body = Mapping[str, Any]
 """A JSON object with the fields of the API, as ``{"firstName": "Ada", …}``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Users:
-    """Calls of user-service. Each raises ApiError or NotReachableError."""
-
-    api: Api
+class Users(Reports):
+    """Calls of user-service. Each raises AlmanacError."""
 
     async def create(self, user: Body, *, key: str | None = None) -> User:
         """Create a user. A repeated call with the same ``key`` creates nothing more."""
-        headers = {"Idempotency-Key": key or new_key()}
-        return User.model_validate_json(
-            (await self.api.request("POST", "/v1/users", body=user, headers=headers)).content
-        )
+        return await self.api.create(User, "/v1/users", user, key)
 
     async def put(self, external_id: str, user: Body) -> tuple[User, bool]:
         """Create the user whom your system calls ``external_id``, or make it what ``user`` says.
@@ -32,7 +28,7 @@ class Users:
         Returns the user, and whether it is new.
         """
         response = await self.api.request("PUT", _by_external_id(external_id), body=user)
-        return User.model_validate_json(response.content), response.status_code == 201
+        return self.api.read(User, response), response.status_code == 201
 
     async def get(self, user_id: UUID) -> User:
         return await self.api.get(User, f"/v1/users/{user_id}")
@@ -43,12 +39,15 @@ class Users:
     async def update(self, user_id: UUID, changes: Body, *, expected: int | None = None) -> User:
         """Change the fields in ``changes`` (RFC 7396), where the user is at version ``expected`` (None: any)."""
         match = "*" if expected is None else f'"{expected}"'
-        response = await self.api.request("PATCH", f"/v1/users/{user_id}", body=changes, headers={"If-Match": match})
-        return User.model_validate_json(response.content)
+        return await self.api.send(User, "PATCH", f"/v1/users/{user_id}", changes, headers={"If-Match": match})
 
     async def delete(self, user_id: UUID) -> None:
         """Delete a user for good, with what is scheduled."""
         await self.api.request("DELETE", f"/v1/users/{user_id}")
+
+    async def page(self, *, limit: int | None = None, cursor: str | None = None, **filters: str) -> ListPage[User]:
+        """One page of :meth:`iterate`."""
+        return await self.api.page(User, "/v1/users", {**filters, "limit": limit, "cursor": cursor})
 
     def iterate(self, **filters: str) -> AsyncIterator[User]:
         """All users who meet every filter, newest first. Filters: ``email``, ``externalId``, ``timezone``, ``tag``."""

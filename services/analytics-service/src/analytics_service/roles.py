@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from fastapi import FastAPI
 
+from almanac_client import Almanac, Services
 from analytics_service.adapters.alert_emails import AlertEmails
 from analytics_service.adapters.alert_webhooks import AlertWebhook
 from analytics_service.adapters.pagerduty import PagerDuty
@@ -32,6 +33,7 @@ from chassis.messaging.aws import AwsAccess, AwsClient
 from chassis.messaging.erasures import Eraser
 from chassis.messaging.status import StatusReader
 from chassis.service.runtime import Runtime
+from chassis.telemetry.outgoing import open_http
 from contracts.messages.spec import MessageType
 from contracts.vocabulary import Service as ServiceName
 
@@ -89,6 +91,21 @@ def open_peers(runtime: Runtime[Settings]) -> ServiceClients:
     )
     runtime.closing.push_async_callback(peers.aclose)
     return peers
+
+
+def open_almanac(runtime: Runtime[Settings]) -> Almanac:
+    """The four APIs with this service's key, over connections that are closed with the runtime."""
+    settings = runtime.settings
+    http = open_http(timeout_seconds=settings.services_timeout_seconds)
+    runtime.closing.push_async_callback(http.aclose)
+    services = Services(
+        settings.user_service_url,
+        settings.event_service_url,
+        settings.delivery_service_url,
+        settings.analytics_service_url or _own_address(settings),
+    )
+    key = None if settings.services_api_key is None else settings.services_api_key.get_secret_value()
+    return Almanac(services, key, http=http, attempts=1)
 
 
 def alert_rules(settings: Settings) -> Sequence[Rule]:
@@ -174,12 +191,9 @@ def console(runtime: Runtime[Settings], app: FastAPI) -> Sequence[Role]:
     from analytics_service.console.site import Console
 
     settings = runtime.settings
-    own = _peer(settings, "analytics-service", settings.analytics_service_url or _own_address(settings))
-    runtime.closing.push_async_callback(own.aclose)
     site = Console(
         Keyring(settings.api_keys),
-        open_peers(runtime),
-        own,
+        open_almanac(runtime),
         session_hours=settings.console_session_hours,
         each_per_second=settings.process_events_per_second,
     ).open()

@@ -7,7 +7,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from analytics_service.console.clients.http import RefusedError, ServiceAwayError, ServiceError
+from almanac_client import AlmanacError, ApiError, NotReachableError
 from analytics_service.console.page import Visit
 from analytics_service.console.sessions import Sessions
 from analytics_service.console.silence_dialog import wrong_hours
@@ -33,7 +33,7 @@ def _visit(*scopes: Scope) -> Visit:
     sessions = Sessions(hours=1)
     session = sessions.find(sessions.open(Principal("ada", frozenset(scopes)), "secret"))
     assert session is not None
-    return Visit(session, services=cast(Any, None), live=cast(Any, None), sessions=sessions, client=cast(Any, None))
+    return Visit(session, almanac=cast(Any, None), live=cast(Any, None), sessions=sessions, client=cast(Any, None))
 
 
 async def test_a_key_that_may_only_read_does_nothing_and_the_attempt_is_logged(
@@ -52,12 +52,12 @@ async def test_a_key_that_may_only_read_does_nothing_and_the_attempt_is_logged(
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (RefusedError("delivery-service", 403, "Forbidden", "the key lacks the scope write"), 403),
-        (ServiceAwayError("delivery-service", "delivery-service does not answer"), None),
+        (ApiError("delivery-service", 403, "forbidden", "the key lacks the scope write", title="Forbidden"), 403),
+        (NotReachableError("delivery-service", "delivery-service at http://10.0.0.7 does not answer"), None),
     ],
 )
 async def test_refused_or_unanswered_action_is_shown_and_logged_with_its_user(
-    logs: list[structlog.typing.EventDict], said: list[str], error: ServiceError, status: int | None
+    logs: list[structlog.typing.EventDict], said: list[str], error: AlmanacError, status: int | None
 ) -> None:
     async def refuse() -> int:
         raise error
@@ -66,7 +66,7 @@ async def test_refused_or_unanswered_action_is_shown_and_logged_with_its_user(
     (entry,) = logs
     assert (entry["event"], entry["by"], entry["status"]) == ("console action failed", "ada", status)
     assert entry["service"] == "delivery-service"
-    assert str(error) in said[0]
+    assert error.sentence() in said[0]
 
 
 async def test_action_is_logged_with_its_user_and_without_the_key(

@@ -3,8 +3,8 @@
 from datetime import UTC, date, datetime
 
 from analytics_service.console.charts import business as charts
-from analytics_service.console.clients.analytics import CountPoint, CountSeries, LatencyPoint, LatencySeries
 from analytics_service.console.views.business import Day, columns, days_of, first_day, latency_rows, rows, success_rows
+from contracts.http.analytics import CountPoint, CountSeries, LatencyPoint, LatencySeries
 from contracts.vocabulary import EventType
 
 TODAY = date(2026, 11, 25)

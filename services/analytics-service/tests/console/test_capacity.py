@@ -5,27 +5,30 @@ from typing import Any
 
 import pytest
 
-from analytics_service.console.clients.analytics import CountSeries, Overview
-from analytics_service.console.clients.processes import Processes, Usage, processes_of
-from analytics_service.console.clients.status import DeliveryStatus
+from analytics_service.console.processes import Processes, processes_of
 from analytics_service.console.views.capacity import bound_rows, capacity
+from contracts.http.analytics import CountSeries, Overview
+from contracts.http.status import DeliveryServiceStatus, ServiceUsage
 
 NOW = datetime(2026, 11, 23, 14, 50, tzinfo=UTC)
 PRIORITIES = ("CRITICAL", "HIGH", "NORMAL", "LOW")
 FEW = [Processes("event-service", "scheduler", 2.1), Processes("delivery-service", "worker", 12.0)]
 
 
-def _status(*, at_once: int = 100) -> DeliveryStatus:
-    none = {"waiting": 0, "due": 0, "inFlight": 0, "oldestDueAgeSeconds": None}
-    return DeliveryStatus.model_validate(
+def _status(*, at_once: int = 100) -> DeliveryServiceStatus:
+    none = {"waiting": 0, "due": 0, "inFlight": 0, "abandoned": 0, "oldestDueAgeSeconds": None}
+    return DeliveryServiceStatus.model_validate(
         {
-            "database": {"connectionsUsed": 1, "connectionsMax": 2},
+            "takenAt": NOW.isoformat(),
+            "database": {"connectionsUsed": 1, "connectionsMax": 2, "replicaLagSeconds": None},
             "outbox": {"unsent": 0, "oldestAgeSeconds": 0},
             "queues": [],
             "deadLetterMessages": 0,
+            "busError": None,
             "deliveries": [{"priority": each, "concurrency": at_once, **none} for each in PRIORITIES],
-            "endpoints": {"enabled": 1, "disabled": 0, "open": 0, "halfOpen": 0},
-            "deadLetters": {"open": 0, "newInLastHour": 0},
+            "endpoints": {"enabled": 1, "disabled": 0, "open": 0, "halfOpen": 0, "circuits": []},
+            "recentAttempts": {"windowSeconds": 300, "made": 0, "succeeded": 0, "timedOut": 0},
+            "deadLetters": {"open": 0, "openByReason": {}, "newInLastHour": 0},
         }
     )
 
@@ -43,8 +46,8 @@ def _pace(*counts: int) -> CountSeries:
 
 def _item(meter: str, roles: str, amount: float, *, minutes: float = 50, ago: float = 0) -> dict[str, Any]:
     last = NOW - timedelta(minutes=ago)
-    return {"meter": meter, "resource": roles, "amount": amount, "firstAt": last - timedelta(minutes=minutes),
-            "lastAt": last}  # fmt: skip
+    return {"meter": meter, "operation": "", "resource": roles, "amount": amount,
+            "firstAt": last - timedelta(minutes=minutes), "lastAt": last}  # fmt: skip
 
 
 def test_concurrency_and_webhook_duration_limit_a_fleet_with_many_processes() -> None:
@@ -89,19 +92,21 @@ def test_without_a_process_of_a_role_nothing_gets_through() -> None:
 
 
 def test_processes_are_counted_by_their_time_and_ended_ones_are_not() -> None:
-    usage = Usage.model_validate(
+    usage = ServiceUsage.model_validate(
         {
+            "since": NOW,
+            "until": NOW,
             "items": [
                 _item("process_seconds", "worker-critical", 2 * 3_000),
                 _item("process_seconds", "relay worker-low worker-high", 3_000),
                 _item("process_seconds", "api", 4 * 3_000),
                 _item("process_seconds", "worker", 9 * 3_000, ago=4),
                 _item("cpu_seconds", "worker-critical", 77),
-            ]
+            ],
         }
     )
     assert processes_of("delivery-service", usage) == [
         Processes("delivery-service", "worker", 3.0),
         Processes("delivery-service", "relay", 1.0),
     ]
-    assert processes_of("event-service", Usage(items=())) == []
+    assert processes_of("event-service", ServiceUsage(since=NOW, until=NOW, items=())) == []

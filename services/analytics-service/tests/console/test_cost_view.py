@@ -2,8 +2,8 @@
 
 import pytest
 
-from analytics_service.console.clients.costs import CostLine
 from analytics_service.console.views.cost import dollars, line_rows
+from contracts.http.analytics import CostLine
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from analytics_service.console.clients.dead_letters import Selection
+from almanac_client import DeadLetterFilter
 from analytics_service.console.dead_letter_filter import EVERYTHING, Wanted, form
 
 ID = UUID("0190163d-8694-739b-aea5-966c26f8ad91")
-CHOSEN = Selection(
+CHOSEN = DeadLetterFilter(
     event_type="BIRTHDAY",
     event_id=ID,
     endpoint_id=ID,
@@ -28,7 +28,7 @@ def test_an_address_gives_back_what_made_it() -> None:
 
 def test_empty_filter_means_open_dead_letters() -> None:
     wanted = Wanted.of({"eventType": "", "from": ""})
-    assert (wanted.selection, wanted.status, wanted.faults) == (Selection(), "OPEN", ())
+    assert (wanted.selection, wanted.status, wanted.faults) == (DeadLetterFilter(), "OPEN", ())
 
 
 def test_every_status_is_asked_for_by_naming_none() -> None:
@@ -42,7 +42,7 @@ def test_every_status_is_asked_for_by_naming_none() -> None:
 )
 def test_invalid_filter_is_named_and_ignored(name: str, value: str) -> None:
     wanted = Wanted.of({name: value})
-    assert wanted.selection == Selection()
+    assert wanted.selection == DeadLetterFilter()
     (fault,) = wanted.faults
     assert fault.startswith(f"{name} is ")
 
@@ -59,7 +59,7 @@ def test_a_change_of_all_names_a_filter_because_the_service_wants_one() -> None:
 
 def test_scope_of_a_bulk_action_is_described() -> None:
     assert Wanted.of({}).words([]) == "all open dead letters, whatever they are"
-    chosen = Selection(event_type="BIRTHDAY", reason="exhausted", start=CHOSEN.start)
+    chosen = DeadLetterFilter(event_type="BIRTHDAY", reason="exhausted", start=CHOSEN.start)
     said = "all open dead letters of type BIRTHDAY, with the reason exhausted, from 2026-11-23 14:00 UTC on"
     assert Wanted(chosen).words([]) == said
 

@@ -6,12 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from analytics_service.console.clients.dead_letters import DeadLetter, Redrive
-from analytics_service.console.clients.endpoints import Endpoint, Health
 from analytics_service.console.facts import facts
 from analytics_service.console.markup import joined
 from analytics_service.console.pages import dead_letters, endpoint, endpoints
 from analytics_service.console.pages.dead_letter import readable
+from contracts.http.deliveries import DeadLetter, Endpoint, EndpointStats, Redrive
 
 ID = "0190163d-8694-739b-aea5-966c26f8ad91"
 AT = datetime(2026, 11, 23, 14, tzinfo=UTC)
@@ -27,13 +26,13 @@ def _endpoint(**fields: Any) -> Endpoint:
     return Endpoint.model_validate(plain | fields)
 
 
-def _health(state: str = "CLOSED", **fields: Any) -> Health:
+def _health(state: str = "CLOSED", **fields: Any) -> EndpointStats:
     plain: dict[str, Any] = {
         "circuit": {"state": state, "failuresInRow": 12, "failingSince": AT, "probeAt": AT},
         "deliveries": 10, "pending": 3, "succeeded": 5, "failed": 2, "successRate": 5 / 7, "attempts": 20,
         "latency": {"p50": 0.01, "p95": 0.2, "p99": 1.5}, "lastError": None,
     }  # fmt: skip
-    return Health.model_validate(plain | fields)
+    return EndpointStats.model_validate(plain | fields)
 
 
 def _letter(**fields: Any) -> DeadLetter:

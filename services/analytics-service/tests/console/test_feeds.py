@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from analytics_service.console.clients.http import ServiceAwayError
+from almanac_client import NotReachableError
 from analytics_service.console.poller import Poller
 from testkit import eventually
 
@@ -55,7 +55,7 @@ async def test_a_failure_keeps_the_last_value_and_says_why_it_is_old() -> None:
 
     async def ask() -> int:
         if fails:
-            raise ServiceAwayError("event-service", "event-service does not answer")
+            raise NotReachableError("event-service", "event-service does not answer")
         return 7
 
     feed = Poller("numbers", ask, every_seconds=1)

@@ -31,6 +31,14 @@ def _event(status: str = "PENDING", **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _user(id: str) -> dict[str, Any]:
+    return {
+        "id": id, "version": 1, "firstName": "Ada", "lastName": "Lovelace", "dateOfBirth": "1990-12-10",
+        "timezone": "Europe/London", "email": "ada@example.com", "phone": None, "tags": [], "deliveryTime": "09:00:00",
+        "anniversaries": [], "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+
+
 @pytest.fixture
 def one_event(services: FakeServices) -> FakeServices:
     services.answers("GET", f"event-service/v1/events/{EVENT}", _event())
@@ -69,7 +77,7 @@ async def test_a_search_asks_event_service_with_the_users_own_key(services: Fake
         return httpx.Response(200, json={"items": [_event("FAILED")], "nextCursor": "more"})
 
     services.answers("GET", "event-service/v1/events", found)
-    services.answers("GET", "user-service/v1/users", {"items": [{"id": USER}], "nextCursor": None})
+    services.answers("GET", "user-service/v1/users", {"items": [_user(USER)], "nextCursor": None})
     async with logged_in("reader") as user:
         await user.open("/events?user=ada@example.com&status=FAILED")
         await user.should_see(f"/events/{EVENT}")
@@ -87,7 +95,7 @@ async def test_an_event_is_found_by_the_id_that_receivers_know(one_event: FakeSe
 
 async def test_users_who_share_an_address_are_all_named(services: FakeServices, logged_in: LogIn) -> None:
     services.answers("GET", "event-service/v1/events", {"items": [_event()], "nextCursor": None})
-    services.answers("GET", "user-service/v1/users", {"items": [{"id": USER}, {"id": EVENT}], "nextCursor": None})
+    services.answers("GET", "user-service/v1/users", {"items": [_user(USER), _user(EVENT)], "nextCursor": None})
     async with logged_in("reader") as user:
         await user.open("/events?user=ada@example.com")
         await user.should_see("2 users have this address.")

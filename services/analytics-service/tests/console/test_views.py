@@ -7,10 +7,6 @@ from uuid import UUID
 
 from analytics_service.console.charts.activity import activity, activity_rows
 from analytics_service.console.charts.ahead import week_ahead
-from analytics_service.console.clients.alerts import Alerts
-from analytics_service.console.clients.analytics import CountSeries, Overview, Timeline
-from analytics_service.console.clients.events import Forecast, Passages
-from analytics_service.console.clients.status import DeliveryStatus, EventStatus, ServiceStatus
 from analytics_service.console.poller import Reading
 from analytics_service.console.views.ahead import busiest_rows, day_rows, outlook
 from analytics_service.console.views.capacity import Capacity
@@ -18,6 +14,11 @@ from analytics_service.console.views.events import search_form, wanted
 from analytics_service.console.views.now import alerts_firing, due_by_priority, headline, lateness, problems, queues
 from analytics_service.console.views.waterfall import bars, waterfall_markup
 from analytics_service.console.views.zones import band_markup, bands
+from contracts.http.alerts import Alert
+from contracts.http.analytics import CountSeries, Overview, Timeline
+from contracts.http.events import Forecast, Passages
+from contracts.http.model import ListPage
+from contracts.http.status import DeliveryServiceStatus, EventServiceStatus, ServiceStatus
 
 NOW = datetime(2026, 11, 23, 8, 20, tzinfo=UTC)
 ENDPOINT = "0198c0de-1111-7000-8000-000000000001"
@@ -31,6 +32,7 @@ def _queue(name: str, priority: str | None = None, **more: Any) -> dict[str, Any
 
 def _common(*queues: Mapping[str, Any], used: int = 82, error: str | None = None) -> dict[str, Any]:
     return {
+        "takenAt": NOW.isoformat(),
         "database": {"connectionsUsed": used, "connectionsMax": 200, "replicaLagSeconds": None},
         "outbox": {"unsent": 0, "oldestAgeSeconds": 0},
         "queues": queues,
@@ -39,25 +41,34 @@ def _common(*queues: Mapping[str, Any], used: int = 82, error: str | None = None
     }
 
 
-def _events(*, oldest: float | None = None, due: int = 0, overdue: int = 0) -> EventStatus:
-    usual = {"due": 0, "overdue": 0, "claimed": 2, "published": 5}
+def _events(*, oldest: float | None = None, due: int = 0, overdue: int = 0) -> EventServiceStatus:
+    usual: dict[str, float | None] = {
+        "due": 0, "overdue": 0, "oldestDueAgeSeconds": None, "claimed": 2, "claimsExpired": 0, "published": 5,
+        "unanswered": 0,
+    }  # fmt: skip
     rows = [{"priority": each, **usual} for each in PRIORITIES]
     rows[3] |= {"due": due, "overdue": overdue, "oldestDueAgeSeconds": oldest}
-    return EventStatus.model_validate({**_common(), "events": rows, "pending": 1_234_567, "pendingEstimated": True})
+    return EventServiceStatus.model_validate(
+        {**_common(), "events": rows, "pending": 1_234_567, "pendingEstimated": True}
+    )
 
 
-def _deliveries(*, in_flight: int = 1, circuits: int = 0, letters: int = 0, new: int = 0) -> DeliveryStatus:
+def _deliveries(*, in_flight: int = 1, circuits: int = 0, letters: int = 0, new: int = 0) -> DeliveryServiceStatus:
     broken = {
-        "endpointId": ENDPOINT, "description": "Cards <b>", "state": "open", "failingSince": NOW.isoformat(),
+        "endpointId": ENDPOINT, "description": "Cards <b>", "state": "OPEN", "failingSince": NOW.isoformat(),
         "failuresInRow": 61,
     }  # fmt: skip
-    return DeliveryStatus.model_validate(
+    return DeliveryServiceStatus.model_validate(
         {
             **_common(_queue("bday-events-low", "LOW", depth=12), _queue("bday-events-critical", "CRITICAL")),
             "deliveries": [
-                {"priority": each, "waiting": 3, "due": 0, "inFlight": in_flight, "concurrency": 100}
+                {
+                    "priority": each, "waiting": 3, "due": 0, "inFlight": in_flight, "abandoned": 0,
+                    "oldestDueAgeSeconds": None, "concurrency": 100,
+                }
                 for each in PRIORITIES
             ],
+            "recentAttempts": {"windowSeconds": 300, "made": 0, "succeeded": 0, "timedOut": 0},
             "endpoints": {
                 "enabled": 7,
                 "disabled": 1,
@@ -176,11 +187,11 @@ def test_problems_list_only_the_endpoint_and_the_bus() -> None:
     rows = problems(_deliveries(circuits=1), [silent, silent, None], None)
     assert str(rows[0][0]) == f'<a href="/endpoints/{ENDPOINT}">Cards &lt;b&gt;</a>'
     assert [str(row[2]) for row in rows[1:]] == ["SQS does not answer"]
-    assert problems(_deliveries(), [], Alerts(items=())) == []
+    assert problems(_deliveries(), [], ListPage[Alert](items=())) == []
 
 
 def test_firing_alerts_are_listed_by_severity_with_acknowledgements() -> None:
-    alerts = Alerts.model_validate(
+    alerts = ListPage[Alert].model_validate(
         {
             "items": [
                 _alert("QueueBacklog", "warning", summary="bday-events-low has 6,000 messages"),
@@ -325,8 +336,8 @@ def test_a_search_is_kept_in_its_form_and_asked_for_in_utc() -> None:
     assert '<option value="FAILED" selected>Failed</option>' in made
     assert 'value=" ada@example.com "' in made
     assert wanted(query) == {
-        "user": "ada@example.com", "eventType": None, "status": "FAILED", "from": "2026-11-23T09:00:00+00:00",
-        "to": "soon",
+        "user": "ada@example.com", "event_type": None, "status": "FAILED", "start": "2026-11-23T09:00:00+00:00",
+        "end": "soon",
     }  # fmt: skip
 
 

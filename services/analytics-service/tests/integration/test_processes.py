@@ -6,9 +6,8 @@ import time
 import httpx
 import pytest
 
-from analytics_service.adapters.service_clients import ServiceClient
-from analytics_service.console.clients.http import Api
-from analytics_service.console.clients.processes import Processes, ProcessesClient
+from almanac_client import Almanac, Services
+from analytics_service.console.processes import Processes, processes_of
 from analytics_service.main import SERVICE
 from analytics_service.settings import Settings
 from chassis.core.usage import Usage
@@ -30,11 +29,10 @@ async def test_processes_that_have_recorded_their_time_are_counted_by_their_role
         ]
     for each in recorders:
         await each.record()
-    transport = httpx.ASGITransport(app=SERVICE.app(runtime))
-    peer = ServiceClient("event-service", "http://test", key="reader", transport=transport)
-    told = await ProcessesClient([Api(peer, None)]).now()
-    await peer.aclose()
-    assert [Processes(each.service, each.role, round(each.number)) for each in told] == [
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=SERVICE.app(runtime))) as http:
+        almanac = Almanac(Services(None, "http://test", None, None), "reader", http=http)
+        found = processes_of("event-service", await almanac.events.usage())
+    assert [Processes(each.service, each.role, round(each.number)) for each in found] == [
         Processes("event-service", "scheduler", 2),
         Processes("event-service", "consumer", 1),
         Processes("event-service", "relay", 2),

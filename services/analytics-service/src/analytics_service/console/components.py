@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from markupsafe import Markup
 from nicegui import ui
 
-from analytics_service.console.clients.http import ServiceError
+from almanac_client import AlmanacError
 from analytics_service.console.icons import icon
 from analytics_service.console.markup import Content, joined, tag
 from analytics_service.console.page import problem_text, soon
@@ -241,7 +241,7 @@ class Region:
                 error = outcome.exception()
                 if error is None:
                     show(outcome.result())
-                elif isinstance(error, ServiceError):
+                elif isinstance(error, AlmanacError):
                     self._failed(error, lambda: self.fill(load, show))
                 else:
                     raise error
@@ -254,7 +254,7 @@ class Region:
         with self._element:
             yield
 
-    def _failed(self, error: ServiceError, again: Callable[[], Awaitable[None]]) -> None:
+    def _failed(self, error: AlmanacError, again: Callable[[], Awaitable[None]]) -> None:
         html(away(problem_text(error)))
         button("Try again", again)
 

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from markupsafe import Markup
 
-from analytics_service.console.clients.dead_letters import Selection
-from analytics_service.console.clients.endpoints import Endpoint
+from almanac_client import DeadLetterFilter
 from analytics_service.console.formats import word
 from analytics_service.console.markup import Content, link, tag
+from contracts.http.deliveries import Endpoint
 from contracts.vocabulary import EventType
 
 PATH = "/dead-letters"
@@ -28,7 +28,7 @@ REASONS = (
     "poison",
     "not_applied",
 )
-EVERYTHING = Selection(start=datetime(2000, 1, 1, tzinfo=UTC))
+EVERYTHING = DeadLetterFilter(start=datetime(2000, 1, 1, tzinfo=UTC))
 """What stands for all of them where the API wants at least one filter."""
 
 
@@ -36,7 +36,7 @@ EVERYTHING = Selection(start=datetime(2000, 1, 1, tzinfo=UTC))
 class Wanted:
     """The requested filter, and its invalid fields."""
 
-    selection: Selection
+    selection: DeadLetterFilter
     status: str = OPEN
     cursor: str | None = None
     faults: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class Wanted:
                 return None
             return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
 
-        selection = Selection(
+        selection = DeadLetterFilter(
             event_type=one_of("eventType", tuple(EventType)),
             event_id=uuid("eventId"),
             endpoint_id=uuid("endpointId"),
@@ -85,7 +85,7 @@ class Wanted:
         return None if self.status == ANY else self.status
 
     @property
-    def changed(self) -> Selection:
+    def changed(self) -> DeadLetterFilter:
         """What a change of all that are shown names: at least one filter."""
         return EVERYTHING if self.selection.is_empty else self.selection
 

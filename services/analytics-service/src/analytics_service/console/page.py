@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TypeVar
 
 import structlog
 from nicegui import Client, background_tasks, ui
 
-from analytics_service.console.clients.http import RefusedError, ServiceError
-from analytics_service.console.clients.services import Services
+from almanac_client import Almanac, AlmanacError, ApiError
 from analytics_service.console.data_sources import DataSources
 from analytics_service.console.poller import Poller
 from analytics_service.console.session_middleware import LOGIN
@@ -43,7 +43,7 @@ class Visit:
     """One tab that shows a page: who looks, whom they may ask, what they watch."""
 
     session: Session
-    services: Services
+    almanac: Almanac
     """As the holder of the session's key: a service refuses what the key may not."""
     live: DataSources
     sessions: Sessions
@@ -91,9 +91,9 @@ class Visit:
             return None
         try:
             result = await call()
-        except ServiceError as error:
-            status = error.status if isinstance(error, RefusedError) else None
-            log.warning("console action failed", **told, service=error.service, status=status, reason=str(error))
+        except AlmanacError as error:
+            status = error.status if isinstance(error, ApiError) else None
+            log.warning("console action failed", **told, service=error.service, status=status, reason=error.sentence())
             self.say(problem_text(error), wrong=True)
             return None
         log.info("console action", **told)
@@ -112,12 +112,15 @@ class Visit:
         )
 
 
-def problem_text(error: ServiceError) -> str:
+def problem_text(error: AlmanacError) -> str:
     """What a problem says, with the fields that it names."""
-    if not isinstance(error, RefusedError):
-        return str(error)
-    fields = [f"{name}: {rule}" for name, rule in error.fields.items() if rule not in str(error)]
-    return " · ".join((f"{error.title}: {error}" if error.title not in str(error) else str(error), *fields))
+    said = error.sentence()
+    if not isinstance(error, ApiError) or not 400 <= error.status < 500:
+        return said
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        said = f"{error.service} does not know this key"
+    fields = [f"{name}: {rule}" for name, rule in error.faults if rule not in said]
+    return " · ".join((said if error.title in said else f"{error.title}: {said}", *fields))
 
 
 async def soon(load: Awaitable[T], show: Callable[[asyncio.Future[T]], None]) -> bool:

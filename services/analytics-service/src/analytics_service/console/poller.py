@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Generic, TypeVar
 
 import structlog
 
-from analytics_service.console.clients.http import ServiceError
+from almanac_client import AlmanacError, ApiError
 from chassis.core.lifecycle import first_of
 
 log = structlog.get_logger(__name__)
@@ -69,8 +70,8 @@ class Poller(Generic[T]):
                 value = await self._ask()
         except TimeoutError:
             self._failed(f"no answer within {self._timeout:g} s")
-        except ServiceError as error:
-            self._failed(str(error))
+        except AlmanacError as error:
+            self._failed(_reason(error))
         except Exception as error:  # an answer that cannot be read: shown in place of its value, and logged
             self._failed("the answer cannot be read")
             log.exception("feed failed", feed=self.name, error=repr(error))
@@ -80,3 +81,9 @@ class Poller(Generic[T]):
 
     def _failed(self, reason: str) -> None:
         self.reading = Reading(self.reading.value, self.reading.at, reason)
+
+
+def _reason(error: AlmanacError) -> str:
+    if isinstance(error, ApiError) and error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return f"{error.service} refused the console's key"
+    return error.sentence()

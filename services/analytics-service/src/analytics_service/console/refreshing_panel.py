@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from nicegui import ui
 
-from analytics_service.console.clients.http import ServiceError
+from almanac_client import AlmanacError
 from analytics_service.console.components import away, button, html, waiting
 from analytics_service.console.page import problem_text, soon
 
@@ -61,12 +61,12 @@ class RefreshingPanel(Generic[T]):
             self.body.visible = True
             with self.body:
                 self._show(outcome.result())
-        elif isinstance(error, ServiceError):
+        elif isinstance(error, AlmanacError):
             self._failed(error)
         else:
             raise error
 
-    def _failed(self, error: ServiceError) -> None:
+    def _failed(self, error: AlmanacError) -> None:
         self._status.clear()
         with self._status:
             text = problem_text(error)

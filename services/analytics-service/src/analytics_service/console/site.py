@@ -15,8 +15,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from analytics_service.adapters.service_clients import ServiceClient, ServiceClients
-from analytics_service.console.clients.services import Services, services_for
+from almanac_client import Almanac
 from analytics_service.console.components import away, html
 from analytics_service.console.data_sources import DataSources
 from analytics_service.console.document import ASSETS, HEAD, lost_page
@@ -37,9 +36,8 @@ class Console:
     """What all pages share. There is one in a process: the page framework keeps its routes in the module."""
 
     keyring: Keyring
-    peers: ServiceClients
-    own: ServiceClient
-    """This service's own API. Feeds call them with the console's key, pages and actions with the user's key."""
+    almanac: Almanac
+    """With the console's key, for polled data. Pages and actions call with the user's key."""
     session_hours: float = 12.0
     each_per_second: float = 450.0
     """Events per second of one process of each role, for the fleet's capacity."""
@@ -58,7 +56,7 @@ class OpenConsole:
     def __init__(self, console: Console) -> None:
         self._console = console
         self.sessions = Sessions(hours=console.session_hours)
-        self.live = DataSources(self._services(None), each_per_second=console.each_per_second)
+        self.live = DataSources(console.almanac, each_per_second=console.each_per_second)
         self._started = False
         self._site = self._build()
         self.app: ASGIApp = self._site
@@ -80,9 +78,6 @@ class OpenConsole:
             finally:
                 self._started = False
                 stopping.set()
-
-    def _services(self, key: str | None) -> Services:
-        return services_for(self._console.peers, self._console.own, key)
 
     def _build(self) -> FastAPI:
         site = FastAPI(
@@ -127,7 +122,7 @@ class OpenConsole:
         session: Session = request.scope[SESSION]
         visit = Visit(
             session=session,
-            services=self._services(session.key),
+            almanac=self._console.almanac.with_key(session.key),
             live=self.live,
             sessions=self.sessions,
             client=client,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from analytics_service.console import formats
 from analytics_service.console.charts.looks import BAD, PRIORITY_COLOURS, Options, over_time, stacked_bars
-from analytics_service.console.clients.analytics import CountSeries
+from contracts.http.analytics import CountSeries
 from contracts.vocabulary import Priority
 
 _MINUTE = timedelta(minutes=1)

@@ -13,8 +13,8 @@ from analytics_service.console.charts.looks import (
     over_time,
     stacked_bars,
 )
-from analytics_service.console.clients.events import Forecast
 from analytics_service.console.views.capacity import Capacity
+from contracts.http.events import Forecast
 from contracts.vocabulary import Priority
 
 SHOWN_ABOVE = 20.0

@@ -2,11 +2,11 @@
 
 from analytics_service.console import formats
 from analytics_service.console.charts.ahead import week_ahead
-from analytics_service.console.clients.events import Forecast
 from analytics_service.console.components import Chart, Table, Tile, panel, row
 from analytics_service.console.page import Page, Visit
 from analytics_service.console.views.ahead import busiest_rows, day_rows, outlook
 from analytics_service.console.views.capacity import COLUMNS, bound_rows, capacity
+from contracts.http.events import Forecast
 from contracts.vocabulary import Priority
 
 _PRIORITIES = [formats.word(priority.name) for priority in Priority]

@@ -9,7 +9,7 @@ from functools import partial
 from markupsafe import Markup
 from nicegui import ui
 
-from analytics_service.console.clients.alerts import Alert, AlertsClient, Change, Rule, Silence
+from almanac_client import Almanac
 from analytics_service.console.components import Changing, Region, Table, button, html, nothing, panel
 from analytics_service.console.dialogs import ask
 from analytics_service.console.formats import NONE, duration, moment, word
@@ -17,8 +17,11 @@ from analytics_service.console.markup import Content, badge, joined, link, tag
 from analytics_service.console.page import Page, Visit
 from analytics_service.console.refreshing_panel import RefreshingPanel
 from analytics_service.console.silence_dialog import ask_silence
+from contracts.http.alerts import Alert, AlertChange, AlertRule, Silence
 
 REFRESH_SECONDS = 3.0
+MOST = 100
+"""The maximum of each that is shown."""
 _HISTORY = ("When", "What", "Rule", "Severity", "Summary", "By", "Note")
 _RULES = ("Rule", "Severity", "What is watched", "Threshold", "For")
 _TONES = {"critical": "bad", "warning": "watch"}
@@ -30,11 +33,15 @@ class Watch:
 
     alerts: Sequence[Alert]
     silences: Sequence[Silence]
-    changes: Sequence[Change]
+    changes: Sequence[AlertChange]
 
 
-async def load(client: AlertsClient) -> Watch:
-    alerts, silences, changes = await asyncio.gather(client.current(), client.silences(), client.history())
+async def load(almanac: Almanac) -> Watch:
+    alerts, silences, changes = await asyncio.gather(
+        almanac.alerts.page(limit=MOST),
+        almanac.silences.page(active=True, limit=MOST),
+        almanac.alerts.history(limit=MOST),
+    )
     return Watch(alerts.items, silences.items, changes.items)
 
 
@@ -42,7 +49,7 @@ def severity_badge(severity: str) -> Content:
     return badge(word(severity), _TONES.get(severity, "plain"))
 
 
-def change_cells(change: Change) -> Sequence[Content]:
+def change_cells(change: AlertChange) -> Sequence[Content]:
     """Something that happened, as a row of the table."""
     return [
         moment(change.at),
@@ -55,7 +62,7 @@ def change_cells(change: Change) -> Sequence[Content]:
     ]
 
 
-def rule_cells(rule: Rule) -> Sequence[Content]:
+def rule_cells(rule: AlertRule) -> Sequence[Content]:
     """A rule, as a row of the table."""
     side = "below" if rule.below else "above"
     lasting = "at once" if rule.for_seconds == 0 else duration(rule.for_seconds)
@@ -79,29 +86,26 @@ def standing(alert: Alert) -> Content:
 
 async def build(visit: Visit) -> None:
     """Refreshed every few seconds; the rules once."""
-    client = AlertsClient(visit.services.analytics.api)
-    panel_data = RefreshingPanel(lambda: load(client), every_seconds=REFRESH_SECONDS)
+    almanac = visit.almanac
+    panel_data = RefreshingPanel(lambda: load(almanac), every_seconds=REFRESH_SECONDS)
     with panel_data.body:
-        view = _View(visit, client, panel_data)
+        view = _View(visit, panel_data)
     with panel("What is watched", "Thresholds are settings of the alerter.", wide=True):
         rules = Region()
     await panel_data.begin(view.show)
 
-    def show_rules(found: Sequence[Rule]) -> None:
+    def show_rules(found: Sequence[AlertRule]) -> None:
         table = Table("Rules", _RULES, numbers=(3,))
         table.show([rule_cells(rule) for rule in found])
 
-    async def load_rules() -> Sequence[Rule]:
-        return (await client.rules()).rules
-
-    await rules.fill(load_rules, show_rules)
+    await rules.fill(almanac.alerts.rules, show_rules)
 
 
 class _View:
     """The content of the page. Alerts and silences are rebuilt only when they change, so that a button stays."""
 
-    def __init__(self, visit: Visit, client: AlertsClient, panel_data: RefreshingPanel[Watch]) -> None:
-        self._visit, self._client, self._panel_data = visit, client, panel_data
+    def __init__(self, visit: Visit, panel_data: RefreshingPanel[Watch]) -> None:
+        self._visit, self._almanac, self._panel_data = visit, visit.almanac, panel_data
         with panel("Now", wide=True):
             self._alerts = Changing(self._build_alerts)
         with panel("Silences", "A silence suppresses notifications; its alerts are still evaluated.", wide=True):
@@ -150,22 +154,27 @@ class _View:
         text = "Stops the reminders. The alert stays listed until it resolves."
         note = await ask(f"Acknowledge {alert.rule}?", text, "Note", "Acknowledge", value="Investigating.")
         if note:
-            await self._act("acknowledge alert", alert.id, lambda: self._client.acknowledge(alert.id, note))
+            await self._act("acknowledge alert", alert.id, lambda: self._almanac.alerts.acknowledge(alert.id, note))
 
     async def silence(self, alert: Alert) -> None:
         asked = await ask_silence(alert.rule)
         if asked is not None:
             until = datetime.now(UTC) + timedelta(hours=asked.hours)
-            call = partial(self._client.silence, alert.rule, alert.labels, until, asked.reason)
+            call = partial(self._almanac.silences.create, asked.reason, until, rule=alert.rule, labels=alert.labels)
             await self._act("silence alert", alert.rule, call)
 
     async def end(self, silence: Silence) -> None:
-        await self._act("end silence", silence.id, lambda: self._client.end_silence(silence.id))
+        await self._act("end silence", silence.id, lambda: _ended(self._almanac, silence))
 
     async def _act(self, action: str, target: object, call: Callable[[], Awaitable[object]]) -> None:
         if await self._visit.act(action, target, call) is not None:
             self._visit.say("Done.")
             await self._panel_data.again()
+
+
+async def _ended(almanac: Almanac, silence: Silence) -> bool:
+    await almanac.silences.delete(silence.id)
+    return True
 
 
 def _described(alert: Alert) -> Markup:

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from almanac_client.analytics import Analytics
 from analytics_service.console.charts import business as charts
-from analytics_service.console.clients.analytics import AnalyticsClient
 from analytics_service.console.components import Chart, Tile, html, panel, row
 from analytics_service.console.formats import NONE, count, share
 from analytics_service.console.markup import joined, link
@@ -31,10 +31,10 @@ RANGES = (7, 30, 90, 365)
 DEFAULT_DAYS = 30
 
 
-async def load(client: AnalyticsClient, days: int) -> Sequence[Day]:
+async def load(client: Analytics, days: int) -> Sequence[Day]:
     start = first_day(datetime.now(UTC).date(), days)
     counts, latency = await asyncio.gather(
-        client.counts("day", *OUTCOMES, since=start, by="eventType"), client.latency("day", END_TO_END, start)
+        client.counts("day", *OUTCOMES, since=start, by="eventType"), client.latency("day", END_TO_END, since=start)
     )
     return days_of(counts, latency, start, days)
 
@@ -51,7 +51,7 @@ async def build(visit: Visit) -> None:
         link(f"{each} days", f"/business?days={each}", aria_current="page" if each == days else None) for each in RANGES
     )
     html(joined(choices), name="nav").classes("choices").props('aria-label="How far back"')
-    panel_data = RefreshingPanel(lambda: load(visit.services.analytics, days), every_seconds=REFRESH_SECONDS)
+    panel_data = RefreshingPanel(lambda: load(visit.almanac.analytics, days), every_seconds=REFRESH_SECONDS)
     with panel_data.body:
         with row():
             tiles = Tile("Delivered"), Tile("Success rate"), Tile("Failed"), Tile("Missed")

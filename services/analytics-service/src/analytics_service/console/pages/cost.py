@@ -1,6 +1,5 @@
 """*Cost*: what the last day would have cost on AWS."""
 
-from analytics_service.console.clients.costs import Costs, CostsClient
 from analytics_service.console.components import Table, Tile, away, html, panel, row
 from analytics_service.console.markup import joined
 from analytics_service.console.page import Page, Visit
@@ -15,6 +14,7 @@ from analytics_service.console.views.cost import (
     observed,
     saving_rows,
 )
+from contracts.http.analytics import Costs
 
 REFRESH_SECONDS = 30.0
 _TILES = ("In 24 hours", "A month", "An event", "The bus, an event")
@@ -22,8 +22,7 @@ _TILES = ("In 24 hours", "A month", "An event", "The bus, an event")
 
 async def build(visit: Visit) -> None:
     """The costs, refreshed every half minute."""
-    client = CostsClient(visit.services.analytics.api)
-    panel_data = RefreshingPanel(client.last_day, every_seconds=REFRESH_SECONDS)
+    panel_data = RefreshingPanel(visit.almanac.analytics.costs, every_seconds=REFRESH_SECONDS)
     with panel_data.body:
         missing = html()
         with row():

@@ -7,8 +7,6 @@ from uuid import UUID
 
 from nicegui import ui
 
-from analytics_service.console.clients.dead_letters import DeadLetter, DeadLetterDetail, DeadLettersClient
-from analytics_service.console.clients.endpoints import Attempt, EndpointsClient
 from analytics_service.console.components import Region, Table, away, button, html, panel
 from analytics_service.console.dialogs import ask, confirm
 from analytics_service.console.facts import facts
@@ -16,6 +14,7 @@ from analytics_service.console.formats import NONE, duration, moment, word
 from analytics_service.console.markup import Content, link, tag
 from analytics_service.console.page import Page, Visit
 from analytics_service.console.pages.dead_letters import status_badge
+from contracts.http.deliveries import Attempt, DeadLetter, DeadLetterDetail
 
 _ATTEMPTS = ("Began", "Result", "HTTP", "Fault", "Took", "Answer")
 
@@ -29,10 +28,10 @@ class Whole:
 
 
 async def load(visit: Visit, letter_id: UUID) -> Whole:
-    letter = await DeadLettersClient(visit.services.deliveries).get(letter_id)
+    letter = await visit.almanac.dead_letters.get(letter_id)
     if letter.delivery_id is None:
         return Whole(letter, ())
-    delivery = await EndpointsClient(visit.services.deliveries).delivery(letter.delivery_id)
+    delivery = await visit.almanac.deliveries.get(letter.delivery_id)
     return Whole(letter, delivery.history)
 
 
@@ -103,7 +102,7 @@ async def build(visit: Visit) -> None:
 
 
 def _actions(visit: Visit, letter: DeadLetter, again: Callable[[], Awaitable[None]]) -> None:
-    client = DeadLettersClient(visit.services.deliveries)
+    client = visit.almanac.dead_letters
 
     async def redrive() -> None:
         text = "It is sent again with its webhook-id and new tries, so that a receiver that had it takes it once."

@@ -7,8 +7,7 @@ from uuid import UUID
 
 from nicegui import ui
 
-from analytics_service.console.clients.dead_letters import DeadLetter, DeadLetterPage, DeadLettersClient, Redrive
-from analytics_service.console.clients.endpoints import Endpoint, EndpointsClient
+from almanac_client.deliveries import DeadLetters
 from analytics_service.console.components import Region, Table, away, button, html, panel
 from analytics_service.console.dead_letter_filter import OPEN, Wanted, form
 from analytics_service.console.dialogs import ask, confirm
@@ -16,9 +15,13 @@ from analytics_service.console.formats import NONE, count, moment, word
 from analytics_service.console.markup import Content, badge, joined, link, tag
 from analytics_service.console.page import Page, Visit
 from analytics_service.console.refreshing_panel import RefreshingPanel
+from contracts.http.deliveries import DeadLetter, Endpoint, Redrive
+from contracts.http.model import ListPage
 
 MAX_ENDPOINTS = 200
 """How many there are to choose from; another one can be named in the address."""
+ROWS = 25
+"""How many dead letters a page shows."""
 PROGRESS_SECONDS = 0.5
 _COLUMNS = ("Given up", "Type", "Reason", "What was met", "Endpoint", "Attempts", "Status")
 _TONES = {"OPEN": "bad", "REDRIVEN": "good", "DISCARDED": "plain"}
@@ -28,7 +31,7 @@ _TONES = {"OPEN": "bad", "REDRIVEN": "good", "DISCARDED": "plain"}
 class Found:
     """A page of dead letters, and the endpoints there are."""
 
-    page: DeadLetterPage
+    page: ListPage[DeadLetter]
     endpoints: Sequence[Endpoint]
 
 
@@ -54,21 +57,22 @@ def cells(letter: DeadLetter, names: dict[UUID, str]) -> Sequence[Content]:
 async def build(visit: Visit) -> None:
     """The filters, what they find, and how far a redrive of many is."""
     wanted = Wanted.of(visit.query)
-    letters, endpoints = DeadLettersClient(visit.services.deliveries), EndpointsClient(visit.services.deliveries)
+    letters, endpoints = visit.almanac.dead_letters, visit.almanac.endpoints
     if redrive := visit.query.get("redrive"):
         await _progress(visit, letters, redrive)
     region = Region()
 
     async def load() -> Found:
         page, known = await asyncio.gather(
-            letters.search(wanted.selection, wanted.asked_status, wanted.cursor), endpoints.page(limit=MAX_ENDPOINTS)
+            letters.page(wanted.selection, status=wanted.asked_status, cursor=wanted.cursor, limit=ROWS),
+            endpoints.page(limit=MAX_ENDPOINTS),
         )
         return Found(page, known.items)
 
     await region.fill(load, lambda found: _show(visit, letters, wanted, found))
 
 
-def _show(visit: Visit, letters: DeadLettersClient, wanted: Wanted, found: Found) -> None:
+def _show(visit: Visit, letters: DeadLetters, wanted: Wanted, found: Found) -> None:
     names = {each.id: each.name for each in found.endpoints}
     with panel("Search", wide=True):
         for fault in wanted.faults:
@@ -84,7 +88,7 @@ def _show(visit: Visit, letters: DeadLettersClient, wanted: Wanted, found: Found
             html(link("Older ones", wanted.address(cursor=found.page.next_cursor), class_="more"))
 
 
-def _actions(visit: Visit, letters: DeadLettersClient, wanted: Wanted, endpoints: Sequence[Endpoint]) -> None:
+def _actions(visit: Visit, letters: DeadLetters, wanted: Wanted, endpoints: Sequence[Endpoint]) -> None:
     words = wanted.words(endpoints)
 
     async def redrive() -> None:
@@ -107,17 +111,17 @@ def _actions(visit: Visit, letters: DeadLettersClient, wanted: Wanted, endpoints
         button("Discard all", discard, kind="danger", label="Discard all that meet the filters")
 
 
-async def _progress(visit: Visit, letters: DeadLettersClient, redrive_id: str) -> None:
+async def _progress(visit: Visit, letters: DeadLetters, redrive_id: str) -> None:
     try:
         id = UUID(redrive_id)
     except ValueError:
         html(away("The address names no redrive."))
         return
     with panel("Redrive", wide=True):
-        panel_data = RefreshingPanel(lambda: letters.progress(id), every_seconds=PROGRESS_SECONDS)
+        panel_data = RefreshingPanel(lambda: letters.redrive_progress(id), every_seconds=PROGRESS_SECONDS)
 
         async def stop() -> None:
-            await visit.act("stop redrive", redrive_id, lambda: letters.cancel(id))
+            await visit.act("stop redrive", redrive_id, lambda: letters.cancel_redrive(id))
             await panel_data.again()
 
         with panel_data.body:

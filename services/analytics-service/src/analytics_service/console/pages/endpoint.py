@@ -7,7 +7,7 @@ from uuid import UUID
 
 from nicegui import ui
 
-from analytics_service.console.clients.endpoints import Attempt, Delivery, Endpoint, EndpointsClient, Health
+from almanac_client import Almanac
 from analytics_service.console.components import Table, Tile, away, button, html, nothing, panel, row
 from analytics_service.console.dialogs import ask, confirm
 from analytics_service.console.endpoint_dialogs import ask_contact, ask_overlap, show_secret
@@ -17,6 +17,7 @@ from analytics_service.console.markup import Content, badge, link, tag
 from analytics_service.console.page import Page, Visit
 from analytics_service.console.pages.endpoints import REFRESH_SECONDS, state_badge
 from analytics_service.console.refreshing_panel import RefreshingPanel
+from contracts.http.deliveries import Attempt, Delivery, Endpoint, EndpointStats
 
 _LATELY = 10
 """How many failed, and how many waiting deliveries are shown."""
@@ -28,17 +29,17 @@ class Whole:
     """All that the page shows of an endpoint."""
 
     endpoint: Endpoint
-    health: Health
+    health: EndpointStats
     failed: Sequence[Delivery]
     waiting: Sequence[Delivery]
 
 
-async def load(client: EndpointsClient, endpoint_id: UUID) -> Whole:
+async def load(almanac: Almanac, endpoint_id: UUID) -> Whole:
     endpoint, health, failed, waiting = await asyncio.gather(
-        client.get(endpoint_id),
-        client.health(endpoint_id),
-        client.deliveries(endpoint_id, "FAILED", _LATELY),
-        client.deliveries(endpoint_id, "PENDING", _LATELY),
+        almanac.endpoints.get(endpoint_id),
+        almanac.endpoints.stats(endpoint_id),
+        almanac.deliveries.page(endpoint_id=endpoint_id, status="FAILED", limit=_LATELY),
+        almanac.deliveries.page(endpoint_id=endpoint_id, status="PENDING", limit=_LATELY),
     )
     return Whole(endpoint, health, failed.items, waiting.items)
 
@@ -119,20 +120,17 @@ async def build(visit: Visit) -> None:
     except ValueError:
         html(away("This is not the id of an endpoint."))
         return
-    client = EndpointsClient(visit.services.deliveries)
-    panel_data = RefreshingPanel(lambda: load(client, endpoint_id), every_seconds=REFRESH_SECONDS)
+    panel_data = RefreshingPanel(lambda: load(visit.almanac, endpoint_id), every_seconds=REFRESH_SECONDS)
     with panel_data.body:
-        view = _View(visit, client, endpoint_id, panel_data)
+        view = _View(visit, endpoint_id, panel_data)
     await panel_data.begin(view.show)
 
 
 class _View:
     """What the page is made of, built once."""
 
-    def __init__(
-        self, visit: Visit, client: EndpointsClient, endpoint_id: UUID, panel_data: RefreshingPanel[Whole]
-    ) -> None:
-        self._visit, self._client, self._id, self._panel_data = visit, client, endpoint_id, panel_data
+    def __init__(self, visit: Visit, endpoint_id: UUID, panel_data: RefreshingPanel[Whole]) -> None:
+        self._visit, self._client, self._id, self._panel_data = visit, visit.almanac.endpoints, endpoint_id, panel_data
         self._endpoint: Endpoint | None = None
         self._heading = html(name="p").classes("lead")
         with row():
@@ -180,7 +178,7 @@ class _View:
         self._failures.show([_failed_cells(each) for each in whole.failed], empty="Nothing failed.")
         self._pending.show([_waiting_cells(each) for each in whole.waiting], empty="Nothing waits.")
 
-    def _show_tiles(self, health: Health) -> None:
+    def _show_tiles(self, health: EndpointStats) -> None:
         circuit = health.circuit
         tone = {"CLOSED": "good", "OPEN": "bad"}.get(circuit.state, "watch")
         probe = f"next probe {moment(circuit.probe_at)}" if circuit.probe_at else None
@@ -211,7 +209,7 @@ class _View:
         if overlap is None:
             return
         secured = await self._visit.act(
-            "rotate secret of endpoint", self._id, lambda: self._client.rotate_secret(self._id, overlap)
+            "rotate secret of endpoint", self._id, lambda: self._client.rotate_secret(self._id, overlap_seconds=overlap)
         )
         if secured is not None:
             await show_secret(secured.secret, secured.note)

@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from analytics_service.console.clients.endpoints import Endpoint, EndpointsClient, Health
-from analytics_service.console.clients.http import ServiceError
+from almanac_client import AlmanacError
+from almanac_client.deliveries import Endpoints
 from analytics_service.console.components import Table, html, panel
 from analytics_service.console.formats import NONE, count, duration, moment, share, word
 from analytics_service.console.markup import Content, badge, joined, link, tag
 from analytics_service.console.page import Page, Visit
 from analytics_service.console.refreshing_panel import RefreshingPanel
+from contracts.http.deliveries import Endpoint, EndpointStats
 
 REFRESH_SECONDS = 5.0
+ROWS = 25
+"""How many endpoints a page shows."""
 _COLUMNS = ("Endpoint", "State", "Circuit", "Delivered", "Waiting", "Failed", "p95", "Last error")
 _NUMBERS = (3, 4, 5, 6)
 
@@ -23,7 +26,7 @@ class Row:
     """An endpoint with its health; None where delivery-service did not say."""
 
     endpoint: Endpoint
-    health: Health | None
+    health: EndpointStats | None
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,14 @@ class Rows:
     next_cursor: str | None
 
 
-async def load(client: EndpointsClient, cursor: str | None) -> Rows:
+async def load(client: Endpoints, cursor: str | None) -> Rows:
     """A page of endpoints, with the health of all asked for at once."""
-    page = await client.page(cursor)
+    page = await client.page(cursor=cursor, limit=ROWS)
 
-    async def health(endpoint: Endpoint) -> Health | None:
+    async def health(endpoint: Endpoint) -> EndpointStats | None:
         try:
-            return await client.health(endpoint.id)
-        except ServiceError:
+            return await client.stats(endpoint.id)
+        except AlmanacError:
             return None  # deleted meanwhile, or too slow: the list is useful without it, and shows a dash
 
     found = await asyncio.gather(*(health(each) for each in page.items))
@@ -54,7 +57,7 @@ def state_badge(endpoint: Endpoint) -> Content:
     return badge("Enabled", "good") if endpoint.enabled else badge("Disabled", "bad")
 
 
-def circuit_badge(health: Health | None) -> Content:
+def circuit_badge(health: EndpointStats | None) -> Content:
     if health is None:
         return NONE
     tone = {"CLOSED": "good", "OPEN": "bad", "HALF_OPEN": "watch"}.get(health.circuit.state, "plain")
@@ -79,7 +82,7 @@ def cells(row: Row) -> Sequence[Content]:
     ]
 
 
-def _last_error(health: Health) -> str:
+def _last_error(health: EndpointStats) -> str:
     error = health.last_error
     if error is None:
         return NONE
@@ -89,9 +92,10 @@ def _last_error(health: Health) -> str:
 
 async def build(visit: Visit) -> None:
     """The list, refreshed every few seconds."""
-    client = EndpointsClient(visit.services.deliveries)
     with panel("Where events go", "Over the newest 1,000 deliveries of each, of the last 24 hours.", wide=True):
-        panel_data = RefreshingPanel(lambda: load(client, visit.query.get("cursor")), every_seconds=REFRESH_SECONDS)
+        panel_data = RefreshingPanel(
+            lambda: load(visit.almanac.endpoints, visit.query.get("cursor") or None), every_seconds=REFRESH_SECONDS
+        )
         with panel_data.body:
             table = Table("Endpoints and how they do", _COLUMNS, numbers=_NUMBERS)
             more = html()

@@ -5,8 +5,6 @@ from uuid import UUID
 
 from nicegui import ui
 
-from analytics_service.console.clients.analytics import Timeline
-from analytics_service.console.clients.events import EventDetail
 from analytics_service.console.components import Changing, button, html, nothing, panel, row, table
 from analytics_service.console.dialogs import ask, confirm
 from analytics_service.console.facts import facts
@@ -22,6 +20,8 @@ from analytics_service.console.views.events import (
     local_input,
 )
 from analytics_service.console.views.waterfall import waterfall_markup
+from contracts.http.analytics import Timeline
+from contracts.http.events import EventDetail
 
 REFRESH_SECONDS = 5.0
 
@@ -42,13 +42,13 @@ class _OneEvent:
     def __init__(self, visit: Visit, event_id: UUID) -> None:
         self._visit = visit
         self._id = event_id
-        services = visit.services
-        self._event = RefreshingPanel(lambda: services.events.get(event_id), every_seconds=REFRESH_SECONDS)
+        almanac = visit.almanac
+        self._event = RefreshingPanel(lambda: almanac.events.get(event_id), every_seconds=REFRESH_SECONDS)
         with self._event.body:
             self._known = Changing(self._show_event)
         with panel("Timeline", "From its target on; everything in UTC."):
             self._timeline = RefreshingPanel(
-                lambda: services.analytics.timeline(event_id), every_seconds=REFRESH_SECONDS
+                lambda: almanac.analytics.timeline(event_id), every_seconds=REFRESH_SECONDS
             )
             with self._timeline.body:
                 self._waterfall = html().classes("table-frame")
@@ -84,14 +84,14 @@ class _OneEvent:
         text = "It will not be sent. A recurring schedule continues with its next occurrence."
         if await confirm("Cancel this event?", text, "Cancel event", danger=True):
             await self._act(
-                "cancel event", lambda: self._visit.services.events.cancel(self._id), "The event is cancelled."
+                "cancel event", lambda: self._visit.almanac.events.cancel(self._id), "The event is cancelled."
             )
 
     async def _retry(self) -> None:
         text = "It is published once more, as its next attempt. Deliveries that succeeded are not repeated."
         if await confirm("Retry this event?", text, "Retry"):
             await self._act(
-                "retry event", lambda: self._visit.services.events.retry(self._id), "The event goes out again."
+                "retry event", lambda: self._visit.almanac.events.retry(self._id), "The event goes out again."
             )
 
     async def _reschedule(self, event: EventDetail) -> None:
@@ -103,7 +103,7 @@ class _OneEvent:
         if local is not None:
             await self._act(
                 "reschedule event",
-                lambda: self._visit.services.events.reschedule(self._id, local, zone),
+                lambda: self._visit.almanac.events.reschedule(self._id, local, timezone=zone),
                 "The event has another time.",
             )
 

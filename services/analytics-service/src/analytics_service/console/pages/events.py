@@ -7,11 +7,12 @@ from uuid import UUID
 
 from nicegui import ui
 
-from analytics_service.console.clients.events import EventPage
 from analytics_service.console.components import Region, html, nothing, panel, table
 from analytics_service.console.markup import link, tag
 from analytics_service.console.page import Page, Visit
 from analytics_service.console.views.events import COLUMNS, event_rows, search_form, wanted
+from contracts.http.events import Event
+from contracts.http.model import ListPage
 
 PATH = "/events"
 LIMIT = 50
@@ -21,7 +22,7 @@ LIMIT = 50
 class Found:
     """A page of events, and the users with the address that was searched for."""
 
-    page: EventPage
+    page: ListPage[Event]
     users: Sequence[str] = ()
 
 
@@ -38,12 +39,12 @@ async def build(visit: Visit) -> None:
         user = asked.pop("user", None)
         namesakes: Sequence[str] = ()
         if user and "@" in user:
-            namesakes = await visit.services.users_by_email(user)
+            namesakes = [str(each.id) for each in (await visit.almanac.users.page(email=user)).items]
             if not namesakes:
-                return Found(EventPage(items=()))
+                return Found(ListPage[Event](items=()))
             user = namesakes[0]
-        events = visit.services.events
-        page = await events.search(**asked, userId=user, cursor=visit.query.get("cursor"), limit=LIMIT)
+        events = visit.almanac.events
+        page = await events.page(**asked, user_id=user, cursor=visit.query.get("cursor") or None, limit=LIMIT)
         return Found(page, namesakes)
 
     await results.fill(search, lambda found: _show(found, visit.query))

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from analytics_service.console import formats
-from analytics_service.console.clients.events import Forecast, HourForecast
 from analytics_service.console.markup import Content
 from analytics_service.console.views.capacity import Capacity
+from contracts.http.events import Forecast, HourForecast
 from contracts.vocabulary import Priority
 
 BUSIEST = 8

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from analytics_service.console.clients.analytics import CountSeries, LatencySeries
 from analytics_service.console.formats import count, duration, share, word
 from analytics_service.console.markup import Content
+from contracts.http.analytics import CountSeries, LatencySeries
 from contracts.vocabulary import EventType
 
 DELIVERED, FAILED, MISSED = "completed", "failed", "missed"

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analytics_service.console import formats
-from analytics_service.console.clients.analytics import CountSeries, Overview
-from analytics_service.console.clients.processes import Processes
-from analytics_service.console.clients.status import DeliveryStatus
 from analytics_service.console.markup import Content
+from analytics_service.console.processes import Processes
+from contracts.http.analytics import CountSeries, Overview
+from contracts.http.status import DeliveryServiceStatus
 
 _HOUR = 3_600
 COLUMNS = ("What", "Because", "Events an hour")
@@ -36,7 +36,7 @@ class Capacity:
 
 
 def capacity(
-    status: DeliveryStatus | None,
+    status: DeliveryServiceStatus | None,
     day: Overview | None,
     pace: CountSeries | None,
     processes: Sequence[Processes] | None,
@@ -50,7 +50,7 @@ def capacity(
     return Capacity(max(min(each.per_hour for each in bounds), fastest or 0.0), fastest, bounds)
 
 
-def _receivers(status: DeliveryStatus | None, day: Overview | None) -> Bound | None:
+def _receivers(status: DeliveryServiceStatus | None, day: Overview | None) -> Bound | None:
     """Little's law: the maximum concurrency divided by the median duration of a webhook."""
     if status is None or day is None:
         return None

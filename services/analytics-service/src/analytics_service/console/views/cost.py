@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
-from analytics_service.console.clients.costs import CostLine, Costs
 from analytics_service.console.formats import NONE, count, duration, word
 from analytics_service.console.markup import Content
+from contracts.http.analytics import CostLine, Costs
 
 LINES = ("What", "For", "Used", "In 24 h", "A month")
 CATEGORIES = ("Category", "Almanac, a month", "Reference architecture, a month")

@@ -7,12 +7,12 @@ from types import MappingProxyType
 from markupsafe import Markup
 
 from analytics_service.console import formats
-from analytics_service.console.clients.events import Event, EventDetail
 from analytics_service.console.markup import Content, badge, link, tag
+from contracts.http.events import Event, EventDetail
 from contracts.vocabulary import EventStatus, EventType
 
 COLUMNS = ["Target", "Local time", "Type", "Priority", "Status", "User", "Event"]
-TONES: Mapping[EventStatus, str] = MappingProxyType(
+TONES: Mapping[str, str] = MappingProxyType(
     {
         EventStatus.PENDING: "plain",
         EventStatus.PROCESSING: "busy",
@@ -22,8 +22,8 @@ TONES: Mapping[EventStatus, str] = MappingProxyType(
         EventStatus.MISSED: "bad",
     }
 )
-MAY_CANCEL = MAY_RESCHEDULE = frozenset({EventStatus.PENDING})
-MAY_RETRY = frozenset({EventStatus.FAILED})
+MAY_CANCEL = MAY_RESCHEDULE = frozenset[str]({EventStatus.PENDING})
+MAY_RETRY = frozenset[str]({EventStatus.FAILED})
 
 
 def search_form(path: str, query: Mapping[str, str]) -> Markup:
@@ -49,10 +49,10 @@ def wanted(query: Mapping[str, str]) -> dict[str, str | None]:
     """What event-service is asked for; times of the form are in UTC."""
     return {
         "user": query.get("user", "").strip() or None,
-        "eventType": query.get("eventType") or None,
+        "event_type": query.get("eventType") or None,
         "status": query.get("status") or None,
-        "from": _instant(query.get("from")),
-        "to": _instant(query.get("to")),
+        "start": _instant(query.get("from")),
+        "end": _instant(query.get("to")),
     }
 
 
@@ -66,8 +66,8 @@ def event_rows(events: Sequence[Event]) -> list[list[Content]]:
                 formats.local_moment(event.target_timestamp_local),
                 tag("span", f" {event.target_timezone}", class_="note"),
             ),
-            formats.word(event.event_type.value),
-            formats.word(event.priority.name),
+            formats.word(event.event_type),
+            formats.word(event.priority),
             status_badge(event.status),
             link(_short(str(event.user_id)), f"/events?user={event.user_id}", class_="mono", title=str(event.user_id)),
             tag("span", _short(str(event.id)), class_="mono", title=str(event.id)),
@@ -76,8 +76,8 @@ def event_rows(events: Sequence[Event]) -> list[list[Content]]:
     ]
 
 
-def status_badge(status: EventStatus) -> Markup:
-    return badge(formats.word(status.value), TONES[status])
+def status_badge(status: str) -> Markup:
+    return badge(formats.word(status), TONES.get(status, "plain"))
 
 
 def event_facts(event: EventDetail) -> list[tuple[str, Content]]:
@@ -86,8 +86,8 @@ def event_facts(event: EventDetail) -> list[tuple[str, Content]]:
     known: list[tuple[str, Content]] = [
         ("Status", status_badge(event.status)),
         ("Reason", event.reason),
-        ("Type", formats.word(event.event_type.value)),
-        ("Priority", formats.word(event.priority.name)),
+        ("Type", formats.word(event.event_type)),
+        ("Priority", formats.word(event.priority)),
         ("Target", f"{formats.moment(event.target_timestamp_utc)} UTC"),
         ("There", f"{formats.local_moment(event.target_timestamp_local)} {event.target_timezone}"),
         ("Given another time", "yes" if event.rescheduled else None),

@@ -6,11 +6,12 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from analytics_service.console import formats
-from analytics_service.console.clients.alerts import Alert, Alerts
-from analytics_service.console.clients.analytics import Latency, Overview
-from analytics_service.console.clients.status import DeliveryStatus, EventStatus, QueueStatus, ServiceStatus
 from analytics_service.console.markup import Content, badge, joined, tag
 from analytics_service.console.poller import Reading
+from contracts.http.alerts import Alert
+from contracts.http.analytics import Latency, Overview
+from contracts.http.model import ListPage
+from contracts.http.status import DeliveryServiceStatus, EventServiceStatus, QueueStatus, ServiceStatus
 from contracts.vocabulary import Priority
 
 T = TypeVar("T")
@@ -46,8 +47,8 @@ class Headline:
 
 
 def headline(
-    events: Reading[EventStatus],
-    deliveries: Reading[DeliveryStatus],
+    events: Reading[EventServiceStatus],
+    deliveries: Reading[DeliveryServiceStatus],
     overview: Reading[Overview],
     others: Sequence[Reading[ServiceStatus]],
 ) -> Headline:
@@ -81,7 +82,9 @@ def queues(statuses: Iterable[ServiceStatus | None]) -> Sequence[Sequence[Conten
     return [_queue_row(queue) for queue in sorted(found, key=lambda each: (each.priority is None, each.priority or 0))]
 
 
-def due_by_priority(events: EventStatus | None, deliveries: DeliveryStatus | None) -> Sequence[Sequence[Content]]:
+def due_by_priority(
+    events: EventServiceStatus | None, deliveries: DeliveryServiceStatus | None
+) -> Sequence[Sequence[Content]]:
     """Rows by priority: due, the oldest of them, claimed, on their way, deliveries in flight and waiting to retry."""
     if events is None:
         return ()
@@ -106,14 +109,14 @@ def due_by_priority(events: EventStatus | None, deliveries: DeliveryStatus | Non
     return rows
 
 
-def alerts_firing(alerts: Alerts | None) -> Sequence[Alert]:
+def alerts_firing(alerts: ListPage[Alert] | None) -> Sequence[Alert]:
     """Those that fire, the critical ones first."""
     firing = () if alerts is None else tuple(each for each in alerts.items if each.fires)
     return sorted(firing, key=lambda each: each.severity != "critical")
 
 
 def problems(
-    deliveries: DeliveryStatus | None, statuses: Iterable[ServiceStatus | None], alerts: Alerts | None
+    deliveries: DeliveryServiceStatus | None, statuses: Iterable[ServiceStatus | None], alerts: ListPage[Alert] | None
 ) -> Sequence[Sequence[Content]]:
     """Rows of what is out of order: circuits that are open, a bus that does not answer, and what else alerts say."""
     rows: list[Sequence[Content]] = []
@@ -123,7 +126,7 @@ def problems(
             rows.append(
                 [
                     tag("a", name, href=f"/endpoints/{circuit.endpoint_id}"),
-                    badge("circuit half open" if circuit.state == "half_open" else "circuit open", "bad"),
+                    badge("circuit half open" if circuit.state == "HALF_OPEN" else "circuit open", "bad"),
                     f"{formats.count(circuit.failures_in_row)} failures in a row, since "
                     f"{formats.moment(circuit.failing_since)}",
                 ]
@@ -142,7 +145,7 @@ def _alert_row(alert: Alert) -> Sequence[Content]:
     return [tag("a", alert.summary, href="/alerts"), badge(formats.word(alert.severity), tone), since]
 
 
-def _due(status: EventStatus) -> Shown:
+def _due(status: EventServiceStatus) -> Shown:
     due, overdue = sum(each.due for each in status.events), sum(each.overdue for each in status.events)
     waiting = ("about " if status.pending_estimated else "") + formats.count(status.pending)
     late = any((each.oldest_due_age_seconds or 0) > LATENESS_TARGETS_SECONDS[each.priority] for each in status.events)
@@ -151,7 +154,7 @@ def _due(status: EventStatus) -> Shown:
     return formats.count(due), f"{waiting} scheduled", "plain"
 
 
-def _in_flight(status: EventStatus) -> Shown:
+def _in_flight(status: EventServiceStatus) -> Shown:
     claimed, published = sum(each.claimed for each in status.events), sum(each.published for each in status.events)
     return formats.count(claimed + published), f"{formats.count(published)} with receivers", "plain"
 
@@ -171,13 +174,13 @@ def _success(overview: Overview) -> Shown:
     return formats.share(overview.success_rate), f"errors {formats.share(failures)}, target < 1 %", tone
 
 
-def _dead_letters(status: DeliveryStatus) -> Shown:
+def _dead_letters(status: DeliveryServiceStatus) -> Shown:
     letters = status.dead_letters
     tone = "bad" if letters.new_in_last_hour else "watch" if letters.open else "good"
     return formats.count(letters.open), f"{formats.count(letters.new_in_last_hour)} new in an hour", tone
 
 
-def _circuits(status: DeliveryStatus) -> Shown:
+def _circuits(status: DeliveryServiceStatus) -> Shown:
     health = status.endpoints
     broken = health.open + health.half_open
     note = f"of {formats.of_many(health.enabled, 'endpoint')}"
@@ -199,7 +202,7 @@ def _connections(statuses: Sequence[ServiceStatus]) -> Shown:
     return formats.count(fullest.connections_used), note, "watch" if part > CROWDED else "plain"
 
 
-def _concurrency(status: DeliveryStatus) -> Shown:
+def _concurrency(status: DeliveryServiceStatus) -> Shown:
     used = sum(each.in_flight for each in status.deliveries)
     allowed = sum(each.concurrency for each in status.deliveries)
     full = [each for each in status.deliveries if each.concurrency and each.in_flight / each.concurrency > CROWDED]

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from markupsafe import Markup
 
 from analytics_service.console import formats
-from analytics_service.console.clients.analytics import Span, Timeline
 from analytics_service.console.markup import Content, badge, joined, link, tag
+from contracts.http.analytics import Span, Timeline
 
 WAITING = "wait"
 SHORTEST = 0.4

@@ -8,9 +8,9 @@ from types import MappingProxyType
 from markupsafe import Markup
 
 from analytics_service.console import formats
-from analytics_service.console.clients.events import Passage, Passages
 from analytics_service.console.markup import tag
 from chassis.core.zones import is_zone, zone
+from contracts.http.events import Passage, Passages
 
 _HOUR = timedelta(hours=1)
 CITIES: Mapping[str, str] = MappingProxyType(

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from analytics_service.console.clients.http import Answer, Api
+from almanac_client import Almanac
+from contracts.http.status import Meter, ServiceUsage
 
 ON_THE_WAY: Mapping[str, Sequence[str]] = {
     "event-service": ("scheduler", "consumer", "relay"),
@@ -19,22 +20,6 @@ _SILENT = timedelta(minutes=3)
 """Each process adds its time once a minute: a process that has not reported for this long has ended."""
 
 
-class Used(Answer):
-    """What processes with the same roles used of one thing, and when that began and was last added to."""
-
-    meter: str
-    resource: str
-    amount: float
-    first_at: datetime
-    last_at: datetime
-
-
-class Usage(Answer):
-    """What a service's processes used in whole hours."""
-
-    items: tuple[Used, ...]
-
-
 @dataclass(frozen=True)
 class Processes:
     """How many there were on average of a service's role, in this hour."""
@@ -44,9 +29,9 @@ class Processes:
     number: float
 
 
-def processes_of(service: str, usage: Usage) -> Sequence[Processes]:
+def processes_of(service: str, usage: ServiceUsage) -> Sequence[Processes]:
     """Of the roles on the way. A process with several counts for each; one that works on a single queue is a worker."""
-    times = [each for each in usage.items if each.meter == "process_seconds"]
+    times = [each for each in usage.items if each.meter is Meter.PROCESS_SECONDS]
     newest = max((each.last_at for each in times), default=None)
     numbers: defaultdict[str, float] = defaultdict(float)
     for each in times:
@@ -58,13 +43,11 @@ def processes_of(service: str, usage: Usage) -> Sequence[Processes]:
     return [Processes(service, role, numbers[role]) for role in ON_THE_WAY[service]] if numbers else []
 
 
-@dataclass(frozen=True)
-class ProcessesClient:
-    """Asks the services that an event passes through. Raises ServiceError."""
-
-    apis: Sequence[Api]
-
-    async def now(self) -> Sequence[Processes]:
-        since = (datetime.now(UTC) - _LOOK_BACK).isoformat()
-        told = await asyncio.gather(*(api.get("/v1/usage", Usage, **{"from": since}) for api in self.apis))
-        return [each for api, usage in zip(self.apis, told, strict=True) for each in processes_of(api.service, usage)]
+async def running_processes(almanac: Almanac) -> Sequence[Processes]:
+    """Ask the services that an event passes through. Raises AlmanacError."""
+    services = almanac.events, almanac.deliveries
+    since = datetime.now(UTC) - _LOOK_BACK
+    found = await asyncio.gather(*(service.usage(since) for service in services))
+    return [
+        each for service, usage in zip(services, found, strict=True) for each in processes_of(service.service, usage)
+    ]

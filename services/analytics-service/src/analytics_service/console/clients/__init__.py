@@ -1,1 +1,0 @@
-"""The services' HTTP APIs, as the console asks them."""
