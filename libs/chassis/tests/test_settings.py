@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from chassis.core.settings import ServiceSettings
 
@@ -50,6 +50,34 @@ def test_keys_that_cannot_be_right_are_refused_by_their_place_and_never_quoted(
     assert "\n" not in fault["msg"]
 
 
+@pytest.mark.parametrize(
+    "name", ["AWS_ENDPOINT_URL", "OTEL_EXPORTER_OTLP_ENDPOINT", "DATABASE_REPLICA_URL", "CACHE_URL", "LISTEN_URL"]
+)
+def test_an_empty_optional_setting_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://a@127.0.0.1/a")
+    monkeypatch.setenv(name, "")
+    assert getattr(ServiceSettings(), name.lower()) is None
+
+
+class _Structured(ServiceSettings):
+    """As services have: a list and a mapping."""
+
+    windows: list[int] | None = None
+    texts: dict[str, str] = Field(default_factory=dict)
+
+
+@pytest.mark.parametrize(("name", "form"), [("WINDOWS", "list"), ("TEXTS", "dictionary")])
+@pytest.mark.parametrize("value", ["{", "08:00"])
+def test_a_setting_that_is_not_json_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, form: str, value: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://a@127.0.0.1/a")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=f"valid {form}") as caught:
+        _Structured()
+    assert [fault["loc"] for fault in caught.value.errors()] == [(name.lower(),)]
+
+
 def test_two_keys_of_one_hash_end_the_process_with_one_line(tmp_path: Path) -> None:
     keys = json.dumps([_key("reader", "a", "read"), _key("boss", "a", "admin")])
     environment = os.environ | {"DATABASE_URL": "postgresql://a@127.0.0.1/a", "API_KEYS": keys}
@@ -58,7 +86,7 @@ def test_two_keys_of_one_hash_end_the_process_with_one_line(tmp_path: Path) -> N
         env=environment | {"SAMPLE_MIGRATIONS": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert process.returncode == 2

@@ -13,11 +13,7 @@ from analytics_service.domain.alert_notifications import RUNBOOKS
 from analytics_service.domain.alert_rules import NAMES, RuleChange
 from analytics_service.domain.alerts import Severity
 from analytics_service.domain.prices import Prices
-from chassis.core.settings import OptionalSecret, ServiceSettings
-
-
-def _none_if_empty(value: object) -> object:
-    return value or None
+from chassis.core.settings import ServiceSettings
 
 
 def _base_address(value: str | None) -> str | None:
@@ -26,7 +22,7 @@ def _base_address(value: str | None) -> str | None:
     return None if value is None else value.rstrip("/")
 
 
-Address = Annotated[str | None, BeforeValidator(_none_if_empty), AfterValidator(_base_address)]
+Address = Annotated[str | None, AfterValidator(_base_address)]
 """The base of a URL, or nothing."""
 
 
@@ -99,7 +95,7 @@ class Settings(ServiceSettings):
     delivery_service_url: Address = None
     """Where the other services' APIs answer, as ``http://event-service:8000``. Timelines, costs and the console
     call them, and name a service that is not set or does not answer."""
-    services_api_key: OptionalSecret = None
+    services_api_key: SecretStr | None = None
     """The bearer key for those APIs, with the scope `read`."""
     services_timeout_seconds: float = Field(5.0, gt=0, le=60)
     """The timeout of one request to them."""
@@ -124,19 +120,19 @@ class Settings(ServiceSettings):
     )
     """JSON: the channels of each severity, ``{"critical": ["pagerduty"], "warning": ["slack"]}``. By default critical
     alerts go to all channels, warnings to all but PagerDuty. Channels that are not configured are left out."""
-    pagerduty_routing_key: OptionalSecret = None
+    pagerduty_routing_key: SecretStr | None = None
     """The integration key of a PagerDuty service (Events API v2)."""
     pagerduty_url: str = "https://events.pagerduty.com/v2/enqueue"
     """PagerDuty's Events API."""
-    slack_webhook_url: OptionalSecret = None
+    slack_webhook_url: SecretStr | None = None
     """The incoming webhook of a Slack channel."""
     alert_email_from: str | None = None
     """The sender of alerts by e-mail, an identity that SES has verified. Needs ``ALERT_EMAIL_TO``."""
     alert_email_to: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
     """The receivers of alerts by e-mail, separated by commas."""
-    alert_webhook_url: OptionalSecret = None
+    alert_webhook_url: SecretStr | None = None
     """A receiver of alerts as Standard Webhooks. Needs ``ALERT_WEBHOOK_SECRET``."""
-    alert_webhook_secret: Annotated[OptionalSecret, AfterValidator(_symmetric)] = None
+    alert_webhook_secret: Annotated[SecretStr | None, AfterValidator(_symmetric)] = None
     """The key that signs them: ``whsec_`` and 24 to 64 bytes in base64."""
     console_url: Address = None
     """The console's address, which alerts link to."""

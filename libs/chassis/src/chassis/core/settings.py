@@ -6,8 +6,24 @@ A service subclasses :class:`ServiceSettings` and adds its own knobs; ``main`` a
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 Scope = Literal["read", "write", "admin"]
 
@@ -48,23 +64,45 @@ def _api_keys(value: Any) -> Any:
     return tuple(keys.values())
 
 
-def _none_if_empty(value: Any) -> Any:
-    return value or None
-
-
-OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_none_if_empty)]
-
-
 def _cache_address(value: SecretStr | None) -> SecretStr | None:
     if value is not None and not value.get_secret_value().startswith(("mem://", "redis://", "rediss://")):
         raise ValueError("must begin with mem://, redis:// or rediss://")
     return value
 
 
+class _Environment(EnvSettingsSource):
+    """The environment, where a value that should be JSON and is not is a fault of its setting like any other."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value  # refused by validation, which names the setting
+
+
 class BusSettings(BaseSettings):
     """Where SNS and SQS are, and the names of topics and queues. Credentials are found as AWS' SDKs find them."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read arguments first, then the environment, and nothing else."""
+        return init_settings, _Environment(settings_cls)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_not_set(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Leave out empty values of optional settings: Compose sets a variable without a value to an empty text."""
+        optional = {name for name, field in cls.model_fields.items() if field.default is None}
+        return {name: value for name, value in values.items() if value != "" or name not in optional}
 
     aws_endpoint_url: str | None = None
     """Where SNS and SQS answer; empty on AWS itself, the emulator's address elsewhere."""
@@ -87,17 +125,17 @@ class ServiceSettings(BusSettings):
     database_pooler: bool = False
     """True behind a transaction pooler: prepared statements are then not cached, because they belong to a session.
     Such a pooler drops ``jit = off``: set it on the role, ``ALTER ROLE … SET jit = off``."""
-    listen_url: OptionalSecret = None
+    listen_url: SecretStr | None = None
     """The primary's own address where ``DATABASE_URL`` is a pooler's. LISTEN does not pass a transaction pooler, so
     without this setting work is found by polling. Migrations use it too. A process that listens holds one connection
     more."""
-    database_replica_url: OptionalSecret = None
+    database_replica_url: SecretStr | None = None
     """A streaming replica of the database, for reads that may be slightly stale. Empty: they go to the primary."""
     database_replica_pool_size: int = Field(5, ge=1, le=200)
     """Connections to the replica that one process may hold, and two more that measure its lag."""
     database_replica_max_lag_seconds: float = Field(1.0, gt=0)
     """The most that the replica may be behind. While it is further behind, the primary answers."""
-    cache_url: Annotated[OptionalSecret, AfterValidator(_cache_address)] = None
+    cache_url: Annotated[SecretStr | None, AfterValidator(_cache_address)] = None
     """The cache of API reads: ``mem://`` in the process, ``redis://host:port/0`` shared. Empty: no cache."""
 
     api_host: str = "127.0.0.1"
