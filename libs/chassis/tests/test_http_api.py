@@ -219,6 +219,15 @@ async def test_a_field_that_is_not_valid_is_named_as_the_client_spells_it(
     _problem(await client.post("/v1/things", json=body), 422, "invalid-request", *fields)
 
 
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [("", "must have at least 1 character, not 0"), (" " + "x" * 21, "must have at most 20 characters, not 21")],
+)
+async def test_the_length_of_a_text_is_stated_in_characters(client: httpx.AsyncClient, text: str, rule: str) -> None:
+    answer = await client.post("/v1/things", json={"firstName": text})
+    assert answer.json()["errors"] == [{"field": "firstName", "detail": rule}]
+
+
 @pytest.mark.parametrize("content", [b"{", b'{"firstName": "a"', b'{"firstName": "\xff"}', b"\xff\xfe", b"{'a': 1}"])
 async def test_a_body_that_is_not_json_in_utf8_is_malformed(client: httpx.AsyncClient, content: bytes) -> None:
     answer = await client.post("/v1/things", content=content, headers={"Content-Type": "application/json"})

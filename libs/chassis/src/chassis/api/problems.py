@@ -18,7 +18,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from chassis.api.fault_limits import MAX_FAULTS
-from chassis.core.errors import ProblemError, ServiceUnavailableError
+from chassis.core.errors import ProblemError, ServiceUnavailableError, broken_rule
 from chassis.database.database import is_outage
 from chassis.telemetry import tracing
 from chassis.telemetry.tracing import current_trace_id
@@ -203,8 +203,7 @@ def _fault(error: Mapping[str, Any]) -> FieldError:
     if error["type"] == "json_invalid":
         return FieldError(field="body", detail=f"not JSON: {error.get('ctx', {}).get('error', error['msg'])}")
     field = ".".join(str(part) for part in path) or str(where)
-    detail = str(error["msg"]).removeprefix("Value error, ")
-    return FieldError(field=field, detail=detail)
+    return FieldError(field=field, detail=broken_rule(str(error["msg"])))
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -36,8 +36,8 @@ WallTime = Annotated[
 ]
 Days = Annotated[
     list[Weekday],
-    AfterValidator(_once),
     Field(min_length=1, max_length=7, json_schema_extra={"uniqueItems": True}, description="Days of the week."),
+    AfterValidator(_once),
 ]
 
 

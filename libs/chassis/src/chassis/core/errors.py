@@ -15,7 +15,18 @@
 The errors of a service know no HTTP: their statuses are in its ``api/problems.py``.
 """
 
+import re
 from typing import ClassVar
+
+_TEXT_LENGTH = re.compile(r"Value should have at (most|least) (\d+) item(s?) after validation, not (\d+)")
+
+
+def broken_rule(message: str) -> str:
+    """Return the rule that a message of pydantic states, in the words of the APIs.
+
+    Pydantic counts "items" of a text whose length is checked after it was trimmed.
+    """
+    return _TEXT_LENGTH.sub(r"must have at \1 \2 character\3, not \4", message.removeprefix("Value error, "))
 
 
 class ProblemError(Exception):

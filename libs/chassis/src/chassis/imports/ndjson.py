@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from chassis.core.errors import broken_rule
 from chassis.imports.errors import ImportBodyChangedError
 from chassis.imports.jobs import Fault, Mark
 from chassis.imports.lines import MAX_LINE_BYTES, LineReader
@@ -53,7 +54,7 @@ def _faults(error: ValidationError) -> tuple[Fault, ...]:
         Fault(
             ".".join(map(str, each["loc"])).encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
             or "line",
-            str(each["msg"]).removeprefix("Value error, ").replace("\0", "\N{REPLACEMENT CHARACTER}"),
+            broken_rule(str(each["msg"])).replace("\0", "\N{REPLACEMENT CHARACTER}"),
         )
         for each in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_FAULTS]
     )

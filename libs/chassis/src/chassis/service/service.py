@@ -24,6 +24,7 @@ from chassis.api.app import create_app
 from chassis.api.problems import Problems
 from chassis.api.server import HttpServer
 from chassis.api.unready import stay_unready
+from chassis.core.errors import broken_rule
 from chassis.core.gc_tuning import collect_rarely
 from chassis.core.lifecycle import Role, run_roles
 from chassis.core.settings import ServiceSettings
@@ -227,7 +228,7 @@ def _settings(service: Service[S], *, stay: bool = False) -> S:
         return service.settings()
     except ValidationError as error:
         faults = {
-            "_".join(str(part) for part in fault["loc"][:1]).upper(): fault["msg"].removeprefix("Value error, ")
+            "_".join(str(part) for part in fault["loc"][:1]).upper(): broken_rule(fault["msg"])
             for fault in error.errors()
         }
         for name, message in faults.items():

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from chassis.api.fault_limits import MAX_FAULTS
 from chassis.api.intake import has_many_values
 from chassis.api.problems import MAX_FAULT_BYTES, MAX_FIELD_BYTES, shortened
+from chassis.core.errors import broken_rule
 from chassis.imports.lines import MAX_LINE_BYTES, LineReader
 from contracts.wire import wire_name
 from user_service.api.csv_dialect import Dialect, LineError
@@ -143,7 +144,7 @@ def _faults(error: ValidationError) -> tuple[Fault, ...]:
     return tuple(
         Fault(
             shortened(".".join(map(str, each["loc"])) or "line", MAX_FIELD_BYTES),
-            shortened(str(each["msg"]).removeprefix("Value error, "), MAX_FAULT_BYTES),
+            shortened(broken_rule(str(each["msg"])), MAX_FAULT_BYTES),
         )
         for each in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_FAULTS]
     )
