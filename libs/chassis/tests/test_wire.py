@@ -5,7 +5,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
-from chassis.api.wire import NOT_SENT, PatchModel, PlainText, RequestModel, ZoneName
+from chassis.api.wire import NOT_SENT, PatchModel, PathText, PlainText, RequestModel, ZoneName
 
 
 class Create(RequestModel):
@@ -44,6 +44,14 @@ def test_plain_text_is_trimmed_before_its_length_is_taken() -> None:
     for text in ("   ", "Adaa", "A\nB", "A\x00", "\ud800"):
         with pytest.raises(ValidationError):
             adapter.validate_python(text)
+
+
+@pytest.mark.parametrize("text", [".", "..", " .. "])
+def test_text_of_a_path_is_no_dot_segment(text: str) -> None:
+    adapter: TypeAdapter[str] = TypeAdapter(Annotated[PathText, Field(min_length=1, max_length=9)])
+    assert adapter.validate_python("...") == "..."
+    with pytest.raises(ValidationError, match="must not be"):
+        adapter.validate_python(text)
 
 
 def test_a_zone_name_is_spelled_exactly() -> None:

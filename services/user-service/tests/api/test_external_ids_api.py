@@ -38,7 +38,9 @@ async def test_external_id_reaches_the_bus(api: httpx.AsyncClient, ada: dict[str
 
 
 @pytest.mark.parametrize(
-    "external_id", ["", " ", "x" * 201, "a\u0000b", 42], ids=["empty", "blank", "long", "nul", "int"]
+    "external_id",
+    ["", " ", "x" * 201, "a\u0000b", 42, "..", " . "],
+    ids=["empty", "blank", "long", "nul", "int", "parent folder", "same folder"],
 )
 async def test_invalid_external_id_is_refused(
     api: httpx.AsyncClient, ada: dict[str, Any], stored: Stored, external_id: object

@@ -116,6 +116,18 @@ PlainText = Annotated[str, AfterValidator(_plain), Field(json_schema_extra={"pat
 Refused are control characters, line separators, what turns the direction of text around, and noncharacters."""
 
 
+def _path_segment(value: str) -> str:
+    if value in (".", ".."):
+        raise ValueError("must not be . or .., which clients remove from a URL's path")
+    return value
+
+
+PathText = Annotated[
+    PlainText, AfterValidator(_path_segment), Field(json_schema_extra={"not": {"enum": [".", ".."]}, "pattern": _PLAIN})
+]
+"""Plain text that names a resource in the path of a URL (RFC 3986, section 5.2.4). Add length bounds after it."""
+
+
 def _number(value: Any) -> Any:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise ValueError("must be an integer")

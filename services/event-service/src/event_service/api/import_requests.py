@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from chassis.api.wire import Instant, PlainText, RequestModel, ZoneName
+from chassis.api.wire import Instant, PathText, PlainText, RequestModel, ZoneName
 from contracts.vocabulary import EventStatus, EventType
 from event_service.api.event_requests import EventFields
 from event_service.api.inputs import Raised, StoredPayload
@@ -19,7 +19,7 @@ NOBODY = UUID(int=0)
 """Stands for the user until the line's is looked up."""
 
 ExternalKey = Annotated[
-    PlainText,
+    PathText,
     Field(
         min_length=1,
         max_length=MAX_EXTERNAL_KEY,

@@ -19,7 +19,7 @@ from pydantic import (
 
 from chassis.api.pages import Cursor, Limit, decode_cursor
 from chassis.api.send_windows import HoursBody, SendWindowInput, window_of
-from chassis.api.wire import NOT_SENT, PatchModel, PlainText, RequestModel, WireModel, ZoneName
+from chassis.api.wire import NOT_SENT, PatchModel, PathText, PlainText, RequestModel, WireModel, ZoneName
 from chassis.core.errors import InvalidParameterError
 from chassis.core.locales import canonical
 from contracts.wire import LocalTime
@@ -110,7 +110,7 @@ Phone = Annotated[
     _said_as("must be a number in the form of E.164, like +4930123456"),
 ]
 ExternalId = Annotated[
-    PlainText,
+    PathText,
     Field(
         min_length=1,
         max_length=MAX_EXTERNAL_ID,
