@@ -45,6 +45,8 @@ def test_a_web_address_is_accepted_as_it_is(url: str) -> None:
         ("https://example.org:port", "not a URL"),
         ("https://example.org:0", "port 0"),
         ("https://[::1", "not a URL"),
+        ("https://[fe80::1%25eth0]/hooks", "must not have a zone"),
+        ("https://[2606:4700::1%eth0]/hooks", "must not have a zone"),
         ("https://example.org/#top", "fragment"),
         ("https://example.org/a b", "spaces"),
         ("https://example.org/\r\nX-Header: 1", "spaces"),

@@ -21,6 +21,9 @@ def ascii_host(host: str) -> str:
         ValueError: the rule that it breaks. IDNA 2008 has no emoji, for instance.
     """
     if ":" in host:
+        if "%" in host:
+            # RFC 6874: it names a network interface, and has a meaning on one machine alone.
+            raise ValueError("must not have a zone identifier (%…)")
         return str(IPv6Address(host))
     name = host.lower()
     if not name.isascii():
