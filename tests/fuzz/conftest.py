@@ -68,10 +68,11 @@ def run_service(database: DatabaseFactory, aws: AwsAccount, tmp_path: Path) -> R
             )
         url, headers = f"http://{ports.LOOPBACK}:{port}", {"Authorization": f"Bearer {KEY}"}
         try:
-            await eventually(lambda: ports.http_status(port, "/readyz") == 200, interval=0.1)
-            async with httpx.AsyncClient(base_url=url, headers=headers) as client:
+            # Ten seconds on a quiet machine; the run has a low priority on a busy one.
+            await eventually(lambda: ports.http_status(port, "/readyz") == 200, timeout=600, interval=0.1)
+            async with httpx.AsyncClient(base_url=url, headers=headers, timeout=300) as client:
                 for path in HAS_ARRIVED[service]:
-                    await eventually(partial(_something_at, client, path), interval=0.1)
+                    await eventually(partial(_something_at, client, path), timeout=600, interval=0.1)
             yield FuzzedService(url, KEY, process.pid)
         finally:
             process.terminate()

@@ -36,9 +36,9 @@ BODIES: Mapping[Service, tuple[tuple[str, str], ...]] = {
         ("/v1/users", _object()),
     ),
     Service.EVENT: (
-        ("/v1/events/batch", f'{{"events": {_list(_EVENT)}}}'),
-        ("/v1/events/batch", f'{{"events": [{_object()}]}}'),
-        ("/v1/schedules", f'{{"exdates": {_list("0")}}}'),
+        ("/v1/events/batch", f'{{"items": {_list(_EVENT)}}}'),
+        ("/v1/events/batch", f'{{"items": [{_object()}]}}'),
+        ("/v1/schedules", f'{{"rule": {{"kind": "RRULE", "exdates": {_list("0")}}}}}'),
         ("/v1/broadcasts", f'{{"audience": {{"timezones": {_list("0")}}}}}'),
     ),
     Service.DELIVERY: (
