@@ -32,7 +32,7 @@ async def test_killing_everything_once_loses_nothing_and_repeats_nothing(tmp_pat
 
 async def _kill_on_one_day(victims: list[str], folder: Path) -> int:
     """Run a day, kill ``victims`` one after the other while it lasts, and return how many were killed."""
-    name = "-".join(victims)
+    name = victims[0]
     errors = folder / f"{name}.stderr"
     with errors.open("wb") as stderr:
         demo = await asyncio.create_subprocess_exec(
