@@ -22,7 +22,7 @@ EVENT = UUID("3f0c7c1e-9d0f-4b0e-8f43-0a6f2c1d5e77")
 
 
 def _fact(kind: Kind, ago: timedelta = timedelta(), *, priority: int | None = 0, **more: Any) -> Fact:
-    values: Mapping[str, Any] = {"event_id": EVENT, "event_type": "BIRTHDAY", "priority": priority, **more}
+    values: Mapping[str, Any] = {"event_id": uuid4(), "event_type": "BIRTHDAY", "priority": priority, **more}
     return Fact(uuid7(), kind, datetime.now(UTC) - ago, "event-service", **values)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from analytics_service.adapters.messages import KINDS, fact_of
 from analytics_service.domain.facts import Fact, Kind, Measure, Rollup
 from analytics_service.domain.grains import Grain
-from analytics_service.subscribers.facts import KINDS, fact_of
 from chassis.messaging.domain import ReceivedItem
 from contracts.messages.erasure import PersonalDataErasedItem
 from contracts.messages.parsing import parse_message

@@ -3,17 +3,21 @@
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 from delivery_scene import Scene, due_event, receive
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
 
 from chassis.messaging.consumer import ReceivedMessage, Rejection
 from chassis.service.runtime import Runtime
 from contracts.messages.delivery import DeadLetteredItem, DeliveryOutcomeItem
 from contracts.vocabulary import EventType, OutcomeStatus
+from delivery_service.application import delivery_metrics
 from delivery_service.application.dead_letters import dead_letter_sink
 from delivery_service.application.redrives import Redriver
 from delivery_service.settings import Settings
@@ -69,6 +73,42 @@ async def test_an_exhausted_delivery_is_a_dead_letter_that_can_be_redriven_to_su
     again = await api.post(f"/v1/dead-letters/{letter['id']}/redrive")
     assert (again.status_code, again.json()["type"]) == (409, "urn:almanac:problem:dead-letter-not-open")
     assert len(receiver.requests) == 4
+
+
+async def test_a_redrive_does_not_count_as_lateness(
+    api_scene: Scene, api: httpx.AsyncClient, receiver: Receiver, letters: Letters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The tests' process has no meter provider: this instrument is of one that can be read.
+    reader = InMemoryMetricReader()
+    lateness = MeterProvider([reader]).get_meter("tests").create_histogram("almanac_delivery_lateness")
+    monkeypatch.setattr(delivery_metrics, "_lateness", lateness)
+    measured = partial(_count, reader)
+    await api_scene.endpoint()
+    receiver.always(503)
+    async with api_scene.pool() as pool:
+        await receive(pool, due_event())
+        [letter] = await eventually(letters)
+        await eventually(lambda: measured() == 1)
+        receiver.always(200)
+        await api.post(f"/v1/dead-letters/{letter['id']}/redrive")
+        await api_scene.ended(2)
+        # What ends later is measured later: by then the redrive would have been.
+        await receive(pool, due_event())
+        await eventually(lambda: measured() == 2)
+        await api_scene.ended(3)
+    assert measured() == 2
+
+
+def _count(reader: InMemoryMetricReader) -> int:
+    data = reader.get_metrics_data()
+    return sum(
+        point.count
+        for resource in (data.resource_metrics if data else ())
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        for point in metric.data.data_points
+        if isinstance(point, HistogramDataPoint)
+    )
 
 
 async def test_deliveries_of_a_disabled_endpoint_are_redriven_once_it_is_enabled(

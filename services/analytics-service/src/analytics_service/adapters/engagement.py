@@ -19,6 +19,12 @@ _ADD = text(
     " ON CONFLICT (user_id) DO UPDATE SET delivered = e.delivered + excluded.delivered,"
     " failed = e.failed + excluded.failed, last_at = greatest(e.last_at, excluded.last_at)"
 )
+# A row may be gone, with its user or after a long time.
+_SUBTRACT = text(
+    "UPDATE engagement e SET delivered = e.delivered - t.delivered, failed = e.failed - t.failed"
+    " FROM unnest(CAST(:user_ids AS uuid[]), CAST(:delivered AS bigint[]), CAST(:failed AS bigint[]))"
+    " AS t (user_id, delivered, failed) WHERE e.user_id = t.user_id"
+)
 _FORGET = text("DELETE FROM engagement WHERE user_id = ANY(CAST(:user_ids AS uuid[]))")
 _FIND = text("SELECT user_id, delivered, failed, last_at FROM engagement WHERE user_id = :user_id")
 _LIST = text(
@@ -39,6 +45,18 @@ async def add(tx: Transaction, engagements: Sequence[Engagement]) -> None:
             "delivered": [each.delivered for each in engagements],
             "failed": [each.failed for each in engagements],
             "last_ats": [each.last_at for each in engagements],
+        },
+    )
+
+
+async def subtract(tx: Transaction, engagements: Sequence[Engagement]) -> None:
+    """Take back what was added before."""
+    await tx.execute(
+        _SUBTRACT,
+        {
+            "user_ids": [each.user_id for each in engagements],
+            "delivered": [each.delivered for each in engagements],
+            "failed": [each.failed for each in engagements],
         },
     )
 

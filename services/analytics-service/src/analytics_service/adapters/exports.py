@@ -3,28 +3,36 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import TextClause, text
 
 from analytics_service.domain.exports import COLUMNS, ColumnType, Dataset
 from analytics_service.domain.grains import Grain
+from analytics_service.domain.replacements import ENDS
 from chassis.database.database import Database
-
-if TYPE_CHECKING:
-    pass
 
 ROW_GROUP = 20_000
 """Rows that are encoded and sent at a time: a few megabytes, whatever the range holds."""
 
+_ENDS = ", ".join(f"'{kind}'" for kind in ENDS)
+_GROUPS = " ".join(f"WHEN '{kind}' THEN '{group}'" for kind, group in ENDS.items())
 _FACTS = text(
     "SELECT CAST(item_id AS text), CAST(event_id AS text), at, kind, source, trace_id, data->>'eventType',"
     " data->>'priority', data->>'userId', data->>'occurrence', CAST(data->>'attempt' AS integer),"
     " CAST(data->>'targetTimestampUTC' AS timestamptz), CAST(data->>'latenessSeconds' AS float8),"
-    " CAST(data->>'queueSeconds' AS float8), CAST(data->>'late' AS boolean), data->>'reason', CAST(data AS text)"
-    " FROM event_timeline WHERE at >= :start AND at < :end"
+    " CAST(data->>'queueSeconds' AS float8), CAST(data->>'late' AS boolean), data->>'reason', CAST(data AS text),"
+    f" t.kind IN ({_ENDS}) AND EXISTS (SELECT FROM event_timeline l WHERE l.event_id = t.event_id"
+    f" AND CASE l.kind {_GROUPS} END = CASE t.kind {_GROUPS} END"
+    " AND (CAST(l.data->>'attempt' AS integer), l.at, l.item_id)"
+    " > (CAST(t.data->>'attempt' AS integer), t.at, t.item_id))"
+    " FROM event_timeline t WHERE at >= :start AND at < :end"
 )
-_ROLLUP = "SELECT {columns} FROM {table} WHERE grain = :grain AND start >= :start AND start < :end ORDER BY start"
+# What a later end has taken back leaves a sum of 0.
+_ROLLUP = (
+    "SELECT {columns} FROM {table} WHERE grain = :grain AND start >= :start AND start < :end AND count > 0"
+    " ORDER BY start"
+)
 _STATEMENTS: dict[Dataset, TextClause] = {
     Dataset.FACTS: _FACTS,
     Dataset.COUNTS: text(

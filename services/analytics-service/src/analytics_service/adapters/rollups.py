@@ -39,6 +39,7 @@ _ADD_RESULTS = text(
     " ON CONFLICT (grain, start, endpoint_id, channel, result, bucket)"
     " DO UPDATE SET count = r.count + excluded.count, attempts = r.attempts + excluded.attempts"
 )
+# Sums that a later end has taken back are not shown: they are 0, or of a span whose other rows have been deleted.
 # One short scan of the key for each segment, whatever the planner thinks of their number.
 _SEGMENTS = (
     "unnest(CAST(:grains AS text[]), CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]))"
@@ -48,18 +49,18 @@ _SEGMENTS = (
 _COUNTS = text(
     "SELECT kind, event_type, priority, CAST(sum(count) AS bigint) FROM "
     + _SEGMENTS.format(table="counts")
-    + " GROUP BY kind, event_type, priority ORDER BY event_type NULLS LAST, priority, kind"
+    + " GROUP BY kind, event_type, priority HAVING sum(count) > 0 ORDER BY event_type NULLS LAST, priority, kind"
 )
 _LATENCIES = text(
     "SELECT measure, priority, bucket, CAST(sum(count) AS bigint) FROM "
     + _SEGMENTS.format(table="latencies")
-    + " GROUP BY measure, priority, bucket ORDER BY measure, priority, bucket"
+    + " GROUP BY measure, priority, bucket HAVING sum(count) > 0 ORDER BY measure, priority, bucket"
 )
 _RESULTS = text(
     "SELECT endpoint_id, channel, result, bucket, CAST(sum(count) AS bigint), CAST(sum(attempts) AS bigint) FROM "
     + _SEGMENTS.format(table="endpoint_results")
     + " WHERE CAST(:endpoint_id AS uuid) IS NULL OR endpoint_id = :endpoint_id"
-    " GROUP BY endpoint_id, channel, result, bucket"
+    " GROUP BY endpoint_id, channel, result, bucket HAVING sum(count) > 0"
 )
 _IN_RANGE = "grain = :grain AND start >= :start AND start < :end"
 _BY_TYPE = "CASE WHEN :by_type THEN event_type END"
@@ -67,7 +68,7 @@ _BY_PRIORITY = "CASE WHEN :by_priority THEN priority END"
 _COUNT_SERIES = text(
     f"SELECT start, kind, {_BY_TYPE} AS of_type, {_BY_PRIORITY} AS of_priority, CAST(sum(count) AS bigint)"
     f" FROM counts WHERE {_IN_RANGE} AND kind = ANY(CAST(:kinds AS text[]))"
-    " GROUP BY start, kind, of_type, of_priority ORDER BY start, kind, of_type, of_priority"
+    " GROUP BY start, kind, of_type, of_priority HAVING sum(count) > 0 ORDER BY start, kind, of_type, of_priority"
 )
 # A histogram is one row: those of a year have tens of thousands of buckets, each of which would cost more as a row.
 _LATENCY_SERIES = text(
@@ -75,7 +76,7 @@ _LATENCY_SERIES = text(
     f" (SELECT start, measure, {_BY_TYPE} AS of_type, {_BY_PRIORITY} AS of_priority, bucket,"
     " CAST(sum(count) AS bigint) AS count"
     f" FROM latencies WHERE {_IN_RANGE} AND measure = ANY(CAST(:measures AS text[]))"
-    " GROUP BY start, measure, of_type, of_priority, bucket) AS b"
+    " GROUP BY start, measure, of_type, of_priority, bucket HAVING sum(count) > 0) AS b"
     " GROUP BY start, measure, of_type, of_priority ORDER BY start, measure, of_type, of_priority"
 )
 SWEEPS: Sequence[TextClause] = tuple(
@@ -88,19 +89,20 @@ SWEEPS: Sequence[TextClause] = tuple(
 
 
 async def add(tx: Transaction, rollup: Rollup) -> None:
-    """Add a batch to the stored sums."""
-    grains, starts, kinds, event_types, priorities = zip(*rollup.counts, strict=True)
-    await tx.execute(
-        _ADD_COUNTS,
-        {
-            "grains": grains,
-            "starts": starts,
-            "kinds": kinds,
-            "event_types": event_types,
-            "priorities": priorities,
-            "counts": list(rollup.counts.values()),
-        },
-    )
+    """Add a batch to the stored sums, some of which it may reduce."""
+    if rollup.counts:
+        grains, starts, kinds, event_types, priorities = zip(*rollup.counts, strict=True)
+        await tx.execute(
+            _ADD_COUNTS,
+            {
+                "grains": grains,
+                "starts": starts,
+                "kinds": kinds,
+                "event_types": event_types,
+                "priorities": priorities,
+                "counts": list(rollup.counts.values()),
+            },
+        )
     if rollup.latencies:
         grains, starts, measures, event_types, priorities, buckets = zip(*rollup.latencies, strict=True)
         await tx.execute(

@@ -17,6 +17,12 @@ _ADD = text(
     " ON CONFLICT (tag) DO UPDATE SET delivered = e.delivered + excluded.delivered,"
     " failed = e.failed + excluded.failed, last_at = greatest(e.last_at, excluded.last_at)"
 )
+# A row may be gone after a long time.
+_SUBTRACT = text(
+    "UPDATE tag_engagement e SET delivered = e.delivered - t.delivered, failed = e.failed - t.failed"
+    " FROM unnest(CAST(:tags AS text[]), CAST(:delivered AS bigint[]), CAST(:failed AS bigint[]))"
+    " AS t (tag, delivered, failed) WHERE e.tag = t.tag"
+)
 _LIST = text(
     "SELECT id, tag, delivered, failed, last_at FROM tag_engagement"
     " WHERE (last_at, id) < (coalesce(CAST(:before_at AS timestamptz), 'infinity'),"
@@ -36,6 +42,18 @@ async def add(tx: Transaction, engagements: Sequence[TagEngagement]) -> None:
             "delivered": [each.delivered for each in engagements],
             "failed": [each.failed for each in engagements],
             "last_ats": [each.last_at for each in engagements],
+        },
+    )
+
+
+async def subtract(tx: Transaction, engagements: Sequence[TagEngagement]) -> None:
+    """Take back what was added before."""
+    await tx.execute(
+        _SUBTRACT,
+        {
+            "tags": [each.tag for each in engagements],
+            "delivered": [each.delivered for each in engagements],
+            "failed": [each.failed for each in engagements],
         },
     )
 

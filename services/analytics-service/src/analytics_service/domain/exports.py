@@ -61,6 +61,7 @@ COLUMNS: Mapping[Dataset, Sequence[Column]] = MappingProxyType(
             Column("late", _B, "it was a minute late or more"),
             Column("reason", _T, "why it failed, was cancelled or given up"),
             Column("data", _T, "all that its publisher said, as JSON"),
+            Column("replaced", _B, "a later end of the same event counts instead of this one"),
         ),
         Dataset.COUNTS: (
             *_SPAN,
@@ -71,7 +72,7 @@ COLUMNS: Mapping[Dataset, Sequence[Column]] = MappingProxyType(
         ),
         Dataset.LATENCIES: (
             *_SPAN,
-            Column("measure", _T, "lateness, queue, webhook or end_to_end"),
+            Column("measure", _T, "lateness, queue, webhook, end_to_end or recovery"),
             Column("event_type", _T, "of events of this type"),
             Column("priority", _I, "and this priority"),
             Column("bucket", _I, "of the histogram: up to 2^(bucket / 8) seconds, above the bound before"),

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 from uuid import UUID
 
 from analytics_service.domain.grains import Grain
@@ -41,7 +41,9 @@ class Measure(StrEnum):
     WEBHOOK = "webhook"
     """The last attempt at a webhook endpoint."""
     END_TO_END = "end_to_end"
-    """From the target to the last delivery's end, for events that completed: what failed never arrived."""
+    """From the target to the last delivery's end, for events that completed at once: what failed never arrived."""
+    RECOVERY = "recovery"
+    """From an event's first end to its completion after a retry or a redrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,13 @@ class Fact:
     tags: tuple[str, ...] = ()
     latencies: tuple[tuple[Measure, float], ...] = ()
     endpoints: tuple[EndpointResult, ...] = ()
+    attempt: int = 1
+    """Of the whole event: people who retry it make the next one."""
     data: str = "{}"
     """What else the publisher said, as JSON."""
 
 
+KeyT = TypeVar("KeyT")
 CountKey: TypeAlias = tuple[Grain, datetime, Kind, str | None, int | None]
 """Grain, its start, kind, event type, priority."""
 LatencyKey: TypeAlias = tuple[Grain, datetime, Measure, str | None, int | None, int]
@@ -93,23 +98,27 @@ class Rollup:
     attempts: Counter[ResultKey] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, facts: Iterable[Fact]) -> "Rollup":
+    def of(cls, facts: Iterable[Fact], taken_back: Iterable[Fact] = ()) -> "Rollup":
+        """Sums of ``facts`` without those that are ``taken_back``: some may be negative."""
         rollup = cls()
         for fact in facts:
-            rollup._add(fact, Grain.MINUTE.floor(fact.at))
+            rollup._add(fact, 1)
+        for fact in taken_back:
+            rollup._add(fact, -1)
         rollup._fold()
-        return rollup
+        return replace(rollup, counts=_changed(rollup.counts), latencies=_changed(rollup.latencies))
 
-    def _add(self, fact: Fact, minute: datetime) -> None:
-        self.counts[Grain.MINUTE, minute, fact.kind, fact.event_type, fact.priority] += 1
+    def _add(self, fact: Fact, times: int) -> None:
+        minute = Grain.MINUTE.floor(fact.at)
+        self.counts[Grain.MINUTE, minute, fact.kind, fact.event_type, fact.priority] += times
         for measure, seconds in fact.latencies:
             key = Grain.MINUTE, minute, measure, fact.event_type, fact.priority, bucket_of(seconds)
-            self.latencies[key] += 1
+            self.latencies[key] += times
         for each in fact.endpoints:
             bucket = None if each.latency_seconds is None else bucket_of(each.latency_seconds)
             result = Grain.MINUTE, minute, each.endpoint_id, each.channel, each.result, bucket
-            self.results[result] += 1
-            self.attempts[result] += each.attempts
+            self.results[result] += times
+            self.attempts[result] += times * each.attempts
 
     def _fold(self) -> None:
         # A batch has many facts and few minutes: hours and days are summed up from those.
@@ -125,6 +134,10 @@ class Rollup:
                     folded = grain, grain.floor(result_key[1]), *result_key[2:]
                     self.results[folded] += count
                     self.attempts[folded] += self.attempts[result_key]
+
+
+def _changed(sums: Counter[KeyT]) -> Counter[KeyT]:
+    return Counter({key: count for key, count in sums.items() if count})
 
 
 @dataclass(frozen=True, slots=True)

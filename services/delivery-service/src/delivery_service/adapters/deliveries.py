@@ -42,7 +42,9 @@ _OUTCOMES = text(
     "SELECT e.id, e.user_id, e.event_type, e.priority, e.attempt, e.target_at, e.received_at, e.finished_at, e.late,"
     " e.queue_seconds, e.traceparent, d.endpoint_id, d.status, d.reason, d.attempts, d.http_status, d.latency_seconds,"
     # For a delivery older than the column, to a deleted endpoint, the kind is unknown.
-    " coalesce(d.channel, p.kind, 'webhook') AS channel"
+    " coalesce(d.channel, p.kind, 'webhook') AS channel,"
+    # Only a redrive gives a delivery an expiry of its own.
+    " d.expires_at IS NOT NULL AS redriven"
     " FROM events e JOIN deliveries d ON d.event_id = e.id LEFT JOIN endpoints p ON p.id = d.endpoint_id"
     " WHERE e.id = ANY (CAST(:ids AS uuid[])) AND NOT e.operational"
     " ORDER BY e.id, d.id"
@@ -70,6 +72,7 @@ class Outcome(NamedTuple):
     http_status: int | None
     latency_seconds: float | None
     channel: str
+    redriven: bool
 
 
 async def find(connection: AsyncConnection, delivery_id: UUID) -> Delivery | None:

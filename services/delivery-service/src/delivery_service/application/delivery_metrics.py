@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from opentelemetry import metrics
 
-from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.vocabulary import EventType, Priority
+from delivery_service.application.outcomes import Announced
 from delivery_service.application.recording import RecordedBatch
 from delivery_service.domain.deliveries import ReceivedEvent, Result
 
@@ -21,7 +21,9 @@ _queue = _meter.create_histogram(
     "almanac_queue_latency", unit="s", description="Time from a due event's publication to its receipt"
 )
 _lateness = _meter.create_histogram(
-    "almanac_delivery_lateness", unit="s", description="Time from an event's target to the end of its last delivery"
+    "almanac_delivery_lateness",
+    unit="s",
+    description="Time from an event's target to the end of its last delivery, without retries and redrives",
 )
 _held = _meter.create_up_down_counter(
     "almanac_deliveries_in_hand", description="Deliveries that workers hold, by priority"
@@ -63,7 +65,7 @@ def begin(priority: Priority, *, slots: int, slow_slots: int) -> None:
         counter.add(0, labels)
 
 
-def ingested(priority: Priority, arrivals: Sequence[ReceivedEvent], unwanted: Sequence[DeliveryOutcomeItem]) -> None:
+def ingested(priority: Priority, arrivals: Sequence[ReceivedEvent], unwanted: Sequence[Announced]) -> None:
     for each in arrivals:
         if each.queue_seconds is not None:
             _queue.record(each.queue_seconds, _LABELS[priority])
@@ -104,9 +106,11 @@ def recorded(priority: Priority, results: Sequence[Result], batch: RecordedBatch
     _count_outcomes(batch.outcomes)
 
 
-def _count_outcomes(outcomes: Sequence[DeliveryOutcomeItem]) -> None:
-    for item in outcomes:
-        _lateness.record(item.lateness_seconds, _LABELS[item.priority])
-    ended = Counter((each.priority, each.event_type, each.reason or "succeeded") for each in outcomes)
+def _count_outcomes(outcomes: Sequence[Announced]) -> None:
+    for item, again in outcomes:
+        # What people had tried again hours later says nothing about punctuality.
+        if not again:
+            _lateness.record(item.lateness_seconds, _LABELS[item.priority])
+    ended = Counter((item.priority, item.event_type, item.reason or "succeeded") for item, _ in outcomes)
     for (priority, event_type, outcome), count in ended.items():
         _events.add(count, {**_LABELS[priority], "type": event_type.name, "outcome": outcome})

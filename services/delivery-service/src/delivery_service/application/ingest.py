@@ -7,11 +7,10 @@ from uuid import UUID
 from chassis.database.database import Database, Transaction
 from chassis.messaging import erasures
 from chassis.messaging.outbox import Outbox
-from contracts.messages.delivery import DeliveryOutcomeItem
 from delivery_service.adapters import dead_letters, ingest
 from delivery_service.adapters.claims import Capacity
 from delivery_service.application.dead_letters import insert_for_unmatched
-from delivery_service.application.outcomes import announce, announce_cancelled
+from delivery_service.application.outcomes import Announced, announce, announce_cancelled
 from delivery_service.domain.deliveries import Dispatch, Lease, ReceivedEvent
 
 
@@ -24,7 +23,7 @@ class Ingested:
     dispatches: list[Dispatch]
     waiting: set[UUID]
     reopened: bool
-    unwanted: list[DeliveryOutcomeItem]
+    unwanted: list[Announced]
 
 
 async def ingest_events(

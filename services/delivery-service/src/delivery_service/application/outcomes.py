@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -23,14 +24,25 @@ _TYPES = {
 }
 
 
-async def announce(tx: Transaction, outbox: Outbox, event_ids: Sequence[UUID]) -> list[DeliveryOutcomeItem]:
+class Announced(NamedTuple):
+    """An outcome that was sent, and whether people had the event, or a delivery of it, tried again."""
+
+    item: DeliveryOutcomeItem
+    again: bool
+
+
+async def announce(tx: Transaction, outbox: Outbox, event_ids: Sequence[UUID]) -> list[Announced]:
     """Leave the outcome of each of these finished events in the transaction. Each time it is a new item."""
     if not event_ids:
         return []
     found = await deliveries.outcomes(tx, event_ids)
-    items = [_outcome(list(of_event)) for _, of_event in groupby(found, key=attrgetter("event_id"))]
-    await outbox.append(tx, [(_TYPES[item.status], item) for item in items])
-    return items
+    announced = []
+    for _, rows in groupby(found, key=attrgetter("event_id")):
+        of_event = list(rows)
+        item = _outcome(of_event)
+        announced.append(Announced(item, item.attempt > 1 or any(each.redriven for each in of_event)))
+    await outbox.append(tx, [(_TYPES[item.status], item) for item, _ in announced])
+    return announced
 
 
 async def announce_cancelled(tx: Transaction, outbox: Outbox, arrivals: Sequence[ReceivedEvent], now: datetime) -> None:

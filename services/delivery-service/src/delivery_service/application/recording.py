@@ -5,14 +5,13 @@ from dataclasses import dataclass, field, replace
 
 from chassis.database.database import Database, Transaction
 from chassis.messaging.outbox import Outbox
-from contracts.messages.delivery import DeliveryOutcomeItem
 from contracts.vocabulary import FailureReason
 from delivery_service.adapters import claims
 from delivery_service.adapters.circuits import Counted, count
 from delivery_service.adapters.results import Recorded, record_results
 from delivery_service.application.dead_letters import insert_for_deliveries
 from delivery_service.application.health import watch
-from delivery_service.application.outcomes import announce
+from delivery_service.application.outcomes import Announced, announce
 from delivery_service.domain.circuits import CircuitPolicy, Tally
 from delivery_service.domain.deliveries import Dispatch, Result
 
@@ -27,7 +26,7 @@ class RecordedBatch:
     """
 
     recorded: list[Recorded]
-    outcomes: list[DeliveryOutcomeItem]
+    outcomes: list[Announced]
     degraded: list[Counted] = field(default_factory=list)
 
 
