@@ -14,6 +14,7 @@ from contracts.identity import derive_id
 from contracts.messages.spec import MessageType
 from contracts.messages.user import Anniversary, UserItem
 from contracts.vocabulary import Priority
+from event_service.application.planning import COPY_FROM
 
 ADDED, CHANGED, REMOVED = (
     MessageType.ANNIVERSARY_ADDED,
@@ -154,9 +155,11 @@ async def test_a_deleted_user_leaves_none(scenario: Scenario, ada: UserItem) -> 
 
 
 async def test_a_batch_of_many_users_takes_a_handful_of_statements(scenario: Scenario, ada: UserItem) -> None:
-    users = [scenario.user(anniversaries=[_anniversary(), _anniversary("2001-03-04", "Met")]) for _ in range(100)]
-    few = await _statements(scenario, *users[:2])
-    many = await _statements(scenario, *users[2:])
+    users = [
+        scenario.user(anniversaries=[_anniversary(), _anniversary("2001-03-04", "Met")]) for _ in range(3 * COPY_FROM)
+    ]
+    few = await _statements(scenario, *users[:COPY_FROM])
+    many = await _statements(scenario, *users[COPY_FROM:])
     assert few == many <= 8
     moved = [scenario.user(user.user_id, 2, anniversaries=user.anniversaries, timezone="Asia/Tokyo") for user in users]
     few = await _statements(scenario, *moved[:2])

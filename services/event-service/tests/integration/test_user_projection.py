@@ -1,7 +1,8 @@
 """User items become recipients, schedules and events: the newest version wins, whatever the order."""
 
 import itertools
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,7 +11,9 @@ from uuid_utils.compat import uuid7
 
 from chassis.core.zones import TZDATA_VERSION
 from contracts.messages.spec import MessageType
-from contracts.messages.user import Contact, UserDeletedItem
+from contracts.messages.user import Anniversary, Contact, UserDeletedItem
+from contracts.send_hours import SendHours
+from event_service.application.planning import COPY_FROM
 from event_service.application.recipients import UnknownZoneError
 
 
@@ -148,6 +151,48 @@ async def test_many_users_come_in_one_batch_with_their_own_traces(scenario: Scen
     assert {UUID(item["userId"]): item["traceparent"] for _, item in announced} == {
         user.user_id: user.traceparent for user in users
     }
+
+
+OWN_COLUMNS = {"id", "user_id", "schedule_id", "live_event_id", "created_at", "updated_at"}
+"""Columns that differ between two users with the same data."""
+
+
+async def test_users_of_a_large_batch_get_the_same_rows_as_a_single_user(scenario: Scenario) -> None:
+    wedding = Anniversary(anniversary_id=uuid7(), label="Wedding", date=date(2015, 5, 6), important=True)
+    data: dict[str, Any] = {
+        "anniversaries": [wedding],
+        "tags": ["news", "vip"],
+        "external_id": "crm-1",
+        "send_window": [SendHours(days=["MO"], from_=time(10), until=time(17, 30))],
+        "locale": "de",
+    }
+    single, *batch = [scenario.user(**data) for _ in range(COPY_FROM + 1)]
+    await scenario.receive(single)
+    await scenario.receive(*batch)
+    for query in ("SELECT * FROM recipients", "SELECT * FROM schedules", "SELECT * FROM events"):
+        rows = await scenario.rows(query)
+        kinds: dict[UUID, set[str]] = {}
+        for row in rows:
+            shared = {name: value for name, value in row._mapping.items() if name not in OWN_COLUMNS}
+            kinds.setdefault(row.user_id, set()).add(repr(shared))
+        assert kinds.keys() == {single.user_id, *(each.user_id for each in batch)}, query
+        assert list(kinds.values()) == [kinds[single.user_id]] * len(kinds), query
+    assert len(await scenario.announced()) == 2 * (1 + len(batch))
+
+
+async def test_changed_and_new_users_of_a_large_batch_are_both_applied(scenario: Scenario) -> None:
+    known = [scenario.user() for _ in range(COPY_FROM)]
+    await scenario.receive(*known)
+    moved = [scenario.user(each.user_id, 2, timezone="Europe/Berlin") for each in known]
+    new = [scenario.user(timezone="Europe/Berlin") for _ in range(COPY_FROM)]
+    await scenario.receive(*moved, *new)
+    schedules = await scenario.rows("SELECT user_id, timezone, live_event_id, next_at FROM schedules")
+    events = {row.user_id: row for row in await scenario.rows("SELECT * FROM events")}
+    assert {row.user_id for row in schedules} == {each.user_id for each in (*known, *new)} == events.keys()
+    for row in schedules:
+        event = events[row.user_id]
+        assert (event.timezone, event.target_timestamp_utc) == ("Europe/Berlin", datetime(2026, 11, 23, 8, tzinfo=UTC))
+        assert (row.timezone, row.live_event_id, row.next_at) == ("Europe/Berlin", event.id, event.target_timestamp_utc)
 
 
 async def test_a_zone_that_this_image_does_not_know_is_left_for_one_that_does(scenario: Scenario) -> None:

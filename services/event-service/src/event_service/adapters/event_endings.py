@@ -121,7 +121,7 @@ async def copy_past(tx: Transaction, past: Sequence[PastEvent]) -> None:
     """Insert thousands that have ended."""
     if past:
         columns = [COLUMN_NAMES.get(name, name) for name in to_row(past[0].event)]
-        records = ((*map(copied, to_row(each.event).values()), TZDATA_VERSION, *_ended(each)) for each in past)
+        records = ((*copied(to_row(each.event)), TZDATA_VERSION, *_ended(each)) for each in past)
         ended = ("status", "reason", "published_at", "finished_at", "history")
         await tx.copy("events", [*columns, "tzdata", *ended], records)
 

@@ -1,7 +1,6 @@
 """How an event is written to its row and read from it, and the fragments that statements about events share."""
 
 from collections.abc import Collection, Mapping, Sequence
-from enum import Enum
 from typing import Any
 
 from pydantic_core import to_json
@@ -154,6 +153,7 @@ def to_row(event: Event) -> dict[str, object]:
     }
 
 
+JSON_COLUMNS = frozenset({"payload", "contact", "send_window", "user_window"})
 COLUMN_NAMES = {"target": "target_timestamp_utc", "planned": "planned_at"}
 
 
@@ -161,9 +161,8 @@ def encode(events: Sequence[Event]) -> str:
     return to_json([to_row(event) for event in events]).decode()
 
 
-def copied(value: object) -> object:
-    """A value of a row as COPY takes it."""
-    objects = isinstance(value, list) and any(isinstance(each, Mapping) for each in value)
-    if objects or isinstance(value, Mapping):
-        return to_json(value).decode()
-    return value.value if isinstance(value, Enum) else value
+def copied(row: Mapping[str, object], json_columns: Collection[str] = JSON_COLUMNS) -> list[object]:
+    """Return the values of a row as COPY takes them: those of JSON columns as text."""
+    return [
+        to_json(value).decode() if name in json_columns and value is not None else value for name, value in row.items()
+    ]

@@ -94,9 +94,9 @@ async def copy(tx: Transaction, events: Sequence[Event]) -> None:
     """Insert thousands."""
     if events:
         now = await current_time(tx)
-        history = to_json([{"at": now, "status": "PENDING", "cause": "scheduled"}]).decode()
+        history = to_json([{"at": now.isoformat(), "status": "PENDING", "cause": "scheduled"}]).decode()
         columns = [COLUMN_NAMES.get(name, name) for name in to_row(events[0])]
-        records = ((*map(copied, to_row(event).values()), TZDATA_VERSION, history) for event in events)
+        records = ((*copied(to_row(event)), TZDATA_VERSION, history) for event in events)
         await tx.copy("events", [*columns, "tzdata", "history"], records)
 
 

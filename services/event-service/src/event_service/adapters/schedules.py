@@ -71,6 +71,7 @@ _ADVANCE = text(
     " FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:lasts AS text[]), CAST(:live AS uuid[]),"
     " CAST(:nexts AS timestamptz[])) AS i (id, status, last_occurrence, live_event_id, next_at) WHERE s.id = i.id"
 )
+_JSON_COLUMNS = frozenset({"rule", "payload", "send_window", "user_window", "business_days", "messages"})
 _ACTIVE = text("SELECT id FROM schedules WHERE id = ANY(CAST(:ids AS uuid[])) AND status <> 'PAUSED'")
 _DELETE = text("DELETE FROM schedules WHERE id = ANY(CAST(:ids AS uuid[]))")
 
@@ -122,7 +123,7 @@ async def store(tx: Transaction, schedules: Sequence[Schedule]) -> None:
 async def copy(tx: Transaction, schedules: Sequence[Schedule]) -> None:
     """Insert thousands that are new."""
     if schedules:
-        records = (tuple(map(copied, _to_row(each).values())) for each in schedules)
+        records = (copied(_to_row(each), _JSON_COLUMNS) for each in schedules)
         await tx.copy("schedules", list(_to_row(schedules[0])), records)
 
 

@@ -1,7 +1,6 @@
 """Keeping schedules and pending events of their users right after a change: of a user, or of a schedule."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -14,12 +13,15 @@ from event_service.application.reactivation import revive
 from event_service.domain.changes import Changes
 from event_service.domain.events import Event, EventKey
 from event_service.domain.recipients import Recipient
+from event_service.domain.record import replace
 from event_service.domain.schedule_planning import keep_schedule, plan_ended, plan_schedule
 from event_service.domain.schedules import LiveEvent, Schedule, Source, Status
 from event_service.domain.send_times import other_zone
 from event_service.domain.strategies import STRATEGIES
 from event_service.domain.type_rules import Rulebook
 
+COPY_FROM = 50
+"""Changed users from which on COPY is worth its extra round trips."""
 USER_CHANGED = "user changed"
 USER_DELETED = "user deleted"
 PAUSED = "schedule paused"
@@ -74,7 +76,7 @@ async def reconcile(
     alone = await event_locks.lock_alone(tx, known)
     people = {recipient.user_id: recipient for recipient in changed}
     have = {schedule.id: schedule for schedule in stored}
-    changes = Changes(rules, now)
+    changes = Changes(rules, now, bulk=len(changed) >= COPY_FROM)
     wanted: set[UUID] = set()
     for recipient in changed:
         if recipient.deleted:

@@ -73,12 +73,14 @@ def read_forms(form: str) -> dict[str, str]:
     return forms
 
 
+@lru_cache(maxsize=1024)
 def cardinal(number: int, tag: str | None) -> NumberText:
     """Return how many: ``1,000`` in English, ``1.000`` in German; bare digits where ``tag`` is None."""
     locale = _locale(tag)
     return NumberText(str(number) if tag is None else format_decimal(number, locale=locale), locale.plural_form(number))
 
 
+@lru_cache(maxsize=1024)
 def ordinal(number: int, tag: str | None) -> NumberText:
     """Return the ordinal of a number: ``30th``, ``30.``, ``1er``; in English where ``tag`` is None."""
     locale = _locale(tag)

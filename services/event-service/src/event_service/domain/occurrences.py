@@ -1,6 +1,5 @@
 """A schedule's next occurrence: an event, or a time that is too far ahead for one, or the schedule's end."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from uuid import UUID
@@ -12,6 +11,7 @@ from event_service.domain.adjusted import Adjusted
 from event_service.domain.events import Event
 from event_service.domain.patterns import RecurringPattern
 from event_service.domain.recipients import Recipient
+from event_service.domain.record import replace
 from event_service.domain.recurrence import Occurrence, Policies, Recurring, Rule, instant_of, upcoming
 from event_service.domain.schedules import LiveEvent, Schedule, Status
 from event_service.domain.send_times import sending_of

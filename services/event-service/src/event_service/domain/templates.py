@@ -70,7 +70,9 @@ def _literal(text: str) -> str:
 
 def translation(messages: Mapping[str, str], locale: str | None) -> str | None:
     """Return the template for a user of ``locale``: that of ``de-AT``, else of ``de``; None where there is neither."""
-    parts = locale.split("-") if locale else []
+    if not locale or not messages:
+        return None
+    parts = locale.split("-")
     tags = ("-".join(parts[:length]) for length in range(len(parts), 0, -1))
     return next((messages[tag] for tag in tags if tag in messages), None)
 
