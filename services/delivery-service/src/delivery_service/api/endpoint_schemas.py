@@ -9,12 +9,8 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from chassis.api.wire import NOT_SENT, WHOLE_NUMBER, PatchModel, PlainText, RequestModel, WireModel
-from contracts.messages.user import Contact
 from contracts.vocabulary import Channel, EventType, Priority
-from delivery_service.api.schemas import AttemptBody
-from delivery_service.application.endpoints import SecuredEndpoint, Signing, View
-from delivery_service.domain.circuits import CircuitState
-from delivery_service.domain.endpoint_stats import EndpointStats
+from delivery_service.application.endpoints import Signing, View
 from delivery_service.domain.endpoints import (
     MAX_CONCURRENCY,
     MAX_DESCRIPTION,
@@ -33,16 +29,12 @@ from delivery_service.domain.endpoints import (
     check_url,
     keeps_to_send_window,
 )
-from delivery_service.domain.signing import MAX_OVERLAP_SECONDS, MAX_SECRET, OVERLAP_SECONDS, Algorithm
+from delivery_service.domain.signing import MAX_SECRET, Algorithm
 from delivery_service.domain.templates import MAX_HTML, MAX_SUBJECT, MAX_TEXT
 
 T = TypeVar("T", EventType, Priority, OperationalEvent, str)
 
-SHOWN_BEFORE = "The secret was shown when the endpoint was created with this Idempotency-Key; it is not shown again."
-BROUGHT = "The secret is the one that was sent; it is not shown again."
-PUBLIC = "Verify with publicKey. The private key never leaves Almanac."
 PLACEHOLDERS = "`{message}` stands for the event's message, other names likewise. Null: the message alone."
-UNSIGNED = "An endpoint of this kind signs nothing."
 
 
 def _distinct(values: list[T] | None) -> tuple[T, ...]:
@@ -225,31 +217,6 @@ class PatchEndpoint(PatchModel):
     disabled_reason: DisabledReason | None = NOT_SENT
 
 
-class RotateSecret(RequestModel):
-    """How to go over to a new secret."""
-
-    overlap_seconds: Annotated[
-        int, Field(ge=0, le=MAX_OVERLAP_SECONDS, description="How long the secrets of before sign too."), WHOLE_NUMBER
-    ] = OVERLAP_SECONDS
-    secret: SecretText | None = None
-
-
-class DisableEndpoint(RequestModel):
-    """Why it is disabled."""
-
-    reason: DisabledReason | None = None
-
-
-class TestEndpoint(RequestModel):
-    """To whom a test goes, where the endpoint's channel writes to persons."""
-
-    email: Annotated[str | None, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)] = None
-    phone: Annotated[str | None, Field(pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164")] = None
-
-    def contact(self) -> Contact:
-        return Contact(email=self.email, phone=self.phone)
-
-
 class EndpointBody(WireModel):
     """An endpoint."""
 
@@ -326,79 +293,6 @@ class EndpointBody(WireModel):
         )
 
 
-class SecuredEndpointBody(EndpointBody):
-    """An endpoint with the secret that its webhooks are signed with, in the form of Standard Webhooks."""
-
-    secret: Annotated[str | None, Field(description="Shown this once.")]
-    note: Annotated[str | None, Field(description="Why there is no secret, where there is none.")]
-
-    @classmethod
-    def secured(cls, secured: SecuredEndpoint) -> Self:
-        view = View.of(secured.endpoint)
-        return cls.of(view, secret=secured.secret, note=None if secured.secret else _note(secured, view))
-
-
-def _note(secured: SecuredEndpoint, view: View) -> str:
-    if view.endpoint.config.unreadable:
-        return SHOWN_BEFORE
-    if view.algorithm is None:
-        return UNSIGNED
-    if view.algorithm is Algorithm.ED25519:
-        return PUBLIC
-    return SHOWN_BEFORE if secured.repeated else BROUGHT
-
-
 def _shortened(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}/…"
-
-
-class LatencyBody(WireModel):
-    """Seconds that attempts took."""
-
-    p50: float
-    p95: float
-    p99: float
-
-
-class CircuitBody(WireModel):
-    """Whether attempts are held back."""
-
-    state: Annotated[CircuitState, Field(description="`OPEN`: nothing is sent until a probe may be.")]
-    failures_in_row: int
-    failing_since: datetime | None
-    probe_at: Annotated[datetime | None, Field(description="When one attempt may try; null where it is closed.")]
-
-
-class StatisticsBody(WireModel):
-    """How an endpoint has done lately, and how it stands. Times are real time."""
-
-    circuit: CircuitBody
-    deliveries: int
-    pending: int
-    succeeded: int
-    failed: int
-    success_rate: Annotated[float | None, Field(description="Of the deliveries that ended; null where none did.")]
-    attempts: int
-    latency: Annotated[LatencyBody | None, Field(description="Of the attempts; null where there are none.")]
-    last_error: Annotated[AttemptBody | None, Field(description="The newest attempt that did not succeed.")]
-
-    @classmethod
-    def of(cls, found: EndpointStats) -> Self:
-        latency, circuit = found.latency, found.circuit
-        return cls(
-            circuit=CircuitBody(
-                state=circuit.state,
-                failures_in_row=circuit.failures_in_row,
-                failing_since=circuit.failing_since,
-                probe_at=circuit.probe_at,
-            ),
-            deliveries=found.deliveries,
-            pending=found.pending,
-            succeeded=found.succeeded,
-            failed=found.failed,
-            success_rate=found.success_rate,
-            attempts=found.attempts,
-            latency=None if latency is None else LatencyBody(p50=latency.p50, p95=latency.p95, p99=latency.p99),
-            last_error=None if found.last_error is None else AttemptBody.of(found.last_error),
-        )

@@ -11,17 +11,15 @@ from chassis.api.pages import Page, cut, decode_cursor, encode_cursor
 from chassis.api.preconditions import ExpectedVersion, OptionalIdempotencyKey, OptionalVersion, set_etag
 from chassis.api.problems import documented
 from delivery_service.api.dependencies import CurrentChannels, CurrentSecurity
-from delivery_service.api.endpoint_schemas import (
-    CreateEndpoint,
+from delivery_service.api.endpoint_action_schemas import (
     DisableEndpoint,
-    EndpointBody,
-    PatchEndpoint,
     RotateSecret,
     SecuredEndpointBody,
-    StatisticsBody,
     TestEndpoint,
 )
+from delivery_service.api.endpoint_schemas import CreateEndpoint, EndpointBody, PatchEndpoint
 from delivery_service.api.schemas import AttemptBody, PageQuery
+from delivery_service.api.statistics_schemas import StatisticsBody
 from delivery_service.application import endpoint_testing, endpoints
 from delivery_service.application.endpoints import View
 from delivery_service.domain.endpoints import Endpoint

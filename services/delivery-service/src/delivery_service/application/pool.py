@@ -4,9 +4,7 @@ Everything that another priority could exhaust is counted here, so that LOW neve
 """
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -19,6 +17,7 @@ from contracts.vocabulary import FailureReason, Priority
 from delivery_service.adapters import endpoints
 from delivery_service.adapters.circuits import Counted
 from delivery_service.application import delivery_metrics, sending
+from delivery_service.application.attempter import Attempter
 from delivery_service.application.bulkheads import Bulkheads
 from delivery_service.application.claimer import CLAIM_SECONDS, Claimer
 from delivery_service.application.endpoint_watch import WATCH_SECONDS, EndpointWatch
@@ -27,24 +26,19 @@ from delivery_service.application.lanes import Slot
 from delivery_service.application.ports import Sender
 from delivery_service.application.recording import DEFAULT_CIRCUITS
 from delivery_service.application.result_recorder import ResultRecorder
-from delivery_service.application.send_windows import held_back
 from delivery_service.domain.attempts import TIMEOUTS
 from delivery_service.domain.circuits import CircuitPolicy
 from delivery_service.domain.deliveries import (
-    ConfigurationExpiredError,
     Dispatch,
     Lease,
     ReceivedEvent,
     Result,
     Target,
-    not_sent,
 )
 from delivery_service.domain.retries import RetryPolicy
 
 log = structlog.get_logger(__name__)
 
-RECORD_SECONDS = 10.0
-"""The part of a lease after the longest attempt, to record its result."""
 MIN_MOVE_SECONDS = 0.05
 """Between two looks for attempts that have become slow."""
 
@@ -88,8 +82,6 @@ class DeliveryPool:
         self.priority = priority
         self._database = database
         self._outbox = outbox
-        self._clock = clock
-        self._sender = sender
         self._policy = policy
         self._limits = limits
         self._connections = asyncio.Semaphore(limits.connections)
@@ -114,6 +106,7 @@ class DeliveryPool:
         self.wake = self._claimer.wake
         self._working: dict[asyncio.Task[None], Dispatch] = {}
         self._watch = EndpointWatch(self._find_changed)
+        self._attempter = Attempter(sender, database, self._watch, policy=policy, clock=clock)
         self._slow_slots_used = 0
         self._mover: asyncio.TimerHandle | None = None
         self._room = asyncio.Event()
@@ -256,7 +249,7 @@ class DeliveryPool:
         answered: bool | None = None
         try:
             try:
-                result = await self._attempt(dispatch)
+                result = await self._attempter.attempt(dispatch)
                 if result is not None and result.attempt is not None:
                     answered = result.attempt.fault not in TIMEOUTS
             except Exception as error:
@@ -272,32 +265,6 @@ class DeliveryPool:
         except Exception:
             # The row is leased: whatever went wrong here, its lease ends and it is claimed again.
             log.exception("delivery left to the end of its lease", delivery_id=str(dispatch.delivery_id))
-
-    async def _attempt(self, dispatch: Dispatch) -> Result | None:
-        while True:
-            if isinstance(dispatch.target, Target):
-                dispatch = replace(dispatch, target=await self._current(dispatch.target, dispatch.lease))
-            if isinstance(dispatch.target, FailureReason):
-                return not_sent(dispatch, dispatch.target)
-            if time.monotonic() + dispatch.target.timeout_seconds + RECORD_SECONDS > dispatch.lease.until:
-                # It waited too long for a slot: begun now, it could outlive its lease and be sent twice.
-                return None
-            if (waits := held_back(dispatch, dispatch.target, self._clock)) is not None:
-                return waits
-            # While it connected, its endpoint may have been disabled, or moved: then it starts again.
-            with suppress(ConfigurationExpiredError):
-                return await sending.attempt(self._sender, dispatch, dispatch.target, self._policy, self._clock)
-
-    async def _current(self, target: Target, lease: Lease) -> Target | FailureReason:
-        """The endpoint as it is now, or why nothing is sent there any more. While the database is unreachable, it
-        waits."""
-        while True:
-            try:
-                return await self._watch.current(target, lease.begun_at)
-            except Exception as error:
-                if not is_outage(error):
-                    raise
-                await self._database.wait_available()
 
     async def _find_changed(self, versions: Mapping[UUID, int]) -> Mapping[UUID, Target | FailureReason]:
         async with self._connections, self._database.read() as connection:

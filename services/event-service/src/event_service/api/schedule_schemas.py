@@ -1,4 +1,4 @@
-"""Request and reply models of schedules."""
+"""Requests and replies about schedules. Their rules have a module of their own."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from chassis.api.send_windows import HoursBody, SendWindowInput, window_of
 from chassis.api.wire import NOT_SENT, PatchModel, RequestModel, WireModel
-from chassis.core.zones import current_name, zone
+from chassis.core.zones import zone
 from contracts.vocabulary import EventType, Priority
 from contracts.wire import LocalTime
 from event_service.adapters.schedule_views import ScheduleView
@@ -19,7 +19,6 @@ from event_service.api.inputs import (
     Grace,
     IgnoreSendWindow,
     Label,
-    LocalDateTime,
     Messages,
     Overlap,
     OwnZone,
@@ -29,16 +28,19 @@ from event_service.api.inputs import (
     Template,
     length,
 )
-from event_service.application.coming import Coming
-from event_service.domain.business_days import Adjust, BusinessDays
-from event_service.domain.local_time import Applied, GapPolicy, LeapDayPolicy, OverlapPolicy
-from event_service.domain.patterns import Kind, PatternParts, parts_of
-from event_service.domain.recurrence_lines import RecurrenceLines, take_apart
+from event_service.api.rule_schemas import (
+    BusinessDaysBody,
+    BusinessDaysInput,
+    PatchRule,
+    RuleBody,
+    RuleInput,
+    agreed_zone,
+)
+from event_service.domain.local_time import GapPolicy, LeapDayPolicy, OverlapPolicy
+from event_service.domain.patterns import parts_of
 from event_service.domain.schedule_requests import NewSchedule
-from event_service.domain.schedules import CatchUp, Schedule, Source, Status
+from event_service.domain.schedules import CatchUp, Source, Status
 
-MAX_EXDATES = 500
-MAX_LINES = 20_000
 _SETTINGS = ("gap", "overlap", "leap_day", "catch_up", "message", "messages")
 
 
@@ -50,20 +52,6 @@ def _only_reminders(value: EventType) -> EventType:
     return value
 
 
-Start = Annotated[LocalDateTime, Field(description="The local time of the first occurrence: DTSTART.")]
-RRule = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=MAX_LINES,
-        description="An RRULE of at most 500 characters, or the lines DTSTART, RRULE, EXDATE and RDATE of a calendar.",
-        examples=["FREQ=WEEKLY;BYDAY=MO,FR;COUNT=10", "DTSTART;TZID=Europe/Berlin:20270104T090000\nRRULE:FREQ=DAILY"],
-    ),
-]
-ExDates = Annotated[
-    tuple[LocalDateTime, ...], Field(max_length=MAX_EXDATES, description="Local times that are left out.")
-]
-RDates = Annotated[tuple[LocalDateTime, ...], Field(max_length=MAX_EXDATES, description="Local times that come too.")]
 CatchUpPolicy = Annotated[
     CatchUp | None,
     Field(
@@ -77,64 +65,6 @@ LeapDay = Annotated[LeapDayPolicy | None, Field(description="For 29 February in 
 ReminderType = Annotated[
     EventType, AfterValidator(_only_reminders), WithJsonSchema({"type": "string", "const": EventType.REMINDER.value})
 ]
-
-
-class BusinessDaysInput(RequestModel):
-    """Whose working days: what falls on another day is kept on the next one, the one before, or left out."""
-
-    country: Annotated[str, Field(pattern="^[A-Z]{2,3}$", description="ISO 3166-1, like DE.", examples=["DE"])]
-    subdivision: Annotated[
-        str | None,
-        Field(max_length=30, description="A part of it, ISO 3166-2 without the country.", examples=["BY"]),
-    ] = None
-    adjust: Adjust = Adjust.NEXT
-
-    def business_days(self) -> BusinessDays:
-        """Raises InvalidRuleError where this release of the holidays package does not have the calendar."""
-        days = BusinessDays(self.country, self.subdivision, self.adjust)
-        days.calendar.check()
-        return days
-
-
-class RuleInput(RequestModel):
-    """When: once, by an RRULE (RFC 5545), or each year on the same day."""
-
-    kind: Kind
-    start_local: Annotated[Start | None, Field(description="Needed unless `rrule` has a line DTSTART.")] = None
-    rrule: RRule | None = None
-    exdates: ExDates = ()
-    rdates: RDates = ()
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        self.parts()
-        return self
-
-    @property
-    def lines(self) -> RecurrenceLines:
-        return RecurrenceLines() if self.rrule is None else take_apart(self.rrule)
-
-    def parts(self) -> PatternParts:
-        """Raises InvalidRuleError, which is a ValueError."""
-        lines = self.lines
-        start = _agreed_start(self.start_local, lines)
-        if start is None:
-            raise ValueError("startLocal: required, unless rrule has a line DTSTART")
-        return PatternParts(
-            self.kind, start, lines.rrule, (*self.exdates, *lines.exdates), (*self.rdates, *lines.rdates)
-        )
-
-
-def _agreed_start(start: datetime | None, lines: RecurrenceLines) -> datetime | None:
-    if start is not None and lines.start is not None and start != lines.start:
-        raise ValueError(f"startLocal: {start.isoformat()} is not the DTSTART of rrule, {lines.start.isoformat()}")
-    return start or lines.start
-
-
-def _agreed_zone(name: str | None, lines: RecurrenceLines) -> str | None:
-    if name is not None and lines.zone is not None and current_name(name) != current_name(lines.zone):
-        raise ValueError(f"timezone: {name} is not the zone of the DTSTART of rrule, {lines.zone}")
-    return name or lines.zone
 
 
 class ScheduleFields(RequestModel):
@@ -162,7 +92,7 @@ class ScheduleFields(RequestModel):
 
     @model_validator(mode="after")
     def _in_one_zone(self) -> Self:
-        _agreed_zone(self.timezone, self.rule.lines)
+        agreed_zone(self.timezone, self.rule.lines)
         return self
 
     def for_user(self, user_id: UUID) -> NewSchedule:
@@ -173,7 +103,7 @@ class ScheduleFields(RequestModel):
             event_type=self.event_type,
             label=self.label,
             parts=self.rule.parts(),
-            timezone=_agreed_zone(self.timezone, self.rule.lines),
+            timezone=agreed_zone(self.timezone, self.rule.lines),
             priority=self.priority,
             urgent=self.urgent,
             payload=self.payload,
@@ -195,44 +125,6 @@ class CreateSchedule(ScheduleFields):
 
     def new_schedule(self) -> NewSchedule:
         return self.for_user(self.user_id)
-
-
-class PatchRule(PatchModel):
-    """Changes of a rule. With another kind, `rrule`, `exdates` and `rdates` are reset."""
-
-    kind: Kind = NOT_SENT
-    start_local: Start = NOT_SENT
-    rrule: RRule | None = NOT_SENT
-    exdates: ExDates | None = NOT_SENT
-    rdates: RDates | None = NOT_SENT
-
-    @model_validator(mode="after")
-    def _agrees(self) -> Self:
-        _agreed_start(self.changes().get("start_local"), self.lines)
-        return self
-
-    @property
-    def lines(self) -> RecurrenceLines:
-        rrule = self.changes().get("rrule")
-        return RecurrenceLines() if rrule is None else take_apart(rrule)
-
-    def parts(self) -> dict[str, Any]:
-        sent = self.changes()
-        if "start_local" in sent:
-            sent["start"] = sent.pop("start_local")
-        lines = self.lines
-        if lines.rrule is not None:
-            sent["rrule"] = lines.rrule
-        if lines.start is not None:
-            sent["start"] = lines.start
-        if lines.exdates:
-            sent["exdates"] = (*(sent.get("exdates") or ()), *lines.exdates)
-        if lines.rdates:
-            sent["rdates"] = (*(sent.get("rdates") or ()), *lines.rdates)
-        for name in ("exdates", "rdates"):
-            if name in sent:
-                sent[name] = sent[name] or ()
-        return sent
 
 
 class PatchSchedule(PatchModel):
@@ -261,7 +153,7 @@ class PatchSchedule(PatchModel):
     def _in_one_zone(self) -> Self:
         sent = self.changes()
         if "rule" in sent:
-            _agreed_zone(sent.get("timezone"), self.rule.lines)
+            agreed_zone(sent.get("timezone"), self.rule.lines)
         return self
 
     def patch(self) -> dict[str, Any]:
@@ -269,7 +161,7 @@ class PatchSchedule(PatchModel):
         sent = self.changes()
         if "rule" in sent:
             sent["rule"] = self.rule.parts()
-            if (there := _agreed_zone(sent.get("timezone"), self.rule.lines)) is not None:
+            if (there := agreed_zone(sent.get("timezone"), self.rule.lines)) is not None:
                 sent["timezone"] = there
         if "messages" in sent:
             sent["messages"] = sent["messages"] or {}
@@ -285,20 +177,6 @@ class PatchSchedule(PatchModel):
             if f"{name}_seconds" in sent:
                 sent[name] = length(sent.pop(f"{name}_seconds"))
         return sent
-
-
-class RuleBody(WireModel):
-    kind: Kind
-    start_local: str
-    rrule: str | None
-    exdates: Sequence[str]
-    rdates: Sequence[str]
-
-
-class BusinessDaysBody(WireModel):
-    country: str
-    subdivision: str | None
-    adjust: Adjust
 
 
 class ScheduleBody(WireModel):
@@ -387,56 +265,6 @@ class ScheduleBody(WireModel):
             next_at_local=next_at.astimezone(zone(schedule.timezone)) if next_at else None,
             created_at=view.created_at,
             updated_at=view.updated_at,
-        )
-
-
-class UpcomingBody(WireModel):
-    """One time to come. `wall` is the local time that the rule asks for, `policies` the policy that changed it.
-
-    One that was `rescheduled` comes at its new time, which is then also `wall`. An occurrence that waits for its send
-    window has the policy SEND_WINDOW, and `originalTargetTimestampUTC` has its time without the window;
-    SEND_WINDOW_MISSED is MISSED, because the window does not open inside its grace.
-    """
-
-    occurrence: str
-    target_timestamp_utc: datetime
-    target_timestamp_local: datetime
-    wall: str
-    policies: Sequence[Applied]
-    rescheduled: bool
-    original_target_timestamp_utc: datetime | None = Field(description="Null: it does not wait for a send window.")
-    stands_for: int = Field(description="How many other times of the rule come to this one and are left out.")
-
-
-class UpcomingListBody(WireModel):
-    """The next times of a schedule; fewer than asked for where it ends."""
-
-    schedule_id: UUID
-    status: Status
-    timezone: str
-    items: Sequence[UpcomingBody]
-
-    @classmethod
-    def of(cls, schedule: Schedule, coming: Sequence[Coming]) -> Self:
-        there = zone(schedule.timezone)
-        return cls(
-            schedule_id=schedule.id,
-            status=schedule.status,
-            timezone=schedule.timezone,
-            items=[
-                UpcomingBody(
-                    occurrence=each.key,
-                    target_timestamp_utc=each.instant,
-                    target_timestamp_local=each.instant.astimezone(there),
-                    wall=each.wall.isoformat(),
-                    policies=each.policy,
-                    rescheduled=one.rescheduled,
-                    original_target_timestamp_utc=each.planned,
-                    stands_for=each.coalesced,
-                )
-                for one in coming
-                for each in (one.occurrence,)
-            ],
         )
 
 

@@ -13,7 +13,8 @@ from chassis.api.problems import documented
 from contracts.vocabulary import EventType
 from event_service.adapters.schedule_views import ScheduleFilter
 from event_service.api.dependencies import CurrentPartitions, CurrentRules
-from event_service.api.schedule_schemas import CreateSchedule, PatchSchedule, ScheduleBody, UpcomingListBody
+from event_service.api.schedule_schemas import CreateSchedule, PatchSchedule, ScheduleBody
+from event_service.api.upcoming_schemas import UpcomingListBody
 from event_service.application import schedules
 from event_service.domain.schedules import Status
 
