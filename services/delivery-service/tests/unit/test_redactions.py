@@ -73,6 +73,16 @@ def test_an_encoded_secret_is_redacted(secret: str, encode: Callable[[str], str]
     assert redactions.apply(f'{{"seen": "{encode(secret)}"}} 100% &c.') == f'{{"seen": "{REDACTED}"}} 100% &c.'
 
 
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("encode", [str, escaped_slashes], ids=["as is", "JSON of PHP"])
+def test_a_secret_in_a_wide_encoding_is_redacted(encode: Callable[[str], str], codec: str) -> None:
+    # As it is read: in UTF-8, whatever the receiver says of it.
+    text = f"seen: {encode(TOKEN)}, and {encode(TOKEN)[:20]}".encode(codec).decode(errors="replace")
+    kept = Redactions([TOKEN]).apply(text)
+    assert kept.count(REDACTED) == 2
+    assert not any(part in kept.replace("\ufffd", "") for part in ("Bearer", "a/b", "c&d"))
+
+
 printable = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8, max_size=60)
 
 

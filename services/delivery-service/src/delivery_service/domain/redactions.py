@@ -1,8 +1,8 @@
 """What a receiver repeats of the secrets that it was sent is not kept, in whatever usual form it repeats them.
 
 Receivers echo requests in JSON (`\\/`, `\\u0026`), HTML (`&amp;`, `&#x2F;`), URL encoding (`%2F`, `+`), one inside of
-the other, or take a value out of its header first. So a text is decoded step by step, with the place in the original of
-each character, and each secret is looked for at every step.
+the other, in UTF-16, or take a value out of its header first. So a text is decoded step by step, with the place in the
+original of each character, and each secret is looked for at every step.
 """
 
 import re
@@ -23,6 +23,7 @@ _ESCAPE = re.compile(
     r"\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\[^ux]"
     r"|%[0-9A-Fa-f]{2}"
     r"|&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});"
+    r"|\ufffd+"  # the empty halves of UTF-16 and UTF-32, read as UTF-8
 )
 _HALF_ESCAPE = re.compile(r"(?:\\(?:u[0-9A-Fa-f]{0,3})?|%[0-9A-Fa-f]?|&#?[0-9A-Za-z]{0,7})\Z")
 _PARTS = re.compile(r"[\s;,=\"']+")
@@ -137,7 +138,7 @@ def _folded(text: str) -> str:
 
 def _decoded(text: str, starts: Sequence[int]) -> tuple[str, Sequence[int]]:
     """The text with its escapes undone once, and for each of its characters, and its end, the place in the original."""
-    if not any(mark in text for mark in "\\%&"):
+    if not any(mark in text for mark in "\\%&\ufffd"):
         return text, starts
     pieces: list[str] = []
     places: list[int] = []
@@ -156,6 +157,8 @@ def _decoded(text: str, starts: Sequence[int]) -> tuple[str, Sequence[int]]:
 
 def _unescaped(escape: str) -> str:
     match escape[0]:
+        case "\ufffd":
+            return ""
         case "%":
             return chr(int(escape[1:], 16))
         case "&":
