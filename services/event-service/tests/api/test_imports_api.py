@@ -174,11 +174,17 @@ async def test_history_is_kept_and_announced_without_firing(
     event = (await api.get("/v1/imports/history/greeted")).json()
     assert (event["status"], event["occurrence"], event["publishedAt"]) == ("COMPLETED", "2025", "2025-11-23T14:00:00Z")
     assert event["history"] == [{"at": "2025-11-23T14:00:02Z", "status": "COMPLETED", "cause": "imported", "steps": 1}]
-    assert (await api.get("/v1/imports/history/failed")).json()["reason"] == "timeout"
+    kept = (await api.get("/v1/imports/history/failed")).json()
+    assert kept["reason"] == "timeout"
+    # In the words of another system, which may name a person.
+    assert (announced["EventFailed"]["reason"], announced["EventCancelled"]["reason"]) == ("failed", "cancelled")
     listed = (await api.get("/v1/events", params={"userId": str(ada.user_id), "status": "COMPLETED"})).json()["items"]
     assert [each["id"] for each in listed] == [event["id"]]
     for priority in Priority:
         assert not await scenario.fire(priority)
+    retried = await api.post(f"/v1/events/{kept['id']}/retry")
+    assert (retried.status_code, "imported" in retried.json()["detail"]) == (409, True)
+    assert (await api.get("/v1/imports/history/failed")).json() == kept
 
 
 async def test_history_past_retention_or_in_the_future_is_refused(api: httpx.AsyncClient, ada: Any, send: Send) -> None:
@@ -234,13 +240,15 @@ async def test_unknown_external_id_is_not_kept_with_its_refused_line(
     assert "somebody-else" not in row.faults
 
 
-async def test_old_idempotency_key_is_erased_with_its_user(scenario: Scenario, ada: Any, send: Send) -> None:
+async def test_words_of_the_old_system_are_erased_with_their_user(scenario: Scenario, ada: Any, send: Send) -> None:
     await send("events", PARCEL)
-    await send("history", GREETED | {"idempotencyKey": "old-system-4710"})
+    bounced = {"externalKey": "bounced", "status": "FAILED", "reason": "no such mailbox: ada@example.org"}
+    await send("history", GREETED | {"idempotencyKey": "old-system-4710"}, GREETED | bounced)
     await scenario.delete(ada.user_id)
-    kept = await scenario.rows("SELECT idempotency_key, external_id, payload FROM events")
+    kept = await scenario.rows("SELECT idempotency_key, external_id, payload, reason, status FROM events")
     assert {(row.idempotency_key, row.external_id) for row in kept} == {(None, None)}
     assert all(row.payload == {} for row in kept)
+    assert {row.status: row.reason for row in kept} == {"CANCELLED": "user deleted", "COMPLETED": None, "FAILED": None}
 
 
 async def test_now_is_refused_as_the_time_of_an_imported_event(api: httpx.AsyncClient, ada: Any, send: Send) -> None:

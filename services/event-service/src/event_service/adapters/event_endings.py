@@ -34,8 +34,10 @@ _MISS_CLAIMED = text(
     "'at', (SELECT almanac_now()), 'status', 'MISSED', 'cause', CAST(:reason AS text))))"
     f" FROM {KEYS} WHERE {MATCH} AND e.claim_token = :token AND e.published_at IS NULL RETURNING {COLUMNS}"
 )
+_IMPORTED = """history @> CAST('[{"cause": "imported"}]' AS jsonb)"""
+# The reason of an imported event is in the words of another system; all others are ours.
 _FORGET_PERSON = text(
-    f"UPDATE events SET {FORGOTTEN}"
+    f"UPDATE events SET {FORGOTTEN}, reason = CASE WHEN {_IMPORTED} THEN NULL ELSE reason END"
     " WHERE user_id = ANY(CAST(:user_ids AS uuid[])) AND status NOT IN ('PENDING', 'PROCESSING')"
 )
 _USERS_WITH_LIVE = text(
@@ -56,6 +58,7 @@ _RETRY = text(
     " history = add_to_history(e.history, jsonb_build_array(jsonb_build_object("
     "'at', (SELECT almanac_now()), 'status', 'PROCESSING', 'cause', CAST(:cause AS text))))"
     " WHERE e.id = :id AND e.target_timestamp_utc = :target AND e.status = 'FAILED'"
+    f" AND NOT e.{_IMPORTED}"
 )
 _FINISH = text(
     TAKE_KEYS.format(which="true")

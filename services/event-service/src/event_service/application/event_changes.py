@@ -125,6 +125,8 @@ async def retry_event(database: Database, event_id: UUID) -> EventView:
         if held.recipient is None:
             raise EventStateError(f"event {event_id} cannot be retried: its user has been deleted")
         if not await event_endings.retry(tx, held.event.key, RETRIED):
+            if held.status == "FAILED":
+                raise EventStateError(f"event {event_id} cannot be retried: it was imported as history")
             raise EventStateError(f"event {event_id} is {held.status}: only what has FAILED can be retried")
         await notify(tx, RETRY_CHANNEL)
         return await _view(tx, event_id)

@@ -50,9 +50,7 @@ def history_store(outbox: Outbox, retention: timedelta) -> Store[Imported[NewHis
             targets = [each.event.target for each in past]
             await cover(tx, min(targets), max(targets))
             await event_endings.copy_past(tx, past)
-            await outbox.append(
-                tx, [notices.past(each.event, each.status, each.reason, each.finished_at) for each in past]
-            )
+            await outbox.append(tx, [notices.past(each.event, each.status, each.finished_at) for each in past])
         outcome.created += len(past)
         return outcome.stored()
 

@@ -124,8 +124,12 @@ def ended(event: Event, outcome: DeliveryOutcomeItem, traceparent: str | None, n
     return MessageType.EVENT_FAILED, failed
 
 
-def past(event: Event, status: str, reason: str | None, finished_at: datetime) -> Notice:
-    """Of an event that another system has ended: dated when it ended, so that it counts then."""
+def past(event: Event, status: str, finished_at: datetime) -> Notice:
+    """Of an event that another system has ended: dated when it ended, so that it counts then.
+
+    The other system's reason is not published: it is free text, and other services could not erase what it says of a
+    person.
+    """
     common = _common(event, finished_at, None)
     tags, lateness = list(event.tags), event.lateness(finished_at).total_seconds()
     match status:
@@ -143,14 +147,14 @@ def past(event: Event, status: str, reason: str | None, finished_at: datetime) -
                 finished_at=finished_at,
                 late=late,
                 lateness_seconds=lateness,
-                reason=reason or "failed",
+                reason="failed",
             )
             return MessageType.EVENT_FAILED, failed
         case "MISSED":
             item = EventMissedItem(**common, tags=tags, grace_until=event.grace_until, lateness_seconds=lateness)
             return MessageType.EVENT_MISSED, item
         case _:
-            return MessageType.EVENT_CANCELLED, EventCancelledItem(**common, reason=reason or "cancelled")
+            return MessageType.EVENT_CANCELLED, EventCancelledItem(**common, reason="cancelled")
 
 
 def missed(event: Event, now: datetime, reason: str | None = None) -> Notice:
