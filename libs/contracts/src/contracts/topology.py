@@ -16,6 +16,9 @@ DEFAULT_PREFIX: Final = "bday"
 MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
+RETRY_HORIZON_SECONDS: Final = HOUR
+"""How long the attempts at a delivery may take in all, with the waits between them. event-service waits an hour longer
+for an event's outcome before it publishes the event again. An endpoint with its own retry schedule may take longer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
+import structlog
+
 from chassis.core.lifecycle import Loop, Role
 from chassis.core.ttl_cache import TtlCache
 from chassis.core.usage import Usage
@@ -42,6 +44,8 @@ from delivery_service.domain.retries import RetryPolicy
 from delivery_service.settings import Settings
 from delivery_service.subscribers.due_events import due_event_handler
 from delivery_service.subscribers.user_deletions import user_deletion_handler
+
+log = structlog.get_logger(__name__)
 
 RELEASE_SECONDS = 3.0
 """The part of the grace period reserved for releasing attempts that did not end."""
@@ -104,6 +108,17 @@ def open_channels(settings: Settings, usage: Usage, *, connections: int) -> Chan
     return Channels(senders, close=close)
 
 
+def retry_policy(settings: Settings, priority: Priority) -> RetryPolicy:
+    """When deliveries of this priority are tried again."""
+    return RetryPolicy(
+        max_tries=settings.retry_tries(priority),
+        base=settings.retry_base_seconds,
+        factor=settings.retry_factor,
+        cap=settings.retry_cap_seconds,
+        retry_after_cap=settings.retry_after_cap_seconds,
+    )
+
+
 def worker(runtime: Runtime[Settings], priority: Priority, *, slow_slots: int | None = None) -> Role:
     """What works on one priority, with everything that another could exhaust of its own.
 
@@ -114,6 +129,15 @@ def worker(runtime: Runtime[Settings], priority: Priority, *, slow_slots: int | 
     slots = settings.slots(priority)
     limits = PoolLimits(slots, settings.pool_connections, settings.lease_seconds, slow_slots)
     delivery_metrics.begin(priority, slots=slots, slow_slots=slow_slots)
+    policy = retry_policy(settings, priority)
+    if policy.longest > settings.retry_horizon_seconds:
+        # Event-service may publish events again whose deliveries are still being tried; that costs messages, no more.
+        log.warning(
+            "retries may take longer than RETRY_HORIZON_SECONDS",
+            priority=priority.name,
+            longest_seconds=policy.longest,
+            horizon_seconds=settings.retry_horizon_seconds,
+        )
     sender = open_channels(settings, runtime.bus.usage, connections=limits.sockets)
     pool = DeliveryPool(
         priority,
@@ -121,13 +145,7 @@ def worker(runtime: Runtime[Settings], priority: Priority, *, slow_slots: int | 
         outbox=runtime.outbox,
         clock=runtime.clock,
         sender=sender,
-        policy=RetryPolicy(
-            max_tries=settings.retry_tries(priority),
-            base=settings.retry_base_seconds,
-            factor=settings.retry_factor,
-            cap=settings.retry_cap_seconds,
-            retry_after_cap=settings.retry_after_cap_seconds,
-        ),
+        policy=policy,
         limits=limits,
         circuits=CircuitPolicy(
             half_life_seconds=settings.circuit_half_life_seconds,

@@ -65,8 +65,8 @@ class Settings(ServiceSettings):
     """Exponential backoff with full jitter: the longest wait before the first retry, the factor for each further one,
     and the upper limit."""
     retry_after_cap_seconds: float = Field(900.0, ge=0)
-    """The longest ``Retry-After`` that is honoured in full. With the other defaults all attempts fit into about an
-    hour, the retry horizon of event-service."""
+    """The longest ``Retry-After`` that is honoured in full. With the other defaults all attempts fit into
+    ``RETRY_HORIZON_SECONDS``."""
 
     secret_keys: Annotated[tuple[SecretKey, ...], NoDecode, BeforeValidator(_listed), Field(min_length=1)]
     """Keys that encrypt endpoints' secrets in the database: 32 random bytes each in base64, separated by commas. The

@@ -1,5 +1,6 @@
 """When to try again."""
 
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -7,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.vocabulary import Priority
 from delivery_service.domain.retries import SPREAD, RetryPolicy, parse_retry_after
+from delivery_service.roles import retry_policy
+from delivery_service.settings import Settings
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 POLICY = RetryPolicy(max_tries=5, base=5, factor=5, cap=300, retry_after_cap=900)
@@ -33,6 +37,18 @@ def test_a_delay_is_within_its_bounds_and_ends_with_the_tries(
         asked = min(retry_after or 0, policy.retry_after_cap)
         assert delay is not None
         assert asked <= delay <= max(asked, policy.cap)
+
+
+@given(policies)
+def test_all_delays_together_are_at_most_the_longest(policy: RetryPolicy) -> None:
+    delays = [policy.delay(tries, 1e15) or 0.0 for tries in range(1, policy.max_tries)]
+    assert sum(delays) <= policy.longest * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("priority", Priority)
+def test_retries_fit_the_horizon_by_default(priority: Priority) -> None:
+    settings = Settings.model_validate({"database_url": "postgresql://x", "secret_keys": b64encode(bytes(32)).decode()})
+    assert retry_policy(settings, priority).longest <= settings.retry_horizon_seconds
 
 
 @given(policies, st.lists(st.floats(0, 86_400), max_size=20), st.integers(1, 25))

@@ -11,6 +11,7 @@ from chassis.core.ttl_cache import TtlCache
 from chassis.messaging.erasures import Eraser
 from chassis.service.runtime import Runtime
 from contracts.messages.spec import MessageType
+from contracts.topology import HOUR
 from contracts.vocabulary import EventType, Priority
 from event_service.adapters import claims
 from event_service.adapters.calendar_feeds import sweep_revoked
@@ -39,11 +40,12 @@ USERS_BYTES = 256 * 1024
 """A batch of user items, some five hundred: each becomes a recipient, schedules and events, as objects and as rows."""
 
 
-def _firing(settings: Settings) -> FiringRules:
+def firing_rules(settings: Settings) -> FiringRules:
+    """How due events are claimed and published."""
     return FiringRules(
         settings.claim_batch,
         settings.claim_lease_seconds,
-        settings.outcome_timeout_seconds,
+        settings.outcome_timeout_seconds or settings.retry_horizon_seconds + HOUR,
         settings.claim_ahead_seconds,
         types=rulebook(settings),
     )
@@ -90,7 +92,7 @@ def scheduler(runtime: Runtime[Settings]) -> Sequence[Role]:
                 runtime.database,
                 runtime.outbox,
                 bus,
-                _firing(settings),
+                firing_rules(settings),
                 priority=priority,
                 poll_seconds=settings.scheduler_poll_seconds,
                 precedence=precedence,
@@ -118,7 +120,7 @@ def maintenance(runtime: Runtime[Settings]) -> Sequence[Role]:
         runtime.database,
         runtime.outbox,
         _due_events(runtime),
-        _firing(settings),
+        firing_rules(settings),
         rulebook(settings),
         every_seconds=settings.reap_seconds,
     )

@@ -38,9 +38,10 @@ class Settings(ServiceSettings):
     claim_lease_seconds: float = Field(60.0, gt=0)
     """The lease of a claim. It is published during the first half; a reaper takes over a claim whose lease ended
     without a recorded publication."""
-    outcome_timeout_seconds: float = Field(7200.0, gt=0)
-    """When a published event without an outcome is published again: the retry horizon (an hour) plus an hour. An event
-    whose publication got no answer stays PROCESSING for as long. It must exceed the longest backlog of deliveries."""
+    outcome_timeout_seconds: float | None = Field(None, gt=0)
+    """When a published event without an outcome is published again: an hour after ``RETRY_HORIZON_SECONDS`` if not set.
+    An event whose publication got no answer stays PROCESSING for as long. It must exceed the longest backlog of
+    deliveries."""
     claim_ahead_seconds: float = Field(0.1, ge=0, le=1.0)
     """How long before its target an event is claimed, so that it is published on the instant. From then on it cannot be
     cancelled or moved. No event is published early."""

@@ -7,7 +7,7 @@ from pydantic import SecretStr, ValidationError
 
 from contracts.send_window import SendWindow, Span
 from contracts.vocabulary import EventType
-from event_service.roles import rulebook
+from event_service.roles import firing_rules, rulebook
 from event_service.settings import Settings
 
 
@@ -20,6 +20,16 @@ def test_a_greeting_that_cannot_be_filled_in_is_refused(message: str) -> None:
 def test_a_grace_longer_than_the_partitions_behind_the_clock_is_refused() -> None:
     with pytest.raises(ValidationError, match="grace_hours_birthday"):
         Settings(database_url=SecretStr("postgresql://x"), grace_hours_birthday=337)
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [({}, 7_200), ({"retry_horizon_seconds": 600}, 4_200), ({"outcome_timeout_seconds": 60}, 60)],
+    ids=["by default", "after another retry horizon", "as set"],
+)
+def test_an_outcome_is_awaited_an_hour_longer_than_the_retry_horizon(given: dict[str, float], seconds: float) -> None:
+    settings = Settings.model_validate({"database_url": "postgresql://x", **given})
+    assert firing_rules(settings).outcome_seconds == seconds
 
 
 def test_window_and_translations_of_a_type_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from contracts.topology import RETRY_HORIZON_SECONDS
+
 Scope = Literal["read", "write", "admin"]
 
 
@@ -112,6 +114,10 @@ class BusSettings(BaseSettings):
     """The account that owns topics and queues; their ARNs are derived from it."""
     topology_prefix: str = Field("bday", pattern=r"^[a-z0-9-]{1,40}$")
     """How the names of topics and queues begin."""
+    retry_horizon_seconds: float = Field(RETRY_HORIZON_SECONDS, gt=0)
+    """The longest that the attempts at one delivery are expected to take, with the waits between them; the same for all
+    services. delivery-service logs a warning if its ``RETRY_…`` settings exceed it; event-service publishes an event
+    again that has had no outcome an hour after it."""
 
 
 class ServiceSettings(BusSettings):

@@ -31,6 +31,11 @@ class RetryPolicy:
         # Sixty-four doublings are past any cap, and short of what overflows a float.
         return min(self.cap, self.base * self.factor ** min(tries - 1, 64))
 
+    @property
+    def longest(self) -> float:
+        """Seconds of all waits together, if each retry comes as late as it can."""
+        return sum(max(self.ceiling(tries), self.retry_after_cap) for tries in range(1, self.max_tries))
+
     def delay(
         self, tries: int, retry_after: float | None = None, schedule: Sequence[float] | None = None
     ) -> float | None:
