@@ -1,8 +1,10 @@
 """Sessions with AWS."""
 
+from copy import copy
 from functools import cache
 
-from aiobotocore.session import AioSession, get_session
+from aiobotocore.hooks import AioHierarchicalEmitter
+from aiobotocore.session import AioSession
 from botocore.loaders import Loader, create_loader
 
 
@@ -12,9 +14,17 @@ def _descriptions() -> Loader:
     return create_loader()
 
 
+@cache
+def _handlers() -> AioHierarchicalEmitter:
+    # Registered once for the process: inspecting 120 functions takes longer than creating a client.
+    hooks = AioHierarchicalEmitter()
+    AioSession(event_hooks=hooks)
+    return hooks
+
+
 def open_session(credentials: tuple[str, str] | None = None) -> AioSession:
     """Open one with an access key and its secret, or else with what AWS' SDKs find: the environment, the pod's role."""
-    session = get_session()
+    session = AioSession(event_hooks=copy(_handlers()), include_builtin_handlers=False)
     session.register_component("data_loader", _descriptions())
     if credentials is not None:
         session.set_credentials(*credentials)
