@@ -63,21 +63,29 @@ def test_without_an_endpoint_nothing_is_recorded_and_context_still_travels() -> 
     assert tracing.current_trace_id() is None
 
 
-async def _run_traced(url: str, aws: AwsAccount, otlp: OtlpReceiver) -> list[tuple[str, str, str]]:
-    """Event id, trace id and span id of each request that the program made."""
+Requests = list[tuple[str, str, str]]
+Calls = list[tuple[int, int]]
+
+
+async def _run_traced(url: str, aws: AwsAccount, otlp: OtlpReceiver) -> tuple[Requests, Calls]:
+    """Event id, trace id and span id of each request that the program made; begin and end of its calls to the bus."""
     environment = {**aws.environment(), "DATABASE_URL": url, "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.endpoint}
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(TRACED), stdout=PIPE, stderr=STDOUT, env=environment
     )
     output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, output.decode()
-    requests: list[tuple[str, str, str]] = []
+    requests: Requests = []
+    calls: Calls = []
     for line in output.decode().splitlines():
         if line.count("-") == 7:
             event_id, traceparent = line.split()
             _, trace_id, span_id, _ = traceparent.split("-")
             requests.append((event_id, trace_id, span_id))
-    return requests
+        elif line.startswith("call "):
+            _, begun, ended = line.split()
+            calls.append((int(begun), int(ended)))
+    return requests, calls
 
 
 def _only(spans: list[ReceivedSpan], name: str) -> ReceivedSpan:
@@ -88,7 +96,7 @@ def _only(spans: list[ReceivedSpan], name: str) -> ReceivedSpan:
 async def test_publication_and_processing_continue_the_trace_in_which_an_item_came_about(
     url: str, aws: AwsAccount, otlp: OtlpReceiver
 ) -> None:
-    alone, *packed = await _run_traced(url, aws, otlp)
+    [alone, *packed], calls = await _run_traced(url, aws, otlp)
     assert len(packed) == 3
     event_id, trace_id, request_id = alone
 
@@ -103,6 +111,8 @@ async def test_publication_and_processing_continue_the_trace_in_which_an_item_ca
     assert process.attributes["messaging.system"] == "aws_sqs"
     assert process.attributes["messaging.destination.name"] == "bday-analytics"
     assert process.attributes["event.id"] == event_id
+    # The conventions forbid it on a message that is no batch.
+    assert "messaging.batch.message_count" not in publish.attributes
 
     # Items packed into one message: its publication is a trace of its own that links to each of theirs.
     (publish_packed,) = [span for span in otlp.spans if span.name == publish.name and span.span_id != publish.span_id]
@@ -111,6 +121,10 @@ async def test_publication_and_processing_continue_the_trace_in_which_an_item_ca
     assert sorted((link.trace_id, link.span_id) for link in publish_packed.links) == sorted(
         (trace_id, span_id) for _, trace_id, span_id in packed
     )
+    # A publication lasts as long as the call that sends it.
+    assert len(calls) == 2
+    for span, (begun, ended) in zip((publish, publish_packed), calls, strict=True):
+        assert span.start <= begun < ended <= span.end
     for event_id, trace_id, request_id in packed:
         spans = otlp.trace(trace_id)
         assert len(spans) == 2

@@ -1,7 +1,11 @@
-"""Publishes items from an outbox and processes them, exporting its spans; prints the traces that it began."""
+"""Publishes items from an outbox and processes them, exporting its spans.
+
+Prints the traces that it began, and when each call to the bus began and ended.
+"""
 
 import asyncio
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +22,7 @@ from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import QueueConsumer, Rejection
 from chassis.messaging.domain import ReceivedItem, domain_handler
 from chassis.messaging.outbox import Relay
-from chassis.messaging.publisher import Publisher
+from chassis.messaging.publisher import NotAccepted, Outgoing, Publisher
 from chassis.service.runtime import open_runtime
 from chassis.telemetry import tracing
 from contracts import Bus as Carrier
@@ -51,6 +55,18 @@ def _cancelled(event_id: UUID) -> EventCancelledItem:
     )
 
 
+class TimedPublisher(Publisher):
+    """Prints `call <begin> <end>` of each call, in ns since the epoch."""
+
+    async def publish(
+        self, topic: str, messages: Sequence[Outgoing], *, deadline: float | None = None
+    ) -> list[NotAccepted | None]:
+        begun = time.time_ns()
+        accepted = await super().publish(topic, messages, deadline=deadline)
+        sys.stdout.write(f"call {begun} {time.time_ns()}\n")
+        return accepted
+
+
 async def main() -> None:
     """One item alone in its message, then three packed into one."""
     settings = ServiceSettings()
@@ -67,7 +83,7 @@ async def main() -> None:
 
     async with open_runtime(settings, name="traced") as runtime, Bus(settings, TOPOLOGY) as bus:
         await provisioning.apply(bus)
-        relay = Relay(runtime.database, Publisher(bus), WHOLE, runtime.clock, poll_seconds=1)
+        relay = Relay(runtime.database, TimedPublisher(bus), WHOLE, runtime.clock, poll_seconds=1)
         for count in (1, 3):
             for _ in range(count):
                 event_id = uuid4()

@@ -117,7 +117,9 @@ async def test_what_is_no_answer_within_bounds_is_a_protocol_fault_that_says_why
     assert reply.duration_seconds < 10
 
 
-async def test_interim_responses_without_end_are_a_protocol_fault_after_a_few(attempt: Attempt) -> None:
+async def test_interim_responses_without_end_are_a_protocol_fault_after_a_few(
+    attempt: Attempt, sender: WebhookSender
+) -> None:
     sent = 0
 
     async def script(peer: Peer) -> None:
@@ -128,10 +130,14 @@ async def test_interim_responses_without_end_are_a_protocol_fault_after_a_few(at
             await peer.write(flood)
             sent += len(flood)
 
-    async with scripted(script) as receiver:
-        reply = await attempt(receiver.url, timeout_seconds=20)
+    async with scripted(script) as receiver, scripted(answering_always(OK)) as healthy:
+        reply, *beside = await asyncio.gather(
+            attempt(receiver.url, sender=sender, timeout_seconds=20),
+            *(attempt(healthy.url, sender=sender, timeout_seconds=20) for _ in range(5)),
+        )
     assert (reply.http_status, reply.fault) == (None, Fault.PROTOCOL)
     assert reply.duration_seconds < 10
+    assert [(each.http_status, each.duration_seconds < 10) for each in beside] == [(200, True)] * 5
     # The buffers of both sides are lost with it.
     assert sent < 2**25
 
