@@ -17,7 +17,7 @@ from testkit.full_stack import stack_environment
 pytestmark = pytest.mark.xdist_group("faults")
 
 # What is killed, by a word of its command line, in this order; each must be back before the next goes.
-VICTIMS = ("event_service", "delivery_service", "postgres", "user_service", "ministack", "analytics_service")
+VICTIMS = ("event_service", "delivery_service", "postgres", "user_service", "emulator_app", "analytics_service")
 
 
 @pytest.mark.timeout(1800)

@@ -66,9 +66,9 @@ class Emulator:
         return Command("emulator", [sys.executable, "-m", "uvicorn", *self._serving()], self._log, environment)
 
     def _serving(self) -> list[str]:
-        """Its application under uvicorn, which needs three quarters of the processor that its own server does."""
+        """Its application (:mod:`local_stack.emulator_app`) under uvicorn, which takes less CPU than its own server."""
         return [
-            "ministack.app:app",
+            "local_stack.emulator_app:app",
             f"--host={ports.LOOPBACK}",
             f"--port={self.port}",
             "--log-level=warning",
