@@ -80,8 +80,9 @@ demo: install ## A day in time-lapse: make demo [USERS=users.csv] [DAY=2027-02-2
 settings-reference: install ## Write docs/reference/settings.md from the code
 	@$(BIN)/python tests/house/settings_reference.py
 
-contracts: install ## Write JSON Schemas and the AsyncAPI document to docs/contracts
-	$(BIN)/python -m contracts export docs/contracts
+contracts: install ## Write docs/reference/messages.md, and JSON Schemas and the AsyncAPI document to dist/contracts
+	$(BIN)/python -m contracts messages docs/reference/messages.md
+	$(BIN)/python -m contracts export dist/contracts
 
 rules: install ## Write Prometheus' rules and the table of alerts from the catalogue in contracts.alerts
 	$(BIN)/python -m contracts rules deploy/observability/prometheus/rules docs/operations.md

@@ -8,6 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from contracts import MESSAGES, MessageSpec, Service, build_topology
+from contracts.reference import messages_page
 from contracts.schemas import asyncapi, export, json_schemas, message_name
 
 SCHEMAS = json_schemas()
@@ -117,3 +118,8 @@ def test_the_command_exports_and_says_where(tmp_path: Path) -> None:
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert output == f"{len(ALL_NAMES) + 1} files written to {tmp_path}\n"
     assert (tmp_path / "asyncapi.json").exists()
+
+
+def test_the_page_of_messages_is_of_these_contracts() -> None:
+    page = Path(__file__).parents[3] / "docs/reference/messages.md"
+    assert page.read_text(encoding="utf-8") == messages_page(), "run `make contracts` and read the difference"

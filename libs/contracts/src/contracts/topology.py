@@ -17,8 +17,9 @@ MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 RETRY_HORIZON_SECONDS: Final = HOUR
-"""How long the attempts at a delivery may take in all, with the waits between them. event-service waits an hour longer
-for an event's outcome before it publishes the event again. An endpoint with its own retry schedule may take longer."""
+"""The longest total duration of the attempts at a delivery, with the waits between them. event-service waits an hour
+longer for an event's outcome before it publishes the event again. An endpoint with its own retry schedule may need
+longer."""
 
 
 @dataclass(frozen=True, slots=True)

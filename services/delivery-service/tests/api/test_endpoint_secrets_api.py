@@ -175,8 +175,16 @@ async def test_too_many_secrets_at_a_time_are_refused(api: httpx.AsyncClient) ->
         ({"kind": "sms"}, "url", "has no URL"),
         ({"kind": "slack", "url": "http://hooks.slack.com/services/T"}, "url", "https://"),
         ({"kind": "slack", "headers": {"X-Team": "a"}}, "headers", "has no headers"),
-        ({"kind": "email", "url": None, "operationalEvents": ["endpoint.disabled"]}, "operationalEvents", "trouble"),
-        ({"kind": "sms", "url": None, "operationalEvents": ["endpoint.disabled"]}, "operationalEvents", "trouble"),
+        (
+            {"kind": "email", "url": None, "operationalEvents": ["endpoint.disabled"]},
+            "operationalEvents",
+            "operational events",
+        ),
+        (
+            {"kind": "sms", "url": None, "operationalEvents": ["endpoint.disabled"]},
+            "operationalEvents",
+            "operational events",
+        ),
         ({"subject": "{message}"}, "subject", "has no subject"),
         ({"text": "{message}"}, "text", "has no text"),
         ({"kind": "slack", "html": "<p>"}, "html", "has no html"),

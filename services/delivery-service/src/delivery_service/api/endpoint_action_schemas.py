@@ -1,4 +1,4 @@
-"""What is done to an endpoint: rotating its secret, disabling it, testing it; and the reply with its secret."""
+"""Requests that rotate the secret of an endpoint, disable it or test it, and the reply with its secret."""
 
 from typing import Annotated, Self
 

@@ -1,4 +1,4 @@
-"""The attempt at a delivery in hand: at its endpoint as it is now, inside its lease and its send window."""
+"""The attempt at a claimed delivery: at its endpoint as it is now, inside its lease and its send window."""
 
 import time
 from contextlib import suppress
