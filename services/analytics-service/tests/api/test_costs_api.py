@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from analytics_service.application.facts import record
@@ -81,6 +82,35 @@ async def test_a_range_of_another_time_has_nothing_but_what_stands(open_beside: 
     assert (body["since"], body["observedSeconds"], body["amount"], body["perEvent"]) == (
         "2026-01-01T00:00:00Z", 0, 0, None,
     )  # fmt: skip
-    assert body["monthly"] == 1195 + 81
+    assert (body["projected"], body["monthly"], body["daily"]) == (False, None, None)
     for answer in (too_long, empty):
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "from")
+
+
+@pytest.mark.parametrize("to", [timedelta(hours=2), timedelta(hours=1, minutes=20), timedelta(hours=1, seconds=1_050)])
+async def test_an_hour_costs_the_same_whenever_in_it_the_range_ends(
+    open_beside: Open, runtime: Runtime[Settings], to: timedelta
+) -> None:
+    # Two whole hours, a day ago: $0.40 in each.
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=1)
+    async with runtime.database.transaction() as tx:
+        for hour in (start, start + timedelta(hours=1)):
+            await tx.execute(_HOUR_OF_REQUESTS, {"hour": hour, "last": hour + timedelta(minutes=59, seconds=40)})
+    async with open_beside(users=_nothing(), events=_nothing(), deliveries=_nothing()) as client:
+        ask = {"from": start.isoformat(), "to": (start + to).isoformat()}
+        body = (await client.get("/v1/costs", params=ask)).json()
+    [requests] = [line for line in body["lines"] if line["category"] == "sqs"]
+    assert requests["amount"] == pytest.approx(0.8)
+    assert requests["monthly"] == pytest.approx(0.4 * 730, rel=0.005)
+    assert body["monthly"] == pytest.approx(0.4 * 730 + 1_195 + 81, rel=0.005)
+
+
+_HOUR_OF_REQUESTS = text(
+    "INSERT INTO usage (hour, meter, operation, resource, amount, first_at, last_at)"
+    " VALUES (:hour, 'aws_units', 'ReceiveMessage', 'bday-analytics', 1e6, :hour, :last)"
+)
+
+
+def _nothing() -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat()
+    return {"/v1/usage": {"since": now, "until": now, "items": []}}

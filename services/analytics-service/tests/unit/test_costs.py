@@ -110,7 +110,17 @@ def test_what_stands_costs_by_the_time_and_a_day_is_a_share_of_a_month() -> None
     assert primary.amount == pytest.approx(primary.daily) == pytest.approx(700 * 24 / 730)
     assert costs.monthly(Category.DATABASE) == 700 + 45 + 50
     assert (costs.per_event, costs.bus_per_event, costs.calls_per_event) == (None, None, None)
-    assert costs_of([_used("aws_units", 5, "ReceiveMessage", "q")], 0.0, 0, Prices()).monthly(Category.SQS) == 0
+
+
+@pytest.mark.parametrize(("hours", "projected"), [(0.0, False), (0.5, False), (0.98, True), (1.0, True)])
+def test_less_than_an_hour_is_not_projected(hours: float, projected: bool) -> None:
+    costs = costs_of([_used("aws_units", 5e6, "ReceiveMessage", "q")], hours, 10, Prices())
+    [requests] = [line for line in costs.lines if line.category is Category.SQS]
+    assert requests.amount == pytest.approx(2.0)
+    assert costs.projected is projected
+    for figure in (requests.monthly, requests.daily, costs.monthly(), costs.daily, costs.monthly(Category.SQS)):
+        assert (figure is not None) is projected
+    assert {saving.least is None for saving in costs.savings} >= {not projected}
 
 
 def test_savings_are_the_same_share_of_ours_that_they_are_of_theirs() -> None:

@@ -113,22 +113,25 @@ class Timeline(HttpModel):
 
 
 class CostLine(HttpModel):
-    """What one thing cost in the observed time, and at that rate in a day and in a month, in US dollars."""
+    """What one thing cost in the observed time, and at that rate in a day and in a month, in US dollars.
+
+    Day and month are None where less than an hour was observed.
+    """
 
     category: str
     name: str
     quantity: float
     unit: str
     amount: float
-    daily: float
-    monthly: float
+    daily: float | None
+    monthly: float | None
 
 
 class CategoryCost(HttpModel):
     """A category's monthly cost, and that of the reference architecture."""
 
     category: str
-    monthly: float
+    monthly: float | None
     source_monthly: float
 
 
@@ -158,10 +161,11 @@ class Costs(HttpModel):
     since: datetime
     until: datetime
     observed_seconds: float
+    projected: bool = True
     events: int
     amount: float
-    daily: float
-    monthly: float
+    daily: float | None
+    monthly: float | None
     per_event: float | None
     bus_per_event: float | None
     calls_per_event: float | None

@@ -28,8 +28,8 @@ class CostLineBody(WireModel):
     quantity: float
     unit: str
     amount: float
-    daily: float
-    monthly: float
+    daily: float | None
+    monthly: float | None
 
     @classmethod
     def of(cls, line: CostLine) -> Self:
@@ -48,7 +48,7 @@ class CategoryBody(WireModel):
     """A category's monthly cost, and that of the reference architecture (`sourceMonthly`)."""
 
     category: Category
-    monthly: float
+    monthly: float | None
     source_monthly: float
 
     @classmethod
@@ -120,9 +120,12 @@ class CostsBody(WireModel):
     until: datetime
     observed_seconds: float = Field(description="For how long something was counted in it: amounts are of this time.")
     events: int = Field(description="How many were published.")
+    projected: bool = Field(
+        description="False: less than an hour was observed, too little to project; `daily` and `monthly` are null."
+    )
     amount: float
-    daily: float
-    monthly: float
+    daily: float | None
+    monthly: float | None
     per_event: float | None = Field(description="Everything. Null where no event was published.")
     bus_per_event: float | None = Field(description="SQS and SNS alone.")
     calls_per_event: float | None = Field(description="Calls to SQS and SNS.")
@@ -140,6 +143,7 @@ class CostsBody(WireModel):
             until=report.until,
             observed_seconds=costs.hours * 3600,
             events=costs.events,
+            projected=costs.projected,
             amount=costs.amount(),
             daily=costs.daily,
             monthly=costs.monthly(),

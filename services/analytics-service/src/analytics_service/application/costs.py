@@ -33,15 +33,17 @@ class CostReport:
 async def cost_report(
     reads: Reads, peers: ServiceClients, prices: Prices, start: datetime | None, end: datetime | None
 ) -> CostReport:
-    """From the hour that holds ``start`` until ``end``; by default the 24 hours until now.
+    """From the hour that holds ``start`` to the end of the hour that holds ``end``; by default the last 24 hours.
+
+    Usage is stored by the hour: part of an hour would be divided by all that was used in it.
 
     Raises:
         RangeTooLongError: it is empty, or longer than ``MAX_RANGE``.
     """
     async with reads.open() as reader:
-        until = end or await usage.now(reader)
-        since = Grain.HOUR.floor(start or until - DEFAULT_RANGE)
-        if since >= until:
+        end = end or await usage.now(reader)
+        since, until = Grain.HOUR.floor(start or end - DEFAULT_RANGE), Grain.HOUR.ceil(end)
+        if since >= until or (start is not None and start >= end):
             raise RangeTooLongError("from must be earlier than to")
         if until - since > MAX_RANGE:
             raise RangeTooLongError(f"at most {MAX_RANGE.days} days")

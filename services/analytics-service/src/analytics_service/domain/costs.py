@@ -18,6 +18,9 @@ from analytics_service.domain.prices import (
     source_monthly,
 )
 
+LEAST_HOURS = 0.95
+"""What must have been observed to project a day and a month: an hour, less the minutes at its ends which processes
+record a little later."""
 _THOUSAND = 1_000
 _MILLION = 1_000_000
 _HOUR_SECONDS = 3600
@@ -41,18 +44,18 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class CostLine:
-    """One line. ``quantity`` of ``unit`` was used in the time that was observed."""
+    """One line. ``quantity`` of ``unit`` was used in the observed time, which may be too short for a projection."""
 
     category: Category
     name: str
     quantity: float
     unit: str
     amount: float
-    monthly: float
+    monthly: float | None
 
     @property
-    def daily(self) -> float:
-        return self.monthly * 24 / HOURS_A_MONTH
+    def daily(self) -> float | None:
+        return _daily(self.monthly)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,20 @@ class Costs:
         """For the time that was observed: of some categories, or of all where none is named."""
         return sum(line.amount for line in self.lines if not categories or line.category in categories)
 
-    def monthly(self, *categories: Category) -> float:
-        return sum(line.monthly for line in self.lines if not categories or line.category in categories)
+    def monthly(self, *categories: Category) -> float | None:
+        """At the observed rate: of some categories, or of all where none is named. None where too little is known."""
+        if not self.projected:
+            return None
+        return sum(line.monthly or 0.0 for line in self.lines if not categories or line.category in categories)
 
     @property
-    def daily(self) -> float:
-        return self.monthly() * 24 / HOURS_A_MONTH
+    def daily(self) -> float | None:
+        return _daily(self.monthly())
+
+    @property
+    def projected(self) -> bool:
+        """Whether enough was observed to say what a day and a month cost."""
+        return self.hours >= LEAST_HOURS
 
     @property
     def per_event(self) -> float | None:
@@ -120,15 +131,15 @@ class Costs:
         return savings
 
     def _named(self, name: str) -> float:
-        return sum(line.monthly for line in self.lines if line.name == name)
+        return sum(line.monthly or 0.0 for line in self.lines if line.name == name)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A category's monthly cost, and that of the reference architecture at its volume."""
+    """A category's monthly cost (None: unknown), and that of the reference architecture at its volume."""
 
     category: Category
-    monthly: float
+    monthly: float | None
     source: float
 
 
@@ -223,4 +234,9 @@ def _letters(used: Iterable[Used], hours: float, prices: Prices) -> Iterator[Cos
 
 def _metered(category: Category, name: str, quantity: float, unit: str, price: float, hours: float) -> CostLine:
     amount = quantity * price
-    return CostLine(category, name, quantity, unit, amount, amount / hours * HOURS_A_MONTH if hours else 0.0)
+    monthly = amount / hours * HOURS_A_MONTH if hours >= LEAST_HOURS else None
+    return CostLine(category, name, quantity, unit, amount, monthly)
+
+
+def _daily(monthly: float | None) -> float | None:
+    return None if monthly is None else monthly * 24 / HOURS_A_MONTH

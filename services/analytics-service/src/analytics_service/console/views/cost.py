@@ -43,7 +43,7 @@ def line_rows(lines: Sequence[CostLine]) -> Sequence[Sequence[Content]]:
     return [
         [each.name, category(each.category), _used(each.quantity, each.unit), dollars(each.daily),
          dollars(each.monthly)]
-        for each in sorted(lines, key=lambda line: line.monthly, reverse=True)
+        for each in sorted(lines, key=lambda line: (line.monthly or 0.0, line.amount), reverse=True)
     ]  # fmt: skip
 
 
@@ -79,6 +79,7 @@ def observed(costs: Costs) -> str:
     return (
         f"From calls, CPU time and memory counted over {duration(costs.observed_seconds)} of the last 24 hours,"
         f" {count(costs.events)} events, at the prices in the settings."
+        f"{'' if costs.projected else ' Less than an hour was observed: too little to project a day or a month.'}"
     )
 
 
