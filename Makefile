@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 PACKAGES := libs/contracts libs/chassis libs/client libs/cli services/user-service services/event-service \
-            services/delivery-service services/analytics-service deploy/local tests/kit
-SERVICES := user-service event-service delivery-service analytics-service
+            services/delivery-service services/analytics-service services/console deploy/local tests/kit
+SERVICES := user-service event-service delivery-service analytics-service console
 CHECKED := libs services deploy tests bench
 # Compiled modules are kept whatever the environment says: without them a service takes twice as long to start, and
 # pytest rewrites the assertions of every test module again in each worker.

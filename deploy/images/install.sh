@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install one service, or the command line, into ./venv, with what it needs and nothing else, hash-checked:
+# Install one service, the console or the command line, into ./venv, with what it needs and nothing else, hash-checked:
 #   install.sh user-service   or   install.sh cli
 # The working directory holds libs/, services/ and requirements/ as the Dockerfile copies them, and is where they stay:
 # the packages are installed as links to it, so that the migrations are where the code looks for them.

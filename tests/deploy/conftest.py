@@ -67,5 +67,5 @@ def golden(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def declared() -> dict[str, Service[Any]]:
-    """The four services, as their mains declare them."""
+    """The four services, as their mains declare them. The console has a main of its own."""
     return SERVICES

@@ -7,6 +7,8 @@ import pytest
 import yaml
 from almanac_chart import CHART, TOPOLOGY, topology
 
+import console.main
+import console.settings
 from chassis.service.service import Service
 from contracts.topology import build_topology
 from delivery_service.settings import Settings as DeliverySettings
@@ -30,6 +32,14 @@ def test_every_role_is_run_by_exactly_one_component(
     # Roles that have parts run as their parts, so that each part has pods of its own.
     whole = {role for role in service.roles if any(part.startswith(f"{role}-") for part in service.parts)}
     assert run == Counter([*(set(service.role_names) - whole), *service.parts])
+
+
+def test_the_console_has_a_component_of_its_own_without_a_database(components: dict[str, dict[str, Any]]) -> None:
+    (component,) = (each for each in components.values() if each["service"] == "console")
+    assert component["roles"] == [console.main.ROLE]
+    assert component["egress"] == ["services"]
+    known = {name.upper() for name in console.settings.Settings.model_fields}
+    assert set(component["keys"]) <= known
 
 
 # Deletions of users are rare: the pods of the relays consume these, in a fixed number.
@@ -101,7 +111,8 @@ def _fleet(values: dict[str, Any], components: dict[str, dict[str, Any]], most: 
         size = values["components"][name]
         pods = _pods(size, component)[most]
         # And one connection that listens.
-        each = (1, _amount(size["cpu"]), _amount(size["memory"]), size["connections"] + 1)
+        connections = size["connections"] + 1 if "database" in component["egress"] else 0
+        each = (1, _amount(size["cpu"]), _amount(size["memory"]), connections)
         total = [sum_ + pods * amount for sum_, amount in zip(total, each, strict=True)]
     return total
 

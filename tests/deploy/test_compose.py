@@ -9,6 +9,8 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
+import console.settings
+from chassis.core.settings import ServiceSettings
 from chassis.service.service import Service
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +27,12 @@ def compose() -> dict[str, Any]:
 def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
     declared: dict[str, dict[str, Any]] = compose["services"]
     return declared
+
+
+def _image(component: dict[str, Any]) -> str:
+    """The image of a component, as the chart names it too."""
+    service: str = component["service"]
+    return service if service == "console" else f"{service}-service"
 
 
 def _settings(services: dict[str, dict[str, Any]], name: str, chosen: dict[str, str]) -> dict[str, str]:
@@ -50,15 +58,14 @@ def test_every_component_of_the_chart_runs_here_too(
     services: dict[str, dict[str, Any]], components: dict[str, dict[str, Any]]
 ) -> None:
     for name, component in components.items():
-        assert services[name]["command"] == [
-            "python",
-            "-m",
-            f"{component['service']}_service",
-            "run",
-            *component["roles"],
-        ]
+        image = _image(component)
+        command = ["python", "-m", image.replace("-", "_"), "run", *component["roles"]]
+        assert services[name]["command"] == command
         assert services[name]["read_only"] is True
-        assert services[name]["build"]["args"] == {"SERVICE": f"{component['service']}-service"}
+        assert services[name]["build"]["args"] == {"SERVICE": image}
+        if "database" not in component["egress"]:
+            assert "depends_on" not in services[name]
+            continue
         waits = services[name]["depends_on"]
         assert waits[f"{component['service']}-migrate"] == {"condition": "service_completed_successfully"}
 
@@ -74,15 +81,18 @@ def test_environment_of_a_service_has_only_accepted_settings(
     lines = (ROOT / "deploy" / "compose" / "full.env").read_text().splitlines()
     full = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     for name, component in components.items():
+        of_service = component["service"] in declared
         with monkeypatch.context() as patch:
             for key, value in _settings(services, name, full if stack == "full" else {}).items():
                 patch.setenv(key, value)
-            read = declared[component["service"]].settings()
+            read = declared[component["service"]].settings() if of_service else console.settings.Settings()
+        assert bool(read.otel_exporter_otlp_endpoint) is (stack == "full")
+        if not isinstance(read, ServiceSettings):
+            continue
         assert read.database_pooler is (stack == "full")
         assert ("pgbouncer" in read.database_url.get_secret_value()) is (stack == "full")
         assert (read.database_replica_url is not None) is (stack == "full")
         assert (read.cache_url is not None) is (stack == "full")
-        assert bool(read.otel_exporter_otlp_endpoint) is (stack == "full")
 
 
 def test_what_is_mounted_is_there_and_every_image_has_a_version(services: dict[str, dict[str, Any]]) -> None:
@@ -121,7 +131,7 @@ def test_prometheus_reads_every_role(components: dict[str, dict[str, Any]]) -> N
         for static in job["static_configs"]
         if "labels" in static
     }
-    assert read == {name: (f"{each['service']}-service", f"{name}:8000") for name, each in components.items()}
+    assert read == {name: (_image(each), f"{name}:8000") for name, each in components.items()}
 
 
 def test_pgbouncer_pools_as_the_chart_does() -> None:

@@ -23,7 +23,8 @@ ROLES = {
     "user-service": ["api", "relay", "consumer"],
     "event-service": ["api", "scheduler", "consumer", "relay", "maintenance"],
     "delivery-service": ["api", "worker-critical", "worker-high", "worker-normal", "worker-low", "relay", "consumer"],
-    "analytics-service": ["api", "consumer", "alerter", "console", "relay"],
+    "analytics-service": ["api", "consumer", "alerter", "relay"],
+    "console": ["console"],
 }
 
 LARGEST_MB = {"analytics-service": 430}
@@ -40,11 +41,29 @@ def _copies(service: str) -> list[tuple[list[str], str]]:
     return [(parts[:-1], parts[-1]) for parts in (line.split() for line in lines)]
 
 
+def _patterns(service: str) -> list[str]:
+    """What Docker is given to copy from: the exceptions from the dockerignore file, which names nothing else."""
+    name = "cli.Dockerfile.dockerignore" if service == "cli" else "Dockerfile.dockerignore"
+    return [line[1:] for line in DOCKERFILE.with_name(name).read_text().split() if line[0] == "!"]
+
+
+def _let_in(service: str, source: Path) -> list[Path]:
+    """What of a folder Docker is given: all of it, or the parts that are named."""
+    found = [path for pattern in _patterns(service) for path in ROOT.glob(pattern)]
+    return [source] if source in found else [path for path in found if path.is_relative_to(source)]
+
+
 def _copy(service: str, folder: Path) -> None:
     for sources, destination in _copies(service):
         for source in sources:
             if (ROOT / source).is_dir():
-                shutil.copytree(ROOT / source, folder / destination, ignore=shutil.ignore_patterns("__pycache__"))
+                for part in _let_in(service, ROOT / source):
+                    target = folder / destination / part.relative_to(ROOT / source)
+                    if part.is_dir():
+                        shutil.copytree(part, target, ignore=shutil.ignore_patterns("__pycache__"))
+                    else:
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.copy(part, target)
             else:
                 target = folder / destination / Path(source).name if destination.endswith("/") else folder / destination
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -72,11 +91,7 @@ def test_image_of_the_command_line_has_no_service(tmp_path: Path) -> None:
     assert not (tmp_path / "services").exists()
     assert {each.name for each in (tmp_path / "libs").iterdir()} == {"contracts", "client", "cli"}
     assert {each.name for each in (tmp_path / "requirements").iterdir()} == {"bootstrap.txt", "cli.txt"}
-    ignored = CLI_DOCKERFILE.with_name("cli.Dockerfile.dockerignore").read_text().split()
-    let_in = [line[1:] for line in ignored if line[0] == "!"]
-    for sources, _ in _copies("cli"):
-        for source in sources:
-            assert any(Path(source).match(pattern) for pattern in let_in), source
+    _assert_let_in("cli")
     final = CLI_DOCKERFILE.read_text().split("\nFROM ")[2]
     assert "\nUSER 10001:10001\n" in final
     assert final.count("org.opencontainers.image.") == 5
@@ -102,13 +117,15 @@ def test_an_image_has_its_own_service_and_no_other(service: str, tmp_path: Path)
     assert {each.name for each in (tmp_path / "libs").iterdir()} == {"contracts", "chassis", "client"}
     assert {each.name for each in (tmp_path / "requirements").iterdir()} == {"bootstrap.txt", f"{service}.txt"}
     assert not list(tmp_path.rglob("tests"))
-    # What Docker is given to copy from leaves out all but this: a source that it does not let in would fail the build.
-    let_in = [
-        line[1:] for line in (DOCKERFILE.parent / "Dockerfile.dockerignore").read_text().split() if line[0] == "!"
-    ]
+    assert (tmp_path / "services" / service / "migrations").exists() is (service != "console")
+    _assert_let_in(service)
+
+
+def _assert_let_in(service: str) -> None:
+    """A source that Docker is not given would fail the build."""
     for sources, _ in _copies(service):
         for source in sources:
-            assert any(Path(source).match(pattern) for pattern in let_in), source
+            assert _let_in(service, ROOT / source), source
 
 
 def test_image_runs_as_an_arbitrary_user_and_has_a_health_check() -> None:
@@ -166,6 +183,9 @@ def test_what_the_image_holds_starts_each_role(service: str, tmp_path: Path) -> 
         for port in running:
             asyncio.run(eventually(partial(_alive, port), 120))
             ready = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False, timeout=20)
+            if service == "console":
+                assert ready.status_code == 200
+                continue
             assert ready.status_code == 503
             assert ready.json()["checks"]["database"] != "ok"
         if service == "delivery-service":  # in compose its image runs the inbox as well

@@ -10,7 +10,7 @@ import yaml
 from almanac_chart import CHART, manifests, merged, profile_values, render
 from jsonschema import Draft7Validator
 
-from analytics_service.console.pages import PAGES
+from console.pages import PAGES
 
 helm = pytest.importorskip("helm_python", reason="`make test-deploy` installs it")
 
@@ -154,6 +154,35 @@ def test_the_world_reaches_apis_and_pages_and_no_metrics(route: str) -> None:
     assert reached.pop("analytics.almanac.example") == apis | {("Exact", "/")} | {("Prefix", path) for path in console}
     assert set(map(frozenset, reached.values())) == {frozenset(apis)}
     assert len(reached) == 3
+
+
+def test_values_of_the_console_from_its_time_as_a_role_of_analytics_service_still_hold() -> None:
+    role = "arn:aws:iam::123456789012:role/analytics"
+    values = {
+        "components": {"analytics-console": {"memory": "640Mi", "connections": 2, "env": {"API_PORT": "8000"}}},
+        "services": {
+            "analytics": {
+                "env": {"CONSOLE_SESSION_HOURS": "8"},
+                "annotations": {"team": "ops"},
+                "roleArn": role,
+            }
+        },
+    }
+    deployment = _of_kind("Deployment", values)["almanac-analytics-console"]
+    # Immutable in a cluster: an upgrade updates the Deployment that is there.
+    assert deployment["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] == "analytics-console"
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    environment = {each["name"]: each for each in container["env"]}
+    assert len(environment) == len(container["env"])
+    assert environment["CONSOLE_SESSION_HOURS"]["value"] == "8"
+    secret = environment["API_KEYS"]["valueFrom"]["secretKeyRef"]
+    assert (secret["name"], secret["key"], secret["optional"]) == ("almanac-analytics", "API_KEYS", True)
+    assert container["resources"]["limits"]["memory"] == "640Mi"
+    assert not {"DATABASE_URL", "DATABASE_POOL_SIZE", "AWS_REGION"} & environment.keys()
+    assert "envFrom" not in container
+    account = _of_kind("ServiceAccount", values)[pod["serviceAccountName"]]
+    assert account["metadata"]["annotations"] == {"team": "ops"}
 
 
 def test_traffic_in_plain_text_must_be_asked_for() -> None:

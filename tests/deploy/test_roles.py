@@ -9,11 +9,13 @@ from typer.testing import CliRunner
 
 import analytics_service.main
 import chassis.__main__
+import chassis.service.process
 import chassis.service.service
+import console.main
 import delivery_service.main
 import event_service.main
 import user_service.main
-from chassis.core.settings import ServiceSettings
+from chassis.core.settings import ProcessSettings, ServiceSettings
 from chassis.service.service import Service, command_line
 
 MODULES: dict[str, Service[Any]] = {
@@ -34,7 +36,7 @@ STORE = {
 class Started:
     """What the command line would have run."""
 
-    settings: ServiceSettings
+    settings: ProcessSettings
     roles: list[str]
 
 
@@ -53,9 +55,16 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
 
     monkeypatch.setattr(Service, "run", run)
     monkeypatch.setattr(uvloop, "run", lambda status: status)
-    monkeypatch.setattr(chassis.service.service, "start_tracing", lambda *_, **__: Nothing())
-    monkeypatch.setattr(chassis.service.service, "start_metrics", lambda *_: None)
-    monkeypatch.setattr(chassis.service.service, "start_logging", lambda *_, **__: None)
+
+    def serve(settings: ProcessSettings) -> int:
+        seen.settings, seen.roles = settings, [console.main.ROLE]
+        return 0
+
+    monkeypatch.setattr(console.main, "serve", serve)
+    for module in (chassis.service.process, chassis.service.service):
+        monkeypatch.setattr(module, "start_logging", lambda *_, **__: None)
+    monkeypatch.setattr(chassis.service.process, "start_tracing", lambda *_, **__: Nothing())
+    monkeypatch.setattr(chassis.service.process, "start_metrics", lambda *_: None)
     return seen
 
 
@@ -78,7 +87,17 @@ def _environment(golden: list[dict[str, Any]], container: dict[str, Any]) -> tup
             secret |= found["stringData"]
         else:
             secret |= {each["secretKey"]: STORE[each["secretKey"]] for each in found["spec"]["data"]}
-    return {each["name"]: each.get("value", "pod") for each in container["env"]}, secret
+    for each in container["env"]:
+        if reference := each.get("valueFrom", {}).get("secretKeyRef"):
+            assert reference["optional"], "what is not there has a default"
+            (found,) = (
+                each for each in golden if each["metadata"]["name"] == reference["name"] and "Secret" in each["kind"]
+            )
+            entries = found.get("stringData") or {entry["secretKey"]: "" for entry in found["spec"]["data"]}
+            if (key := reference["key"]) in entries:
+                secret[key] = entries[key] or STORE[key]
+    given = [each for each in container["env"] if "secretKeyRef" not in each.get("valueFrom", {})]
+    return {each["name"]: each.get("value", "pod") for each in given}, secret
 
 
 def _ours(golden: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
@@ -98,12 +117,13 @@ def test_every_deployment_starts_the_role_that_it_is_named_after(
         python, dash_m, module = container["command"]
         assert (python, dash_m) == ("python", "-m")
         environment, secret = _environment(golden, container)
-        service = MODULES[module]
-        result = CliRunner().invoke(command_line(service), container["args"], env={**secret, **environment})
+        commands = console.main.commands if module == "console" else command_line(MODULES[module])
+        result = CliRunner().invoke(commands, container["args"], env={**secret, **environment})
         assert result.exit_code == 0, (manifest["metadata"]["name"], result.output)
         component = manifest["metadata"]["labels"]["app.kubernetes.io/component"]
         assert started.roles == components[component]["roles"]
-        assert component == f"{components[component]['service']}-{started.roles[0]}"
+        owner = components[component].get("shares", components[component]["service"])
+        assert component == f"{owner}-{started.roles[0]}"
         # A container's environment reaches its process: each is a setting, and it was read.
         for setting, value in environment.items():
             if setting not in ("POD_NAME", "OTEL_RESOURCE_ATTRIBUTES"):

@@ -15,18 +15,21 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 import analytics_service.settings
+import console.settings
 import delivery_service.settings
 import event_service.settings
 import user_service.settings
-from chassis.core.settings import BusSettings, ServiceSettings
+from chassis.core.settings import BusSettings, EnvironmentSettings, ProcessSettings, ServiceSettings
 
 DOCUMENT = Path(__file__).parents[2] / "docs/reference/settings.md"
-CLASSES: Mapping[str, tuple[type[ServiceSettings] | type[BusSettings], ...]] = {
+CLASSES: Mapping[str, tuple[type[EnvironmentSettings], ...]] = {
+    "Every process": (ProcessSettings,),
     "Every service": (BusSettings, ServiceSettings),
     "user-service": (user_service.settings.Settings,),
     "event-service": (event_service.settings.Settings,),
     "delivery-service": (delivery_service.settings.Settings,),
     "analytics-service": (analytics_service.settings.Settings,),
+    "console": (console.settings.Settings,),
 }
 INTRODUCTION = """# Settings
 
@@ -44,7 +47,7 @@ class Entry:
     text: str
 
 
-def entries(settings: type[BusSettings]) -> Iterator[Entry]:
+def entries(settings: type[EnvironmentSettings]) -> Iterator[Entry]:
     """Yields the entries that ``settings`` itself declares, in their order. ``text`` is empty without a docstring."""
     (definition,) = ast.parse(inspect.getsource(settings)).body
     assert isinstance(definition, ast.ClassDef)
@@ -59,7 +62,7 @@ def entries(settings: type[BusSettings]) -> Iterator[Entry]:
         yield Entry(_fields(settings, names), "")
 
 
-def _fields(settings: type[BusSettings], names: list[str]) -> dict[str, FieldInfo]:
+def _fields(settings: type[EnvironmentSettings], names: list[str]) -> dict[str, FieldInfo]:
     return {name: settings.model_fields[name] for name in names}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-SERVICES = ("user-service", "event-service", "delivery-service", "analytics-service")
+SERVICES = ("user-service", "event-service", "delivery-service", "analytics-service", "console")
 NAMES = ("bootstrap", "dev", "tzdata-2022", *SERVICES)
 TOOLS = ("browser", "deploy", "policies")
 

@@ -14,8 +14,13 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 app.kubernetes.io/version: {{ .root.Values.image.tag | default .root.Chart.AppVersion | quote }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- with .service }}
-almanac/service: {{ . }}-service
+almanac/service: {{ include "almanac.service" . }}
 {{- end }}
+{{- end }}
+
+{{/* A service's own name, which its image has too; with underscores it is its module. Argument: as components have it */}}
+{{- define "almanac.service" -}}
+{{ . }}{{ if ne . "console" }}-service{{ end }}
 {{- end }}
 
 {{- define "almanac.selector" -}}
@@ -25,7 +30,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
 {{- define "almanac.image" -}}
-{{ .root.Values.image.registry }}/{{ .service }}-service:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{ .root.Values.image.registry }}/{{ include "almanac.service" .service }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
 {{- with index .root.Values.image.digests .service }}@{{ . }}{{ end }}
 {{- end }}
 

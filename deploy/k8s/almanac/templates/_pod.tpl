@@ -72,7 +72,7 @@ Settings of one component; services.<service>.env and, over it, components.<comp
 A name that occurs twice is refused by server-side apply. Argument: root, component, size
 */}}
 {{- define "almanac.environment" -}}
-{{- $own := merge (dict) .size.env (index .root.Values.services .component.service).env }}
+{{- $own := merge (dict) .size.env (index .root.Values.services (.component.shares | default .component.service)).env }}
 {{- range include "almanac.chartEnvironment" . | fromYamlArray }}
 {{- if not (hasKey $own .name) }}
 {{ list . | toYaml }}
@@ -87,15 +87,19 @@ A name that occurs twice is refused by server-side apply. Argument: root, compon
 {{/* What the chart itself sets of a component. Argument: root, component, size */}}
 {{- define "almanac.chartEnvironment" -}}
 {{- $values := .root.Values -}}
+{{- if has "bus" .component.egress }}
 {{ include "almanac.busEnvironment" .root }}
+{{- end }}
 - name: API_HOST
   value: "::" # every address of both families
 - name: API_PORT
   value: "8000"
+{{- if has "database" .component.egress }}
 - name: DATABASE_POOL_SIZE
   value: {{ .size.connections | quote }}
 - name: DATABASE_POOLER
   value: {{ or $values.database.pooler $values.pgbouncer.enabled | quote }}
+{{- end }}
 - name: SHUTDOWN_GRACE_SECONDS
   value: {{ .size.drainSeconds | quote }}
 - name: SETTINGS_GRACE_SECONDS
@@ -122,8 +126,16 @@ A name that occurs twice is refused by server-side apply. Argument: root, compon
 - name: RUNBOOK_URL
   value: {{ $values.monitoring.runbookUrl }}
 {{- end }}
+{{- range .component.keys }}
+- name: {{ . }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "almanac.secretName" (dict "root" $.root "service" $.component.shares) }}
+      key: {{ . }}
+      optional: true
+{{- end }}
 {{- if has "services" .component.egress }}
-{{- range $service := tuple "user" "event" "delivery" "analytics" }}
+{{- range $service := without (list "user" "event" "delivery" "analytics") .component.service }}
 - name: {{ upper $service }}_SERVICE_URL
   value: http://{{ include "almanac.release" $.root }}-{{ $service }}-api
 {{- end }}

@@ -23,11 +23,12 @@ ACCOUNT = "000000000000"
 
 @dataclass(frozen=True)
 class Service:
-    """A service of the project: its name, the module that runs it, its database and its port."""
+    """A service of the project: its name, its module, its port, and what runs it here if not the module itself."""
 
     name: str
     module: str
     port: int
+    runner: str | None = None
 
     @property
     def database(self) -> str:
@@ -54,7 +55,7 @@ def services(settings: StackSettings) -> list[Service]:
         Service("user-service", "user_service", settings.user_port),
         Service("event-service", "event_service", settings.event_port),
         Service("delivery-service", "delivery_service", settings.delivery_port),
-        Service("analytics-service", "analytics_service", settings.analytics_port),
+        Service("analytics-service", "analytics_service", settings.analytics_port, "local_stack.analytics"),
     ]
 
 
@@ -71,7 +72,7 @@ class ServiceProcess:
 
     def command(self) -> Command:
         """All roles in one process."""
-        argv = [sys.executable, "-m", self.service.module, "run"]
+        argv = [sys.executable, "-m", self.service.runner or self.service.module, "run"]
         return Command(self.service.name, argv, self._log, self._environment)
 
     def ready(self) -> bool:
@@ -113,7 +114,7 @@ def service_environment(
         "WEBHOOK_ALLOWED_NETWORKS": '["127.0.0.0/8", "::1/128"]',
         "WEBHOOK_ALLOWED_PORTS": "[]",
         "SECRET_KEYS": secret_key,
-        # Of analytics-service alone, which shows what the others know.
+        # Of analytics-service and the console alone, which show what the others know.
         **addresses,
         "SERVICES_API_KEY": settings.api_key,
         "CONSOLE_URL": addresses["ANALYTICS_SERVICE_URL"],

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from analytics_service.api import alerts, costs, endpoints, engagement, exports, metrics, silences, timelines
 from analytics_service.api.problems import PROBLEMS
-from analytics_service.roles import alerter, console, consumer, state
+from analytics_service.roles import alerter, consumer, state
 from analytics_service.settings import Settings
 from chassis.api import status
 from chassis.service.service import Service
@@ -26,6 +26,5 @@ SERVICE = Service(
         status.router,
     ),
     roles={"consumer": consumer, "alerter": alerter},
-    sites={"console": console},
     state=state,
 )

@@ -3,9 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from fastapi import FastAPI
-
-from almanac_client import Almanac, Services
 from analytics_service.adapters.alert_emails import AlertEmails
 from analytics_service.adapters.alert_webhooks import AlertWebhook
 from analytics_service.adapters.pagerduty import PagerDuty
@@ -26,14 +23,11 @@ from analytics_service.domain.alerts import Rule, Severity
 from analytics_service.domain.grains import Grain
 from analytics_service.settings import Settings, webhook_key
 from analytics_service.subscribers.facts import facts_handler
-from chassis.api.auth import Keyring
-from chassis.api.sites import mount_site
 from chassis.core.lifecycle import Loop, Role
 from chassis.messaging.aws import AwsAccess, AwsClient
 from chassis.messaging.erasures import Eraser
 from chassis.messaging.status import StatusReader
 from chassis.service.runtime import Runtime
-from chassis.telemetry.outgoing import open_http
 from contracts.messages.spec import MessageType
 from contracts.vocabulary import Service as ServiceName
 
@@ -76,11 +70,6 @@ def _peer(settings: Settings, name: str, url: str | None) -> ServiceClient:
     return ServiceClient(name, url, key=key, timeout_seconds=settings.services_timeout_seconds)
 
 
-def _own_address(settings: Settings) -> str:
-    host = settings.api_host if settings.api_host not in ("0.0.0.0", "::", "") else "127.0.0.1"  # noqa: S104  # read
-    return f"http://[{host}]:{settings.api_port}" if ":" in host else f"http://{host}:{settings.api_port}"
-
-
 def open_peers(runtime: Runtime[Settings]) -> ServiceClients:
     """The other services' APIs, with connections that are closed with the runtime."""
     settings = runtime.settings
@@ -91,21 +80,6 @@ def open_peers(runtime: Runtime[Settings]) -> ServiceClients:
     )
     runtime.closing.push_async_callback(peers.aclose)
     return peers
-
-
-def open_almanac(runtime: Runtime[Settings]) -> Almanac:
-    """The four APIs with this service's key, over connections that are closed with the runtime."""
-    settings = runtime.settings
-    http = open_http(timeout_seconds=settings.services_timeout_seconds)
-    runtime.closing.push_async_callback(http.aclose)
-    services = Services(
-        settings.user_service_url,
-        settings.event_service_url,
-        settings.delivery_service_url,
-        settings.analytics_service_url or _own_address(settings),
-    )
-    key = None if settings.services_api_key is None else settings.services_api_key.get_secret_value()
-    return Almanac(services, key, http=http, attempts=1)
 
 
 def alert_rules(settings: Settings) -> Sequence[Rule]:
@@ -183,19 +157,3 @@ def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
         "alert_rules": alert_rules(settings),
         "alert_policy": alert_policy(settings),
     }
-
-
-def console(runtime: Runtime[Settings], app: FastAPI) -> Sequence[Role]:
-    """The operators' console at ``/``."""
-    # Its framework is of use to this role alone.
-    from analytics_service.console.site import Console
-
-    settings = runtime.settings
-    site = Console(
-        Keyring(settings.api_keys),
-        open_almanac(runtime),
-        session_hours=settings.console_session_hours,
-        each_per_second=settings.process_events_per_second,
-    ).open()
-    mount_site(app, site.app)
-    return [site]

@@ -13,17 +13,7 @@ from analytics_service.domain.alert_notifications import RUNBOOKS
 from analytics_service.domain.alert_rules import NAMES, RuleChange
 from analytics_service.domain.alerts import Severity
 from analytics_service.domain.prices import Prices
-from chassis.core.settings import ServiceSettings
-
-
-def _base_address(value: str | None) -> str | None:
-    if value is not None and not value.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
-    return None if value is None else value.rstrip("/")
-
-
-Address = Annotated[str | None, AfterValidator(_base_address)]
-"""The base of a URL, or nothing."""
+from chassis.core.settings import Address, ServiceSettings
 
 
 def _from_json(value: object) -> object:
@@ -93,7 +83,7 @@ class Settings(ServiceSettings):
     user_service_url: Address = None
     event_service_url: Address = None
     delivery_service_url: Address = None
-    """Where the other services' APIs answer, as ``http://event-service:8000``. Timelines, costs and the console
+    """Where the other services' APIs answer, as ``http://event-service:8000``. Timelines, costs and alerts
     call them, and name a service that is not set or does not answer."""
     services_api_key: SecretStr | None = None
     """The bearer key for those APIs, with the scope `read`."""
@@ -151,14 +141,6 @@ class Settings(ServiceSettings):
     """How long counts by day are kept."""
     timeline_retention_days: int = Field(430, ge=1)
     """How long timelines, announced dead letters and engagement are kept. Events are made up to 13 months ahead."""
-
-    analytics_service_url: Address = None
-    """Where this service's own API answers, for a console in another process. Empty: the same process."""
-    console_session_hours: float = Field(12.0, gt=0, le=168)
-    """How long a login to the console lasts."""
-    process_events_per_second: float = Field(450.0, gt=0)
-    """Events a second that one process of each role together handle, for the fleet's capacity in the forecast: seven
-    tenths of what was measured on two cores (docs/scaling.md). Measure your own pods."""
 
     @model_validator(mode="after")
     def _webhook_is_whole(self) -> Self:

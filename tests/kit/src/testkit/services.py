@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from local_stack import ports
@@ -42,7 +43,7 @@ async def running_services(
 
     processes = [
         ServiceProcess(
-            service,
+            replace(service, runner=None),  # the API alone, also of an earlier version
             {
                 **service_environment(service, settings, postgres, emulator, secret_key),
                 **environment,

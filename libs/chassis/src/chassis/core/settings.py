@@ -1,6 +1,7 @@
 """Settings that every service reads from its environment.
 
-A service subclasses :class:`ServiceSettings` and adds its own knobs; ``main`` alone constructs it.
+A service subclasses :class:`ServiceSettings` and adds its own settings; ``main`` alone constructs it. A process without
+a database, such as the console, subclasses :class:`ProcessSettings`.
 """
 
 import json
@@ -82,8 +83,18 @@ class _Environment(EnvSettingsSource):
             return value  # refused by validation, which names the setting
 
 
-class BusSettings(BaseSettings):
-    """Where SNS and SQS are, and the names of topics and queues. Credentials are found as AWS' SDKs find them."""
+def _base_address(value: str | None) -> str | None:
+    if value is not None and not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return None if value is None else value.rstrip("/")
+
+
+Address = Annotated[str | None, AfterValidator(_base_address)]
+"""The base of a URL, or nothing."""
+
+
+class EnvironmentSettings(BaseSettings):
+    """The base of all settings: how the environment is read."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
@@ -106,43 +117,9 @@ class BusSettings(BaseSettings):
         optional = {name for name, field in cls.model_fields.items() if field.default is None}
         return {name: value for name, value in values.items() if value != "" or name not in optional}
 
-    aws_endpoint_url: str | None = None
-    """Where SNS and SQS answer; empty on AWS itself, the emulator's address elsewhere."""
-    aws_region: str = "us-east-1"
-    """The region of topics and queues."""
-    aws_account_id: str = Field("000000000000", pattern=r"^\d{12}$")
-    """The account that owns topics and queues; their ARNs are derived from it."""
-    topology_prefix: str = Field("bday", pattern=r"^[a-z0-9-]{1,40}$")
-    """How the names of topics and queues begin."""
-    retry_horizon_seconds: float = Field(RETRY_HORIZON_SECONDS, gt=0)
-    """The longest that the attempts at one delivery are expected to take, with the waits between them; the same for all
-    services. delivery-service logs a warning if its ``RETRY_…`` settings exceed it; event-service publishes an event
-    again that has had no outcome an hour after it."""
 
-
-class ServiceSettings(BusSettings):
-    """The settings of every service. Times are in seconds of real time unless a name says otherwise."""
-
-    database_url: SecretStr
-    """``postgresql://user:password@host:port/database`` of this service's own database. On RDS without a password:
-    ``postgresql://user@host:port/database?ssl=require&iam=us-east-1``. The two URLs below take the same form."""
-    database_pool_size: int = Field(10, ge=2, le=200)
-    """Connections that one process may hold (docs/architecture.md#reliability-rules, rule 10)."""
-    database_pooler: bool = False
-    """True behind a transaction pooler: prepared statements are then not cached, because they belong to a session.
-    Such a pooler drops ``jit = off``: set it on the role, ``ALTER ROLE … SET jit = off``."""
-    listen_url: SecretStr | None = None
-    """The primary's own address where ``DATABASE_URL`` is a pooler's. LISTEN does not pass a transaction pooler, so
-    without this setting work is found by polling. Migrations use it too. A process that listens holds one connection
-    more."""
-    database_replica_url: SecretStr | None = None
-    """A streaming replica of the database, for reads that may be slightly stale. Empty: they go to the primary."""
-    database_replica_pool_size: int = Field(5, ge=1, le=200)
-    """Connections to the replica that one process may hold, and two more that measure its lag."""
-    database_replica_max_lag_seconds: float = Field(1.0, gt=0)
-    """The most that the replica may be behind. While it is further behind, the primary answers."""
-    cache_url: Annotated[SecretStr | None, AfterValidator(_cache_address)] = None
-    """The cache of API reads: ``mem://`` in the process, ``redis://host:port/0`` shared. Empty: no cache."""
+class ProcessSettings(EnvironmentSettings):
+    """The settings of every process. Times are in seconds of real time unless a name says otherwise."""
 
     api_host: str = "127.0.0.1"
     api_port: int = Field(8000, ge=0, le=65535)
@@ -165,6 +142,49 @@ class ServiceSettings(BusSettings):
     0: at once. On Kubernetes the container then restarts with its Secret as it is by then."""
     shutdown_grace_seconds: float = Field(25.0, gt=0)
     """How long work in progress may take after SIGTERM. Kubernetes' own grace period must be longer."""
+
+
+class BusSettings(EnvironmentSettings):
+    """Where SNS and SQS are, and the names of topics and queues. Credentials are found as AWS' SDKs find them."""
+
+    aws_endpoint_url: str | None = None
+    """Where SNS and SQS answer; empty on AWS itself, the emulator's address elsewhere."""
+    aws_region: str = "us-east-1"
+    """The region of topics and queues."""
+    aws_account_id: str = Field("000000000000", pattern=r"^\d{12}$")
+    """The account that owns topics and queues; their ARNs are derived from it."""
+    topology_prefix: str = Field("bday", pattern=r"^[a-z0-9-]{1,40}$")
+    """How the names of topics and queues begin."""
+    retry_horizon_seconds: float = Field(RETRY_HORIZON_SECONDS, gt=0)
+    """The longest that the attempts at one delivery are expected to take, with the waits between them; the same for all
+    services. delivery-service logs a warning if its ``RETRY_…`` settings exceed it; event-service publishes an event
+    again that has had no outcome an hour after it."""
+
+
+class ServiceSettings(BusSettings, ProcessSettings):
+    """The settings of every service with a database. Times as in :class:`ProcessSettings`."""
+
+    database_url: SecretStr
+    """``postgresql://user:password@host:port/database`` of this service's own database. On RDS without a password:
+    ``postgresql://user@host:port/database?ssl=require&iam=us-east-1``. The two URLs below take the same form."""
+    database_pool_size: int = Field(10, ge=2, le=200)
+    """Connections that one process may hold (docs/architecture.md#reliability-rules, rule 10)."""
+    database_pooler: bool = False
+    """True behind a transaction pooler: prepared statements are then not cached, because they belong to a session.
+    Such a pooler drops ``jit = off``: set it on the role, ``ALTER ROLE … SET jit = off``."""
+    listen_url: SecretStr | None = None
+    """The primary's own address where ``DATABASE_URL`` is a pooler's. LISTEN does not pass a transaction pooler, so
+    without this setting work is found by polling. Migrations use it too. A process that listens holds one connection
+    more."""
+    database_replica_url: SecretStr | None = None
+    """A streaming replica of the database, for reads that may be slightly stale. Empty: they go to the primary."""
+    database_replica_pool_size: int = Field(5, ge=1, le=200)
+    """Connections to the replica that one process may hold, and two more that measure its lag."""
+    database_replica_max_lag_seconds: float = Field(1.0, gt=0)
+    """The most that the replica may be behind. While it is further behind, the primary answers."""
+    cache_url: Annotated[SecretStr | None, AfterValidator(_cache_address)] = None
+    """The cache of API reads: ``mem://`` in the process, ``redis://host:port/0`` shared. Empty: no cache."""
+
     time_lapse: bool = False
     """True only in the one-machine stack, whose clock may be mapped. Elsewhere a mapped clock is an error."""
 

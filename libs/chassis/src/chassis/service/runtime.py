@@ -1,7 +1,6 @@
 """What a process of a service holds while it runs; ``main`` composes roles from it."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -228,24 +227,6 @@ class _WhenMigrated:
                 log.warning("waiting for the database", role=self.name, reason=missing)
                 said = missing
             await pause(stopping, 1.0)
-
-
-class LoopLag:
-    """Measures how late the event loop wakes: our form of a throttle."""
-
-    name = "loop-lag"
-    EVERY_SECONDS = 0.5
-
-    def __init__(self) -> None:
-        self._lag = metrics.get_meter("almanac.runtime").create_histogram(
-            "almanac_event_loop_lag", unit="s", description="How late the event loop runs due callbacks"
-        )
-
-    async def run(self, stopping: asyncio.Event) -> None:
-        while not stopping.is_set():
-            expected = time.monotonic() + self.EVERY_SECONDS
-            if not await pause(stopping, self.EVERY_SECONDS):
-                self._lag.record(max(0.0, time.monotonic() - expected))
 
 
 @asynccontextmanager

@@ -4,38 +4,29 @@
 """
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
-from uuid import uuid4
 
 import structlog
 import typer
-import uvloop
 from fastapi import APIRouter, FastAPI
-from opentelemetry.sdk.resources import Resource
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings
 
 from chassis.api.app import create_app
 from chassis.api.problems import Problems
 from chassis.api.server import HttpServer
-from chassis.api.unready import stay_unready
-from chassis.core.errors import broken_rule
 from chassis.core.gc_tuning import collect_rarely
 from chassis.core.lifecycle import Role, run_roles
 from chassis.core.settings import ServiceSettings
 from chassis.messaging import outbox
 from chassis.messaging.status import StatusReader
-from chassis.service.runtime import ClockRole, LoopLag, Runtime, Schema, open_runtime
+from chassis.service.process import LoopLag, read_settings, run_process
+from chassis.service.runtime import ClockRole, Runtime, Schema, open_runtime
 from chassis.service.startup_wait import Wait, is_database_away, wait_for
 from chassis.service.usage import UsageRecorder
 from chassis.telemetry.logging import start_logging
-from chassis.telemetry.metrics import start_metrics
-from chassis.telemetry.tracing import start_tracing
 from contracts.messages.spec import Bus
 from contracts.topology import Topic, Topology
 
@@ -152,7 +143,7 @@ class Service(Generic[S]):
 
 def execute(service: Service[S], work: Callable[[Runtime[S]], Coroutine[Any, Any, R]]) -> R:
     """Do a command's ``work`` with the adapters that the service's settings name. Its return value."""
-    settings = _settings(service)
+    settings = read_settings(service.name, service.settings)
     start_logging(service.name, level=settings.log_level, format=settings.log_format)
 
     async def run() -> R:
@@ -174,17 +165,8 @@ def command_line(service: Service[S]) -> typer.Typer:
         known = [*service.role_names, *service.parts]
         if unknown := set(roles or ()) - set(known):
             raise typer.BadParameter(f"no role {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-        settings = _settings(service, stay=True)
-        start_logging(service.name, level=settings.log_level, format=settings.log_format)
-        resource = Resource.create(
-            {"service.namespace": "almanac", "service.name": service.name, "service.instance.id": str(uuid4())}
-        )
-        traces = start_tracing(
-            resource, endpoint=settings.otel_exporter_otlp_endpoint, ratio=settings.otel_traces_sampler_ratio
-        )
-        start_metrics(resource)
-        status = uvloop.run(service.run(settings, roles or []))
-        traces.shutdown()
+        settings = read_settings(service.name, service.settings, stay=True)
+        status = run_process(service.name, settings, lambda: service.run(settings, roles or []))
         raise typer.Exit(status)
 
     @app.command()
@@ -192,7 +174,7 @@ def command_line(service: Service[S]) -> typer.Typer:
         """Bring the database to the newest schema, by LISTEN_URL where it is set."""
         from chassis.database import migrations  # here, since processes that serve need no alembic
 
-        settings = _settings(service)
+        settings = read_settings(service.name, service.settings)
         start_logging(service.name, level=settings.log_level, format=settings.log_format)
         # Past the pooler: as a hook of an install it runs before the pooler is there, and DDL belongs to a session.
         url = settings.listen_url or settings.database_url
@@ -203,7 +185,7 @@ def command_line(service: Service[S]) -> typer.Typer:
     @app.command()
     def replay() -> None:
         """Send again what the bus may have lost: for a bus that came back without its queues."""
-        typer.echo(f"{asyncio.run(service.replay_all(_settings(service)))} to be sent again")
+        typer.echo(f"{asyncio.run(service.replay_all(read_settings(service.name, service.settings)))} to be sent again")
 
     @app.command()
     def roles() -> None:
@@ -212,35 +194,3 @@ def command_line(service: Service[S]) -> typer.Typer:
             typer.echo(name)
 
     return app
-
-
-class _Grace(BaseSettings):
-    """What is read of the environment where the whole of it cannot be. As in :class:`ServiceSettings`."""
-
-    api_host: str = "127.0.0.1"
-    api_port: int = 8000
-    settings_grace_seconds: float = 0.0
-
-
-def _settings(service: Service[S], *, stay: bool = False) -> S:
-    """Ends the process where they cannot be read: with ``stay`` not before ``SETTINGS_GRACE_SECONDS``, unready."""
-    try:
-        return service.settings()
-    except ValidationError as error:
-        faults = {
-            "_".join(str(part) for part in fault["loc"][:1]).upper(): broken_rule(fault["msg"])
-            for fault in error.errors()
-        }
-        for name, message in faults.items():
-            sys.stderr.write(f"{service.name}: setting {name}: {message}\n")
-        sys.stderr.flush()
-        grace = _Grace()
-        if stay and grace.settings_grace_seconds > 0:
-            reasons = {
-                name: f"setting {name}: {message}: set it in the environment or the Secret, and restart"
-                for name, message in faults.items()
-            }
-            uvloop.run(
-                stay_unready(reasons, host=grace.api_host, port=grace.api_port, seconds=grace.settings_grace_seconds)
-            )
-        raise SystemExit(2) from None

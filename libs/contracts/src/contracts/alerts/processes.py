@@ -12,7 +12,7 @@ COMPONENTS: Final = (
 )
 """The Deployments of the chart without the release's name: another application's ``billing-user-api`` is not among
 them."""
-JOBS: Final = "(user|event|delivery|analytics)-service"
+JOBS: Final = "(user|event|delivery|analytics)-service|console"
 
 
 def _late_loops(component: str) -> str:
