@@ -6,10 +6,11 @@ from typing import Any
 import httpx
 import pytest
 
-from analytics_service.adapters.statuses import ReportedDeliveryStatus, ReportedEventStatus, ReportedStatus
+from almanac_client import Almanac, Services
+from analytics_service.adapters.statuses import delivery_reading, events_reading, service_reading
 from analytics_service.domain.observations import EventsReading
 from testkit import Receiver, eventually
-from testkit.full_stack import People, RunningStack, due_in
+from testkit.full_stack import KEY, People, RunningStack, due_in
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -31,21 +32,18 @@ def alerts(almanac: RunningStack, http: httpx.AsyncClient) -> Alerts:
 async def test_what_services_tell_of_themselves_is_what_alerts_understand(
     almanac: RunningStack, http: httpx.AsyncClient
 ) -> None:
-    async def told(url: str) -> bytes:
-        answer = await http.get(f"{url}/v1/status")
-        assert answer.status_code == 200, answer.text
-        return answer.content
-
-    for url in (almanac.user, almanac.analytics):
-        status = ReportedStatus.model_validate_json(await told(url))
-        assert status.reading().connections_used >= 1
-    events = ReportedEventStatus.model_validate_json(await told(almanac.event))
-    assert events.events_reading()[0] == EventsReading("CRITICAL")
-    assert {queue.name for queue in events.reading().queues} == {"bday-user-events", "bday-delivery-outcomes"}
-    delivery = ReportedDeliveryStatus.model_validate_json(await told(almanac.delivery))
-    assert [each.priority for each in delivery.delivery_reading().deliveries] == ["CRITICAL", "HIGH", "NORMAL", "LOW"]
+    addresses = Services(almanac.user, almanac.event, almanac.delivery, almanac.analytics)
+    client = Almanac(addresses, KEY, http=http)
+    for each in (client.users, client.analytics):
+        assert service_reading(await each.status()).connections_used >= 1
+    events = await client.events.status()
+    assert events_reading(events)[0] == EventsReading("CRITICAL")
+    assert {queue.name for queue in service_reading(events).queues} == {"bday-user-events", "bday-delivery-outcomes"}
+    delivery = await client.deliveries.status()
+    assert [each.priority for each in delivery_reading(delivery).deliveries] == ["CRITICAL", "HIGH", "NORMAL", "LOW"]
     # The last is the queue of deletions of users, which has no priority.
-    assert [queue.priority for queue in delivery.reading().queues] == ["CRITICAL", "HIGH", "NORMAL", "LOW", None]
+    queues = service_reading(delivery).queues
+    assert [queue.priority for queue in queues] == ["CRITICAL", "HIGH", "NORMAL", "LOW", None]
 
 
 @pytest.mark.slow

@@ -14,12 +14,13 @@ from chassis.messaging import dead_letters
 from chassis.messaging.bus import Bus
 from chassis.messaging.consumer import QueueConsumer, ReceivedMessage, Rejection
 from chassis.messaging.queue_progress import ProgressRecorder
-from chassis.messaging.status import Status, StatusReader
+from chassis.messaging.status import StatusReader
 from contracts import Queue
+from contracts.http.status import ServiceStatus
 from testkit.polling import DEADLINE_SECONDS
 
 
-async def _read(db: Database, bus: Bus) -> Status:
+async def _read(db: Database, bus: Bus) -> ServiceStatus:
     """As a process that has just started would."""
     return await StatusReader(db, bus, bus.topology.queues).read()
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from analytics_service.adapters.service_clients import ServiceClient, ServiceClients
+from almanac_client import Almanac, Services
 from analytics_service.main import SERVICE
 from analytics_service.settings import Settings
 from chassis.core.lifecycle import Role
@@ -68,30 +68,23 @@ def open_beside(runtime: Runtime[Settings]) -> Callable[..., AbstractAsyncContex
         *, users: Answers = _NONE, events: Answers = _NONE, deliveries: Answers = _NONE
     ) -> AsyncIterator[httpx.AsyncClient]:
         app = SERVICE.app(runtime)
-        peers = ServiceClients(
-            _stand_in("user-service", users),
-            _stand_in("event-service", events),
-            _stand_in("delivery-service", deliveries),
-        )
-        app.state.peers, app.state.jaeger_url = peers, "http://jaeger"
-        headers = {"Authorization": "Bearer reader"}
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=app), base_url="http://test", headers=headers
-        ) as client:
-            yield client
-        await peers.aclose()
+        answers = {"users": users, "events": events, "deliveries": deliveries}
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            found = answers[request.url.host].get(request.url.path, 404)
+            return httpx.Response(found) if isinstance(found, int) else httpx.Response(200, json=found)
+
+        addresses = Services("http://users", "http://events", "http://deliveries", None)
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+            app.state.almanac = Almanac(addresses, "ours", http=http, attempts=1)
+            app.state.jaeger_url = "http://jaeger"
+            headers = {"Authorization": "Bearer reader"}
+            async with httpx.AsyncClient(
+                transport=httpx.ASGITransport(app=app), base_url="http://test", headers=headers
+            ) as client:
+                yield client
 
     return opened
-
-
-def _stand_in(name: str, answers: Answers) -> ServiceClient:
-    """Anything else is not found."""
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        found = answers.get(request.url.path, 404)
-        return httpx.Response(found) if isinstance(found, int) else httpx.Response(200, json=found)
-
-    return ServiceClient(name, "http://there", key="ours", transport=httpx.MockTransport(answer))
 
 
 @pytest.fixture

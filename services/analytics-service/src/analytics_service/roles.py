@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from almanac_client import Almanac, Services
 from analytics_service.adapters.alert_emails import AlertEmails
 from analytics_service.adapters.alert_webhooks import AlertWebhook
 from analytics_service.adapters.pagerduty import PagerDuty
 from analytics_service.adapters.posting import Posting
-from analytics_service.adapters.service_clients import ServiceClient, ServiceClients
 from analytics_service.adapters.slack import Slack
 from analytics_service.application.alert_notifications import new_id
 from analytics_service.application.alerting import Alerter
@@ -28,6 +28,7 @@ from chassis.messaging.aws import AwsAccess, AwsClient
 from chassis.messaging.erasures import Eraser
 from chassis.messaging.status import StatusReader
 from chassis.service.runtime import Runtime
+from chassis.telemetry.outgoing import open_http
 from contracts.messages.spec import MessageType
 from contracts.vocabulary import Service as ServiceName
 
@@ -65,21 +66,20 @@ def consumer(runtime: Runtime[Settings]) -> Sequence[Role]:
     ]
 
 
-def _peer(settings: Settings, name: str, url: str | None) -> ServiceClient:
-    key = None if settings.services_api_key is None else settings.services_api_key.get_secret_value()
-    return ServiceClient(name, url, key=key, timeout_seconds=settings.services_timeout_seconds)
-
-
-def open_peers(runtime: Runtime[Settings]) -> ServiceClients:
-    """The other services' APIs, with connections that are closed with the runtime."""
+def open_almanac(runtime: Runtime[Settings]) -> Almanac:
+    """Open a client of the other services, with connections that are closed with the runtime."""
     settings = runtime.settings
-    peers = ServiceClients(
-        users=_peer(settings, "user-service", settings.user_service_url),
-        events=_peer(settings, "event-service", settings.event_service_url),
-        deliveries=_peer(settings, "delivery-service", settings.delivery_service_url),
+    http = open_http(timeout_seconds=settings.services_timeout_seconds)
+    runtime.closing.push_async_callback(http.aclose)
+    services = Services(
+        users=settings.user_service_url,
+        events=settings.event_service_url,
+        deliveries=settings.delivery_service_url,
+        analytics=None,
     )
-    runtime.closing.push_async_callback(peers.aclose)
-    return peers
+    key = None if settings.services_api_key is None else settings.services_api_key.get_secret_value()
+    # One attempt: alerts are evaluated again in seconds, and readers of timelines and costs see what is missing.
+    return Almanac(services, key, http=http, attempts=1)
 
 
 def alert_rules(settings: Settings) -> Sequence[Rule]:
@@ -131,7 +131,7 @@ def alerter(runtime: Runtime[Settings]) -> Sequence[Role]:
     """Evaluates the reports of database, bus and the other services, and sends notifications."""
     settings, database = runtime.settings, runtime.database
     board = StatusReader(database, runtime.bus, runtime.topology.queues_of(ServiceName.ANALYTICS))
-    observer = Collector(database, runtime.clock, board, open_peers(runtime))
+    observer = Collector(database, runtime.clock, board, open_almanac(runtime))
     channels, rules, policy = open_alert_channels(runtime), alert_rules(settings), alert_policy(settings)
     written = asyncio.Event()
     judging = Alerter(
@@ -151,7 +151,7 @@ def alerter(runtime: Runtime[Settings]) -> Sequence[Role]:
 def state(runtime: Runtime[Settings]) -> Mapping[str, object]:
     settings = runtime.settings
     return {
-        "peers": open_peers(runtime),
+        "almanac": open_almanac(runtime),
         "jaeger_url": settings.jaeger_url,
         "prices": settings.prices,
         "alert_rules": alert_rules(settings),

@@ -33,7 +33,8 @@ def _event(event_id: UUID) -> dict[str, Any]:
     return {
         "id": str(event_id), "eventType": "BIRTHDAY", "status": "COMPLETED", "priority": "CRITICAL",
         "userId": str(uuid4()), "occurrence": "2026", "attempt": 1, "targetTimestampUTC": NOW.isoformat(),
-        "targetTimezone": "UTC", "expiresAt": NOW.isoformat(), "publishedAt": NOW.isoformat(), "finishedAt": None,
+        "targetTimestampLocal": NOW.isoformat(), "graceUntil": NOW.isoformat(), "targetTimezone": "UTC",
+        "expiresAt": NOW.isoformat(), "publishedAt": NOW.isoformat(), "finishedAt": None,
         "reason": None, "history": history, "payload": {"message": "Hey, Ada Lovelace"},
     }  # fmt: skip
 
@@ -41,7 +42,8 @@ def _event(event_id: UUID) -> dict[str, Any]:
 def _deliveries(event_id: UUID) -> Answers:
     delivery = {
         "id": str(uuid4()), "eventId": str(event_id), "endpointId": str(uuid4()), "status": "SUCCEEDED",
-        "reason": None, "createdAt": NOW.isoformat(), "finishedAt": NOW.isoformat(), "nextAttemptAt": None,
+        "eventType": "BIRTHDAY", "attempts": 1, "httpStatus": 204, "latencySeconds": 0.25, "reason": None,
+        "createdAt": NOW.isoformat(), "finishedAt": NOW.isoformat(), "nextAttemptAt": None,
         "history": [
             {
                 "status": "succeeded", "httpStatus": 204, "error": None, "headers": {"server": "inbox"},

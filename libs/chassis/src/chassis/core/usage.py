@@ -1,25 +1,15 @@
 """What a process uses that costs money, counted in memory until it is recorded."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import TypeAlias
 
-
-class Meter(StrEnum):
-    """What is counted. Calls to AWS by operation and resource, a queue or a topic; the rest by the process's roles."""
-
-    AWS_CALLS = "aws_calls"
-    AWS_UNITS = "aws_units"
-    """What AWS bills: a call counts once for every 64 KiB of its payload that it begins."""
-    AWS_MESSAGES = "aws_messages"
-    """Messages published or received, whatever number a call has."""
-    CPU_SECONDS = "cpu_seconds"
-    PROCESS_SECONDS = "process_seconds"
-    MEMORY_GIB_SECONDS = "memory_gib_seconds"
-
+from contracts.http.status import Meter
 
 Key: TypeAlias = tuple[Meter, str, str]
 """Meter, operation, resource."""
+
+
+__all__ = ["Key", "Meter", "Usage"]
 
 
 class Usage:

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 import structlog
 from sqlalchemy import text
@@ -11,6 +9,7 @@ from sqlalchemy import text
 from chassis.core.ttl_cache import TtlCache
 from chassis.database.database import Database
 from chassis.messaging.bus import BUS_ERRORS, Bus
+from contracts.http.status import DatabaseStatus, OutboxStatus, QueueStatus, ServiceStatus
 from contracts.topology import Queue
 
 log = structlog.get_logger(__name__)
@@ -34,49 +33,6 @@ _STATUS = text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseStatus:
-    """Connections of all clients to the server, and its limit. The lag is None where no replica is configured."""
-
-    connections_used: int
-    connections_max: int
-    replica_lag_seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxStatus:
-    """Items that wait to be sent, at most ``COUNTED``, and the age of the oldest (0 where none waits)."""
-
-    unsent: int
-    oldest_age_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class QueueStatus:
-    """A queue that the service works on. Counts are the bus', roughly; None where it does not answer.
-
-    ``oldest_age_seconds`` is an upper bound, None if no consumer has received from the queue yet.
-    """
-
-    queue: Queue
-    depth: int | None
-    in_flight: int | None
-    dead: int | None
-    oldest_age_seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What every service can tell. ``bus_error``: why the depths are not known, None where they are."""
-
-    taken_at: datetime
-    database: DatabaseStatus
-    outbox: OutboxStatus
-    queues: Sequence[QueueStatus]
-    dead_letter_messages: int
-    bus_error: str | None
-
-
 class StatusReader:
     """The status of a service, at most a second old. ``queues`` are those that the service works on."""
 
@@ -86,11 +42,11 @@ class StatusReader:
         self._queues = queues
         self._status = TtlCache(self._ask)
 
-    async def read(self) -> Status:
+    async def read(self) -> ServiceStatus:
         """Raises the database's error if it is unreachable."""
         return await self._status.read()
 
-    async def _ask(self) -> Status:
+    async def _ask(self) -> ServiceStatus:
         counting = asyncio.create_task(self._count())
         try:
             async with self._database.read() as connection:
@@ -103,21 +59,34 @@ class StatusReader:
         replica = self._database.replica
         if replica is not None:
             replica.watch()
-        return Status(
+        return ServiceStatus(
             taken_at=row.taken_at,
-            database=DatabaseStatus(row.used, row.max, replica.lag_seconds if replica else None),
-            outbox=OutboxStatus(row.unsent, row.unsent_age),
-            queues=[self._queue(queue, counts.get(queue.name), ages.get(queue.name)) for queue in self._queues],
+            database=DatabaseStatus(
+                connections_used=row.used,
+                connections_max=row.max,
+                replica_lag_seconds=replica.lag_seconds if replica else None,
+            ),
+            outbox=OutboxStatus(unsent=row.unsent, oldest_age_seconds=row.unsent_age),
+            queues=tuple(self._queue(queue, counts.get(queue.name), ages.get(queue.name)) for queue in self._queues),
             dead_letter_messages=row.dead_letters,
             bus_error=bus_error,
         )
 
     @staticmethod
     def _queue(queue: Queue, counts: tuple[int, int, int] | None, age: float | None) -> QueueStatus:
-        if counts is None:
-            return QueueStatus(queue, None, None, None, None)
-        depth, in_flight, dead = counts
-        return QueueStatus(queue, depth, in_flight, dead, 0.0 if depth == 0 else None if age is None else float(age))
+        depth, in_flight, dead = counts or (None, None, None)
+        oldest = None if depth is None else 0.0 if depth == 0 else None if age is None else float(age)
+        return QueueStatus(
+            name=queue.name,
+            priority=queue.priority,
+            depth=depth,
+            in_flight=in_flight,
+            dead=dead,
+            oldest_age_seconds=oldest,
+            concurrency=queue.concurrency,
+            warn_depth=queue.warn_depth,
+            page_depth=queue.page_depth,
+        )
 
     async def _count(self) -> tuple[dict[str, tuple[int, int, int]], str | None]:
         """Waiting, in flight and dead, by the queue's name; or the reason why that is not known."""

@@ -2,60 +2,30 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
-from analytics_service.adapters.service_clients import Answer, ServiceClient
+from almanac_client.deliveries import Deliveries
 from analytics_service.domain.records import AttemptRecord, DeliveryRecord
+from contracts.http.deliveries import DeliveryDetail
 
 MAX_DELIVERIES = 50
 """Of one event. More endpoints than that want the same event nowhere that we know of."""
 _AT_A_TIME = 8
 
 
-class _Attempt(Answer):
-    status: str
-    http_status: int | None
-    error: str | None
-    headers: dict[str, str] | None
-    excerpt: str | None
-    started_at: datetime
-    duration_seconds: float
-    trace_id: str | None
-
-
-class _Listed(Answer):
-    id: UUID
-
-
-class _Page(Answer):
-    items: list[_Listed]
-    next_cursor: str | None
-
-
-class _Delivery(_Listed):
-    endpoint_id: UUID | None
-    status: str
-    reason: str | None
-    created_at: datetime
-    finished_at: datetime | None
-    next_attempt_at: datetime | None
-    history: list[_Attempt]
-
-
-async def of_event(peer: ServiceClient, event_id: UUID) -> tuple[Sequence[DeliveryRecord], bool]:
-    """The newest deliveries, and whether there are more than ``MAX_DELIVERIES``. Raises PeerError."""
-    page = await peer.get("/v1/deliveries", _Page, {"eventId": str(event_id), "limit": MAX_DELIVERIES})
+async def of_event(deliveries: Deliveries, event_id: UUID) -> tuple[Sequence[DeliveryRecord], bool]:
+    """The newest deliveries, and whether there are more than ``MAX_DELIVERIES``. Raises AlmanacError."""
+    page = await deliveries.page(event_id=event_id, limit=MAX_DELIVERIES)
     slots = asyncio.Semaphore(_AT_A_TIME)
 
     async def find(id: UUID) -> DeliveryRecord:
         async with slots:
-            return _record(await peer.get(f"/v1/deliveries/{id}", _Delivery))
+            return _record(await deliveries.get(id))
 
     return await asyncio.gather(*(find(each.id) for each in page.items)), page.next_cursor is not None
 
 
-def _record(delivery: _Delivery) -> DeliveryRecord:
+def _record(delivery: DeliveryDetail) -> DeliveryRecord:
     return DeliveryRecord(
         id=delivery.id,
         endpoint_id=delivery.endpoint_id,

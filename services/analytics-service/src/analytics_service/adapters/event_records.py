@@ -1,50 +1,27 @@
 """One event as event-service's API shows it."""
 
-from datetime import datetime
+from http import HTTPStatus
 from uuid import UUID
 
-from analytics_service.adapters.service_clients import Answer, ServiceClient
-from analytics_service.domain.errors import RequestRefusedError
+from almanac_client import ApiError
+from almanac_client.events import Events
 from analytics_service.domain.records import EventRecord, Transition
 from contracts.vocabulary import Priority
 
 
-class _Transition(Answer):
-    at: datetime
-    status: str
-    cause: str
-
-
-class _Event(Answer):
-    id: UUID
-    event_type: str
-    status: str
-    priority: Priority
-    user_id: UUID
-    occurrence: str
-    attempt: int
-    target_timestamp_utc: datetime
-    target_timezone: str
-    expires_at: datetime
-    published_at: datetime | None
-    finished_at: datetime | None
-    reason: str | None
-    history: list[_Transition]
-
-
-async def find(peer: ServiceClient, event_id: UUID) -> EventRecord | None:
-    """None where event-service knows no such event, or no longer. Raises PeerError where it does not answer."""
+async def find(events: Events, event_id: UUID) -> EventRecord | None:
+    """None where event-service knows no such event, or no longer. Raises AlmanacError where it does not answer."""
     try:
-        event = await peer.get(f"/v1/events/{event_id}", _Event)
-    except RequestRefusedError as error:
-        if error.status == 404:
+        event = await events.get(event_id)
+    except ApiError as error:
+        if error.status == HTTPStatus.NOT_FOUND:
             return None
         raise
     return EventRecord(
         id=event.id,
         event_type=event.event_type,
         status=event.status,
-        priority=event.priority.value,
+        priority=Priority[event.priority].value,
         user_id=event.user_id,
         occurrence=event.occurrence,
         attempt=event.attempt,

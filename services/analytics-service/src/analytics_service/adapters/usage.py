@@ -3,25 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from analytics_service.adapters.service_clients import Answer, ServiceClient
+from almanac_client.reports import Reports
 from analytics_service.domain.costs import Used
 from chassis.database import usage
 from chassis.database.database import Reader
 from contracts.vocabulary import Service
-
-
-class _Used(Answer):
-    meter: str
-    operation: str
-    resource: str
-    amount: float
-    first_at: datetime
-    last_at: datetime
-
-
-class _Usage(Answer):
-    items: list[_Used]
-
 
 now = usage.now
 
@@ -34,10 +20,9 @@ async def ours(reader: Reader, start: datetime, end: datetime) -> Sequence[Used]
     ]
 
 
-async def of(peer: ServiceClient, start: datetime, end: datetime) -> Sequence[Used]:
-    """The same of another service. Raises PeerError."""
-    answer = await peer.get("/v1/usage", _Usage, {"from": start.isoformat(), "to": end.isoformat()})
+async def of(client: Reports, start: datetime, end: datetime) -> Sequence[Used]:
+    """The same of another service. Raises AlmanacError."""
     return [
-        Used(peer.name, each.meter, each.operation, each.resource, each.amount, each.first_at, each.last_at)
-        for each in answer.items
+        Used(client.service, each.meter, each.operation, each.resource, each.amount, each.first_at, each.last_at)
+        for each in (await client.usage(start, end)).items
     ]

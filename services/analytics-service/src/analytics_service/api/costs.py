@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from analytics_service.api.cost_schemas import CostLineBody, CostsBody
 from analytics_service.api.csv import DOCUMENTED, CsvResponse, Format
-from analytics_service.api.dependencies import CurrentPeers, CurrentPrices
+from analytics_service.api.dependencies import CurrentAlmanac, CurrentPrices
 from analytics_service.application.costs import cost_report
 from chassis.api.auth import READ
 from chassis.api.dependencies import CurrentReads
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/costs", tags=["costs"], dependencies=[READ])
 @router.get("", response_model=CostsBody, responses=DOCUMENTED)
 async def get_costs(
     reads: CurrentReads,
-    peers: CurrentPeers,
+    almanac: CurrentAlmanac,
     prices: CurrentPrices,
     start: Annotated[
         Instant | None, Query(alias="from", description="In the first hour. By default 24 hours before `to`.")
@@ -31,7 +31,7 @@ async def get_costs(
     Compared with the estimate and savings of the reference architecture (docs/scaling.md) for a million users.
     The period is whole hours of real time, at most 400 days.
     """
-    report = await cost_report(reads, peers, prices, start, end)
+    report = await cost_report(reads, almanac, prices, start, end)
     if format is Format.CSV:
         return CsvResponse(CostLineBody, [CostLineBody.of(line) for line in report.costs.lines])
     return CostsBody.of(report)

@@ -5,15 +5,15 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from analytics_service.adapters.service_clients import ServiceClients
+from almanac_client import Almanac
 from analytics_service.domain.alert_notifications import Policy
 from analytics_service.domain.alerts import Rule
 from analytics_service.domain.prices import Prices
 
 
-async def _peers(request: Request) -> ServiceClients:
-    peers: ServiceClients = request.app.state.peers
-    return peers
+async def _almanac(request: Request) -> Almanac:
+    almanac: Almanac = request.app.state.almanac
+    return almanac
 
 
 async def _jaeger_url(request: Request) -> str | None:
@@ -36,7 +36,7 @@ async def _policy(request: Request) -> Policy:
     return policy
 
 
-CurrentPeers = Annotated[ServiceClients, Depends(_peers)]
+CurrentAlmanac = Annotated[Almanac, Depends(_almanac)]
 JaegerUrl = Annotated[str | None, Depends(_jaeger_url)]
 CurrentPrices = Annotated[Prices, Depends(_prices)]
 CurrentRules = Annotated[Sequence[Rule], Depends(_rules)]

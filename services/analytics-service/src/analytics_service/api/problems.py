@@ -5,10 +5,6 @@ from analytics_service.domain.errors import (
     AlertNotFoundError,
     EventNotFoundError,
     RangeTooLongError,
-    RequestRefusedError,
-    ServiceClientError,
-    ServiceNotConfiguredError,
-    ServiceUnreachableError,
     SilenceNotFoundError,
     SilencePastError,
     UserNotFoundError,
@@ -23,9 +19,4 @@ PROBLEMS: Problems = {
     SilenceNotFoundError: ProblemType(404, "silence-not-found", "Silence not found"),
     AlertNotFiringError: ProblemType(409, "alert-not-firing", "Alert does not fire"),
     SilencePastError: ProblemType(422, "silence-past", "Silence is over"),
-    ServiceClientError: ProblemType(502, "service-failed", "Another service failed"),
-    ServiceNotConfiguredError: ProblemType(503, "service-not-configured", "Another service is not configured"),
-    ServiceUnreachableError: ProblemType(503, "service-away", "Another service does not answer"),
-    # As the other service answered.
-    RequestRefusedError: lambda error: ProblemType(error.status, error.slug, error.title),
 }

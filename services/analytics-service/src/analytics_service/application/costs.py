@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from almanac_client import Almanac
 from analytics_service.adapters import rollups, usage
-from analytics_service.adapters.service_clients import ServiceClients
 from analytics_service.application.fan_out import ask
 from analytics_service.domain.costs import Costs, costs_of, observed_hours
 from analytics_service.domain.errors import RangeTooLongError
@@ -31,7 +31,7 @@ class CostReport:
 
 
 async def cost_report(
-    reads: Reads, peers: ServiceClients, prices: Prices, start: datetime | None, end: datetime | None
+    reads: Reads, almanac: Almanac, prices: Prices, start: datetime | None, end: datetime | None
 ) -> CostReport:
     """From the hour that holds ``start`` to the end of the hour that holds ``end``; by default the last 24 hours.
 
@@ -51,8 +51,8 @@ async def cost_report(
         counts = await rollups.counts(reader, cover(since, until))
     missing: list[Missing] = []
 
-    others = (peers.users, peers.events, peers.deliveries)
-    for told in await asyncio.gather(*(ask(each.name, usage.of(each, since, until), missing) for each in others)):
+    others = (almanac.users, almanac.events, almanac.deliveries)
+    for told in await asyncio.gather(*(ask(each.service, usage.of(each, since, until), missing) for each in others)):
         used.extend(told or ())
     events = sum(each.count for each in counts if each.kind is Kind.PUBLISHED)
     costs = costs_of(used, observed_hours(used, since, until), events, prices)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from analytics_service.domain.errors import ServiceClientError
+from almanac_client import AlmanacError, ApiError
 from analytics_service.domain.records import Missing
 
 T = TypeVar("T")
@@ -13,6 +13,13 @@ async def ask(service: str, question: Awaitable[T], missing: list[Missing]) -> T
     """The answer; or None, and the service is among the ``missing``."""
     try:
         return await question
-    except ServiceClientError as error:
-        missing.append(Missing(service, str(error)))
+    except AlmanacError as error:
+        missing.append(Missing(service, reason(error)))
         return None
+
+
+def reason(error: AlmanacError) -> str:
+    """Return why a service did not answer, in a sentence."""
+    if isinstance(error, ApiError) and error.status in (401, 403):
+        return f"{error.service} refused the key of this service"
+    return error.sentence()

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from almanac_client import Almanac
 from analytics_service.adapters import delivery_records, event_records, timelines
 from analytics_service.adapters.delivery_records import MAX_DELIVERIES
-from analytics_service.adapters.service_clients import ServiceClients
 from analytics_service.application.fan_out import ask
 from analytics_service.domain.errors import EventNotFoundError
 from analytics_service.domain.records import EventRecord, Missing
@@ -35,7 +35,7 @@ class Timeline:
         return list(dict.fromkeys(id for id in ids if id is not None))
 
 
-async def timeline(reads: Reads, peers: ServiceClients, event_id: UUID) -> Timeline:
+async def timeline(reads: Reads, almanac: Almanac, event_id: UUID) -> Timeline:
     """The stored facts, with the data of the other services.
 
     Raises:
@@ -45,8 +45,8 @@ async def timeline(reads: Reads, peers: ServiceClients, event_id: UUID) -> Timel
 
     entries, event, found = await asyncio.gather(
         reads.find(lambda reader: timelines.read(reader, event_id)),
-        ask(peers.events.name, event_records.find(peers.events, event_id), missing),
-        ask(peers.deliveries.name, delivery_records.of_event(peers.deliveries, event_id), missing),
+        ask(almanac.events.service, event_records.find(almanac.events, event_id), missing),
+        ask(almanac.deliveries.service, delivery_records.of_event(almanac.deliveries, event_id), missing),
     )
     deliveries, more = found or (None, False)
     if not entries and event is None and not deliveries:
@@ -54,6 +54,6 @@ async def timeline(reads: Reads, peers: ServiceClients, event_id: UUID) -> Timel
             "; ".join((f"nothing is known of event {event_id}", *(each.reason for each in missing)))
         )
     if more:
-        missing.append(Missing(peers.deliveries.name, f"only the newest {MAX_DELIVERIES} deliveries are shown"))
+        missing.append(Missing(almanac.deliveries.service, f"only the newest {MAX_DELIVERIES} deliveries are shown"))
     missing.sort(key=lambda each: each.service)
     return Timeline(event, entries, waterfall(entries, event, deliveries), missing)

@@ -9,15 +9,8 @@
     ├── SilenceNotFoundError
     ├── AlertNotFiringError
     ├── SilencePastError
-    ├── RangeTooLongError
-    └── PeerError
-        ├── PeerRefusedError
-        ├── PeerUnknownError
-        └── PeerAwayError
-            └── PeerUnavailableError
+    └── RangeTooLongError
 """
-
-from collections.abc import Sequence
 
 
 class AnalyticsServiceError(Exception):
@@ -57,37 +50,3 @@ class SilencePastError(AnalyticsServiceError):
     """A silence that would end before it begins."""
 
     field = "until"
-
-
-class ServiceClientError(AnalyticsServiceError):
-    """Another service did not do its part."""
-
-
-class RequestRefusedError(ServiceClientError):
-    """Another service refused the request; the problem is the one that it answered with.
-
-    Args:
-        status: HTTP status to answer with.
-        faults: fields at fault, each with the rule that was broken.
-    """
-
-    def __init__(
-        self, detail: str, *, status: int, slug: str, title: str, faults: Sequence[tuple[str, str]] = ()
-    ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.slug = slug
-        self.title = title
-        self.faults = tuple(faults)
-
-
-class ServiceNotConfiguredError(ServiceClientError):
-    """No address of that service is configured, or no key to it."""
-
-
-class ServiceUnreachableError(ServiceClientError):
-    """That service does not answer, or not in time; the same request may succeed in a moment."""
-
-
-class ServiceUnreadyError(ServiceUnreachableError):
-    """That service answers, but that it cannot: its database is unreachable."""
