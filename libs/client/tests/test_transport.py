@@ -187,7 +187,7 @@ async def test_answer_with_other_fields_names_the_first_of_them(open_almanac: Op
 
 
 async def test_sentences_of_errors_name_the_service_and_no_address() -> None:
-    answers = [
+    answers: list[tuple[httpx.Response | Exception, str]] = [
         (httpx.ConnectError("refused"), "event-service does not answer"),
         (problem(503, "away", title="Away"), "event-service answers that it is not available"),
         (problem(500, "failed", title="Failed"), "event-service answered with status 500"),

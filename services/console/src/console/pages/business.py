@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 
 from almanac_client.analytics import Analytics
 from console import charts
@@ -32,7 +32,9 @@ DEFAULT_DAYS = 30
 
 
 async def load(client: Analytics, days: int) -> Sequence[Day]:
-    start = first_day(datetime.now(UTC).date(), days)
+    """The last ``days`` by the events' clock, which a simulation sets."""
+    today = (await client.overview(minutes=1)).until.astimezone(UTC).date()
+    start = first_day(today, days)
     counts, latency = await asyncio.gather(
         client.counts("day", *OUTCOMES, since=start, by="eventType"), client.latency("day", END_TO_END, since=start)
     )
