@@ -66,16 +66,24 @@ def run_service(database: DatabaseFactory, aws: AwsAccount, tmp_path: Path) -> R
                 stdout=output,
                 stderr=output,
             )
+
+        def ready() -> bool:
+            if process.returncode is not None:
+                log = (tmp_path / "log").read_text(errors="replace")
+                raise AssertionError(f"{service.value} ended with {process.returncode}: {log[-3000:]}")
+            return ports.http_status(port, "/readyz") == 200
+
         url, headers = f"http://{ports.LOOPBACK}:{port}", {"Authorization": f"Bearer {KEY}"}
         try:
             # Ten seconds on a quiet machine; the run has a low priority on a busy one.
-            await eventually(lambda: ports.http_status(port, "/readyz") == 200, timeout=600, interval=0.1)
+            await eventually(ready, timeout=600, interval=0.1)
             async with httpx.AsyncClient(base_url=url, headers=headers, timeout=300) as client:
                 for path in HAS_ARRIVED[service]:
                     await eventually(partial(_something_at, client, path), timeout=600, interval=0.1)
             yield FuzzedService(url, KEY, process.pid)
         finally:
-            process.terminate()
+            if process.returncode is None:
+                process.terminate()
             await process.wait()
 
     return run
