@@ -9,9 +9,9 @@ from testkit import OtlpReceiver, Receiver
 from testkit.full_stack import KEY, People, RunningStack, running_stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def almanac(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[RunningStack]:
-    """The whole system, once for all tests that run on this worker."""
+    """The whole system, once for all tests of this folder; idle it would take a fifth of a core from all others."""
     with running_stack(tmp_path_factory.mktemp("stack"), pytestconfig.getoption("--bus-template")) as running:
         yield running
 

@@ -15,7 +15,7 @@ from local_stack.settings import StackSettings
 from local_stack.stack import Stack
 from testkit import Receiver, eventually
 
-pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 START = datetime(2027, 3, 1, 6, 30, tzinfo=UTC)
 HOURS = 8

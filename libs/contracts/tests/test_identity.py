@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 from contracts import DERIVE_ID_SQL, GOLDEN_VECTOR, derive_id, idempotency_key
 
+# One worker runs them all: each would start a server for itself.
+pytestmark = pytest.mark.xdist_group("identity")
+
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:

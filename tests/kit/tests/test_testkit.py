@@ -2,10 +2,14 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import asyncpg
+import httpx
 import pytest
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.routing import APIRoute
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -109,3 +113,39 @@ async def test_eventually_gives_up_at_its_deadline_and_shows_the_last_value() ->
 
     with pytest.raises(AssertionError, match=r"within 0\.05 s.*\[\]"):
         await eventually(never, timeout=0.05)
+
+
+_ROUTER = APIRouter(prefix="/v1")
+
+
+@_ROUTER.get("/name")
+async def _name(request: Request) -> str:
+    name: str = request.app.state.name
+    return name
+
+
+async def test_applications_share_prepared_routes_and_answer_by_their_own_state(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepared: list[str] = []
+    prepare = APIRoute.get_route_handler
+
+    def counted(route: APIRoute) -> Any:
+        prepared.append(route.path)
+        return prepare(route)
+
+    monkeypatch.setattr(APIRoute, "get_route_handler", counted)
+
+    async def answers(name: str, prefix: str = "") -> tuple[int, object]:
+        app = FastAPI(openapi_url=None)
+        app.state.name = name
+        app.include_router(_ROUTER, prefix=prefix)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            answer = await client.get(f"{prefix}/v1/name")
+            return answer.status_code, answer.json()
+
+    assert await answers("first") == (200, "first")
+    assert await answers("second") == (200, "second")
+    assert len(prepared) == 1
+    assert await answers("third", prefix="/elsewhere") == (200, "third")
+    assert len(prepared) == 2

@@ -17,6 +17,8 @@ from typing import Protocol, TypedDict
 _PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 0.02
 _RESTARTS = 10
+START_SECONDS = 300.0
+"""The time within which a server must serve. One that ends is noticed at once; this bounds a machine that is busy."""
 # Loaded before any fork: the forked child may only call functions that are already loaded.
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -136,7 +138,7 @@ def identity(user: str | None) -> Identity:
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
-def start(server: Startable, timeout_seconds: float = 60) -> Child:
+def start(server: Startable, timeout_seconds: float = START_SECONDS) -> Child:
     """Start a server and wait until it serves.
 
     A server that ends early is started again, 10 times, 0.2 s apart: after a SIGKILL the port or the shared memory of

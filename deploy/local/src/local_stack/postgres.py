@@ -16,7 +16,7 @@ import asyncpg
 import psutil
 
 from local_stack import ports
-from local_stack.child import Child, Command, StartupError, identity, start
+from local_stack.child import START_SECONDS, Child, Command, StartupError, identity, start
 
 SUPERUSER = "postgres"
 # PostgreSQL refuses to run as root; then it runs as this system user, which is created once.
@@ -94,7 +94,7 @@ class PostgresServer:
         pid_file = self._pid_file()
         return len(pid_file) >= 8 and pid_file[7].strip() == "ready" and ports.is_open(self.port)
 
-    def start(self, timeout_seconds: float = 60) -> None:
+    def start(self, timeout_seconds: float = START_SECONDS) -> None:
         """Start and wait until it serves, recovery included. Raises StartupError."""
         self._child = start(self, timeout_seconds)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from local_stack.child import Child, Startable, StartupError, tail
+from local_stack.child import START_SECONDS, Child, Startable, StartupError, tail
 
 _POLL_SECONDS = 0.1
 _BACKOFF_SECONDS = (0.2, 10.0)
@@ -48,7 +48,7 @@ class Supervisor:
     async def start(
         self,
         *servers: Startable,
-        timeout_seconds: float = 60,
+        timeout_seconds: float = START_SECONDS,
         after_restart: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Start servers side by side and wait until all serve; they are also stopped side by side.

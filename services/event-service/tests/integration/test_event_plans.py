@@ -39,6 +39,9 @@ from local_stack.postgres import PostgresServer
 from testkit.plans import Node, explain, indexes_used, pages_read, rows_read, tables_read_whole
 from testkit.plans import nodes as below
 
+# One worker runs them all: each would fill a database for itself.
+pytestmark = pytest.mark.xdist_group("event-plans")
+
 EVENTS = 79_000
 PAST_DAYS = 200
 NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)

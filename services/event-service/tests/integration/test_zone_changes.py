@@ -26,6 +26,9 @@ from event_service.domain.recurrence import Policies
 from event_service.settings import Settings
 from local_stack.postgres import PostgresServer
 
+# One worker runs them all: each would plan as another release for itself.
+pytestmark = pytest.mark.xdist_group("zone-changes")
+
 SUPPORT = Path(__file__).parents[1] / "support"
 SUMMER, WINTER = "1990-07-15", "1990-01-15"
 HOUR = timedelta(hours=1)

@@ -15,6 +15,9 @@ from local_stack.postgres import PostgresServer
 from testkit.plans import explain, indexes_used, rows_read, tables_read_whole
 from user_service.adapters import users
 
+# One worker runs them all: each would fill a database for itself.
+pytestmark = pytest.mark.xdist_group("user-plans")
+
 USERS = 30_000
 PAGE = 51
 _FILL = text(

@@ -22,7 +22,7 @@ from testkit.webhooks import ReceivedRequest, Receiver
 
 KEY = "end-to-end-key"
 READ_KEY = "end-to-end-read-key"
-_START_SECONDS = 300
+_START_SECONDS = 540  # of the 600 that a test may take
 _PORTS = ("POSTGRES", "EMULATOR", "USER", "EVENT", "DELIVERY", "ANALYTICS", "INBOX")
 
 

@@ -20,6 +20,7 @@ from local_stack.emulator import Emulator
 from local_stack.postgres import NOT_DURABLE, PostgresServer
 from local_stack.standby import StandbyServer
 from testkit.aws import AwsAccount
+from testkit.prepared_routes import share_prepared_routes
 from testkit.spans import OtlpReceiver
 from testkit.webhooks import Receiver
 
@@ -43,6 +44,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_finish() -> None:
     # What was imported for thousands of tests is a million objects, and stays.
     collect_rarely()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _prepared_routes() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        share_prepared_routes(patch)
+        yield
 
 
 @pytest.fixture(scope="session")
