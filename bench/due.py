@@ -109,9 +109,7 @@ class Arrivals:
         )
 
     async def _user(self) -> UUID:
-        for endpoint in await self._almanac.endpoints():
-            await self._almanac.delete_endpoint(str(endpoint["id"]))
-        await self._almanac.create_endpoint(self._sink.url, "The benchmark's sink")
+        await self._almanac.send_all_to(self._sink.url)
         await self._sink.reset()
         # Born half a year from now, so that no birthday fires during the run.
         born = datetime.fromtimestamp(time.time() + 180 * 86_400, UTC).date().replace(year=1990, day=15)

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import uvloop
 
+from almanac_client import AlmanacError
 from bench.pipeline.observation import PipelineError
-from local_stack.api import ApiError
 from local_stack.child import StartupError
 from local_stack.stack import StackRunningError
 
@@ -19,5 +19,5 @@ def launch(work: Coroutine[Any, Any, None]) -> None:
     """Run it on uvloop. What can go wrong with a stack ends the process with one line on stderr, and status 1."""
     try:
         uvloop.run(work)
-    except (PipelineError, TimeoutError, StartupError, StackRunningError, ApiError, httpx.HTTPError) as error:
+    except (PipelineError, TimeoutError, StartupError, StackRunningError, AlmanacError, httpx.HTTPError) as error:
         sys.exit(f"{type(error).__name__}: {error}")

@@ -135,9 +135,7 @@ class Run:
             return await self._fire()
 
     async def _connect_sink(self) -> None:
-        for endpoint in await self._almanac.endpoints():
-            await self._almanac.delete_endpoint(str(endpoint["id"]))
-        await self._almanac.create_endpoint(self._sink.url, "The benchmark's sink")
+        await self._almanac.send_all_to(self._sink.url)
         await self._sink.reset()
 
     async def _create_users(self) -> None:

@@ -11,6 +11,7 @@ from bench.imports import import_users
 from bench.load import Call, send
 from pydantic import SecretStr
 
+from almanac_client import Services
 from chassis.api.server import HttpServer
 from chassis.core.settings import ApiKey
 from chassis.service.runtime import open_runtime
@@ -72,7 +73,7 @@ async def almanac(
         server = HttpServer(SERVICE.app(runtime), host=ports.LOOPBACK, port=port, grace_seconds=1)
         serving = asyncio.create_task(server.run(stopping))
         await eventually(lambda: ports.is_open(port))
-        async with open_almanac(KEY, user_url=url, event_url="", delivery_url="") as almanac:
+        async with open_almanac(KEY, Services(url, None, None, None)) as almanac:
             yield almanac
         stopping.set()
         await serving

@@ -44,10 +44,8 @@ async def test_an_hourly_reminder_reaches_the_healthy_endpoint_while_another_ref
         await stack.set_clocks(ClockMap(datetime.now(UTC), START, speed=0))
 
     async def work(stack: Stack, almanac: Almanac) -> None:
-        for endpoint in await almanac.endpoints():
-            await almanac.delete_endpoint(str(endpoint["id"]))
-        await almanac.create_endpoint(receiver.url, "healthy")
-        await almanac.create_endpoint(f"http://{ports.LOOPBACK}:{ports.free_port()}/", "refuses connections")
+        refusing = f"http://{ports.LOOPBACK}:{ports.free_port()}/"
+        await almanac.send_all_to(receiver.url, refusing)
         user = await almanac.create_user(
             {"firstName": "Ada", "lastName": "Lovelace", "dateOfBirth": "1990-09-01", "timezone": "UTC"}, "ada"
         )

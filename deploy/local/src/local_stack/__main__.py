@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from pydantic import ValidationError
 
-from local_stack.api import ApiError, RefusedError
+from almanac_client import AlmanacError
 from local_stack.child import StartupError
 from local_stack.demo import Day
 from local_stack.demo import demo as run_demo
@@ -75,7 +75,7 @@ def _run(main: Coroutine[Any, Any, int | None], *, when_stopped: int) -> int:
     except asyncio.CancelledError:
         print("stopped", file=sys.stderr)
         return when_stopped
-    except (BusyPortError, StackRunningError, StartupError, ApiError, RefusedError) as error:
+    except (BusyPortError, StackRunningError, StartupError, AlmanacError) as error:
         print(error, file=sys.stderr)
         return 1
 

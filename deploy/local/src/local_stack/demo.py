@@ -11,8 +11,9 @@ from datetime import time as wall_time
 
 import httpx
 
+from almanac_client import ApiError
 from chassis.database.clock import ClockMap
-from local_stack.api import Almanac, RefusedError
+from local_stack.api import Almanac, refusal
 from local_stack.due import broadcast_instant, due_instant
 from local_stack.inbox.store import Receipt, parse_receipt, read_receipts
 from local_stack.report import Tally, TimeLapse
@@ -104,8 +105,10 @@ async def _import(almanac: Almanac, rows: Sequence[Row]) -> Imported:
             if fault is None:
                 try:
                     users[await almanac.create_user(row.fields, f"line-{row.line}")] = row
-                except RefusedError as error:
-                    fault = str(error)
+                except ApiError as error:
+                    fault = refusal(error)
+                    if fault is None:
+                        raise
             if fault is not None:
                 refused += 1
                 say(f"line {row.line} refused: {fault}")
@@ -134,13 +137,15 @@ async def _projected(almanac: Almanac, users: int) -> None:
 
 async def _broadcast(almanac: Almanac, at: datetime, users: int) -> None:
     """Create a broadcast to all users, and wait until each has an event, or no more are made."""
-    broadcast = await almanac.broadcast(at, "Hey, {first_name} here is a notification for all users")
+    message = "Hey, {first_name} here is a notification for all users"
+    body = {"audience": {"all": True}, "at": at.isoformat(), "message": message}
+    broadcast = await almanac.broadcasts.create(body, key="broadcast")
     scheduled, moved_at = -1, time.monotonic()
     while True:
-        status, now_scheduled = await almanac.broadcast_progress(broadcast)
-        if now_scheduled != scheduled:
-            scheduled, moved_at = now_scheduled, time.monotonic()
-        if status == "SCHEDULED" or time.monotonic() - moved_at > _PATIENCE_SECONDS:
+        progress = await almanac.broadcasts.get(broadcast.id)
+        if progress.scheduled != scheduled:
+            scheduled, moved_at = progress.scheduled, time.monotonic()
+        if progress.status == "SCHEDULED" or time.monotonic() - moved_at > _PATIENCE_SECONDS:
             say(f"{scheduled} of {users} users have an event of the broadcast for {at:%Y-%m-%dT%H:%M}, local time")
             return
         await asyncio.sleep(_POLL_SECONDS)

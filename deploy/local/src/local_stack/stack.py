@@ -11,6 +11,7 @@ from typing import TypeVar
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
+from almanac_client import Services
 from chassis.database import migrations
 from chassis.database.clock import ClockMap, write_clock_map
 from chassis.database.database import Database
@@ -182,18 +183,17 @@ class Stack:
         return service_environment(service, self.settings, self.postgres, self.emulator, key)
 
     def _api(self) -> AbstractAsyncContextManager[Almanac]:
-        user, event, delivery, _ = self.services
-        return open_almanac(self.settings.api_key, user_url=user.url, event_url=event.url, delivery_url=delivery.url)
+        return open_almanac(self.settings.api_key, Services(*(service.url for service in self.services)))
 
     async def _connect_inbox(self, almanac: Almanac) -> None:
         """Register the inbox as an endpoint, once. An endpoint whose secret or address is lost is replaced."""
-        ours = [each for each in await almanac.endpoints() if each.get("description") == _ENDPOINT]
-        if self.inbox.has_secret and any(each["url"] == self.inbox.hook_url for each in ours):
+        ours = [each async for each in almanac.endpoints.iterate() if each.description == _ENDPOINT]
+        if self.inbox.has_secret and any(each.url == self.inbox.hook_url for each in ours):
             return
         for each in ours:
-            await almanac.delete_endpoint(str(each["id"]))
-        _, secret = await almanac.create_endpoint(self.inbox.hook_url, _ENDPOINT)
-        self.inbox.keep_secret(secret)
+            await almanac.endpoints.delete(each.id)
+        made = await almanac.endpoints.create({"url": self.inbox.hook_url, "description": _ENDPOINT})
+        self.inbox.keep_secret(made.secret or "")
 
 
 def _wipe(data_dir: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from chassis.database.clock import ClockMap
@@ -69,7 +70,7 @@ class Planned:
     """A series with its schedule. ``schedule`` is None of a birthday, which follows from its user."""
 
     series: Series
-    schedule: str | None
+    schedule: UUID | None
     exdates: set[date] = field(default_factory=set)
 
 
@@ -84,7 +85,7 @@ class Year:
         self.now = START
 
     async def run(self) -> None:
-        await self.almanac.create_endpoint(DEAD_URL, "Refuses every connection")
+        await self.almanac.endpoints.create({"url": DEAD_URL, "description": "Refuses every connection"})
         await self._create()
         end = START + timedelta(days=self.size.days)
         weeks = -(-self.size.days // 7)
@@ -176,10 +177,10 @@ class Year:
             adjusts = ("next", "previous", "skip") if kind is Kind.DAILY else ("next", "previous")
             series.working = WorkingDays(self.random.choice(COUNTRIES), self.random.choice(adjusts))
             body["businessDays"] = {"country": series.working.country, "adjust": series.working.adjust}
-        made = await self.almanac.request("POST", self._url("schedules"), body, f"schedule-{number}")
+        made = await self.almanac.schedules.create(body, key=f"schedule-{number}")
         if "spreadSeconds" in body:
-            series.offset = spread_offset(str(made["id"]), SPREAD_SECONDS)
-        user.series.append(Planned(series, str(made["id"])))
+            series.offset = spread_offset(str(made.id), SPREAD_SECONDS)
+        user.series.append(Planned(series, made.id))
 
     def _window(self, zone: str) -> Window:
         """Open when the clock stops at the end of a week, so that all that was due by then can be delivered."""
@@ -195,15 +196,12 @@ class Year:
     def _start(self, series: Series) -> str:
         return datetime.combine(series.start, series.at).isoformat()
 
-    def _url(self, *parts: str) -> str:
-        return "/".join((self.almanac.event_url, "v1", *parts))
-
     # -- changes, while the clock stands still ------------------------------------------------------------------------
 
     async def _change(self) -> None:
         for planned in self._planned():
-            if planned.series.paused:
-                await self.almanac.request("POST", self._url("schedules", str(planned.schedule), "resume"))
+            if planned.series.paused and planned.schedule is not None:
+                await self.almanac.schedules.resume(planned.schedule)
                 planned.series.paused = False
                 self.changes["resumed"] += 1
         for user in self.users:
@@ -213,54 +211,52 @@ class Year:
             if self.random.random() < CHANGES_A_WEEK / 5:
                 await self._move_user(user)
 
-    def _kinds(self, planned: Planned) -> list[Callable[[Planned, str], Any]]:
+    def _kinds(self, planned: Planned) -> list[Callable[[Planned, UUID], Any]]:
         if planned.series.coming(self.now)[1] is None:
             return [self._nothing]  # it has ended
-        kinds: list[Callable[[Planned, str], Any]] = [self._edit, self._cancel, self._move]
+        kinds: list[Callable[[Planned, UUID], Any]] = [self._edit, self._cancel, self._move]
         if planned.series.kind in (Kind.DAILY, Kind.WEEKLY):
             kinds.append(self._exclude)
         if not planned.series.moved:
             kinds.append(self._pause)
         return kinds
 
-    async def _nothing(self, planned: Planned, schedule: str) -> None:
+    async def _nothing(self, planned: Planned, schedule: UUID) -> None:
         self.changes["nothing left to change"] += 1
 
-    async def _edit(self, planned: Planned, schedule: str) -> None:
+    async def _edit(self, planned: Planned, schedule: UUID) -> None:
         series = planned.series
         at = time(0, self.random.choice((0, 15, 30, 45))) if series.kind is Kind.HOURLY else self._time()
         if at == series.at:
             return
         series.change(self.now, at=at)
-        await self.almanac.request(
-            "PATCH", self._url("schedules", schedule), {"rule": {"startLocal": self._start(series)}}
-        )
+        await self.almanac.schedules.update(schedule, {"rule": {"startLocal": self._start(series)}})
         self.changes["edited"] += 1
 
-    async def _next(self, planned: Planned, schedule: str) -> str | None:
+    async def _next(self, planned: Planned, schedule: UUID) -> UUID | None:
         """The id of the event that comes next; None of one that is too far ahead, or has a time of its own."""
-        found = await self.almanac.request("GET", self._url("schedules", schedule))
-        if found["liveEventId"] is None:
+        found = await self.almanac.schedules.get(schedule)
+        if found.live_event_id is None:
             return None
-        event = await self.almanac.request("GET", self._url("events", found["liveEventId"]))
-        return None if event["rescheduled"] else str(event["id"])
+        event = await self.almanac.events.get(found.live_event_id)
+        return None if event.rescheduled else event.id
 
-    async def _cancel(self, planned: Planned, schedule: str) -> None:
+    async def _cancel(self, planned: Planned, schedule: UUID) -> None:
         if (event := await self._next(planned, schedule)) is None:
             return
         planned.series.skip(self.now)
-        await self.almanac.request("POST", self._url("events", event, "cancel"))
+        await self.almanac.events.cancel(event)
         self.changes["cancelled"] += 1
 
-    async def _move(self, planned: Planned, schedule: str) -> None:
+    async def _move(self, planned: Planned, schedule: UUID) -> None:
         if (event := await self._next(planned, schedule)) is None:
             return
         to = self.now + timedelta(hours=self.random.randrange(1, 20 * 24), minutes=11)
         planned.series.move(self.now, to)
-        await self.almanac.request("POST", self._url("events", event, "reschedule"), {"at": to.isoformat()})
+        await self.almanac.events.reschedule(event, to.isoformat())
         self.changes["moved"] += 1
 
-    async def _exclude(self, planned: Planned, schedule: str) -> None:
+    async def _exclude(self, planned: Planned, schedule: UUID) -> None:
         series = planned.series
         day, _ = series.coming(self.now)
         if day is None or series.moved:
@@ -269,11 +265,11 @@ class Year:
         series.excluded.add(self.random.choice(days))
         # All of them: the next day that comes may lie behind one that was left out before.
         exdates = [datetime.combine(each, series.at).isoformat() for each in sorted(series.excluded)]
-        await self.almanac.request("PATCH", self._url("schedules", schedule), {"rule": {"exdates": exdates}})
+        await self.almanac.schedules.update(schedule, {"rule": {"exdates": exdates}})
         self.changes["excluded"] += 1
 
-    async def _pause(self, planned: Planned, schedule: str) -> None:
-        await self.almanac.request("POST", self._url("schedules", schedule, "pause"))
+    async def _pause(self, planned: Planned, schedule: UUID) -> None:
+        await self.almanac.schedules.pause(schedule)
         planned.series.paused = True
         self.changes["paused"] += 1
 
@@ -284,11 +280,11 @@ class Year:
         user.zone = zone
         for planned in user.series:
             planned.series.change(self.now, zone=zone)
-        await self.almanac.request("PATCH", f"{self.almanac.user_url}/v1/users/{user.id}", {"timezone": zone})
+        await self.almanac.users.update(UUID(user.id), {"timezone": zone})
 
         async def followed() -> bool:
-            found = await self.almanac.request("GET", f"{self._url('schedules')}?userId={user.id}")
-            return all(each["timezone"] == zone for each in found["items"])
+            schedules = self.almanac.schedules.iterate(user_id=UUID(user.id))
+            return all([each.timezone == zone async for each in schedules])
 
         await self._until(followed)
         self.changes["users moved"] += 1
