@@ -172,7 +172,7 @@ format: install ## Rewrite the code in the project's style
 # -- ship -------------------------------------------------------------------------------------------------------------
 
 PROFILE ?= 1m
-.PHONY: chart chart-topology chart-golden test-deploy
+.PHONY: chart chart-topology chart-golden test-deploy test-cluster
 chart: ## Print the Helm chart rendered for a profile: make chart PROFILE=dev|10k|100k|1m|5m
 	@$(MAKE) -s $(VENV)/deploy-tools >&2
 	@$(BIN)/python deploy/k8s/almanac_chart.py render $(PROFILE)
@@ -193,6 +193,11 @@ aws-values: install ## Print what the chart must know of AWS: make -s aws-values
 
 test-deploy: $(VENV)/deploy-tools $(VENV)/policies/installed ## All of what ships: chart, images, compose, rules, AWS (minutes)
 	$(BIN)/pytest -n 2 --dist loadgroup tests/deploy -m ""
+
+BUILDER ?= docker
+IMAGE_LOADER ?= kind load docker-image
+test-cluster: install ## A release on the cluster of KUBECONFIG, from install to uninstall (an hour): make test-cluster [BUILDER=buildah] [IMAGE_LOADER="ctr -n k8s.io images import"]
+	BUILDER="$(BUILDER)" IMAGE_LOADER="$(IMAGE_LOADER)" $(BIN)/pytest tests/cluster -x -v -rP
 
 # -- measure ----------------------------------------------------------------------------------------------------------
 
