@@ -82,11 +82,6 @@ def reset_webhooks() -> None:
     until(lambda: request("DELETE", RECEIVER)["status"], (200).__eq__, 60)
 
 
-def wait_for_webhooks(count: int, seconds: float) -> dict[str, int]:
-    """Waits until the receiver has this many different webhooks, and returns how often it got each."""
-    return until(webhooks, lambda got: len(got) >= count, seconds, interval=2)
-
-
 class Load:
     """A steady load on user-service's API while the context lasts: lists of users, and every fifth time a new user."""
 
