@@ -1,6 +1,7 @@
 """Two xdist workers must collect the same tests in the same order, or the whole run ends before its first test.
 
-So a test's id must not depend on the time, on randomness or on the order of a set.
+So a test's id must not depend on the time, on randomness or on the order of a set. And tests that share what is dear to
+start run on one worker.
 """
 
 import os
@@ -40,6 +41,29 @@ def test_an_id_that_depends_on_chance_differs_between_the_two_collections(reason
     )
     assert len(first) == len(second) > 0
     assert first != second
+
+
+def test_tests_of_one_group_run_on_one_worker(tmp_path: Path) -> None:
+    (tmp_path / "test_groups.py").write_text(
+        "import os\nimport pytest\n"
+        "@pytest.mark.parametrize('group', [pytest.param(g, marks=pytest.mark.xdist_group(g)) for g in 'abcd' * 3])\n"
+        "def test_worker(group, request):\n"
+        f"    with open({str(tmp_path / 'ran')!r}, 'a') as ran:\n"
+        "        ran.write(f'{group} {os.environ[\"PYTEST_XDIST_WORKER\"]}\\n')\n"
+    )
+    # As in the Makefile, with nothing of ours.
+    options = ("-c", os.devnull, "--rootdir", str(tmp_path), "-p", "xdist", "-n", "2", "--dist", "loadgroup")
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *options],
+        cwd=tmp_path,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        check=True,
+        timeout=_TIMEOUT_SECONDS,
+    )
+    ran = (tmp_path / "ran").read_text().splitlines()
+    assert len(ran) == 12
+    assert len(set(ran)) == 4
+    assert {line.split()[1] for line in ran} == {"gw0", "gw1"}
 
 
 def _collect_twice(folder: Path, *options: str, **environment: str) -> tuple[list[str], list[str]]:
