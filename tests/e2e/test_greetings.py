@@ -57,7 +57,7 @@ async def test_an_anniversary_and_a_reminder_arrive_as_they_were_asked_for(
     user = await people.create(
         dateOfBirth=f"1992-{at - timedelta(days=40):%m-%d}", deliveryTime=f"{at:%H:%M:%S}", anniversaries=[wedding]
     )
-    # A reminder must begin in the future, also where it took event-service seconds to learn of its user.
+    # A reminder must begin in the future, also where it took event-service seconds to notice its user.
     await people.has_event(user, "PENDING")
     rule = {"kind": "ONCE", "startLocal": f"{datetime.now(UTC) + timedelta(seconds=5):%Y-%m-%dT%H:%M:%S}"}
     schedule = await people.remind(user, label="Flowers", rule=rule, urgent=True, payload={"colour": "red"})

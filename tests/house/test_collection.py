@@ -1,7 +1,7 @@
 """Two xdist workers must collect the same tests in the same order, or the whole run ends before its first test.
 
-So a test's id must not depend on the time, on randomness or on the order of a set. And tests that share what is dear to
-start run on one worker.
+So a test's id must not depend on the time, on randomness or on the order of a set. And tests that share what is
+expensive to start run on one worker.
 """
 
 import os

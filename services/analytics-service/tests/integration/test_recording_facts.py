@@ -386,7 +386,7 @@ class _Explaining:
 
 
 async def test_relay_deletes_old_inbox_ids(runtime: Runtime[Settings], running: Running) -> None:
-    assert SERVICE.role_names == ["api", "consumer", "alerter", "console", "relay"]
+    assert SERVICE.role_names == ["api", "consumer", "alerter", "relay"]
     await provisioning.apply(runtime.bus)
     await record(runtime.database, _facts(2))
     async with runtime.database.transaction() as tx:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from delivery_service.adapters.signatures import generate_secret
@@ -87,6 +87,7 @@ printable = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_s
 
 
 @given(printable, st.lists(st.sampled_from(ENCODINGS), max_size=MAX_STEPS))
+@example("000000'\\", [html.escape])
 def test_a_secret_is_redacted_within_any_three_encodings(secret: str, encodings: list[Callable[[str], str]]) -> None:
     encoded = secret
     for encode in encodings:

@@ -19,12 +19,14 @@ MIN_LENGTH = 8
 MAX_STEPS = 3
 """Encodings inside of each other that are undone, as JSON in HTML in a URL."""
 _LONGEST_ESCAPE = 10
-_ESCAPE = re.compile(
-    r"\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\[^ux]"
-    r"|%[0-9A-Fa-f]{2}"
-    r"|&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});"
-    r"|\ufffd+"  # the empty halves of UTF-16 and UTF-32, read as UTF-8
+_ENCODINGS = (
+    re.compile(r"\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\[^ux]"),
+    re.compile(r"%[0-9A-Fa-f]{2}"),
+    re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});"),
+    re.compile(r"\ufffd+"),  # the empty halves of UTF-16 and UTF-32, read as UTF-8
 )
+"""The escapes of each. They are undone one encoding at a time: a backslash of the secret itself, which HTML does not
+escape, begins no escape."""
 _HALF_ESCAPE = re.compile(r"(?:\\(?:u[0-9A-Fa-f]{0,3})?|%[0-9A-Fa-f]?|&#?[0-9A-Za-z]{0,7})\Z")
 _PARTS = re.compile(r"[\s;,=\"']+")
 _CONTROL = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
@@ -61,17 +63,14 @@ class Redactions:
         found: dict[str, None] = {}
         for secret in filter(None, self._secrets):
             found[_folded(secret)] = None
-            decoded = secret
-            for _ in range(MAX_STEPS):
-                decoded, _starts = _decoded(decoded, range(len(decoded) + 1))
+            for decoded, _starts in _decodings(secret):
                 if len(decoded.strip()) >= MIN_LENGTH:
                     found[_folded(decoded)] = None
         return list(found)
 
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
-        starts: Sequence[int] = range(len(text) + 1)
-        for _ in range(MAX_STEPS + 1):
-            folded = _folded(text)
+        for decoded, starts in _decodings(text):
+            folded = _folded(decoded)
             for needle in self._needles:
                 at = folded.find(needle)
                 while at >= 0:
@@ -80,10 +79,6 @@ class Redactions:
                 begun = _begun(folded, needle)
                 if begun is not None:
                     yield starts[begun], starts[-1]
-            decoded, starts = _decoded(text, starts)
-            if decoded == text:
-                return
-            text = decoded
 
 
 def parts_of(secrets: Iterable[str], headers: Mapping[str, str], url: str | None) -> Iterator[str]:
@@ -136,20 +131,38 @@ def _folded(text: str) -> str:
     return text.replace("+", " ")
 
 
-def _decoded(text: str, starts: Sequence[int]) -> tuple[str, Sequence[int]]:
-    """The text with its escapes undone once, and for each of its characters, and its end, the place in the original."""
-    if not any(mark in text for mark in "\\%&\ufffd"):
-        return text, starts
+def _decodings(text: str) -> Iterator[tuple[str, Sequence[int]]]:
+    """The text, and its decodings by up to ``MAX_STEPS`` encodings, in every order.
+
+    With each comes the place in the original of each of its characters, and of its end.
+    """
+    seen = {text}
+    step: list[tuple[str, Sequence[int]]] = [(text, range(len(text) + 1))]
+    for _ in range(MAX_STEPS + 1):
+        yield from step
+        following = []
+        for encoded, starts in step:
+            for escapes in _ENCODINGS:
+                decoded, places = _decoded(encoded, starts, escapes)
+                if decoded not in seen:
+                    seen.add(decoded)
+                    following.append((decoded, places))
+        step = following
+
+
+def _decoded(text: str, starts: Sequence[int], escapes: re.Pattern[str]) -> tuple[str, Sequence[int]]:
     pieces: list[str] = []
     places: list[int] = []
     position = 0
-    for match in _ESCAPE.finditer(text):
+    for match in escapes.finditer(text):
         before, after = match.span()
         character = _unescaped(match[0])
         pieces += text[position:before], character
         places += starts[position:before]
         places += [starts[before]] * len(character)
         position = after
+    if not pieces:
+        return text, starts
     pieces.append(text[position:])
     places += starts[position:]
     return "".join(pieces), places
