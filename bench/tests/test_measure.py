@@ -44,8 +44,8 @@ def test_the_time_of_an_ended_child_stays_with_its_parent() -> None:
     meter = CpuMeter({"me": os.getpid()})
     burn = "import time\nwhile time.process_time() < 0.2: pass"
     subprocess.run([sys.executable, "-c", burn], check=True)
-    # The kernel counts by ticks of 10 ms.
-    assert meter.spent()["me"] >= 0.19
+    # The kernel counts by ticks of 10 ms, at both ends.
+    assert meter.spent()["me"] > 0.175
 
 
 def test_cpu_seconds_never_shrink() -> None:
