@@ -187,12 +187,13 @@ def test_the_charts_service_accounts_carry_the_roles_that_are_made(synthesized: 
     manifests = almanac_chart.manifests(
         values := merged(profile_values(stage), chart_values(parse_deployment(two), seat))
     )
+    declared = [each["metadata"] for each in manifests if each["kind"] == "ServiceAccount"]
+    # The console calls HTTP APIs alone.
+    assert [each["name"] for each in declared if "annotations" not in each] == ["almanac-console"]
     accounts = {
-        f"system:serviceaccount:{each['metadata']['namespace']}:{each['metadata']['name']}": (
-            each["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
-        )
-        for each in manifests
-        if each["kind"] == "ServiceAccount"
+        f"system:serviceaccount:{each['namespace']}:{each['name']}": (each["annotations"]["eks.amazonaws.com/role-arn"])
+        for each in declared
+        if "annotations" in each
     }
     jobs = [each["spec"]["template"]["metadata"]["labels"] for each in manifests if each["kind"] == "Job"]
     assert len(jobs) == 4, "migrations alone: the topology is made by CDK"
